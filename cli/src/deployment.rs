@@ -209,7 +209,7 @@ impl<'a> Deployment<'a> {
         }
         let kept = if prepared.creates { "and what it had made is removed" } else { "and it is as it was before" };
         let kept =
-            if ended.status.ends_with("_FAILED") { "and needs a look in CloudFormation's console" } else { kept };
+            if ended.status.ends_with("_FAILED") { "and must be checked in CloudFormation's console" } else { kept };
         let failures =
             if ended.failures.is_empty() { String::new() } else { format!(":\n  {}", ended.failures.join("\n  ")) };
         let message = format!("the stack {} is {}, {kept}{failures}", self.stack, ended.status);

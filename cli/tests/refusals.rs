@@ -186,8 +186,8 @@ fn a_local_stack_of_another_version_is_not_ended_for_a_command_that_reads() {
     std::fs::create_dir_all(&place).unwrap();
     std::fs::write(place.join("stack.json"), &stack).unwrap();
     let expected = "goldsmith: error: the local stack `goldsmith` runs, but another version of this program has started it: \
-                    continue with that version, or restart the stack empty, without its definitions, builds, images and \
-                    instances: `goldsmith local up`\n";
+                    continue with that version, or run `goldsmith local up`, which restarts the stack without its \
+                    definitions, builds, images and instances\n";
     for command in ["images", "doctor", "retire"] {
         refused(&goldsmith(folder.path(), &[command, "--local"]), 2, expected);
     }

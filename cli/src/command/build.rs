@@ -24,8 +24,8 @@ use start::Build;
 pub(crate) use start::cause;
 
 /// Help for a local build from an image that only AWS has.
-const LOCAL_SOURCES: &str = "help: the images of AWS and of Linux distributors are not here; of the public parameters the local \
-                             AWS has those below /aws/service/goldsmith-local/, such as \
+const LOCAL_SOURCES: &str = "help: the local AWS does not have the images of AWS and of Linux distributors; its public \
+                             parameters are those below /aws/service/goldsmith-local/, such as \
                              ssm:/aws/service/goldsmith-local/debian-12";
 
 /// Build a pipeline's image and watch it being built.

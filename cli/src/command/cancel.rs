@@ -142,8 +142,8 @@ impl Show for Cancelled {
             Some(status) => format!("{what} ended before it could be stopped: {}", crate::render::word(status)),
         };
         let left = match &self.left[..] {
-            [] => vec!["Nothing is left of it.".to_owned()],
-            left => std::iter::once("This is left of it:".to_owned())
+            [] => vec!["Nothing of the build is left.".to_owned()],
+            left => std::iter::once("This is left of the build:".to_owned())
                 .chain(left.iter().map(|one| format!("  {one}")))
                 .collect(),
         };
@@ -186,7 +186,7 @@ mod tests {
             let stack = Stack::new();
             let arn = running(&stack, json!({"status": "CANCELLED"})).await;
             let cancelled = run(&stack, what).await.unwrap();
-            assert_eq!(cancelled.lines(&globals("")), ["web/1.0.0/1 is cancelled", "Nothing is left of it."]);
+            assert_eq!(cancelled.lines(&globals("")), ["web/1.0.0/1 is cancelled", "Nothing of the build is left."]);
             let json = json!({"build": "b", "image": "web/1.0.0/1", "status": "CANCELLED", "left": []});
             assert_eq!(serde_json::to_value(&cancelled).unwrap(), json);
             let execution = stack.cloud.execution(&arn).await.unwrap().unwrap();
@@ -202,7 +202,7 @@ mod tests {
         running(&stack, json!({"status": "AVAILABLE", "amis": {"eu-west-1": "ami-1"}})).await;
         let expected = [
             "web/1.0.0/1 was published before it could be stopped, and stays",
-            "This is left of it:",
+            "This is left of the build:",
             "  eu-west-1  ami-1",
         ];
         assert_eq!(run(&stack, "b").await.unwrap().lines(&globals("")), expected);
@@ -212,7 +212,10 @@ mod tests {
     async fn an_execution_that_has_no_build_yet_is_stopped_too() {
         let stack = Stack::new();
         stack.cloud.start(STATE_MACHINE, "b", "{}").await.unwrap();
-        assert_eq!(run(&stack, "b").await.unwrap().lines(&globals("")), ["b is cancelled", "Nothing is left of it."]);
+        assert_eq!(
+            run(&stack, "b").await.unwrap().lines(&globals("")),
+            ["b is cancelled", "Nothing of the build is left."]
+        );
         let execution = stack.cloud.execution(&stack.connection.execution_arn("b")).await.unwrap().unwrap();
         assert_eq!(execution.status, ExecutionStatus::Aborted);
     }

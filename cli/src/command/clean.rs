@@ -68,7 +68,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     // This comes before anything is marked or removed: after a mistyped id, nothing may be removed that was not meant.
     if let Some(unknown) = args.used.iter().find(|id| found.iter().all(|leftover| leftover.id != **id)) {
-        return Err(invalid(format!("--used names {unknown}, which is not among what this stack has left")));
+        return Err(invalid(format!("--used names {unknown}, which this stack has not left")));
     }
     let Stays { images, unproven } = leftovers.set_aside(&mut found, args.images, now).await;
     if !images.is_empty() {

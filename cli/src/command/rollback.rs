@@ -60,7 +60,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let pipeline = find(&connection, &args.pipeline).await?;
     let (image, parameters) = plan(&connection, &pipeline, args.to.as_ref()).await?;
     columns(&parameters.iter().map(Pointer::row).collect::<Vec<_>>()).iter().for_each(|line| output::say(line));
-    if !consents(&format!("Let them name {}?", image.image), "nothing was changed", args.yes)? {
+    if !consents(&format!("Set them to {}?", image.image), "nothing was changed", args.yes)? {
         output::say("Nothing was changed.");
         return Ok(Exit::Success);
     }

@@ -81,7 +81,7 @@ fn started_by_another(name: &str) -> anyhow::Error {
     let call = if name == "goldsmith" { "goldsmith".to_owned() } else { format!("goldsmith --stack {name}") };
     invalid(format!(
         "the local stack `{name}` runs, but another version of this program has started it: continue with that version, or \
-         restart the stack empty, without its definitions, builds, images and instances: `{call} local up`"
+         run `{call} local up`, which restarts the stack without its definitions, builds, images and instances"
     ))
 }
 

@@ -64,7 +64,7 @@ fn unknown(head: &Parts) -> Reply {
     let error = match Service::of(head) {
         Service::Ec2 => ApiError::new("AuthFailure", format!("{UNKNOWN_CREDENTIALS}: {what}")),
         Service::Admin => {
-            ApiError::new("AccessDenied", format!("the header {SHOWN} has to show the endpoint's secret"))
+            ApiError::new("AccessDenied", format!("the header {SHOWN} must contain the endpoint's secret"))
         }
         Service::Ebs | Service::Ssm => {
             let message = format!("The security token included in the request is invalid: {what}.");

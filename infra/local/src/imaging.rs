@@ -32,7 +32,7 @@ impl Endpoint {
                 Ok(layers) => endpoint.store_content(&image, &layer, layers),
                 Err(error) => {
                     if let Err(error) = endpoint.host.remove_layer(&layer) {
-                        tracing::warn!(layer, error = %chain(&error), "a part of an image stays behind");
+                        tracing::warn!(layer, error = %chain(&error), "a part of an image cannot be removed");
                     }
                     return endpoint.settle_image(&image, Err(shortened(&chain(&error))));
                 }

@@ -274,7 +274,7 @@ impl Endpoint {
     pub(crate) async fn remove_inside(&self, id: &str) {
         let Some(guest) = self.guest(id) else { return };
         if let Err(error) = guest.destroy().await {
-            tracing::error!(instance = id, error = %chain(&error), "its disk stays behind");
+            tracing::error!(instance = id, error = %chain(&error), "its disk cannot be removed");
         }
         // The guest stays registered until it is gone: the endpoint may end, or be reset, in the meantime.
         self.drop_guest(id);

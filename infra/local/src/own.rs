@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const MARK: &str = ".goldsmith-local";
 /// Content of this file.
 const WORDS: &str =
-    "This folder belongs to the local EC2 of Goldsmith, which removes whatever it does not know in it.\n";
+    "This folder belongs to the local EC2 of Goldsmith, which removes every file in it that it does not know.\n";
 /// Files in the state folders of versions without the mark.
 const FORMER: [&str; 2] = ["way.json", "init.sh"];
 
@@ -28,14 +28,14 @@ pub enum FolderError {
     },
     /// The folder contains something else.
     #[error(
-        "{path} is not empty and no folder of the local EC2, which would remove what it does not know: choose another"
+        "{path} is not empty and is not a folder of the local EC2, which would remove its files: choose another folder"
     )]
     Foreign {
         /// The folder.
         path: PathBuf,
     },
     /// The folder belongs to another user, who could put something into it that this user would run.
-    #[error("{path} belongs to user {owner}, not to user {user}, who runs this: choose another")]
+    #[error("{path} belongs to user {owner}, not to user {user}, who runs this: choose another folder")]
     OfAnother {
         /// The folder.
         path: PathBuf,

@@ -47,7 +47,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The state of an earlier endpoint cannot be read.
-    #[error("cannot go on where an earlier endpoint ended")]
+    #[error("cannot continue where an earlier endpoint ended")]
     State {
         /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,

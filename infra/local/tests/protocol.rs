@@ -309,7 +309,7 @@ async fn a_folder_with_other_files_is_rejected_and_nothing_in_it_is_removed() {
     std::fs::write(&precious, "model").unwrap();
     let refused = common::bind(folder.path()).await.unwrap_err();
     let why = std::error::Error::source(&refused).unwrap().to_string();
-    assert!(why.contains("is not empty and no folder of the local EC2"), "{why}");
+    assert!(why.contains("is not empty and is not a folder of the local EC2"), "{why}");
     assert!(goldsmith_local::remove_state(folder.path()).is_err());
     assert_eq!(std::fs::read_to_string(precious).unwrap(), "model");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_newest_is_none_whose_status_is_another_than_published() {
+    async fn the_newest_image_is_never_one_with_a_status_other_than_published() {
         let with_status = |id: &str, day: &str, status: &str| {
             let tag = format!("<tagSet><item><key>goldsmith:status</key><value>{status}</value></item>");
             described(id, &format!("2026-01-{day}T00:00:00.000Z")).replace("<tagSet>", &tag)

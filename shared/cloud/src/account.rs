@@ -1,4 +1,4 @@
-//! What an account has set up in a Region, as far as it decides whether a build can succeed.
+//! The settings and networks of an account in a Region, as far as they decide whether a build can succeed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

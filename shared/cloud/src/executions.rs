@@ -59,7 +59,7 @@ pub enum Answer {
 /// The stack's state machine.
 #[async_trait]
 pub trait Executions: Send + Sync {
-    /// `StartExecution`. *Effect* that its name makes unique.
+    /// `StartExecution`. *Effect*; the name makes the execution unique.
     async fn start(&self, state_machine: &str, name: &str, input: &str) -> Result<Started>;
     /// Returns the execution, or `None`.
     async fn execution(&self, arn: &str) -> Result<Option<Execution>>;

@@ -85,7 +85,7 @@ pub struct NewImage {
     pub block_devices: Vec<BlockDevice>,
 }
 
-/// A request to copy an AMI into another Region, or into the same Region to encrypt it anew.
+/// A request to copy an AMI into another Region, or into the same Region to encrypt it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageCopy {
     /// `ClientToken` of at most 64 characters. The same token gives the same copy.
@@ -147,7 +147,7 @@ pub struct Snapshot {
 pub enum ImageUse {
     /// Id of an instance of it that is not terminated.
     Instance(String),
-    /// Id of a launch template of which any version names it.
+    /// Id of a launch template with a version that names it.
     LaunchTemplate(String),
     /// An account, an organization, or `all`, with permission to launch it.
     Permission(String),

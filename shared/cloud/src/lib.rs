@@ -1,9 +1,9 @@
 //! What Goldsmith needs from AWS, as narrow traits that are named for that need, with domain types in and out.
 //!
 //! The module `aws` (a feature that links the SDK) has the adapters of everything except EC2. EC2's adapter is the
-//! crate `goldsmith-cloud-ec2`, because its SDK alone is half of every cold build. The module `fake` (a feature) has
-//! stand-ins for tests that behave like AWS. The documentation of a method that changes something in AWS has the word
-//! *Effect*, and says what makes the method safe to repeat.
+//! crate `goldsmith-cloud-ec2`, because its SDK alone takes half of the time of a build from nothing. The module `fake`
+//! (a feature) has stand-ins for tests that behave like AWS. The documentation of a method that changes something in
+//! AWS has the word *Effect*, and says what makes the method safe to repeat.
 
 mod account;
 #[cfg(feature = "aws")]

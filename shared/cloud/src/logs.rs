@@ -19,7 +19,7 @@ pub struct LogLine {
 pub struct LogPage {
     /// Messages in order.
     pub lines: Vec<LogLine>,
-    /// Where the next page begins. The same cursor again means that this is the end for now.
+    /// Where the next page begins. If it equals the cursor of the call, the stream has no more lines for now.
     pub cursor: Option<String>,
 }
 

@@ -31,8 +31,8 @@ pub struct Schedule {
 pub trait Schedules: Send + Sync {
     /// Returns the schedule and when it was created, or `None`.
     async fn get(&self, group: &str, name: &str) -> Result<Option<(Schedule, Timestamp)>>;
-    /// `CreateSchedule`, or `UpdateSchedule` if the schedule exists and differs. An equal schedule is not written, so
-    /// that a rate keeps its rhythm. *Effect*, safe to repeat. For an unknown group the error has kind `NotFound`.
+    /// `CreateSchedule`, or `UpdateSchedule` if the schedule exists and differs. An unchanged schedule is not written,
+    /// so that a rate keeps its times. *Effect*, safe to repeat. For an unknown group the error has kind `NotFound`.
     async fn put(&self, schedule: &Schedule) -> Result<()>;
     /// `DeleteSchedule`. *Effect*; no error if it does not exist.
     async fn delete(&self, group: &str, name: &str) -> Result<()>;

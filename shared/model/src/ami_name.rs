@@ -29,7 +29,7 @@ pub struct AmiName(String);
 pub enum AmiNameError {
     /// An unknown placeholder.
     #[error(
-        "unknown placeholder `{{{{ {placeholder} }}}}`: `imagebuilder:buildDate` and `imagebuilder:buildVersion` are known"
+        "unknown placeholder `{{{{ {placeholder} }}}}`: use `imagebuilder:buildDate` or `imagebuilder:buildVersion`"
     )]
     Placeholder {
         /// The text between the braces.
@@ -51,7 +51,7 @@ pub enum AmiNameError {
         template: String,
     },
     /// A character that EC2 does not allow.
-    #[error("`{character}` is not allowed in an AMI name: letters, digits, spaces and ()[]./'@_- are")]
+    #[error("`{character}` is not allowed in an AMI name: use letters, digits, spaces and ()[]./'@_-")]
     Character {
         /// The character.
         character: char,
@@ -239,7 +239,7 @@ mod tests {
         for (template, message) in [
             (
                 "web {{ buildDate }}",
-                "unknown placeholder `{{ buildDate }}`: `imagebuilder:buildDate` and `imagebuilder:buildVersion` are known",
+                "unknown placeholder `{{ buildDate }}`: use `imagebuilder:buildDate` or `imagebuilder:buildVersion`",
             ),
             ("web {{ imagebuilder:buildDate", "`{{` without `}}` in the AMI name `web {{ imagebuilder:buildDate`"),
             (
@@ -249,7 +249,7 @@ mod tests {
             ),
             (
                 "a:{{ imagebuilder:buildDate }}",
-                "`:` is not allowed in an AMI name: letters, digits, spaces and ()[]./'@_- are",
+                "`:` is not allowed in an AMI name: use letters, digits, spaces and ()[]./'@_-",
             ),
             (&long, "the AMI name can become 129 characters long: 128 are allowed"),
         ] {

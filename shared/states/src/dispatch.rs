@@ -69,7 +69,10 @@ async fn run(context: &Context, function: &str, invocation: Invocation) -> Resul
     // The role of a function allows only the calls of its own states. Another state would fail at a denied call,
     // perhaps after its first effects.
     if spec.function != function {
-        return Err(Error::internal(format!("{function} was called for {}, which {} runs", spec.state, spec.function)));
+        return Err(Error::internal(format!(
+            "{function} was called for {}, but {} runs that state",
+            spec.state, spec.function
+        )));
     }
     match (&spec.run, invocation) {
         (Run::Waits(_, waiting), invocation) => drive::handle(context, *waiting, invocation).await,
@@ -106,7 +109,7 @@ mod tests {
         for (function, payload, reason) in [
             ("launch", json!({}), "the payload of this function is not readable"),
             ("launch", start("Elsewhere"), "the payload of this function is not readable"),
-            ("launch", start("Snapshot"), "launch was called for Snapshot, which snapshot runs"),
+            ("launch", start("Snapshot"), "launch was called for Snapshot, but snapshot runs that state"),
             ("publish", wake, "Publish was woken, but it does not wait"),
         ] {
             let failure = dispatch(&stack.context(), function, payload).await.unwrap_err();

@@ -1,4 +1,5 @@
-//! What runs the states: the loop of those that wait, the frame of those that do not, effects and their undoing.
+//! Runs the states: `drive` runs those that wait, and `once` runs those that do not. `effect` makes effects, and `undo`
+//! undoes them.
 
 pub(crate) mod drive;
 pub(crate) mod effect;

@@ -1,4 +1,5 @@
-//! One error for all states. It is tried again, reported to the execution, or dropped.
+//! One error for all states. Depending on its variant, the work is tried again, the error is reported to the execution,
+//! or it is dropped.
 
 use goldsmith_cloud::CloudError;
 use goldsmith_executor::explain;
@@ -64,7 +65,7 @@ impl Error {
         }
     }
 
-    /// Returns whether the only reason may be that AWS does not know yet what was made a moment ago.
+    /// Returns whether the call may have failed only because AWS does not know yet what was made a moment ago.
     #[must_use]
     pub fn may_settle(&self) -> bool {
         matches!(self, Self::Cloud(error) if error.may_settle())

@@ -34,7 +34,7 @@ pub enum ErrorName {
     ImageFailed,
     /// A test failed.
     TestFailed,
-    /// Every instance of the image would share something, and the pipeline does not allow that.
+    /// The pipeline has `audit: fail`, and the audit was incomplete or found something that every instance would share.
     AuditFailed,
     /// Too few Regions have the image.
     CopyFailed,
@@ -48,7 +48,7 @@ pub enum ErrorName {
     Internal,
 }
 
-/// What every state raises, besides what its row names.
+/// The errors that every state can raise, in addition to those of its row.
 const EVERYWHERE: [ErrorName; 4] =
     [ErrorName::Throttled, ErrorName::Closed, ErrorName::AwsRefused, ErrorName::Internal];
 

@@ -1,4 +1,4 @@
-//! The functions that events call: EventBridge's rules, the tick and people.
+//! The functions that EventBridge's rules, the tick and people call.
 
 pub(crate) mod reap;
 pub(crate) mod signal;

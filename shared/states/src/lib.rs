@@ -1,4 +1,4 @@
-//! What each Lambda function does with the store and the cloud: one module per state, and the machinery that the states
+//! The work of each Lambda function with the store and the cloud: one module per state, and the engine that the states
 //! share.
 //!
 //! A state that waits looks, does the first thing that is not done yet, and parks (`engine::drive`). A state that does not
@@ -46,8 +46,8 @@ pub const TAG_STACK: &str = "goldsmith:stack";
 pub const TAG_BUILD: &str = "goldsmith:build";
 /// Tag that names the image that a resource belongs to.
 pub const TAG_IMAGE: &str = "goldsmith:image";
-/// Tag with the home Region of the stack. Two stacks of one name in two Regions copy images into each other's Region,
-/// and this tag tells them apart.
+/// Tag with the home Region of the stack. Two stacks of one name in two Regions may copy images into each other's
+/// Region, and this tag tells them apart.
 pub const TAG_HOME: &str = "goldsmith:home";
 /// Tag with the time (RFC 3339) from which a kept resource may be removed.
 pub const TAG_EXPIRES: &str = "goldsmith:expires";
@@ -55,7 +55,7 @@ pub const TAG_EXPIRES: &str = "goldsmith:expires";
 /// build.
 pub const TAG_LEFTOVER: &str = "goldsmith:leftover-since";
 
-/// What the stack tells its functions. Read once when a function starts.
+/// The settings that the stack passes to its functions. Read once when a function starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Stack name.
@@ -156,7 +156,7 @@ pub struct Context {
     pub cloud: Cloud,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The nonces of orders: `Nonce::random`, or what a test knows beforehand.
+    /// The nonces of orders: `Nonce::random`, or nonces that a test knows beforehand.
     pub nonces: Nonces,
     /// The stack.
     pub config: Config,

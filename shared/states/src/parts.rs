@@ -1,4 +1,4 @@
-//! What several states share.
+//! Code that several states share.
 
 pub(crate) mod command;
 pub(crate) mod keys;

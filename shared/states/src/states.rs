@@ -1,5 +1,5 @@
-//! The states in the order of a build, and the one table of what the definition, the functions and the tests have to
-//! know about each of them. A state is a variant of [`State`], a file, and a row here.
+//! The states in the order of a build, and the one table with everything that the definition, the functions and the
+//! tests must know about each state. A state is a variant of [`State`], a file, and a row here.
 
 mod distribute;
 mod execute_phase;
@@ -21,7 +21,7 @@ use crate::engine::drive::Waiting;
 use crate::error_names::ErrorName;
 use crate::{Context, Result, Start};
 
-/// What there is to know about a state.
+/// The properties of a state.
 #[derive(Debug)]
 pub struct Spec {
     /// The state.
@@ -30,7 +30,7 @@ pub struct Spec {
     pub function: &'static str,
     /// What happens when it is called.
     pub(crate) run: Run,
-    /// The errors that it raises besides those that every state raises.
+    /// The errors that it raises in addition to those that every state raises.
     pub raises: &'static [ErrorName],
     /// What stays of the build for a while if this state fails.
     pub(crate) leaves: Leaves,

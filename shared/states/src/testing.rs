@@ -1,8 +1,9 @@
-//! A whole stack in memory for the tests of the states: behaving AWS, table, clock, and what Step Functions does.
+//! A whole stack in memory for the tests of the states: an AWS that behaves like the real one, the table, the clock,
+//! and what Step Functions does.
 //!
-//! [`check_state`] is the one generic test: it runs a state alone, runs it twice, and runs it once for each effect it
-//! makes (calls to AWS and writes to the table alike) and each way in which that effect can go wrong. The context is
-//! built anew for every invocation, as in Lambda.
+//! [`check_state`] is the one generic test. It runs a state alone, and runs it twice. Then it goes through the effects
+//! of the state (calls to AWS and writes to the table), and runs the state once for each way in which the effect can go
+//! wrong. The context is built anew for every invocation, as in Lambda.
 
 mod check;
 mod faulty_table;

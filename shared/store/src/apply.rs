@@ -61,7 +61,7 @@ pub enum ApplyError {
     /// Versions are immutable, and some of them are taken. Nothing was written.
     #[error("{}", .0.iter().map(Taken::to_string).collect::<Vec<_>>().join("\n"))]
     Taken(Vec<Taken>),
-    /// The table failed. What was written before stays; applying again continues.
+    /// The table failed. Definitions that were already written stay; applying again continues.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

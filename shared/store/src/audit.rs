@@ -53,12 +53,12 @@ pub struct AuditFinding {
     /// The package that the file belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// What helps against it; empty if there was no room for it.
+    /// The remedy; empty if there was no room for it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub remedy: String,
 }
 
-/// Sort of thing that every instance would share.
+/// Kind of thing that every instance would share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditKind {
@@ -74,7 +74,7 @@ pub enum AuditKind {
     History,
     /// Keys of people who may log in.
     AuthorizedKeys,
-    /// A sort that only a newer version knows.
+    /// A kind that only a newer version knows.
     #[serde(untagged)]
     Other(String),
 }

@@ -39,7 +39,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Returns until when no automatic build starts; `None` if one may start.
+    /// Returns the time before which no automatic build starts; `None` if one may start now.
     #[must_use]
     pub fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
         let last: Timestamp = self.automatic_at.as_ref()?.parse().ok()?;
@@ -59,7 +59,7 @@ pub enum Opened {
     },
     /// The last automatic build of the pipeline began too recently.
     TooSoon {
-        /// Until when the build must wait.
+        /// Time until which the build must wait.
         until: Timestamp,
     },
     /// The stack is being retired.
@@ -277,7 +277,7 @@ impl Store {
     }
 }
 
-/// Returns until when an automatic build must wait.
+/// Returns the time until which an automatic build must wait.
 fn too_soon(record: &BuildRecord, lease: Option<&Lease>) -> Option<Timestamp> {
     let now: Timestamp = record.created_at.parse().ok()?;
     lease.filter(|_| record.cause.is_automatic())?.rests_until(now)

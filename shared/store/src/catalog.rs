@@ -1,4 +1,4 @@
-//! Everything that is stored as a definition, and what uses each of them.
+//! All stored definitions, and what uses each of them.
 //!
 //! `DEFINITIONS` lists the names of all kinds except pipelines, which `PIPELINES` lists. Earlier releases listed only
 //! pipelines: what they have stored appears in the list when it is applied again.
@@ -20,7 +20,7 @@ const DEFINITIONS: &str = "DEFINITIONS";
 /// What the sort key of a version begins with.
 const VERSION: &str = "V#";
 
-/// `DEFINITIONS / partition`: a definition of which something is stored.
+/// `DEFINITIONS / partition`: a definition that is stored, in one version or several.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ListedDefinition {
     /// The partition that holds its versions.
@@ -182,8 +182,8 @@ impl Catalog {
     }
 }
 
-/// Returns whether a running build still needs the definition. Its plan has everything else, but reads the documents
-/// of its components when it runs them.
+/// Returns whether a running build still needs the definition. Its plan contains everything else, but the build reads
+/// the documents of its components when it runs them.
 fn is_in_build(of: &DefinitionRef, build: &BuildRecord) -> bool {
     let Plan { documents, .. } = &build.plan;
     match of.kind {

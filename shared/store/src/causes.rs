@@ -18,7 +18,8 @@ const OPEN_CAUSES: &str = "CAUSE";
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Pauses before a failed build of a cause is tried again. A temporary failure, such as a mirror that is down, must not
-/// keep a patched image from being built until the next release. A permanent failure must not be built forever.
+/// keep a patched image from being built until the next release. A cause whose builds always fail must not be built
+/// forever.
 const PAUSES: [SignedDuration; 3] =
     [SignedDuration::from_hours(1), SignedDuration::from_hours(6), SignedDuration::from_hours(24)];
 

@@ -2,7 +2,7 @@
 //! meantime is kept.
 //!
 //! `CHECKS / SOURCES` has two attributes. `asked` names the last event that asked for a check; it stays until a check
-//! that began after that event has ended well. `until` is the time before which no event begins a check. A request
+//! that began after that event has succeeded. `until` is the time before which no event begins a check. A request
 //! therefore survives a check that dies, and it is kept if it arrives while a check runs or shortly after one ended. In
 //! each case the tick begins the check later.
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_of_many_checks_begins_and_one_more_follows_after_a_rest() {
+    async fn of_many_requests_for_a_check_one_begins_and_one_follows_later() {
         let (store, now) = store();
         let first = store.ask_for_check("1", now).await.unwrap().unwrap();
         for event in 2..100 {

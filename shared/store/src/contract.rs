@@ -1,4 +1,4 @@
-//! What every table must do, as tests that run on the one in memory and on DynamoDB alike.
+//! Tests of what every table must do. They run on the table in memory and on DynamoDB alike.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ async fn get(table: &dyn Table, key: &Key) -> Option<Value> {
     table.get(key).await.expect("read").map(Value::Object)
 }
 
-/// The indexes of a refused write.
+/// Returns the indexes of the writes whose checks failed.
 async fn conflict(table: &dyn Table, writes: Vec<Write>) -> Vec<usize> {
     match table.write(writes).await {
         Err(StoreError::Conflict { failed }) => failed,

@@ -9,9 +9,9 @@ use crate::{Key, Result, Store, Write};
 /// Work that continues where it stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Round {
-    /// The sweep, over the builds, of what closed builds have left behind.
+    /// The sweep of what closed builds have left behind, which goes through the builds.
     Sweep,
-    /// The check of sources, over the sources.
+    /// The check of sources, which goes through the sources.
     Check,
 }
 

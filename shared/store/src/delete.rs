@@ -1,7 +1,7 @@
 //! Deletes definitions that nothing uses.
 //!
-//! Nothing locks a stack: if somebody applies a definition that uses another one just while that one is deleted, the
-//! next build fails in Plan, and names what is missing.
+//! Nothing locks a stack. If one person deletes a definition while another person applies one that uses it, the next
+//! build fails in Plan, and the error names what is missing.
 
 use goldsmith_model::DefinitionRef;
 use goldsmith_model::definitions::Kind;
@@ -19,7 +19,7 @@ pub enum DeleteError {
     /// Something uses some of them. Nothing was deleted.
     #[error("{}", .0.iter().map(used).collect::<Vec<_>>().join("\n"))]
     Used(Vec<(DefinitionRef, Vec<User>)>),
-    /// The table failed. What was deleted before is gone; deleting again continues.
+    /// The table failed. Definitions that were already deleted stay deleted; deleting again continues.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -56,7 +56,7 @@ impl Catalog {
 }
 
 impl Store {
-    /// Deletes a definition. A pipeline watches no source any more; its images stay. Safe to repeat.
+    /// Deletes a definition. A deleted pipeline watches no source any more; its images stay. Safe to repeat.
     pub async fn delete_definition(&self, definition: &DefinitionRef) -> Result<()> {
         let DefinitionRef { kind, name, version } = definition;
         let delete = |key: Key| Write::Delete { key, checks: Vec::new() };

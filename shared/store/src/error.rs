@@ -14,7 +14,7 @@ pub enum StoreError {
         /// Indexes of the writes whose checks failed.
         failed: Vec<usize>,
     },
-    /// The table throttled the call, or two transactions met. The same call may succeed later.
+    /// The table throttled the call, or two transactions conflicted. The same call may succeed later.
     #[error("the table is busy: {code}")]
     Busy {
         /// AWS's code.

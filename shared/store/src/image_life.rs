@@ -1,4 +1,4 @@
-//! What has become of a published image: it was disabled, or it was deleted.
+//! The life of an image after its publication: it may be disabled, and it may be deleted.
 
 use goldsmith_model::ImageRef;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::builds::image_key;
 use crate::{Check, ImageRecord, Item, Result, Store, Write};
 
-/// What a person has done with an image after it was published. The status of its build stays.
+/// What a person has done with an image after it was published. The status that its build has given it stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ImageLife {
@@ -26,7 +26,7 @@ impl ImageRecord {
 }
 
 impl Store {
-    /// Records what has become of an image; `None` if it is as it was published. A deleted image stays deleted, whatever
+    /// Records that an image was disabled or deleted; `None` if it is neither. A deleted image stays deleted, whatever
     /// others do with it at the same time. Safe to repeat.
     ///
     /// # Errors

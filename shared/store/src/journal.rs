@@ -67,8 +67,8 @@ impl Store {
         }
     }
 
-    /// Keeps the journal of a build beyond the time at which the build is looked at again. Without the journal it would
-    /// not be known what to remove. Safe to repeat.
+    /// Keeps the journal of a build beyond the time at which the build is looked at again. Only the journal says what
+    /// to remove. Safe to repeat.
     pub(crate) async fn keep_journal(&self, build: &str, at: Timestamp) -> Result<()> {
         for item in self.table().query(&format!("BUILD#{build}"), "EFFECT#").await? {
             let Some(expires) = renewed(&item, at) else { continue };

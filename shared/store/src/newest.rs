@@ -75,7 +75,7 @@ mod tests {
         Write::Put { item: encode(key, image).unwrap(), checks: vec![] }
     }
 
-    /// What is the newest of `web`, published or not, and how many items were read for it.
+    /// Returns the newest image of `web`, published or not, and the number of items that were read for it.
     async fn newest(table: &MemoryTable) -> (Option<ImageRecord>, Option<ImageRecord>, usize) {
         let (store, before) = (Store::new(Arc::new(table.clone())), table.reads().items);
         let (name, pipeline) = ("web".parse().unwrap(), "web".parse().unwrap());

@@ -15,7 +15,7 @@ struct Overlay {
 }
 
 impl Store {
-    /// Returns a store that reads as if these definitions were applied. It rejects every write, so that who plans with it
+    /// Returns a store that reads as if these definitions were applied. It rejects every write, so a plan that uses it
     /// changes nothing.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Store {
 }
 
 impl Overlay {
-    /// Returns the own items of a partition whose sort key begins with `prefix`.
+    /// Returns the items on top, of a partition and with a sort key that begins with `prefix`.
     fn own(&self, pk: &str, prefix: &str) -> impl Iterator<Item = (&Key, &Item)> {
         self.items.iter().filter(move |(key, _)| key.pk == pk && key.sk.starts_with(prefix))
     }

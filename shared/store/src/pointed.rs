@@ -1,4 +1,4 @@
-//! To which images the parameters of a pipeline were rolled back, and when.
+//! Records to which images the parameters of a pipeline were rolled back, and when.
 
 use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};

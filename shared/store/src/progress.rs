@@ -85,7 +85,7 @@ pub struct StateRecord {
     pub cause: Option<FailureCause>,
     /// Result of the audit of its instance.
     pub audit: Option<AuditRecord>,
-    /// Since when AWS has not found what this build made shortly before; `None` if AWS finds it.
+    /// Time since which AWS has not found what this build made shortly before; `None` if AWS finds it.
     pub unsettled_since: Option<String>,
     /// Resource of its open wait: the key of the wait's item.
     pub waits_for: Option<String>,
@@ -102,8 +102,8 @@ impl StateRecord {
 /// What an effect makes, with the data by which it is repeated or undone.
 ///
 /// In the table, the data are attributes of the effect's item. The candidate, the instance and the value are each stored
-/// as `candidate`, as all versions have done. An entry without it is read as one with an empty text, so that a build
-/// whose journal has such an entry can still be undone.
+/// as `candidate`, as all versions have done. If an entry lacks this attribute, it is read as an empty text, so that a
+/// build whose journal has such an entry can still be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum EffectKind {
@@ -112,7 +112,7 @@ pub enum EffectKind {
         /// The type and subnet that were tried, such as `t3.small in subnet-1`.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         candidate: String,
-        /// Volumes that it was launched with, recorded when it runs.
+        /// Volumes that it was launched with, recorded once it runs.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         volumes: Vec<String>,
     },
@@ -205,7 +205,7 @@ impl Effect {
         }
     }
 
-    /// Returns whether the effect may have happened: it is not known that AWS rejected it.
+    /// Returns whether the effect may have happened, which is so unless AWS is known to have rejected it.
     #[must_use]
     pub fn may_exist(&self) -> bool {
         self.refused.is_none()

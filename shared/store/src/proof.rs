@@ -108,8 +108,8 @@ impl Proof {
         self.volumes.contains(&pair(region, id))
     }
 
-    /// Returns whether an image is the build's. Either the journal has its id, or the journal has no id yet for the
-    /// image of this name and a call of the build made this image while the build ran.
+    /// Returns whether an image is the build's. Either the journal has its id. Or the journal has an image of this name
+    /// without an id, and a call of the build made this image while the build ran.
     #[must_use]
     pub fn has_image(&self, region: &str, id: &str, origin: Origin<'_>) -> bool {
         let is_asked_for = || {
@@ -175,7 +175,8 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
-    /// A build of 3 to 4 o'clock that has an instance and an image at home, and has asked for a copy.
+    /// A build that ran from 3 to 4 o'clock. It has an instance and an image in its home Region, and has requested a
+    /// copy.
     fn proof() -> Proof {
         Proof {
             began: time("2026-11-24T03:00:00Z"),

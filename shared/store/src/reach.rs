@@ -1,4 +1,4 @@
-//! The stored pipelines that a change of definitions reaches: their next build takes something else.
+//! Finds the stored pipelines that a change of definitions affects: their next build uses something else.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::{Change, Outcome, Result, Store};
 
 impl Store {
     /// Sets the pipelines of each change. `changes` is what [`Store::changes`] has returned for these definitions, and
-    /// `stored` is what [`Store::stored_for`] has returned for their draft. Nothing of them is written yet.
+    /// `stored` is what [`Store::stored_for`] has returned for their draft. None of the changes is written yet.
     pub async fn reach(&self, changes: &mut [Change], definitions: &Definitions, stored: &Stored) -> Result<()> {
         let mut newest: BTreeSet<(&Name, goldsmith_model::Version, &Name)> = BTreeSet::new();
         for component in &definitions.components {

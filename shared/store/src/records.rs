@@ -97,9 +97,9 @@ pub struct Ending {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Aftermath {
-    /// Whether the event of its end is not on the bus yet.
+    /// Whether the event of its end still has to be sent.
     pub is_untold: bool,
-    /// Whether what is kept is not yet tagged with its status and the time until which it is kept.
+    /// Whether what is kept still has to be tagged with its status and the time until which it is kept.
     pub is_untagged: bool,
     /// What could not be removed or restored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -139,7 +139,7 @@ pub enum Keep {
         /// When the reaper may remove it.
         until: String,
     },
-    /// The home AMI and the good copies, unpublished, until this time, because a distribution failed.
+    /// The AMI in the home Region and the good copies until this time, unpublished, because a distribution failed.
     Images {
         /// When the reaper may remove them.
         until: String,
@@ -196,7 +196,7 @@ pub struct ImageRecord {
     pub ended_at: Option<String>,
     /// Why its build failed.
     pub failure: Option<FailureCause>,
-    /// What has become of it after it was published; `None` if it is as it was.
+    /// Whether it was disabled or deleted after its publication; `None` if neither.
     pub life: Option<ImageLife>,
 }
 

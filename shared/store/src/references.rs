@@ -25,7 +25,7 @@ enum Found<'r> {
 }
 
 impl Store {
-    /// Returns everything that is stored of what a draft refers to, and every pipeline.
+    /// Returns the stored definitions that a draft refers to, and every pipeline.
     pub async fn stored_for(&self, draft: &Draft<'_>) -> Result<Stored> {
         let mut stored = Stored::default();
         let mut seen: Vec<&Reference> = Vec::new();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_needed_one_of_a_thousand_versions_and_pipelines_is_read_once() {
+    async fn only_the_needed_version_of_a_thousand_is_read_and_each_pipeline_once() {
         let table = MemoryTable::new();
         let store = Store::new(Arc::new(table.clone()));
         let components = (0..1_000).map(|patch| component(&format!("1.0.{patch}"))).collect();

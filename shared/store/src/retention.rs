@@ -1,4 +1,4 @@
-//! Which images of a pipeline are beyond its retention. What refers to an image is not known here.
+//! Finds the images of a pipeline that are beyond its retention. This module does not know what refers to an image.
 
 use goldsmith_model::Retention;
 use jiff::{SignedDuration, Timestamp};
@@ -7,9 +7,8 @@ use crate::{ImageLife, ImageRecord, ImageStatus};
 
 /// Returns the images that are too many and old enough, the newest first. `images` are all images of one pipeline.
 ///
-/// Only published images that still exist count. An image is too many if `keep` newer ones can be used: a
-/// disabled image does not count as newer. Images whose start overrode something have a
-/// count of their own.
+/// Only published images that still exist count. An image is too many if `keep` newer ones can be used: a disabled
+/// image does not count as a newer one. Images whose start overrode something are counted separately.
 #[must_use]
 pub fn beyond<'i>(rule: &Retention, images: &'i [ImageRecord], now: Timestamp) -> Vec<&'i ImageRecord> {
     let exists =
@@ -45,7 +44,8 @@ mod tests {
     use crate::samples::image;
     use crate::{ImageLife, ImageRecord, ImageStatus};
 
-    /// The numbers of the images that are beyond a rule, thirty days after the tenth was built. One is built a day.
+    /// Returns the numbers of the images that are beyond a rule, thirty days after the tenth was built. One is built a
+    /// day.
     fn numbers(keep: u32, older_than_days: Option<u32>, change: impl Fn(u32, &mut ImageRecord)) -> Vec<u32> {
         let images = (1..=10).map(|number| {
             let mut image = image("web", number, false);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_both_too_many_and_too_old_is_beyond() {
+    fn only_images_that_are_too_many_and_too_old_are_beyond_the_retention() {
         assert_eq!(numbers(7, None, |_, _| {}), [3, 2, 1]);
         assert_eq!(numbers(1, Some(37), |_, _| {}), [3, 2, 1], "37 days are full");
         assert_eq!(numbers(9, Some(1), |_, _| {}), [1]);

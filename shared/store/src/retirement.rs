@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mark_without_a_holder_is_taken_up_too() {
+    async fn a_table_whose_mark_names_no_holder_is_taken_up_too() {
         let store = Store::new(Arc::new(MemoryTable::new()));
         let item = encode(key(), &json!({"since": "2026-01-01T00:00:00.000Z"})).unwrap();
         store.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();

@@ -1,5 +1,5 @@
 //! The version of a stored record's shape. A stack is updated while builds run, and it may be set back to an older
-//! Goldsmith. So an item says by which rules it is read.
+//! Goldsmith. So each item says which version of the rules applies to it.
 
 use serde::de::Error as _;
 use serde_json::{Error, Value};
@@ -15,8 +15,8 @@ const NEWEST: u64 = 1;
 
 /// Gives a whole item its version.
 ///
-/// An update of single attributes gives none. It may reach an item that a newer program wrote, and must not claim that
-/// the rest of that item has this program's shape.
+/// An update of single attributes does not set a version. It may reach an item that a newer program wrote, and must not
+/// claim that the rest of that item has this program's shape.
 pub(crate) fn mark(write: &mut Write) {
     if let Write::Put { item, .. } = write {
         item.insert(RECORD_VERSION.to_owned(), NEWEST.into());

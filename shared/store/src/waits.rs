@@ -188,7 +188,7 @@ impl Store {
         }
     }
 
-    /// Parks a wait: records its resource, what people read in the meantime, and when the tick looks next. Returns
+    /// Parks a wait: records its resource, what people read while it waits, and when the tick looks next. Returns
     /// false if the wait has a new token in the meantime; the caller must then read it again.
     pub async fn park(&self, wait: &Wait, scope: &Scope, parked: &Wait, detail: &str) -> Result<bool> {
         let same_token = vec![Check::equals("token", wait.token.as_str())];

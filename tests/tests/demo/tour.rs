@@ -88,7 +88,7 @@ pub(crate) fn cancel(account: &Account) {
     }
     let cancelled = account.goldsmith(&["cancel", build.output.trim(), "--local"]);
     assert_eq!(cancelled.exit, 0, "{cancelled:?}");
-    assert_eq!(cancelled.output, "web-server/1.0.0/2 is cancelled\nNothing is left of it.\n");
+    assert_eq!(cancelled.output, "web-server/1.0.0/2 is cancelled\nNothing of the build is left.\n");
     assert_nothing_of(account, "web-server/1.0.0/2");
     let shown = account.json(&["show", "web-server/1.0.0/2", "--local"]);
     assert_eq!(shown["image"]["status"], "CANCELLED");

@@ -29,7 +29,7 @@ pub(super) fn edits(places: &[VersionPlace<'_>], taken: &[Taken]) -> Result<Vec<
             .iter()
             .find(|place| (place.kind, &place.name, place.version) == (one.kind, &one.name, one.version))
             .with_context(|| format!("{} `{}` {} is in no file", one.kind, one.name, one.version))?;
-        let new = one.next.ok_or_else(|| invalid(format!("{one}: there is no next one that is free")))?;
+        let new = one.next.ok_or_else(|| invalid(format!("{one}: there is no next free version")))?;
         Ok(Bumped { file: place.file().to_owned(), span: place.span(), old: one.version, new })
     };
     taken.iter().map(edit).collect()
@@ -46,7 +46,7 @@ pub(super) fn make(files: &mut [SourceFile], edits: &[Bumped]) -> Result<()> {
         let at = place(&file.text, edit.span, &old).ok_or_else(|| {
             let (path, line) = (&edit.file, edit.span.line);
             invalid(format!(
-                "{path}:{line}: the version {old} is not written here as it is read: change it to {new} yourself"
+                "{path}:{line}: `--bump` cannot change the version {old} in the form in which it is written: change it to {new} yourself"
             ))
         })?;
         file.text.replace_range(at..at + old.len(), &new);
@@ -156,7 +156,7 @@ mod tests {
         let read = files.clone();
         let draft = Draft::read(&read, &|_| Ok(String::new()));
         let edits = edits(&draft.version_places(), &[taken(Kind::ImageRecipe, "web", "1.0.1")]).unwrap();
-        let expected = "web.yml:1: the version 1.0.0 is not written here as it is read: change it to 1.0.1 yourself";
+        let expected = "web.yml:1: `--bump` cannot change the version 1.0.0 in the form in which it is written: change it to 1.0.1 yourself";
         assert_eq!(make(&mut files, &edits).unwrap_err().to_string(), expected);
         assert_eq!(files[0].text, text);
     }

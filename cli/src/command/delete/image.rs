@@ -41,7 +41,7 @@ fn refuse_unpublished(image: &ImageRecord) -> Result<()> {
         ImageStatus::Available => Ok(()),
         ImageStatus::Building => Err(invalid(format!("{} is being built: cancel its build first", image.image))),
         ImageStatus::Failed | ImageStatus::Cancelled => {
-            let why = "was not published, and what its build keeps is removed when its time has passed";
+            let why = "was not published, and what its build keeps is removed when it expires";
             Err(invalid(format!("{} is {}: it {why}", image.image, status(image))))
         }
     }
@@ -65,8 +65,8 @@ fn refuse_referred_to(
     let (image, again) = (&image.image, globals.again());
     let mut message = format!("{image} is still referred to, and was not deleted");
     if in_the_way.iter().all(|one| one.shared_with().is_some()) {
-        message += ": nobody can see from here whether those with a launch permission use it; --unshare WHO, once for \
-                    each of them, deletes it all the same";
+        message += ": Goldsmith cannot see whether those with a launch permission use it; --unshare WHO, once for \
+                    each of them, deletes it anyway";
     } else {
         message += &format!(": `{again} disable {image}` keeps new instances from it, and can be undone");
     }
@@ -138,8 +138,8 @@ mod tests {
         let ami = image(&stack).await.amis["us-east-1"].clone();
         let with = LaunchPermission { users: vec!["111122223333".to_owned()], ..LaunchPermission::default() };
         stack.cloud.share("us-east-1", &ami, &with).await.unwrap();
-        let shared = "web/1.0.0/1 is still referred to, and was not deleted: nobody can see from here whether those with a \
-                      launch permission use it; --unshare WHO, once for each of them, deletes it all the same";
+        let shared = "web/1.0.0/1 is still referred to, and was not deleted: Goldsmith cannot see whether those with a \
+                      launch permission use it; --unshare WHO, once for each of them, deletes it anyway";
         assert_eq!(deleted(&stack, &[]).await.unwrap_err(), shared);
         let unknown = "--unshare names 111122224444, which has no launch permission for web/1.0.0/1";
         assert_eq!(deleted(&stack, &["111122224444".to_owned()]).await.unwrap_err(), unknown);
@@ -191,8 +191,7 @@ mod tests {
     async fn only_a_published_image_can_be_deleted() {
         let stack = Stack::new();
         stack.closed_build(json!({"status": "FAILED"})).await;
-        let why =
-            "web/1.0.0/1 is FAILED: it was not published, and what its build keeps is removed when its time has passed";
+        let why = "web/1.0.0/1 is FAILED: it was not published, and what its build keeps is removed when it expires";
         assert_eq!(refuse_unpublished(&image(&stack).await).unwrap_err().to_string(), why);
     }
 }

@@ -105,10 +105,12 @@ fn judge_named(profile: &str, who: &str, role: Option<(&str, &[String])>) -> Fin
     };
     let name = role.rsplit('/').next().unwrap_or(role);
     if refused.is_empty() {
-        return Finding::good(NAMED, format!("The role {name} of {profile} may do what instances need."));
+        return Finding::good(NAMED, format!("The role {name} of {profile} has the permissions that instances need."));
     }
-    let message =
-        format!("The role {name} of the instance profile {profile} of {who} may not do: {}.", refused.join(", "));
+    let message = format!(
+        "The role {name} of the instance profile {profile} of {who} lacks permissions: {}.",
+        refused.join(", ")
+    );
     let remedy = "Give the role the permissions of the stack's policy `ServeCommands`. If it still may not do this, \
                   check the permissions boundary and the policies of your organization.";
     Finding::problem(NAMED, message, remedy)
@@ -133,12 +135,12 @@ async fn refused(iam: &Iam, role: &str, group: &str) -> Result<Vec<String>, Clou
 fn judge(globals: &Globals, role: &str, refused: &[String]) -> Finding {
     let name = role.rsplit('/').next().unwrap_or(role);
     if refused.is_empty() {
-        return Finding::good(NAME, format!("The role {name} may do what instances need."));
+        return Finding::good(NAME, format!("The role {name} has the permissions that instances need."));
     }
-    let message = format!("The role {name} of instances may not do: {}.", refused.join(", "));
+    let message = format!("The role {name} of instances lacks permissions: {}.", refused.join(", "));
     let remedy = format!(
         "`{} iam list-attached-role-policies --role-name {name}` shows whether it still has the stack's policy ServeCommands. \
-         If not, attach it again. If it has it, check the permissions boundary and the policies of your organization.",
+         If not, attach it again. If the role still has it, check the permissions boundary and the policies of your organization.",
         globals.aws()
     );
     Finding::problem(NAME, message, remedy)
@@ -186,7 +188,7 @@ mod tests {
         let lacking = judge_named("mine", "a", Some((role, &["ssm:UpdateInstanceInformation".to_owned()])));
         assert_eq!(
             lacking.message,
-            "The role mine-role of the instance profile mine of a may not do: ssm:UpdateInstanceInformation."
+            "The role mine-role of the instance profile mine of a lacks permissions: ssm:UpdateInstanceInformation."
         );
     }
 
@@ -195,7 +197,7 @@ mod tests {
         let role = "arn:aws:iam::000000000000:role/path/g-BuildRole-1";
         assert_eq!(judge(&globals(""), role, &[]).verdict, Verdict::Good);
         let found = judge(&globals("--region eu-west-1"), role, &["logs:PutLogEvents".to_owned()]);
-        assert_eq!(found.message, "The role g-BuildRole-1 of instances may not do: logs:PutLogEvents.");
+        assert_eq!(found.message, "The role g-BuildRole-1 of instances lacks permissions: logs:PutLogEvents.");
         let shown = "`aws --region eu-west-1 iam list-attached-role-policies --role-name g-BuildRole-1` shows";
         assert!(found.remedy.as_ref().unwrap().starts_with(shown), "{found:?}");
         assert_eq!(judge_host(None, true), None);

@@ -205,7 +205,10 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     let mut told = Vec::new();
     let mut help = Vec::new();
     if let Some(first) = off.first() {
-        told.push(format!("These EventBridge rules are disabled, so builds wait in vain: {}.", off.join(", ")));
+        told.push(format!(
+            "These EventBridge rules are disabled, so no event wakes the builds that wait: {}.",
+            off.join(", ")
+        ));
         help.push(format!("`{} events enable-rule --name {first}`, and so on for each.", globals.aws()));
     }
     if !gone.is_empty() {
@@ -229,7 +232,7 @@ fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
         }
         std::cmp::Ordering::Greater => {
             let message = format!("The stack has version {stack}, and this program has {own}, which is older.");
-            Finding::note("stack", message, format!("Use goldsmith {stack}: it knows everything that the stack does."))
+            Finding::note("stack", message, format!("Use goldsmith {stack}, which is the version of the stack."))
         }
     }
 }
@@ -303,7 +306,7 @@ mod tests {
     #[test]
     fn rules_that_are_off_and_gone_are_named_apart() {
         let found = judge_rules(&globals(""), &[("a", Some(true)), ("b", Some(false)), ("c", None)]).unwrap();
-        assert!(found.message.contains("in vain: b.") && found.message.contains("gone: c."), "{found:?}");
+        assert!(found.message.contains("builds that wait: b.") && found.message.contains("gone: c."), "{found:?}");
         let remedy = found.remedy.unwrap();
         assert!(remedy.contains("enable-rule --name b") && remedy.contains("goldsmith deploy"), "{remedy}");
         assert_eq!(judge_rules(&globals(""), &[("a", Some(true))]).unwrap().verdict, Verdict::Good);

@@ -64,7 +64,7 @@ enum HandedProfile {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected the id of the default VPC, or `false` where there is none")]
+#[serde(untagged, expecting = "expected the id of the default VPC, or `false` if there is none")]
 enum DefaultVpc {
     Id(String),
     Exists(bool),

@@ -79,7 +79,7 @@ fn check(cidr: &str, of_vpc: Option<Block>) -> Result<Block, String> {
     }
     if !PREFIXES.contains(&block.prefix()) {
         let (most, least) = (PREFIXES.start(), PREFIXES.end());
-        return Err(format!("'{cidr}' is not of the size of a subnet, which is /{most} to /{least}"));
+        return Err(format!("'{cidr}' must have the size of a subnet, from /{most} to /{least}"));
     }
     match of_vpc {
         Some(vpc) if !vpc.contains(block) => Err(format!("'{cidr}' is outside of its VPC, which is {vpc}")),

@@ -29,7 +29,7 @@ impl Endpoint {
         let idle = match self.host.blocks().last_write(id) {
             Ok(last) => last.elapsed().unwrap_or_default(),
             Err(error) => {
-                tracing::warn!(snapshot = id, %error, "when its last block came is not known");
+                tracing::warn!(snapshot = id, %error, "the time of its last block is not known");
                 Duration::ZERO
             }
         };

@@ -136,14 +136,16 @@ impl Fault {
         let for_events = only_events || self.act == Act::EndInstance;
         let wrong = match (&self.when.action, &self.when.event) {
             _ if self.when.nth == Some(0) => "nth counts from 1",
-            _ if self.when.nth.is_some() && self.when.probability.is_some() => "a fault has nth or probability",
-            _ if self.when.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) => "probability is 0 to 1",
+            _ if self.when.nth.is_some() && self.when.probability.is_some() => {
+                "a fault has nth or probability, not both"
+            }
+            _ if self.when.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) => "probability must be from 0 to 1",
             _ if self.act == Act::Delay && self.milliseconds.is_none() => "delay needs milliseconds",
             (Some(_), None) if !only_events => return None,
             (None, Some(_)) if for_events => return None,
             (Some(_), None) => "drop, double and swap are for events",
             (None, Some(_)) => "an event can drop, double, swap or end-instance",
-            _ => "a fault is set off by an action or by an event",
+            _ => "a fault needs an action or an event, not both",
         };
         Some(wrong.to_owned())
     }

@@ -43,8 +43,8 @@ pub(super) fn not_root() -> Obstacle {
 
 pub(super) fn host_not_root() -> Obstacle {
     obstacle(
-        "the image `host` needs root: no user may put an overlay over files that are not theirs",
-        "run as root, or take another image",
+        "the image `host` needs root: only root may mount an overlay over files of others",
+        "run as root, or use another image",
     )
 }
 
@@ -55,7 +55,7 @@ pub(super) fn only_namespaces() -> Obstacle {
 /// Explains why no overlay can be mounted over this machine's files.
 pub(super) fn over_host(overlay: Obstacle) -> Obstacle {
     let cause = format!("the image `host` needs an overlay over this machine's own files, and {}", overlay.cause);
-    obstacle(cause, "choose a state folder on a disk or tmpfs, or take another image")
+    obstacle(cause, "choose a state folder on a disk or tmpfs, or use another image")
 }
 
 pub(super) fn folder(folder: &Path, error: &io::Error) -> Obstacle {
@@ -63,7 +63,10 @@ pub(super) fn folder(folder: &Path, error: &io::Error) -> Obstacle {
 }
 
 pub(super) fn chroot(said: &str) -> Obstacle {
-    obstacle(format!("this root may not change its root directory ({said})"), "give the container CAP_SYS_CHROOT")
+    obstacle(
+        format!("root is not allowed to change its root directory here ({said})"),
+        "give the container CAP_SYS_CHROOT",
+    )
 }
 
 /// Returns an obstacle that is certain before anything is tried: missing programs, or ids that were never assigned.
@@ -80,14 +83,14 @@ pub(super) fn before(isolation: Isolation) -> Option<Obstacle> {
     let remedy = "give this user a range: `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`";
     let lacks = |file: &str| fs::read_to_string(file).unwrap_or_default().trim().is_empty();
     let file = ["/etc/subuid", "/etc/subgid"].into_iter().find(|file| lacks(file))?;
-    Some(obstacle(format!("{file} gives nobody a range of ids"), remedy))
+    Some(obstacle(format!("{file} gives no user a range of ids"), remedy))
 }
 
 /// Explains why `unshare` failed.
 pub(super) fn namespaces(isolation: Isolation, said: &str) -> Obstacle {
     match isolation {
         Isolation::UserNamespace if said.contains("unrecognized option") => {
-            obstacle("`unshare` knows no ranges of ids", "install util-linux 2.38 or later")
+            obstacle("`unshare` does not support ranges of ids", "install util-linux 2.38 or later")
         }
         Isolation::UserNamespace if said.contains("subuid") || said.contains("subgid") || said.contains("range") => {
             obstacle(
@@ -97,8 +100,8 @@ pub(super) fn namespaces(isolation: Isolation, said: &str) -> Obstacle {
         }
         Isolation::UserNamespace | Isolation::SingleUid => user_namespaces(said),
         Isolation::Nspawn | Isolation::Namespaces | Isolation::Chroot => obstacle(
-            format!("this root may not make namespaces ({said})"),
-            "start its container with `--privileged`, or with CAP_SYS_ADMIN and neither a seccomp nor an AppArmor profile",
+            format!("root is not allowed to make namespaces here ({said})"),
+            "start the container with `--privileged`, or with CAP_SYS_ADMIN and neither a seccomp nor an AppArmor profile",
         ),
     }
 }
@@ -134,7 +137,7 @@ fn user_namespaces(said: &str) -> Obstacle {
 pub(super) fn proc(said: &str) -> Obstacle {
     obstacle(
         format!(
-            "namespaces work, but a container around hides parts of /proc, so that no other can be mounted ({said})"
+            "namespaces work, but the surrounding container hides parts of /proc, so no other /proc can be mounted ({said})"
         ),
         "start the container with `--security-opt systempaths=unconfined` or `--privileged`",
     )
@@ -164,7 +167,7 @@ pub(super) fn before_network() -> Option<Obstacle> {
 /// Explains why `pasta` makes no network.
 pub(super) fn network(said: &str) -> Obstacle {
     if said.contains("routable interface") || said.contains("interface not usable") {
-        return obstacle(format!("this machine has no default route of IPv4 ({said})"), "connect it to a network");
+        return obstacle(format!("this machine has no IPv4 default route ({said})"), "connect it to a network");
     }
     obstacle(format!("`pasta` does not make one ({said})"), "see `journalctl` for what it lacks")
 }
@@ -172,13 +175,14 @@ pub(super) fn network(said: &str) -> Obstacle {
 /// Explains why an isolation that needs root has no network of its own.
 pub(super) fn network_of_root(isolation: Isolation) -> Obstacle {
     let cause =
-        format!("in the isolation {isolation} an instance's root is this machine's, who could leave any network");
+        format!("in the isolation {isolation}, an instance's root is this machine's root, who could leave any network");
     obstacle(cause, "ask for the isolation user-namespace or single-uid")
 }
 
 /// Explains why names would not be found in a network of its own.
 pub(super) fn resolver() -> Obstacle {
-    let cause = "the resolver in /etc/resolv.conf listens on the loopback, where only 127.0.0.1 could be brought along, or is of IPv6";
+    let cause =
+        "the resolver in /etc/resolv.conf has an IPv6 address, or an address on the loopback other than 127.0.0.1";
     obstacle(cause, "have it listen on 127.0.0.1")
 }
 
@@ -190,8 +194,8 @@ pub(super) fn overlay(folder: &Path, said: &str) -> Obstacle {
         None => format!("no overlay can be mounted over {} ({said})", folder.display()),
     };
     let remedy = match under {
-        Some(_) => "choose a state folder on a disk or tmpfs; disks are copied meanwhile",
-        None => "user namespaces need Linux 5.11 for it; disks are copied meanwhile",
+        Some(_) => "choose a state folder on a disk or tmpfs; until then, disks are copied",
+        None => "overlays in user namespaces need Linux 5.11; until then, disks are copied",
     };
     obstacle(cause, remedy)
 }

@@ -29,10 +29,10 @@ pub(crate) enum GuestError {
     #[error("cannot open {path} in the instance")]
     Open { path: String, source: io::Error },
     /// The instance's metadata service cannot listen.
-    #[error("cannot listen for what instance {id} asks of its metadata")]
+    #[error("cannot listen for the metadata requests of instance {id}")]
     Metadata { id: String, source: io::Error },
     /// The image has too many images below it.
-    #[error("an image here has at most {most} images below it: make one from a newer source")]
+    #[error("an image here is based on at most {most} other images: build from a newer source image")]
     TooManyLayers { most: usize },
     /// The instance is not booted.
     #[error("instance {id} is not running")]
@@ -45,7 +45,7 @@ pub(crate) enum GuestError {
     Unable { missing: String },
     /// A network of its own was requested, but cannot be made.
     #[error(
-        "instances cannot have networks of their own here: {missing}; or leave `own` out, for this machine's network then"
+        "instances cannot have networks of their own here: {missing}; or leave out `own` to use this machine's network"
     )]
     NoNetwork { missing: String },
     /// The folder's disks were made with an isolation that no longer works.

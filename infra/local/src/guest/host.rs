@@ -192,7 +192,7 @@ fn find_way(dir: &Path, wanted: Option<Isolation>, over_host: bool) -> Result<Ab
         made.filter(|made| abilities.way() != Some(*made) || wanted.is_some_and(|w| w != made.isolation))
     {
         let missing =
-            abilities.missing().unwrap_or_else(|| "another one is asked for: choose an empty folder".to_owned());
+            abilities.missing().unwrap_or_else(|| "another isolation is requested: choose an empty folder".to_owned());
         return Err(GuestError::OtherWay { path: dir.to_owned(), made: made.isolation.name(), missing });
     }
     if let Some(missing) = abilities.missing().filter(|_| over_host) {

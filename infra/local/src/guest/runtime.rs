@@ -49,7 +49,7 @@ for word; do
         *) break ;;
     esac
 done
-echo \"systemctl $*: no init system runs in this local instance, so that services are neither started nor stopped.\" >&2
+echo \"systemctl $*: no init system runs in this local instance, so services are neither started nor stopped.\" >&2
 echo 'Start the program itself, or run the local AWS as root with systemd-nspawn installed (goldsmith local doctor).' >&2
 exit 1
 ";

@@ -96,7 +96,7 @@ fn connect(state: &Arc<State>, stream: TcpStream) {
         match tokio::time::timeout(LONGEST_CALL, served).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a connection to the metadata ended early"),
-            Err(_) => tracing::debug!("a connection to the metadata asked for nothing"),
+            Err(_) => tracing::debug!("a connection to the metadata sent no request"),
         }
     });
 }

@@ -62,7 +62,7 @@ impl Role {
                 Reply::text(document)
             }
             Err(Refusal::Role(said)) => {
-                tracing::warn!(instance = instance.id, role, said, "the role is not to be had");
+                tracing::warn!(instance = instance.id, role, said, "the credentials of the role are not available");
                 Reply::text(refused(role).to_string())
             }
             Err(Refusal::Emulator(words)) => {

@@ -27,7 +27,7 @@ const LONGEST: u64 = 64 * 1024 * 1024;
 pub(crate) enum JournalError {
     #[error("cannot use {path}")]
     File { path: PathBuf, source: io::Error },
-    #[error("{path} is of another version of Goldsmith: remove its folder")]
+    #[error("{path} was written by another version of Goldsmith: remove its folder")]
     Version { path: PathBuf },
     #[error("line {line} of {path} is damaged: remove its folder")]
     Damaged { path: PathBuf, line: usize, source: serde_json::Error },
@@ -64,7 +64,7 @@ impl<D: Disk + Clone> Journal<D> {
             // rewritten.
             Err(error) if path.exists() => {
                 let lines = Lines::open(disk, &path).map_err(failed)?;
-                tracing::error!(%error, "the state cannot be written anew");
+                tracing::error!(%error, "the state file cannot be rewritten");
                 Journal { lines, longest: 0, is_of_another: true, failure: Some(error.to_string()) }
             }
             Err(source) => return Err(failed(source)),
@@ -77,11 +77,11 @@ impl<D: Disk + Clone> Journal<D> {
     /// time, together with later ones.
     pub(crate) fn record(&mut self, world: &mut World) {
         match self.write(world) {
-            Ok(()) if self.failure.take().is_some() => tracing::info!("the state is written down again"),
+            Ok(()) if self.failure.take().is_some() => tracing::info!("the state can be saved again"),
             Ok(()) => {}
             Err(error) => {
                 if self.failure.replace(error.to_string()).is_none() {
-                    tracing::error!(%error, "a change is not written down: a restart would not know it");
+                    tracing::error!(%error, "a change is not saved: a restart would lose it");
                 }
             }
         }
@@ -112,7 +112,7 @@ impl<D: Disk + Clone> Journal<D> {
         if self.lines.length() > self.longest
             && let Err(error) = self.rewrite(world)
         {
-            tracing::warn!(%error, "the state stays longer than it need be");
+            tracing::warn!(%error, "the state file stays longer than necessary");
             self.longest = self.lines.length() + LONGEST;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! An AWS of a test's own: the emulator (MiniStack) on a free port of this machine. It ends with its handle.
+//! A test's own AWS: the emulator (MiniStack) on a free port of this machine. It ends when its handle is dropped.
 
 use std::env;
 use std::io::{Error, Result};
@@ -15,7 +15,7 @@ use super::{sdk_config, with_keys};
 /// The emulator is up after two seconds; on a busy machine this may take a minute.
 const START: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long one look may take.
+/// Time limit of one request that checks whether the emulator is up.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// A running emulator. Dropping it ends the process.
@@ -43,8 +43,8 @@ impl Emulator {
         Ok(None)
     }
 
-    /// Starts it by a command that makes it listen on this port, and returns once it answers. `secret` is what it asks
-    /// its callers for. `files` lives as long as the emulator.
+    /// Starts it by a command that makes it listen on this port, and returns once it answers. `secret` is the secret
+    /// that it demands from its callers. `files` lives as long as the emulator.
     ///
     /// # Errors
     /// The command cannot be started, the emulator ends, or it does not answer within a minute.

@@ -43,7 +43,7 @@ where
         SdkError::ConstructionFailure(_) => "the request could not be made",
         SdkError::TimeoutError(_) => "the call timed out",
         SdkError::ResponseError(_) => "the answer is not readable",
-        _ => "the call did not get through",
+        _ => "the call did not reach AWS",
     };
     let source = Some(Box::new(error) as Box<dyn Error + Send + Sync>);
     CloudError {
@@ -78,7 +78,7 @@ fn credentials_errors<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Ite
     causes.filter_map(|cause| cause.downcast_ref::<CredentialsError>())
 }
 
-/// Returns a function for `map_err` after the SDK did not build a part of a request.
+/// Returns a function for `map_err`, for a part of a request that the SDK could not build.
 pub fn malformed(operation: &'static str, region: &str) -> impl FnOnce(BuildError) -> CloudError {
     move |error| CloudError {
         operation,
@@ -288,7 +288,7 @@ mod tests {
         let replay = Replay::new([Canned::Lost, Canned::Lost, Canned::Lost]);
         let error = Client::new(&replay.config()).get_parameter().name("n").send().await;
         let error = error.map_err(failure("GetParameter", "eu-west-1")).unwrap_err();
-        assert_eq!(error.to_string(), "GetParameter in eu-west-1 failed: NoAnswer: the call did not get through");
+        assert_eq!(error.to_string(), "GetParameter in eu-west-1 failed: NoAnswer: the call did not reach AWS");
         assert!(error.source.is_some() && error.is_transient());
         assert_eq!(replay.sent().len(), 3, "the standard retries");
     }

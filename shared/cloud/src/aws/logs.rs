@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// The other one may be made up.
+    /// The writer of a line may have made up the other time.
     #[tokio::test]
     async fn the_time_of_a_line_is_when_it_was_received() {
         let event = json!({"message": "a", "timestamp": 1, "ingestionTime": 1_767_225_600_000_i64});

@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// What Scheduler tells of it.
+    /// Returns what Scheduler says about the schedule.
     fn there(schedule: &Schedule) -> Canned {
         let state = if schedule.enabled { "ENABLED" } else { "DISABLED" };
         let answer = json!({"GroupName": schedule.group, "Name": schedule.name, "State": state,

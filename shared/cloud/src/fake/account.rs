@@ -1,4 +1,5 @@
-//! The account's own settings. What a test does not set is as in a new account: everything exists in one VPC.
+//! The account's own settings. Everything that a test does not set is as in a new account: all resources exist in one
+//! VPC.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +14,15 @@ const ENABLED: [&str; 6] = ["eu-central-1", "eu-north-1", "eu-west-1", "eu-west-
 /// The VPC of everything that a test has not put elsewhere.
 const VPC: &str = "vpc-1";
 
-/// What a test sets of the account.
+/// Settings of the account that tests change.
 #[derive(Debug, Clone, Default)]
 pub struct AccountSettings {
     /// Regions that exist and are not enabled.
     pub disabled_regions: BTreeSet<String>,
     /// Regions in which images may not be made public.
     pub without_public_images: BTreeSet<String>,
-    /// How new volumes are encrypted, by Region. The default is: not, and with AWS's own key if a call asks for it.
+    /// How new volumes are encrypted, by Region. By default, only those are encrypted for which a call asks for it,
+    /// with AWS's own key.
     pub encryption: BTreeMap<String, DefaultEncryption>,
     /// Subnets and security groups that do not exist.
     pub missing: BTreeSet<String>,

@@ -9,7 +9,7 @@ use crate::{
     BlockDevice, Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
 };
 
-/// An AMI and its further course.
+/// An AMI and what will happen to it.
 pub(super) struct AmiRecord {
     pub(super) image: Image,
     pub(super) permission: LaunchPermission,
@@ -20,7 +20,7 @@ pub(super) struct AmiRecord {
     copy: Option<ImageCopy>,
     hidden: Looks,
     left: Looks,
-    /// Why it will fail, if it will.
+    /// The reason for which it will fail; `None` if it will not.
     failure: Option<String>,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Blueprint {
     pub(super) instance: Option<String>,
     /// The image that this instance was launched from.
     pub(super) source: Option<String>,
-    /// Why it will fail, if it will.
+    /// The reason for which it will fail; `None` if it will not.
     pub(super) failure: Option<String>,
 }
 

@@ -15,11 +15,11 @@ use crate::{Command, CommandStatus, Commands, InstanceState, Invocation, Kind, P
 /// Run Command's longest `executionTimeout`: 48 hours.
 const LONGEST_SECONDS: u32 = 172_800;
 
-/// A command and its further course.
+/// A command and what will happen to it.
 pub(super) struct CommandRecord {
     pub(super) command: Command,
     outcome: Outcome,
-    /// Number of its send, to find the newest command.
+    /// Counts the sends, to find the newest command.
     number: u64,
     pub(super) status: CommandStatus,
     hidden: Looks,
@@ -172,12 +172,13 @@ impl Commands for FakeCloud {
 }
 
 impl FakeCloud {
-    /// Sets the outcome of the next command, whichever it is. Several calls are used in order.
+    /// Sets the outcome of the next command, whichever it is. The outcomes of several calls are used in order.
     pub fn next_command(&self, outcome: Outcome) {
         self.next_command_where(|_| true, outcome);
     }
 
-    /// Sets the outcome of the next command for which this is true. The calls are used in order, each of them once.
+    /// Sets the outcome of the next command for which this is true. The outcomes of several calls are used in order,
+    /// each of them once.
     pub fn next_command_where(&self, wanted: impl Fn(&Command) -> bool + Send + 'static, outcome: Outcome) {
         self.world().command_script.push(wanted, outcome);
     }

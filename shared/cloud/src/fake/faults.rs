@@ -20,7 +20,7 @@ pub enum Fault {
     Refuse(Kind),
     /// The effect happens, and the caller receives [`Kind::Unanswered`].
     LoseAnswer,
-    /// The process dies before the effect: the call never returns, and [`Faults::killed`] does.
+    /// The process dies before the effect: the call never returns, but [`Faults::killed`] returns.
     KillBefore,
     /// The process dies right after the effect.
     KillAfter,
@@ -49,7 +49,8 @@ enum When {
 }
 
 impl When {
-    /// Returns whether it applies to this call. The number is an effect's.
+    /// Returns whether the fault applies to this call. `number` is the number of the effect; `None` if the call is a
+    /// read.
     fn means(&self, number: Option<usize>, name: &str, region: &str) -> bool {
         match self {
             Self::Number(wanted) => number == Some(*wanted),
@@ -93,10 +94,10 @@ pub struct OnItsWay<'a> {
     pub detail: &'a str,
 }
 
-/// Stands between one caller and its calls, reads included. It may hold each call, and says how it fails.
+/// Stands between a caller and each of its calls, including reads. It may delay the call, and decides whether it fails.
 #[async_trait]
 pub trait Between: Send + Sync {
-    /// Returns when the call arrives.
+    /// Returns when the call arrives, with the fault of the call if it fails.
     async fn call(&self, call: OnItsWay<'_>) -> Option<Fault>;
 }
 
@@ -109,7 +110,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Returns the same counter for a caller with a [`Between`].
+    /// Returns the same counter for a caller whose calls pass this [`Between`].
     #[must_use]
     pub fn behind(&self, between: Arc<dyn Between>) -> Self {
         Self { between: Some(between), ..self.clone() }

@@ -195,7 +195,7 @@ impl Images for FakeCloud {
 
 impl FakeCloud {
     /// Adds an available image to a Region. `owner` is an account id, `self`, `amazon` or `aws-marketplace`. Returns
-    /// the image's id. A later image is younger.
+    /// the image's id. Each image is newer than those that were added before.
     pub fn add_image(&self, region: &str, owner: &str, name: &str) -> String {
         let root = BlockDevice {
             device_name: "/dev/xvda".to_owned(),

@@ -46,7 +46,7 @@ impl Inventory {
 }
 
 impl FakeCloud {
-    /// Returns the current contents. Looking does not move the world on.
+    /// Returns the current contents. This does not count as a look, so nothing changes its state.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         let world = self.world();

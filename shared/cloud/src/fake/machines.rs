@@ -12,14 +12,14 @@ use super::pace::{Looks, Pace};
 use super::world::{Region, World};
 use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Ping, Result, Tags, Volume};
 
-/// An instance and its further course.
+/// An instance and what will happen to it.
 pub(super) struct MachineRecord {
     pub(super) instance: Instance,
     launch: Launch,
     /// The EBS volumes that it was launched with.
     pub(super) devices: Vec<BlockDevice>,
     hidden: Looks,
-    /// Looks until it has the state that it is changing to.
+    /// Number of looks until it has the state that it is changing to.
     left: Looks,
     online_in: Looks,
     /// What it has written to its console.
@@ -73,7 +73,7 @@ impl MachineRecord {
         self.arrive();
     }
 
-    /// Moves on to the state that it is changing to, if no look is left.
+    /// Changes to its next state, if the number of looks until then is used up.
     fn arrive(&mut self) {
         if self.left.is_over() {
             self.instance.state = match self.instance.state {
@@ -111,7 +111,7 @@ impl MachineRecord {
         self.instance.state == InstanceState::Running && self.online_in.is_over()
     }
 
-    /// Returns what SSM says about its agent to one look at it.
+    /// Returns what SSM reports about its agent at one look.
     pub(super) fn ping(&mut self) -> Ping {
         let seen = match self.lost {
             None if self.is_online() => Ping::Online,

@@ -1,8 +1,9 @@
 //! An AWS in memory that behaves like AWS, for tests of code that uses [`Cloud`].
 //!
-//! It follows AWS's rules and moves by looks instead of a clock ([`Pace`]). Every mutating call is counted. Every call
-//! can be made to fail, to lose its answer or to kill the caller ([`Faults`]). A test specifies in advance how
-//! commands, images and instances end, and compares [`Inventory`]s afterwards. The fake does not check permissions.
+//! It follows AWS's rules, and its resources change with each look at them, not with time ([`Pace`]). Every mutating
+//! call is counted. Every call can be made to fail, to lose its answer or to kill the caller ([`Faults`]). A test
+//! specifies in advance how commands, images and instances end, and compares [`Inventory`]s afterwards. The fake does
+//! not check permissions.
 
 mod account;
 mod ami;
@@ -75,24 +76,24 @@ impl FakeCloud {
         }
     }
 
-    /// Returns the same account for a caller with a [`Between`] before its calls.
+    /// Returns the same account for a caller whose calls pass this [`Between`].
     #[must_use]
     pub fn behind(&self, between: Arc<dyn Between>) -> Self {
         Self { world: Arc::clone(&self.world), faults: self.faults.behind(between) }
     }
 
-    /// Changes how fast the world moves, for everything that is made or changed from now on.
+    /// Changes the pace of everything that is made or changed from now on.
     pub fn pace(&self, change: impl FnOnce(&mut Pace)) {
         change(&mut self.world().pace);
     }
 
-    /// Takes the time of everything that is made from this clock.
+    /// From now on, takes the creation time of everything from this clock.
     pub fn tell_time(&self, clock: impl Fn() -> jiff::Timestamp + Send + 'static) {
         self.world().clock = Some(Box::new(clock));
     }
 
-    /// Finishes at once everything that ever finishes: nothing is hidden, pending, stopping or running a command any
-    /// more.
+    /// Finishes at once everything that ever finishes. After that, nothing is hidden, pending, stopping or running a
+    /// command.
     pub fn settle(&self) {
         self.world().settle();
     }

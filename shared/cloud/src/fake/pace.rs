@@ -1,9 +1,9 @@
-//! How fast the world moves. It moves by looks, so that no test needs a clock.
+//! How fast the resources of the fake change. They change with the looks at them, so that no test needs a clock.
 
 /// A number of looks that is never used up.
 pub const NEVER: u32 = u32::MAX;
 
-/// How many looks at a resource find it unchanged before it has moved on. 0 means at once, [`NEVER`] means never.
+/// How many looks find a resource unchanged before it changes. 0 means at once, [`NEVER`] means never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// From `pending` to `running`.
@@ -17,7 +17,7 @@ pub struct Pace {
     /// Until a command has ended.
     pub until_command: u32,
     /// How many looks do not find a new instance, image or snapshot at all, because EC2 is eventually consistent.
-    /// Effects always find it.
+    /// Calls that change something always find it.
     pub hide_new: u32,
     /// Until a parameter of the type `aws:ec2:image` has the value that was put.
     pub until_parameter: u32,
@@ -67,7 +67,7 @@ impl Looks {
         self.0 == 0
     }
 
-    /// Makes it happen now, unless it never happens.
+    /// Makes the change happen now, unless it never happens.
     pub(super) fn settle(&mut self) {
         if self.0 != NEVER {
             self.0 = 0;

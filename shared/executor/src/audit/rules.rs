@@ -332,8 +332,9 @@ pub(super) const MAKERS: &[(&str, &str)] = &[
 const DROPBEAR: Remedy = Remedy::Anew("with `dropbearkey` in a unit before the service, or with `dropbear -R`");
 const SNAKEOIL: Remedy =
     Remedy::Anew("with `make-ssl-cert generate-default-snakeoil`, which the clean-up of a build prepares");
-const DH: Remedy =
-    Remedy::Anew("with `openssl dhparam` in a unit; no secret, but an attack on shared parameters is worth the effort");
+const DH: Remedy = Remedy::Anew(
+    "with `openssl dhparam` in a unit; they are no secret, but parameters that many instances share are worth attacking",
+);
 const CLUSTER: Remedy = Remedy::Anew("or give it the cluster's own key, which does not belong in an image");
 const COOKIE: Remedy = Remedy::Anew("Erlang makes it if it is missing; anyone who knows it can run code on the node");
 const NVME: Remedy = INSTANCE;

@@ -51,8 +51,8 @@ impl Since {
         let matters = image_made.is_none_or(|made| then.is_some_and(|then| then < made));
         let note = step.filter(|_| matters).map(|step| {
             format!(
-                "the clock was set by {} s after the boot: files that this instance made before that may be \
-                 reported as files of its image, and the other way around",
+                "the clock was moved by {} s after the boot: the audit may treat files that this instance made before that \
+                 as files of its image, and the other way around",
                 step.as_secs()
             )
         });

@@ -29,12 +29,12 @@
 //!   lock looks, acts and answers. This is why a retry does not take the lock over: SendCommand has no client token, so
 //!   a second invocation could run an order twice.
 //! - Step Functions retries a state, and each attempt has a token of its own. `begin` adds the token to WAIT, every
-//!   look reads WAIT again, and `drop` fails if the newest token has changed. So the holder of the lock, or the tick
-//!   after it, also answers a token that arrives late.
+//!   look reads WAIT again, and `drop` fails if the newest token has changed. So a token that arrives late is answered
+//!   too, by the holder of the lock or by the tick after it.
 //! - The process dies after the state has ended and before the answer arrives. The end is in STATE, so the next look
 //!   only repeats the answer. If Step Functions rejects it as a second answer, that is not an error.
-//! - The build is closed in the meantime. The next look answers every token with `Closed`. No look begins an effect in
-//!   between, because the journal accepts new effects only while the build is open.
+//! - The build is closed in the meantime. The next look answers every token with `Closed`. Until then, no look can
+//!   begin an effect, because the journal accepts new effects only while the build is open.
 
 use std::time::Duration;
 
@@ -66,7 +66,8 @@ const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
 /// A wait ends this long before the state's `TimeoutSeconds`, so that its owner can still say why.
 const MARGIN: SignedDuration = SignedDuration::from_secs(300);
 
-/// How long one AWS API may not know a resource that another has already shown: usually seconds, sometimes minutes.
+/// How long one AWS API may not yet know a resource that another API has already returned: usually seconds, sometimes
+/// minutes.
 const SETTLES: SignedDuration = SignedDuration::from_mins(5);
 
 /// The result of a look.
@@ -85,7 +86,7 @@ pub(crate) struct Pending {
     pub resource: String,
     /// Region of the resource.
     pub region: String,
-    /// What happens at the moment, as people read it.
+    /// What happens at the moment, in words for people.
     pub detail: String,
 }
 
@@ -155,7 +156,8 @@ pub(crate) trait Waiting: Sync {
 /// Runs one invocation of a waiting state's function.
 ///
 /// # Errors
-/// Fails if the wait cannot be registered, or if the table fails. Every other outcome is sent to the token.
+/// Fails if the wait cannot be registered, or if the table fails. Every other outcome is sent as the answer to the
+/// token.
 pub(crate) async fn handle(context: &Context, waiting: &dyn Waiting, invocation: Invocation) -> Result<Value> {
     match invocation {
         Invocation::Start(start) => self::start(context, waiting, &start).await?,
@@ -330,8 +332,8 @@ async fn settles(
     Ok(now < since + SETTLES)
 }
 
-/// Answers the tokens with the state's end, then removes the wait. If Step Functions calls an answer late, the
-/// execution does not wait for it any more. Returns whether there is another token to answer.
+/// Answers the tokens with the state's end, then removes the wait. If Step Functions reports that an answer came too
+/// late, the execution does not wait for it any more. Returns whether there is another token to answer.
 async fn answer(
     context: &Context,
     build: BuildStatus,
@@ -371,7 +373,8 @@ async fn answer_all(context: &Context, wait: &Wait, failure: Option<(&str, &str)
 }
 
 /// Removes a wait whose tokens were answered. If the build is closed, the wait is removed even if AWS rejects the
-/// answer: its execution waits for nothing any more, and the tick would look at the wait for as long as AWS rejects it.
+/// answer, because the execution no longer waits for anything. Otherwise, the tick would look at the wait for as long
+/// as AWS rejects the answer.
 async fn let_go(
     context: &Context,
     build: BuildStatus,

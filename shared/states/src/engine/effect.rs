@@ -20,7 +20,7 @@ pub(crate) enum Attempt {
 }
 
 /// Makes an effect and returns its journal entry, with the `id`, or with `refused` if AWS had no capacity for it.
-/// `make` gets whether this is the first attempt and returns the resource's id.
+/// `make` is told whether this is the first attempt, and returns the resource's id.
 ///
 /// # Errors
 /// Fails with [`Error::Closed`] if the build is closed (what was made is undone at once), and if a call to the table or
@@ -83,8 +83,8 @@ async fn ask_again(context: &Context, record: &BuildRecord, refused: Effect) -> 
     }
 }
 
-/// Returns whether AWS has rejected the call that makes the resource. A rejected look at what was made, for example
-/// whether a parameter holds its value by now, says nothing about the call before it.
+/// Returns whether AWS has rejected the call that makes the resource. If AWS rejects a later read instead, such as the
+/// read of a parameter's value, that says nothing about the call that makes the resource.
 fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
     let makes: &[&str] = match kind {
         EffectKind::Instance { .. } => &["RunInstances"],
@@ -120,7 +120,7 @@ mod tests {
     use crate::testing::{Stack, Task, good, reach};
     use crate::{Context, State};
 
-    /// Lets the effect be made, and refuses each call of another name after it.
+    /// Lets the effect be made, and rejects each call of another name after it.
     struct Blind {
         effect: &'static str,
         look: &'static str,

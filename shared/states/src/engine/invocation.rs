@@ -32,8 +32,8 @@ impl Invocation {
     }
 }
 
-/// The one shape of every Task's payload. Unknown fields are ignored: in the middle of an update of the stack, the
-/// definition may be newer than the function, and after a rollback it is.
+/// The one shape of every Task's payload. Unknown fields are ignored, because the definition may be newer than the
+/// function during an update of the stack, and after a rollback.
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {

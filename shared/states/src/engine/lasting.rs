@@ -1,5 +1,6 @@
-//! Every call of a whole build, read or write, refused once, twice and for ever: the build ends, its pipeline may build
-//! again while the refusal lasts, and once that is over nothing is left but what is documented.
+//! Tests in which AWS rejects each call of a whole build, read or write, once, twice or forever. The build ends, and
+//! its pipeline may build again while AWS still rejects the call. Once AWS accepts the call again, only what is
+//! documented is left.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +22,8 @@ enum Lasts {
     ForEver,
 }
 
-/// What goes wrong, and for how long: refused for ever and twice, cut before it gets there, its answer lost, and held, which
-/// is a Region that never answers.
+/// The fault of a call, and how long it lasts. The call is rejected forever or twice, is cut off before it reaches AWS,
+/// loses its answer, or is held, as in a Region that never answers.
 const CASES: [(Fault, Lasts); 8] = [
     (Fault::Refuse(Kind::Denied), Lasts::ForEver),
     (Fault::Refuse(Kind::Invalid), Lasts::ForEver),
@@ -34,7 +35,7 @@ const CASES: [(Fault, Lasts); 8] = [
     (Fault::LoseAnswer, Lasts::Times(1)),
 ];
 
-/// Runs what stands around an execution that has ended: its status event, which Lambda tries three times, and the reaper.
+/// Runs what follows the end of an execution: its status event, which Lambda tries three times, and the reaper.
 async fn look_after(stack: &Stack, ended: ExecutionStatus) {
     let arn = stack.context().config.execution_arn(BUILD);
     stack.cloud.edit_execution(&arn, |execution| execution.status = ended);
@@ -51,7 +52,7 @@ async fn look_after(stack: &Stack, ended: ExecutionStatus) {
     }
 }
 
-/// Lets time pass, and the reaper look.
+/// Lets time pass, and runs the reaper.
 async fn pass(stack: &Stack, time: SignedDuration) {
     stack.clock.advance(time);
     let context = stack.context();

@@ -36,7 +36,7 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
 }
 
 /// Restores a parameter's value, but only if the parameter still holds what this build has put. The build's value may
-/// never have arrived, or somebody may have written the parameter since.
+/// never have arrived, or the parameter may have been written again since.
 async fn undo_parameter(
     context: &Context,
     effect: &Effect,
@@ -83,15 +83,16 @@ pub(crate) enum Patience {
 /// The result of undoing a build.
 #[derive(Debug, Default)]
 pub(crate) struct Undone {
-    /// Whether a function may still be putting a parameter. The sweep would not find that parameter later, since it has
+    /// Whether a function may still be writing a parameter. The sweep would not find that parameter later, since it has
     /// no tags; it finds everything else by its tags.
     pub(crate) is_putting: bool,
     /// What could not be undone.
     pub(crate) left: Vec<LeftBehind>,
 }
 
-/// One attempt to undo a build. If a resource or a place cannot be removed or looked at, the rest must still be
-/// removed, and the pipeline must still be able to build again. So the failure is recorded, and the reaper tries again.
+/// One attempt to undo a build. If a resource cannot be removed, or a Region cannot be looked at, the rest must still
+/// be removed, and the pipeline must still be able to build again. So the failure is recorded, and the reaper tries
+/// again.
 struct Undoing<'a> {
     context: &'a Context,
     record: &'a BuildRecord,
@@ -105,8 +106,8 @@ struct Undoing<'a> {
     found: bool,
 }
 
-/// Returns the images that a parameter may still name, because it could not be restored or because a function is
-/// putting it. They stay for now, since a parameter must never name an image that no longer exists.
+/// Returns the images that a parameter may still name, because the parameter could not be restored or because a
+/// function is writing it. They stay for now, since a parameter must never name an image that no longer exists.
 fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Timestamp) -> BTreeSet<String> {
     let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
     // Later no function of the build runs any more, so none can be putting a parameter.
@@ -151,7 +152,7 @@ pub(crate) async fn undo_build(
     Ok(Undone { is_putting, left: undoing.left })
 }
 
-/// Removes those of the found resources that are proven to be the build's, unless they are kept and have not expired.
+/// Removes those of the found resources that are proven to be the build's, except those that are still kept.
 /// Returns whether there were any, and which of them could not be removed.
 pub(crate) async fn remove_found(
     context: &Context,
@@ -363,7 +364,7 @@ impl<'a> Undoing<'a> {
 
 impl Kept {
     /// Returns whether something that was kept has expired. The tag decides, not the record, since a person may have
-    /// moved the time. A published image never expires, whatever its tags say: somebody who may only write tags must
+    /// moved the time. A published image never expires, whatever its tags say: a person who may only write tags must
     /// not be able to have it removed.
     pub(crate) fn has_expired(&self, tags: &Tags, now: Timestamp) -> bool {
         let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());

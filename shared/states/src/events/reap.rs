@@ -1,6 +1,6 @@
-//! Reap: the tick's second target. It ends builds whose execution has ended without ending them. It starts causes that
-//! nothing has started. It requests the check of sources that events asked for too soon after another check. From time
-//! to time, it removes what is left of closed builds in every Region that the stack has used.
+//! Reap: the tick's second target. It ends builds that are still open although their execution has ended. It starts
+//! causes that nothing has started. If events asked for a check of sources too soon after another check, it requests
+//! that check. From time to time, it removes what is left of closed builds in every Region that the stack has used.
 //!
 //! Everything that it handles was lost elsewhere: a status event, a wake, a function's process. It may run any number
 //! of times, also while `finish` runs.
@@ -23,8 +23,8 @@ use crate::{Context, Result};
 
 pub use metric::metric;
 
-/// Age from which a build's execution is looked at. DescribeExecution allows 15 calls per second, and a build that has
-/// just begun has not ended.
+/// Age of a build from which its execution is looked at. DescribeExecution allows 15 calls per second, and a build that
+/// has just begun has not ended.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
 /// Longest time for which an execution runs: the definition's `TimeoutSeconds` plus one hour.
@@ -56,14 +56,14 @@ fn is_sweep(event: &Value) -> bool {
     event.get("sweep").and_then(Value::as_bool) == Some(true)
 }
 
-/// Logs the error of one build, pipeline or Region. It must not keep the others from being looked after, and the next
-/// tick tries it again.
+/// Logs the error of one build, pipeline or Region. The error must not stop the work on the others. The next tick tries
+/// this one again.
 fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(%error, what, "left to the next tick")).ok()
 }
 
-/// Ends every build whose execution has ended, and looks again at closed builds that still owe something. Returns how
-/// many builds it has ended.
+/// Ends every build whose execution has ended, and looks again at closed builds for which something remains to be done.
+/// Returns how many builds it has ended.
 async fn look_after_open_builds(context: &Context) -> Result<u32> {
     let mut finished = 0;
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
@@ -90,7 +90,7 @@ async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> 
         Ok(None) => ExecutionStatus::Aborted,
         // The execution cannot be looked at, but no execution runs for so long.
         Err(error) if is_over(context, &record) => {
-            tracing::warn!(%error, build = record.build, "its execution cannot be looked at, and must have timed out");
+            tracing::warn!(%error, build = record.build, "its execution cannot be described, but must have timed out");
             ExecutionStatus::TimedOut
         }
         Err(error) => return Err(error.into()),
@@ -103,7 +103,7 @@ async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> 
     Ok(true)
 }
 
-/// Starts what is kept for pipelines that no build holds.
+/// Starts pending causes of pipelines that no build holds.
 async fn start_kept_causes(context: &Context) -> Result<()> {
     let due = context.store.due_causes(context.clock.now()).await?;
     // One start for each pipeline is enough, since `start_pending` itself chooses among all causes of a pipeline.
@@ -277,7 +277,7 @@ mod tests {
         }
     }
 
-    /// Lets the volume of the build instance outlive it; answers its id.
+    /// Lets the volume of the build instance outlive it, and returns the volume's id.
     async fn leave_volume(stack: &Stack) -> String {
         let effects = stack.store().all_effects(BUILD).await.unwrap();
         let launched = effects.iter().find(|effect| effect.scope == "Launch").unwrap();

@@ -8,7 +8,7 @@ use goldsmith_store::{CauseRecord, CauseStatus, Lease};
 use crate::error_names::ErrorName;
 use crate::{Context, Error, Result};
 
-/// How many ended executions of one cause are stepped over before the cause is left to the next look.
+/// How many ended executions of one cause are skipped before the cause is left to the next look.
 const ATTEMPTS: u32 = 5;
 
 /// The result of a start.
@@ -16,10 +16,10 @@ const ATTEMPTS: u32 = 5;
 pub(crate) enum Start {
     /// An execution was started.
     Started,
-    /// An execution for this cause runs already.
+    /// An execution for this cause is already running.
     Running,
-    /// Another build of the pipeline runs, the cause's time is yet to come, or the stack is being retired. The cause is
-    /// kept.
+    /// Another build of the pipeline is running, it is too early for the cause, or the stack is being retired. The
+    /// cause is kept.
     Kept,
     /// A build has served the cause before.
     Served,
@@ -48,8 +48,8 @@ pub(crate) async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> 
     }
 }
 
-/// Starts what is kept for a pipeline that no build holds. It takes the kind of the oldest cause whose time has come,
-/// and of that kind only the newest such cause, since its build serves them all.
+/// Starts a pending cause of a pipeline that no build holds. The oldest cause that is due determines the kind. Of this
+/// kind, only the newest cause that is due is started, since its build serves them all.
 ///
 /// # Errors
 /// Fails if a call to the table or to AWS fails; the reaper tries again.
@@ -188,8 +188,8 @@ fn wants_another(execution: &Execution) -> bool {
     }
 }
 
-/// Returns whether an error's name says that a retry may work later. These names are ours for throttling, and Lambda's
-/// own.
+/// Returns whether an error's name says that a retry may work later. The names are Goldsmith's name for throttling, and
+/// the names of Lambda's own errors.
 fn is_passing(error: &str) -> bool {
     error == ErrorName::Throttled.as_str()
         || ["Lambda.", "Runtime.", "Sandbox."].iter().any(|its| error.starts_with(its))

@@ -1,9 +1,9 @@
 //! Trigger: starts builds automatically, for schedules, for patched source images, and for other pipelines' images.
 //!
 //! Events are hints. The event of a schedule says which pipeline and which time. An event about an image or a parameter
-//! only makes the check of all sources run sooner, and that check believes nothing except what it reads itself. However
-//! many such events come, the check runs at most twice a minute: an event that comes too soon is recorded, and the tick
-//! of `reap` makes up for it. An unknown or malformed event is logged and dropped, and never retried.
+//! only makes the check of all sources run sooner, and that check relies only on what it reads itself. However
+//! many such events come, the check runs at most twice a minute: an event that comes too soon is recorded, and a later
+//! tick of `reap` begins the check. An unknown or malformed event is logged and dropped, and never retried.
 
 mod sources;
 
@@ -46,7 +46,7 @@ pub(crate) struct Published {
     pub(crate) image: ImageRef,
 }
 
-/// Has another invocation of this function do this.
+/// Has another invocation of this function handle this call.
 ///
 /// # Errors
 /// Fails if Lambda does not take the call.
@@ -54,10 +54,10 @@ pub(crate) async fn call(context: &Context, call: &Call) -> Result<()> {
     context.wake("trigger", call).await
 }
 
-/// What an invocation asks for.
+/// The work that an invocation requests.
 enum Wanted {
     Call(Call),
-    /// A check of the sources, for an event of this id, if it has one.
+    /// A check of the sources, for the event with this id, if there is one.
     Hint(Option<String>),
 }
 

@@ -26,8 +26,8 @@ const URL_VALID: Duration = Duration::from_secs(600);
 /// Longest `executionTimeout` that SSM accepts.
 const LONGEST_COMMAND: i64 = 172_800;
 
-/// How often Systems Manager is searched for a command whose sending got no answer, before the order is sent again. A
-/// new command appears in lists only after a moment. AWS gives no limit for this; some seconds are usual. If it takes
+/// How often Systems Manager is searched for a command whose SendCommand got no answer, before the order is sent again.
+/// A new command appears in lists only after a moment. AWS gives no limit for this; some seconds are usual. If it takes
 /// longer than these searches, the agent waits for the run of the same order, and only reports its result.
 const SEARCHES: u32 = 5;
 /// Pause between two of these searches.
@@ -138,7 +138,8 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     Ok(running(scene, &sent.command, instance))
 }
 
-/// Searches for a command that may have been sent, for as long as Systems Manager may not list it yet.
+/// Searches for a command that may have been sent. The search is repeated, since Systems Manager lists a command only
+/// after a moment.
 async fn find(scene: &Scene<'_>, instance: &str, comment: &str) -> Result<Option<String>> {
     for search in 1..=SEARCHES {
         if search > 1 {
@@ -158,7 +159,7 @@ async fn kept_nonce(scene: &Scene<'_>, n: u32) -> Result<Option<Nonce>> {
     Ok(effects.iter().find(|effect| effect.n == n).and_then(Effect::nonce).map(Nonce::new))
 }
 
-/// Records where the output can be read, once, even for a command whose sender died before it could.
+/// Records once where the output can be read, even for a command whose sender died before it could record that.
 async fn note_log(scene: &Scene<'_>, Sent { command, nonce }: &Sent, instance: &str) -> Result<()> {
     let store = &scene.context.store;
     let stream = format!("{command}/{instance}/aws-runShellScript/stdout");

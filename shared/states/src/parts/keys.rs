@@ -9,9 +9,9 @@ pub(crate) fn advise(said: &str, named: &[&str], unnamed: &str) -> String {
         keys => format!("one of the KMS keys {}", keys.join(", ")),
     };
     format!(
-        "{}. A possible cause is that EC2 is not allowed to use {keys}: check that the key exists and is enabled, that its \
-         policy lets this account use it, and that the stack's parameter KmsKeyArns lists the key if it belongs to \
-         another account",
+        "{}. A possible cause is that EC2 is not allowed to use {keys}: check that the key exists and is enabled, and \
+         that its policy lets this account use it. If the key belongs to another account, the stack's parameter KmsKeyArns \
+         must list it",
         said.trim_end_matches('.')
     )
 }

@@ -7,7 +7,7 @@ use goldsmith_store::{BuildRecord, Scope, StateStatus};
 
 use crate::{Context, Error, Outcome, Result, State};
 
-/// Fails unless each test of the plan has succeeded, if these outcomes say that all tests have.
+/// If these outcomes say that all tests have succeeded, fails unless the table says the same of each test of the plan.
 ///
 /// # Errors
 /// Fails with `Internal`, or if a call to the table fails.
@@ -59,7 +59,7 @@ mod tests_of_strangers {
     use crate::testing::{AWAY, Stack, Task, good, reach, whole_build};
     use crate::{Outcome, State};
 
-    /// Publish with what these Regions are said to have come to.
+    /// Returns the task Publish with these reported outcomes of Regions.
     fn publish(results: &[(&str, &str)]) -> Task {
         let outcome = |(item, outcome): &(&str, &str)| Outcome {
             item: (*item).to_owned(),
@@ -69,7 +69,7 @@ mod tests_of_strangers {
         Task { results: Some(results.iter().map(outcome).collect()), ..Task::new(State::Publish) }
     }
 
-    /// A build for which some Regions suffice, when the copy to the second one begins.
+    /// A build that needs only some Regions, at the moment when the copy to the second Region begins.
     async fn some_suffice() -> Stack {
         let stack = Stack::new().await;
         let mut distribution = stack.store().distribution(&"two".parse().unwrap()).await.unwrap().unwrap();

@@ -37,7 +37,7 @@ pub(crate) fn is_plain_url(url: &str) -> bool {
 }
 
 /// After a reboot, SSM runs the script again from the top. A file that is there with the right digest is not fetched
-/// again, since the URLs may have expired by then.
+/// again, since the URLs may have expired in the meantime.
 const TEMPLATE: &str = r#"#!/bin/sh
 # Goldsmith: fetches its agent and a work order, checks both, and runs the agent with the order.
 set -u

@@ -23,8 +23,8 @@ fn is_long(cause: &FailureCause) -> bool {
     serde_json::to_string(cause).is_ok_and(|text| text.len() > LIMIT)
 }
 
-/// Returns the whole cause of a failed item, which `state` has left in the table. If it has left none, the state
-/// `before` may have. If neither has, the short cause is returned that the definition passed on.
+/// Returns the whole cause of a failed item, which `state` has left in the table. If there is none, returns the cause
+/// that the state `before` has left. If there is none either, returns the short cause that the definition passed on.
 ///
 /// # Errors
 /// Fails if a call to the table fails.

@@ -48,7 +48,7 @@ mod tests {
         there.images.values().chain(there.snapshots.values()).map(status).collect()
     }
 
-    /// What a source that names its owner and a pattern finds.
+    /// Returns what a source with this owner and pattern finds.
     async fn found(stack: &Stack, name: &str) -> Option<Image> {
         stack.cloud.cloud().images.newest(HOME, &["self".to_owned()], name).await.unwrap()
     }
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_overridden_build_stays_home_marked_unshared_and_unnamed() {
+    async fn an_overridden_image_stays_in_the_home_region_without_parameters() {
         let stack = Stack::new().await;
         let input = json!({"pipeline": "web", "parameters": {"nginx": {"port": "8080"}}});
         stack.run(&Task { input: Some(input), ..Task::new(State::Plan) }).await.unwrap();

@@ -13,8 +13,8 @@ pub(crate) struct Looked {
 }
 
 impl Looked {
-    /// Adds the resources of one kind. A kind that cannot be looked at must not keep the other kinds from being looked
-    /// at: the failure is logged, and the next sweep tries again. Returns whether the kind could be looked at.
+    /// Adds the resources of one kind. If one kind cannot be looked at, the sweep still looks at the others: the
+    /// failure is logged, and the next sweep tries again. Returns whether the kind could be looked at.
     fn add<T>(
         &mut self,
         region: &str,
@@ -36,7 +36,7 @@ impl Looked {
     }
 }
 
-/// Finds everything in one Region that carries this very stack's tags, of each kind that can be looked at.
+/// Finds everything in one Region that carries this very stack's tags. Kinds that cannot be looked at are left out.
 pub(crate) async fn of_stack(context: &Context, region: &str) -> Looked {
     let (stack, cloud) = (&context.config.stack, &context.cloud);
     let mut looked = Looked { kinds: Vec::new(), found: Vec::new() };

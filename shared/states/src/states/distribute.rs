@@ -1,7 +1,8 @@
 //! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, and shares it.
 //!
 //! Input: the AMI of Snapshot, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
-//! the AMI already is. Error: `CopyFailed`, `Timeout`. The Map's item catches it, and Publish decides what it means.
+//! the AMI already is. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
+//! it means for the build.
 
 use async_trait::async_trait;
 use goldsmith_cloud::{ImageCopy, ImageState, LaunchPermission};

@@ -4,8 +4,9 @@
 //! `CommandFailed` with document, phase, step, action, exit code and last lines, `RebootLimit`, `Timeout`,
 //! `AuditFailed`.
 //!
-//! The image is audited on the first test instance, before the documents run: they may write files that are not the
-//! image's, or remove some that are. One instance is enough, since all instances are launched from one image.
+//! The image is audited on the first test instance, before the documents run. The documents may write files that do not
+//! come from the image, or remove files that do. One instance is enough, since all instances are launched from one
+//! image.
 
 use async_trait::async_trait;
 use goldsmith_executor::{AuditOrder, OrderDocument, WorkOrder};

@@ -1,6 +1,6 @@
-//! Finish: ends every build, however its execution ended. It closes the build for new effects, undoes what is not kept
-//! as far as AWS allows it, writes the final status of the image, releases the lease, and sends the event of the
-//! build's end. The reaper does later what is not done by then.
+//! Finish: ends every build, however its execution ended. It closes the build for new effects, and undoes what is not
+//! kept, as far as AWS allows it. It writes the final status of the image, releases the lease, and sends the event of
+//! the build's end. The reaper does later what could not be done at once.
 //!
 //! Input: the definition's Finish or FinishFailed, or the execution's own status event, since no Catch runs if an
 //! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}` or `{error,
@@ -29,7 +29,8 @@ use crate::error_names::ErrorName;
 use crate::events::start::kept_cause;
 use crate::{Context, Error, Result, Start, State};
 
-/// How long Finish retries calls that AWS does not answer before the pipeline may build again without them.
+/// How long Finish retries calls that AWS does not answer. After that, the pipeline may build again, and the reaper
+/// retries the calls.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Detail of `Step Functions Execution Status Change`.
@@ -70,8 +71,9 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
     }
 }
 
-/// Returns whether Plan has rejected this execution because an earlier build had its name. That build has its own end.
-/// If the build has ended with this very rejection, it is the execution's own build, and may still owe something.
+/// Returns whether Plan has rejected this execution because an earlier build had its name. The earlier build is ended
+/// by its own execution. If the build has ended with this very rejection, it is the execution's own build, and
+/// something may remain to be done for it.
 fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
     let Trigger::Failed(cause) = trigger else { return false };
     let ended_by = record.ending.as_ref().and_then(|ending| ending.failure.as_ref());
@@ -123,7 +125,7 @@ fn ended(status: ExecutionStatus) -> Trigger {
     Trigger::Ended(status.to_owned())
 }
 
-/// Ends a build whose execution ended without ending it.
+/// Ends a build that is still open although its execution has ended.
 ///
 /// # Errors
 /// Fails if a call to the table or to AWS fails; the reaper tries again.
@@ -188,8 +190,8 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     Ok(image)
 }
 
-/// Returns whether a call that may work later still holds the pipeline's lease. A Region that never answers must not
-/// hold the lease forever.
+/// Returns whether Finish still keeps the pipeline's lease when a call fails that may work later. A Region that never
+/// answers must not hold the lease forever.
 fn patience(context: &Context, ending: &Ending) -> Patience {
     let decided = ending.at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
     match decided {

@@ -2,7 +2,7 @@
 //!
 //! Input: the plan's instance types and subnets, and the source image or the build's own AMI. Output: an `Instance`
 //! effect. Error: `Capacity` if no candidate could be launched, `NotOnline` if the instance ended early or its agent
-//! stays silent, `Timeout`.
+//! does not register, `Timeout`.
 
 pub(crate) mod devices;
 
@@ -41,8 +41,8 @@ impl Waiting for LaunchInstance {
     }
 }
 
-/// Tries the candidates from `first` on. Each candidate has its own journal entry and its own token. A token belongs to
-/// one type and one zone, so a second candidate with the token of the first would be a second instance.
+/// Tries the candidates from `first` on. Each candidate has its own journal entry and its own token. A token is for one
+/// type and one zone, so the launch of a second candidate with the token of the first would make a second instance.
 async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
@@ -178,8 +178,8 @@ fn instance_profile<'s>(scene: &'s Scene<'_>) -> &'s str {
     scene.record.plan.launch.instance_profile.as_deref().unwrap_or(own)
 }
 
-/// Adds to a denied launch what may be its cause: the infrastructure names the profile, while the permission to pass
-/// its role comes from the stack's parameter.
+/// Adds a possible cause to the error of a denied launch: the infrastructure configuration names the profile, but a
+/// parameter of the stack grants the permission to pass its role.
 fn of_profile(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
     if let (Kind::Denied, Some(profile)) = (error.kind, &scene.record.plan.launch.instance_profile) {
         error.message = format!(
@@ -217,9 +217,9 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
     let profile = instance_profile(scene);
     let message = format!(
         "{} is running, but no SSM agent on it has registered with Systems Manager. Check that the image has an SSM agent, \
-         or a cloud-init that could install one (the console says what was tried); that the subnet can reach the endpoints \
-         ssm, ssmmessages and ec2messages of {}; and that the role of the instance profile {profile} may register with \
-         Systems Manager",
+         or a cloud-init that could install one: the console says what was tried. Check that the subnet can reach the \
+         endpoints ssm, ssmmessages and ec2messages of {}. Check that the role of the instance profile {profile} may \
+         register with Systems Manager",
         instance.id,
         scene.home(),
     );
@@ -252,7 +252,7 @@ fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     Error::because(ErrorName::NotOnline, cause)
 }
 
-/// Returns how an instance ended, for people.
+/// Describes how an instance ended, in words for people.
 pub(crate) fn gone(instance: &Instance) -> String {
     let state = match instance.state {
         InstanceState::Stopping | InstanceState::Stopped => "was stopped",

@@ -204,7 +204,7 @@ fn planned(record: &BuildRecord) -> ExecutionOutput {
     }
 }
 
-/// Returns an error that the user has to fix.
+/// Returns the error for something that the user has to fix.
 fn refused(message: impl ToString) -> Error {
     let scope = Scope::from(State::Plan);
     let cause = Error::failed(ErrorName::Refused, message.to_string()).cause(&scope);

@@ -81,7 +81,7 @@ async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
 }
 
 /// Makes the AMI. CreateImage has no client token. If the name is taken, the AMI with that name is ours only if it
-/// carries our build's tag and was made from our instance. With the tags alone, it may be a copy, which would be
+/// carries our build's tag and was made from our instance. An AMI that has only the tags may be a copy, which would be
 /// published instead of what was built.
 async fn create(scene: &Scene<'_>, instance: &str) -> Result<Progress> {
     let request = request(scene, instance)?;

@@ -37,7 +37,7 @@ pub(crate) fn good(state: State) -> Task {
     whole_build().into_iter().find(|task| task.state == state).unwrap()
 }
 
-/// A stack on which all tasks before this one have ended well.
+/// A stack on which all tasks before this one have succeeded.
 pub(crate) async fn reach(task: &Task) -> Stack {
     let stack = Stack::new().await;
     for before in whole_build().iter().take_while(|before| before.scope() != task.scope()) {
@@ -60,12 +60,11 @@ pub(crate) async fn kept_for_a_while() -> Stack {
 
 /// Checks a state three ways.
 ///
-/// 1. It succeeds, and the calls that it makes to change AWS are exactly `effects`, so that a new one is not added
-///    without this test going over it.
-/// 2. Run again after its end, it answers the same and changes nothing.
-/// 3. For each of its effects, writes to the table among them, and each way in which that can go wrong, AWS not knowing
-///    yet what was made a moment ago among them: it ends as it would have, and leaves in AWS exactly what it would have
-///    left.
+/// 1. It succeeds, and the calls with which it changes AWS are exactly `effects`, so that this test covers every new
+///    one.
+/// 2. If it runs again after its end, it gives the same answer and changes nothing.
+/// 3. Each of its effects, including writes to the table, goes wrong in each possible way. One way is that AWS does not
+///    know yet what was made a moment ago. The state still ends as it would have, and leaves exactly the same in AWS.
 pub(crate) async fn check_state(task: Task, effects: &[&str]) {
     let stack = reach(&task).await;
     let before = stack.cloud.effects().len();

@@ -1,4 +1,4 @@
-//! The table, its writes counted among the effects; its reads can be made to fail as well.
+//! A table whose writes count as effects, and whose reads can be made to fail.
 
 use async_trait::async_trait;
 use goldsmith_cloud::Kind;

@@ -77,7 +77,7 @@ distributionConfiguration: two
 allowOverrides: true
 "#;
 
-/// Time that passes only when somebody sleeps.
+/// A clock whose time passes only while something sleeps.
 #[derive(Clone)]
 pub(crate) struct FakeClock(Arc<Mutex<Timestamp>>);
 
@@ -103,7 +103,7 @@ pub(crate) struct Stack {
     pub(crate) cloud: FakeCloud,
     pub(crate) table: MemoryTable,
     pub(crate) clock: FakeClock,
-    /// How many of the asked wakes have been delivered.
+    /// How many of the requested wakes have been delivered.
     pub(super) delivered: Cell<usize>,
     /// The stack's own subnets.
     pub(crate) subnets: Vec<String>,
@@ -111,7 +111,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// A stack with its definitions applied and its source image there.
+    /// A stack with its definitions applied and its source image available.
     pub(crate) async fn new() -> Self {
         let agents = tempfile::tempdir().unwrap();
         for machine in ["x86_64", "aarch64"] {
@@ -129,7 +129,7 @@ impl Stack {
         stack
     }
 
-    /// Takes the agent for an architecture out of the package.
+    /// Removes the agent for an architecture from the package.
     pub(crate) fn lose_agent(&self, architecture: &str) {
         std::fs::remove_file(self.context().config.agent_for(architecture)).unwrap();
     }
@@ -212,7 +212,7 @@ impl Stack {
         self.table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
     }
 
-    /// Puts a copy of the one wait that there is, on another resource, before it.
+    /// Stores a copy of the only wait, for another resource and due before it.
     pub(crate) async fn copy_wait_to_the_front(&self, resource: &str) {
         let mut wait = self.table.due("WAIT", "9999").await.unwrap().pop().unwrap();
         wait.insert("pk".to_owned(), format!("WAIT#{resource}").into());
@@ -231,13 +231,13 @@ impl Stack {
         self.store().image(&record.image).await.unwrap().unwrap()
     }
 
-    /// Lets the build's execution be known to Step Functions as running.
+    /// Makes Step Functions report the build's execution as running.
     pub(crate) async fn start_execution(&self) {
         let config = self.context().config;
         self.cloud.cloud().executions.start(&config.state_machine, BUILD, "{}").await.unwrap();
     }
 
-    /// Lets the build's execution be known to Step Functions as ended so.
+    /// Makes Step Functions report the build's execution as ended with this status.
     pub(crate) async fn end_execution(&self, status: ExecutionStatus) {
         let arn = self.context().config.execution_arn(BUILD);
         if self.cloud.executions().iter().all(|execution| execution.arn != arn) {

@@ -1,4 +1,4 @@
-//! What Step Functions, the tick and Lambda do around a state, as far as a state can notice.
+//! Plays the parts of Step Functions, the tick and Lambda, as far as a state can notice.
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_cloud::fake::ACCOUNT;
@@ -13,7 +13,7 @@ use crate::{Context, ErrorInfo, Failure, Outcome, Start, State, dispatch, spec};
 
 /// The definition's `MaxAttempts`, plus the first.
 const ATTEMPTS: u32 = 5;
-/// Minutes after which a wait that nobody answered is given up.
+/// Minutes after which a wait without an answer is given up.
 const TICKS: u32 = 60;
 
 /// How a state ended, as the definition sees it.
@@ -86,13 +86,15 @@ impl Stack {
         Err(ErrorInfo { error: "Goldsmith.Throttled".to_owned(), cause: format!("{ATTEMPTS} attempts") })
     }
 
-    /// Runs the whole execution as the definition does, to its end, whatever goes wrong: Maps gather what their items come
-    /// to, a Catch leads to FinishFailed, and a failure of that one leaves the execution failed without a record.
+    /// Runs the whole execution to its end as the definition does, whatever goes wrong. Maps collect the outcomes of
+    /// their items, and a Catch leads to FinishFailed. If FinishFailed fails too, the execution has failed without a
+    /// record.
     pub(crate) async fn execute(&self) -> Ended {
         self.execute_as(BUILD, &Task::new(State::Plan)).await
     }
 
-    /// Starts an execution by this name with this input, as whoever may start executions can, and runs it to its end.
+    /// Starts an execution by this name with this input, as anyone who may start executions can, and runs it to its
+    /// end.
     pub(crate) async fn start_and_execute(&self, name: &str, input: Value) -> Ended {
         let config = self.context().config;
         let executions = self.cloud.cloud().executions;
@@ -119,7 +121,7 @@ impl Stack {
         }
     }
 
-    /// What Plan has answered, once all is done that it asks for.
+    /// Runs the tasks up to and including Publish, and returns the answer of Plan.
     async fn until_publish(&self, name: &str, plan: &Task) -> Ended {
         let planned = self.run_as(name, plan).await?;
         if planned["outcome"] != "build" {
@@ -158,7 +160,7 @@ impl Stack {
         Ok(planned)
     }
 
-    /// Runs tasks until a fault kills a function; then the execution is at an end, too.
+    /// Runs tasks until a fault kills a function; then the execution has ended, too.
     pub(crate) async fn run_until_killed(&self, tasks: &[Task]) {
         for task in tasks {
             let token = format!("token-{}", task.scope());
@@ -185,7 +187,7 @@ impl Stack {
         assert!(matches!(name, None | Some(ErrorName::Closed)), "{started:?}");
     }
 
-    /// What a token was answered with.
+    /// The answer that a token got.
     pub(crate) fn answer(&self, token: &str) -> Option<Ended> {
         let answer = self.cloud.answers().into_iter().find(|answer| answer.token == token)?;
         Some(match answer.result {
@@ -211,7 +213,7 @@ impl Stack {
         Err(ErrorInfo { error: "States.Timeout".to_owned(), cause: String::new() })
     }
 
-    /// The tick, after some time.
+    /// Runs the tick after some time.
     pub(crate) async fn tick_after(&self, time: SignedDuration) {
         self.clock.advance(time);
         let context = self.context();
@@ -230,7 +232,7 @@ impl Stack {
         }
     }
 
-    /// Calls the function of a state; none where a fault killed its process.
+    /// Calls the function of a state. Returns `None` if a fault killed its process.
     pub(crate) async fn invoke(&self, start: Start) -> Option<Result<Value, Failure>> {
         let context = self.context();
         self.until_killed(call(&context, &start)).await
@@ -251,7 +253,7 @@ async fn call(context: &Context, start: &Start) -> Result<Value, Failure> {
     dispatch(context, spec(start.state).function, json!(start)).await
 }
 
-/// What an item of a Map hands on.
+/// The output of an item of a Map.
 fn outcome(item: String, ended: Ended) -> Outcome {
     let cause = ended.err().map(|error| json!(error.cause));
     let outcome = if cause.is_none() { "succeeded" } else { "failed" };

@@ -1,9 +1,9 @@
-//! A whole account over months, for the property of starts: random orders of schedules, releases, redeliveries, stops,
-//! crashes and failures, driven through the real trigger, plan, launch, publish, finish and reap.
+//! A whole account over months, for the property test of starts. Schedules, releases, redeliveries, stops, crashes and
+//! failures come in random order, and the real trigger, plan, launch, publish, finish and reap handle them.
 //!
-//! The rest of a build is left out here; its own tests cover it. After the last step everything comes to rest, and then:
-//! no two builds of a pipeline ever overlapped, every cause that was delivered is served, none was published twice or tried
-//! too often, no pipeline has built by itself twice within an hour, and every wait is answered.
+//! The rest of a build is left out here; its own tests cover it. After the last step everything comes to rest. Then no
+//! two builds of a pipeline have ever overlapped, and no pipeline has built by itself twice within an hour. Every
+//! delivered cause is served, and none was published twice or tried too often. Every wait is answered.
 
 mod rest;
 
@@ -31,13 +31,13 @@ pub(crate) enum Step {
     Schedule(usize),
     /// An old schedule event is delivered again.
     Redeliver(usize),
-    /// The source image has a new release, and somebody notices at once.
+    /// The source image has a new release, which is noticed at once.
     Release,
     /// The periodic check of sources.
     Check,
     /// A person starts a build.
     Manual(usize),
-    /// An execution gets one state on.
+    /// An execution advances by one state.
     Advance(usize),
     /// An execution's state fails instead.
     Fail(usize),
@@ -45,11 +45,11 @@ pub(crate) enum Step {
     Stop(usize),
     /// An execution is stopped, and its event lost.
     StopQuietly(usize),
-    /// The next effect kills its process, before or after.
+    /// The next effect kills its process, before or after the effect is made.
     Crash(bool),
-    /// Lambda delivers what functions asked for.
+    /// Lambda delivers the invocations that functions asked for.
     Deliver,
-    /// What functions asked for last is lost.
+    /// The last invocation that functions asked for is lost.
     Lose,
     /// The tick: signal and reap.
     Tick,
@@ -150,7 +150,7 @@ impl World {
         self.trigger(event).await;
     }
 
-    /// Calls trigger as Lambda does: three times at most, where it fails or dies.
+    /// Calls trigger as Lambda does: three times at most, if it fails or dies.
     async fn trigger(&mut self, event: Value) {
         for _ in 0..3 {
             let context = self.stack.context();
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// Runs one state; answers the next, or nothing at the end.
+    /// Runs one state, and returns the next state, or `None` at the end.
     async fn run_state(&mut self, name: &str, place: Place) -> Option<Place> {
         match place {
             Place::Plan => self.plan(name).await,
@@ -321,7 +321,7 @@ impl World {
         }
     }
 
-    /// The definition's retries: what dies or is throttled is called again.
+    /// Retries as the definition does: a function that dies or is throttled is called again.
     async fn retried(&self, start: &Start) -> Result<Value, ErrorInfo> {
         for _ in 0..4 {
             match self.stack.invoke(start.clone()).await {

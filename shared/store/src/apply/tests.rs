@@ -1,4 +1,4 @@
-//! Applying, once, again, and in a table that fails.
+//! Tests of applying definitions: once, again, and with a table that fails.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ async fn the_same_content_again_changes_nothing_and_configurations_are_replaced(
 }
 
 #[tokio::test]
-async fn other_content_under_a_stored_version_is_refused_whole() {
+async fn other_content_under_a_stored_version_is_rejected_and_nothing_is_written() {
     let store = store();
     outcomes(&store, FOLDER).await;
     outcomes(&store, &FOLDER.replace("1.0.0", "1.0.1")).await;
@@ -123,7 +123,7 @@ fn watching() -> String {
     FOLDER.replace(plain, WATCHING)
 }
 
-/// Who watches what, as `pipeline source why`.
+/// Returns which pipeline watches which source, as `pipeline source why`.
 async fn watched(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
     for source in store.sources().await.unwrap() {
@@ -181,7 +181,7 @@ async fn a_circle_through_stored_pipelines_is_rejected_and_writes_nothing() {
     assert_eq!(read(&store, &recipe.replace("pipeline:app", "ssm:/z")).await.unwrap().recipes.len(), 1);
 }
 
-/// A table whose write number `.1` is lost, done or not.
+/// A table that gives no answer to write number `.1`, which it makes only if `.2` is true.
 struct Faulty(MemoryTable, std::sync::atomic::AtomicUsize, bool);
 
 #[async_trait::async_trait]

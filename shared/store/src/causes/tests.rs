@@ -1,4 +1,4 @@
-//! What a pipeline with a long past costs.
+//! Tests of what reads cost for a pipeline with a long past.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What uses what, what may be deleted, and what a change reaches.
+//! Tests of what uses what, of what may be deleted, and of what a change reaches.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ async fn stack() -> (MemoryTable, Store) {
     (table, store)
 }
 
-/// Deletes what a text names, and returns why not.
+/// Deletes what a text names, and returns the error if that fails.
 async fn delete(store: &Store, text: &str) -> Result<(), String> {
     let wanted = text.parse().unwrap();
     let found = store.catalog().await.unwrap().deletable(&wanted).map_err(|error| error.to_string())?;
@@ -118,7 +118,7 @@ async fn what_an_earlier_release_has_stored_is_listed_once_it_is_applied_again()
     assert_eq!(names(store.catalog().await.unwrap()), all);
 }
 
-/// What applying a text would change, as `definition: pipelines`.
+/// Returns what applying a text would change, as `definition: pipelines`.
 async fn reached(store: &Store, text: &str) -> Vec<String> {
     let (definitions, stored) = read(store, text).await;
     let mut changes = store.changes(&definitions).await.unwrap();

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
 use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
 
 /// Retries only after an answer that says that nothing was written, such as throttling. After a lost answer, a second
-/// attempt would meet the first one's item and report a conflict with itself. The caller must then read the item
+/// attempt would find the item of the first one and report a conflict with itself. The caller must then read the item
 /// instead.
 #[derive(Debug)]
 struct RefusalsOnly;

@@ -1,4 +1,4 @@
-//! The contract against the emulator, and what only a broken connection or a busy table shows.
+//! Tests of the contract against the emulator, and of what only a broken connection or a busy table shows.
 
 mod emulator;
 

@@ -54,8 +54,8 @@ fn foreign_key(stack: &Stack) {
     let failure = stack.image(built.image()).failure.unwrap();
     let said = format!(
         "was terminated: Client.InternalError: Client error on launch. A possible cause is that EC2 is not allowed to use the \
-         KMS key {key}: check that the key exists and is enabled, that its policy lets this account use it, and that the \
-         stack's parameter KmsKeyArns lists the key if it belongs to another account"
+         KMS key {key}: check that the key exists and is enabled, and that its policy lets this account use it. If the key \
+         belongs to another account, the stack's parameter KmsKeyArns must list it"
     );
     assert!(failure.message.ends_with(&said), "{}", failure.message);
     assert_eq!(stack.left_of(built.build()).counts(), (0, 0, 0));

@@ -1,4 +1,4 @@
-//! What is counted, and what goes wrong on demand.
+//! Tests of the counter of effects, and of the faults that tests request.
 
 use super::*;
 use crate::fake::{Fault, Faults};

@@ -170,7 +170,7 @@ async fn the_newest_is_the_youngest_available_one_of_the_owner_that_matches() {
 }
 
 #[tokio::test]
-async fn the_newest_is_none_whose_status_is_another_than_published() {
+async fn the_newest_image_is_never_one_with_a_status_other_than_published() {
     let (fake, cloud, _) = fake();
     let [plain, published, building] = ["web 1", "web 2", "web 3"].map(|name| fake.add_image(HOME, "self", name));
     let set = |id: &str, status: &str| {

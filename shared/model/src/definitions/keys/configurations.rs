@@ -46,7 +46,7 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
 ];
 
 const METADATA: &[Key] = &[
-    Key::optional("httpTokens", Form::Word(&["required"]), "`required`", "Instances always demand IMDSv2."),
+    Key::optional("httpTokens", Form::Word(&["required"]), "`required`", "Instances always require IMDSv2."),
     Key::optional(
         "httpPutResponseHopLimit",
         Form::Number,
@@ -62,7 +62,7 @@ pub(super) const DISTRIBUTION: &[Key] = &[
         "mustSucceed",
         Form::Word(&["all", "some"]),
         "`all`",
-        "Whether every Region needs its copy before the image is published, or at least one.",
+        "Whether all Regions must have their copy before the image is published, or at least one.",
     ),
     Key::required(
         "distributions",
@@ -95,7 +95,7 @@ const AMI: &[Key] = &[
         "amiTags",
         Form::Pairs,
         "",
-        "Its tags, in addition to the recipe's: 50 in all, with Goldsmith's own.",
+        "Its tags, in addition to the recipe's. Together with Goldsmith's own, at most 50 are allowed.",
     ),
     Key::optional(
         "launchPermission",
@@ -107,14 +107,15 @@ const AMI: &[Key] = &[
         "shareSnapshots",
         Form::Flag,
         "`false`",
-        "Whether the accounts in `userIds` and `userGroups` may also copy the image: they may use its snapshots.",
+        "Whether the accounts in `userIds` and `userGroups` may also use the image's snapshots, and so copy the image.",
     ),
     Key::optional(
         "deprecateAfter",
         Form::Text,
         "never",
         "How long after its build the AMI counts as deprecated, as a number of days or weeks from `P1D` to `P3650D`, \
-         such as `P90D`; a public AMI has `P730D` at most. EC2 still launches it, and no longer lists it for other accounts.",
+         such as `P90D`; a public AMI has `P730D` at most. EC2 still launches it, but no longer lists it for other \
+         accounts.",
     ),
     Key::optional(
         "kmsKeyId",

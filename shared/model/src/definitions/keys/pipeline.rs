@@ -56,7 +56,7 @@ pub(super) const PIPELINE: &[Key] = &[
         "retention",
         Form::Map(RETENTION),
         "every image stays",
-        "Which of its images `goldsmith retention` deletes: those that are beyond the newest ones and old enough.",
+        "Which of its images `goldsmith retention` deletes: those that are not among the newest ones and are old enough.",
     ),
 ];
 
@@ -66,7 +66,7 @@ const RETENTION: &[Key] = &[
         "olderThan",
         Form::Text,
         "the number alone counts",
-        "How old an image must be before it goes, as a number of days or weeks from `P1D` to `P3650D`, such as `P90D` \
+        "How old an image must be before it is deleted, as a number of days or weeks from `P1D` to `P3650D`, such as `P90D` \
          or `P12W`.",
     ),
 ];

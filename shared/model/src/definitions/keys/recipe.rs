@@ -67,7 +67,7 @@ const FILTER: &[Key] = &[
     Key::required(
         "name",
         Form::Text,
-        "Name of the AMI, in which `*` and `?` are wildcards. The newest available AMI is taken.",
+        "Name of the AMI, in which `*` and `?` are wildcards. The newest available AMI is used.",
     ),
 ];
 
@@ -90,7 +90,7 @@ const COMPONENT_REF: &[Key] = &[
 
 const DEVICE: &[Key] = &[
     Key::required("deviceName", Form::Text, "Device name as the source image has it, such as `/dev/xvda`."),
-    Key::optional("ebs", Form::Map(EBS), "", "The volume. What is absent is as in the source image."),
+    Key::optional("ebs", Form::Map(EBS), "", "The volume. Settings that are absent are those of the source image."),
 ];
 
 const EBS: &[Key] = &[
@@ -109,7 +109,7 @@ const EBS: &[Key] = &[
         "deleteOnTermination",
         Form::True,
         "",
-        "Accepted as `true` only. The volumes of a build's instances always go with them. The image says what its \
-         source says.",
+        "Only `true` is accepted. The volumes of a build's instances are always deleted with the instances. The image has \
+         the setting of its source.",
     ),
 ];

@@ -1,4 +1,4 @@
-//! Tokens and waits of states that run.
+//! Tests of the tokens and waits of states that run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::states::finish;
 use crate::testing::{BUILD, Stack, Task, reach};
 use crate::{Context, State};
 
-/// Holds the first SendCommand until it is let go.
+/// Holds the first SendCommand until the test releases it.
 #[derive(Default)]
 struct Held {
     has_come: AtomicBool,
@@ -34,10 +34,10 @@ impl Between for Held {
     }
 }
 
-/// SendCommand has no client token: a command that arrives after the clean-up of the next state would run its order again, since
-/// the clean-up takes the agent's records away.
+/// SendCommand has no client token: a command that arrives after the clean-up of the next state would run its order
+/// again, since the clean-up removes the agent's records.
 #[tokio::test]
-async fn an_attempt_beside_one_that_still_runs_sends_no_second_command() {
+async fn a_second_attempt_sends_no_command_while_the_first_one_runs() {
     let stack = reach(&Task::new(State::Build)).await;
     let held = Arc::new(Held::default());
     let context = Context { cloud: stack.cloud.behind(held.clone()).cloud(), ..stack.context() };
@@ -53,9 +53,10 @@ async fn an_attempt_beside_one_that_still_runs_sends_no_second_command() {
     assert!(stack.answer("second").unwrap().is_ok(), "who still runs answers the retry's token");
 }
 
-/// Step Functions gives each attempt a token of its own, and one that it has given up on may come to the table late.
+/// Step Functions gives each attempt a token of its own, and the token of an attempt that it has given up on may reach
+/// the table late.
 #[tokio::test]
-async fn whichever_attempt_begins_last_each_of_their_tokens_is_answered() {
+async fn every_attempts_token_is_answered_whichever_begins_last() {
     for closes in [false, true] {
         let stack = reach(&Task::new(State::Snapshot)).await;
         stack.cloud.pace(|pace| pace.until_image = 1_000);
@@ -84,7 +85,7 @@ async fn whichever_attempt_begins_last_each_of_their_tokens_is_answered() {
 }
 
 #[tokio::test]
-async fn a_token_whose_answer_is_refused_keeps_no_other_from_being_answered() {
+async fn the_other_tokens_are_answered_if_one_answer_is_refused() {
     let stack = reach(&Task::new(State::Snapshot)).await;
     stack.cloud.pace(|pace| pace.until_image = 1_000);
     for token in ["first", "second"] {

@@ -90,8 +90,8 @@ mod tests {
         stack
     }
 
-    /// The metrics of a line. What a directive of the format names is a member of the line: a text for a dimension, a number
-    /// for a metric.
+    /// The metrics of a line. Everything that a directive of the format names is a member of the line: a text for a
+    /// dimension, a number for a metric.
     fn metrics_of(stack: &Stack, line: &Value) -> Vec<(String, u64)> {
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         let dimension = directive["Dimensions"][0][0].as_str().unwrap();

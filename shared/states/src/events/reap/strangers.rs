@@ -1,6 +1,6 @@
-//! Strangers: resources that carry this stack's tags although nothing ties them to a build, such as a copy that a
-//! person has made with all tags, or an instance that was launched with "Launch more like this". A stranger is marked
-//! and reported, and is never removed here, since somebody's servers may depend on it.
+//! Strangers: resources that carry this stack's tags although nothing ties them to a build. Examples are a copy that a
+//! person has made with all tags, and an instance that was launched with "Launch more like this". A stranger is marked
+//! and reported, and is never removed here, since servers may depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,8 +52,8 @@ impl Strangers {
         self.covered.extend(covered);
     }
 
-    /// Returns whether the resource was judged before. Before it is reported again, it is checked again, because
-    /// something may tie it to its build by then.
+    /// Returns whether the resource needs no check now, because it was checked before. Before it is reported again, it
+    /// is checked again, because something may tie it to its build by then.
     pub(super) fn is_settled(&self, region: &str, id: &str) -> bool {
         let place = (region.to_owned(), id.to_owned());
         self.known.get(&place).is_some_and(|known| !is_due(known, self.now)) || self.covered.contains(&place)
@@ -107,7 +107,7 @@ impl Strangers {
     }
 
     /// Tags a stranger, for people only: if AWS rejects the tag, nothing else changes. A copied image may have tags
-    /// while its snapshots have none, and the stack's roles may not tag what has none.
+    /// while its snapshots have none, and the stack's roles may not tag a resource without tags.
     async fn mark(&self, context: &Context, one: &Tagged, leftover: &Leftover) {
         // The tag alone proves nothing: a copy has the tag of its original, with the time at which that was found.
         if one.tags().contains_key(TAG_LEFTOVER) && leftover.told.is_some() {
@@ -149,7 +149,7 @@ async fn tell(context: &Context, leftover: &Leftover) -> Result<()> {
     let Leftover { kind, id, region, build, image, since, .. } = leftover;
     let message = format!(
         "the {kind} {id} in {region} carries the tags of the stack {}, but nothing shows that a build has made it: it stays \
-         until somebody removes it, with `goldsmith clean` or otherwise, or removes its tags",
+         until a person removes its tags or the {kind} itself, for example with `goldsmith clean`",
         context.config.stack
     );
     tracing::warn!(%kind, id, region, build, "this carries the stack's tags, but nothing ties it to a build");

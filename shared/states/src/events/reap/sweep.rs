@@ -88,7 +88,7 @@ async fn look(context: &Context, strangers: &mut Strangers) -> Result<BTreeMap<S
     Ok(builds)
 }
 
-/// Returns the builds, with those first for which the sweep before had no time.
+/// Returns the builds. Those for which the previous sweep had no time come first.
 fn in_turn(builds: BTreeMap<String, Found>, after: Option<&String>) -> Vec<(String, Found)> {
     let is_early = |build: &String| after.is_some_and(|after| build <= after);
     let (early, late): (Vec<_>, Vec<_>) = builds.into_iter().partition(|(build, _)| is_early(build));

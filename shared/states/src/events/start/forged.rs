@@ -1,4 +1,5 @@
-//! Whoever may start executions may name any cause: what the stack has not kept for that very execution makes a manual build.
+//! Anyone who may start executions may name any cause. If the stack has not kept that cause for that very execution,
+//! the build counts as manual.
 
 use goldsmith_model::Cause;
 use goldsmith_store::CauseStatus;
@@ -20,7 +21,7 @@ fn name(attempt: u32) -> String {
     goldsmith_model::execution_name(&"web".parse().unwrap(), &cause(), attempt)
 }
 
-/// An input that names the cause, and more.
+/// An input that names the cause and has more fields.
 fn forged(more: Value) -> Value {
     let mut input = json!({"pipeline": "web", "cause": cause()});
     input.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
@@ -33,7 +34,7 @@ async fn fire(stack: &Stack) -> Value {
     trigger::handle(&stack.context(), event).await.unwrap()["started"].clone()
 }
 
-/// The real schedule builds, in the execution of this attempt, and is served by that.
+/// Checks that the execution of this attempt builds for the real schedule, and serves it.
 async fn assert_builds(stack: &Stack, attempt: u32, why: &str) {
     let runs = stack.cloud.executions().into_iter().find(|one| one.name == name(attempt)).unwrap();
     let built = stack.start_and_execute(&runs.name, serde_json::from_str(&runs.input).unwrap()).await.unwrap();
@@ -49,8 +50,8 @@ async fn a_forged_cause_makes_at_most_a_manual_build_and_the_real_one_builds() {
     for (why, more) in [
         ("alone", json!({})),
         ("with an override", json!({"sourceImage": "ssm:/source"})),
-        ("with a component that there is not, which is refused", json!({"parameters": {"apache": {"port": "1"}}})),
-        ("with a field that there is not, which is refused", json!({"colour": 1})),
+        ("with a component that does not exist, which is rejected", json!({"parameters": {"apache": {"port": "1"}}})),
+        ("with a field that does not exist, which is rejected", json!({"colour": 1})),
     ] {
         let stack = Stack::new().await;
         let ended = stack.start_and_execute("somebody", forged(more)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Builds that nobody has asked for: tried again where they fail, and never more than one an hour.
+//! Tests of automatic builds: they are tried again if they fail, and there is never more than one an hour.
 
 use goldsmith_cloud::Kind;
 use goldsmith_cloud::fake::{AMAZON, Fault, HOME, Outcome};
@@ -12,7 +12,7 @@ use crate::events::reap;
 use crate::events::trigger;
 use crate::testing::Stack;
 
-/// A stack whose pipeline is rebuilt on its source's releases, and has seen the first of them.
+/// A stack whose pipeline is rebuilt for releases of its source, and has seen the first release.
 async fn watching() -> Stack {
     let stack = Stack::new().await;
     let source = SourceImage::Parameter("/source".to_owned());
@@ -21,21 +21,21 @@ async fn watching() -> Stack {
     stack
 }
 
-/// A release of the source; its cause.
+/// Publishes a release of the source, and returns its cause.
 async fn release(stack: &Stack, name: &str) -> Cause {
     let image = stack.cloud.add_image(HOME, AMAZON, name);
     stack.point_source_to(&image).await;
     Cause::SourceUpdate { source: "ssm:/source".to_owned(), image_id: image }
 }
 
-/// Lets minutes pass, with a check of sources and a tick at the end of them.
+/// Lets minutes pass, with a check of sources and a tick at the end.
 async fn pass(stack: &Stack, minutes: i64) {
     stack.clock.advance(SignedDuration::from_mins(minutes));
     trigger::handle(&stack.context(), json!({"check": "sources"})).await.unwrap();
     reap::handle(&stack.context(), json!({})).await.unwrap();
 }
 
-/// Runs what was started, to its end. Each of these builds fails in its component, or none.
+/// Runs the builds that were started to their end. Either each of these builds fails in its component, or none does.
 async fn build(stack: &Stack, fails: bool) -> Vec<Value> {
     let mut ended = Vec::new();
     for run in stack.cloud.executions() {

@@ -77,7 +77,7 @@ pub(super) async fn go_on(context: &Context, place: Place) -> Result<u32> {
     look(context, place).await
 }
 
-/// Looks at the sources until the time is over, and leaves the rest to another invocation. The check has not ended until
+/// Looks at the sources until the time is over, and leaves the rest to another invocation. The check ends only when
 /// that invocation ends it.
 async fn look(context: &Context, mut place: Place) -> Result<u32> {
     let mut looked = look_at_sources(context, &mut place).await;
@@ -94,12 +94,14 @@ async fn look(context: &Context, mut place: Place) -> Result<u32> {
     Ok(started)
 }
 
-/// Hands the rest over to the next invocation. What is started or kept by then is not started again.
+/// Hands the rest over to the next invocation. Builds that are already started, and causes that are already kept, are
+/// not started again.
 async fn hand_over(context: &Context, place: &Place) -> Result<()> {
     call(context, &Call::GoOn(place.clone())).await
 }
 
-/// Has another invocation check the sources. What is started or kept by then is not started again.
+/// Has another invocation check the sources. Builds that are already started, and causes that are already kept, are not
+/// started again.
 pub(super) async fn ask_for_another(context: &Context) -> Result<()> {
     call(context, &Call::Check(Checked::Sources)).await
 }
@@ -208,8 +210,8 @@ impl Checking<'_> {
         is_whole
     }
 
-    /// Returns the values of those sources that are parameters. A parameter that we may not read must not hide the
-    /// others, although SSM rejects the whole call for it.
+    /// Returns the values of those sources that are parameters. SSM rejects the whole call if the role may not read one
+    /// of the parameters. Such a parameter must not hide the others.
     async fn parameters(&mut self, watched: &[WatchedSource]) -> BTreeMap<String, Parameter> {
         let (region, parameters) = (&self.context.config.region, &self.context.cloud.parameters);
         let names: Vec<String> = watched
@@ -236,7 +238,7 @@ impl Checking<'_> {
         found
     }
 
-    /// Passes over a source that could not be looked up. If it may work later, the check runs again.
+    /// Skips a source that could not be looked up. If this may work later, the check runs again.
     fn pass_over(&mut self, error: Error, what: &str) {
         match error.is_transient() {
             true => self.fail(error, what),

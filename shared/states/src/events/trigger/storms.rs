@@ -1,4 +1,4 @@
-//! Many events at once, and events at bad moments: they cost little, and none of them is lost.
+//! Tests of many events at once, and of events at bad moments: they cost little, and none of them is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::events::reap;
 use crate::events::trigger;
 use crate::testing::Stack;
 
-/// Counts the looks at parameters, each of which lets others come first.
+/// Counts the reads of parameters, each of which lets other tasks run first.
 #[derive(Default)]
 struct Looks(AtomicUsize);
 
@@ -38,7 +38,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// A pipeline whose source has been seen once, and another release of it that nobody has noticed.
+    /// A pipeline whose source was checked once, and a newer release of the source that was not noticed yet.
     async fn new() -> Self {
         let stack = Stack::new().await;
         let source = SourceImage::Parameter("/source".to_owned());
@@ -69,7 +69,7 @@ impl Watched {
         self.stack.cloud.executions().iter().filter(|execution| execution.input.contains(image)).count()
     }
 
-    /// Lambda calls a function for an event, and once more where it has failed or died.
+    /// Lambda calls a function for an event, and calls it once more if it has failed or died.
     async fn deliver(&self, event: Value) {
         for _ in 0..2 {
             let context = self.context();
@@ -184,7 +184,7 @@ async fn no_event_is_lost_whatever_goes_wrong_at_any_effect() {
 }
 
 #[tokio::test]
-async fn a_failed_check_rests_too_and_the_tick_makes_up_for_it() {
+async fn after_a_failed_check_events_wait_for_the_tick() {
     let mut watched = Watched::new().await;
     let image = watched.release("debian-12.1").await;
     for call in ["GetParameters", "GetParameter"] {

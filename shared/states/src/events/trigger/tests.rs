@@ -1,4 +1,4 @@
-//! Tests of starts by themselves, one at a time and ten thousand at once.
+//! Tests of automatic starts, one at a time and ten thousand at once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +40,7 @@ async fn a_schedule_starts_its_pipeline_once_however_often_it_is_delivered() {
 }
 
 #[tokio::test]
-async fn what_nobody_sends_is_dropped() {
+async fn unknown_calls_and_events_are_dropped() {
     let stack = Stack::new().await;
     for event in [
         json!({}),
@@ -98,7 +98,7 @@ async fn a_release_starts_exactly_the_pipelines_last_built_on_another_image() {
 }
 
 #[tokio::test]
-async fn where_no_start_is_let_through_for_long_no_check_calls_the_next_one_and_nothing_is_lost() {
+async fn a_check_whose_starts_are_all_throttled_ends_and_loses_no_start() {
     let stack = Stack::new().await;
     let (web, source) = ("web".parse().unwrap(), SourceImage::Parameter("/source".to_owned()));
     stack.store().subscribe(&web, &source, RebuildOn::SourceUpdate).await.unwrap();
@@ -116,7 +116,7 @@ async fn where_no_start_is_let_through_for_long_no_check_calls_the_next_one_and_
     assert_eq!(started(&stack).len(), 1);
 }
 
-/// StartExecution's bucket as AWS has it in its largest Regions, and every look at parameters counted.
+/// The rate limit that StartExecution has in AWS's largest Regions, and a counter of the reads of parameters.
 struct Throttled {
     cloud: FakeCloud,
     clock: FakeClock,
@@ -237,7 +237,7 @@ async fn ten_thousand_pipelines_on_twenty_sources_cost_twenty_looks() {
     assert_eq!(accepted, PIPELINES / 2, "no start was asked for twice");
 }
 
-/// A clock of which every look at a parameter costs a second.
+/// Parameters whose reads take a second of the clock each.
 struct Slow {
     cloud: FakeCloud,
     clock: FakeClock,
@@ -261,7 +261,7 @@ impl Parameters for Slow {
     }
 }
 
-/// A stack with so many sources, each with a pipeline whose last build was on another image, and each a second away.
+/// A stack with this many sources. Each has a pipeline whose last build started from another image.
 async fn far_away(sources: usize) -> Stack {
     let stack = Stack::new().await;
     let (old, new) = (stack.cloud.add_image(HOME, AMAZON, "old"), stack.cloud.add_image(HOME, AMAZON, "new"));
@@ -276,7 +276,7 @@ async fn far_away(sources: usize) -> Stack {
     stack
 }
 
-/// Runs a check with all that it hands over to. Answers of how many invocations it was.
+/// Runs a check with all invocations that it hands over to, and returns their number.
 async fn check_to_its_end(stack: &Stack) -> usize {
     let slowly = || -> Context {
         let mut context = stack.context();

@@ -65,7 +65,7 @@ pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invo
 }
 
 /// Returns the agent's result, which is a line of its own on standard error. Any program of the script may have written
-/// lines before it, such as a loader that misses a library. The SSM agent adds lines of its own after it.
+/// lines before it, such as a loader that does not find a library. The SSM agent adds lines of its own after it.
 fn result(stderr: &str) -> Option<RunResult> {
     stderr.lines().rev().find_map(|line| serde_json::from_str(line).ok())
 }
@@ -80,8 +80,8 @@ fn was_killed(scene: &Scene<'_>, invocation: &Invocation) -> bool {
     invocation.exit_code == Some(KILLED) && scene.context.clock.now() + AT_THE_DEADLINE < scene.deadline
 }
 
-/// Returns whether the command ended as commands do if their machine, or their part of the SSM agent, went down: with
-/// exit code 1 and no output.
+/// Returns whether the command ended with exit code 1 and no output, as it does if its machine, or its part of the SSM
+/// agent, went down.
 fn is_lost(invocation: &Invocation) -> bool {
     let is_silent = invocation.stdout.is_empty() && invocation.stderr.is_empty();
     invocation.status == CommandStatus::Failed && invocation.exit_code == Some(1) && is_silent
@@ -144,7 +144,7 @@ mod tests {
     use goldsmith_executor::{Audit, Finding, FindingKind};
     use goldsmith_store::{AuditFinding, AuditKind, AuditRecord};
 
-    /// The agent's kind as it is kept. A new one has to be added to both.
+    /// Returns the table's kind for a kind of the agent. A new kind must be added to both.
     fn kept_kind(kind: FindingKind) -> AuditKind {
         match kind {
             FindingKind::PrivateKey => AuditKind::PrivateKey,
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    /// Each field, so that none goes lost under another name.
+    /// Compares every field, so that none is lost under another name.
     #[test]
     fn what_is_kept_of_an_audit_is_the_agents_field_by_field() {
         let finding = |kind| Finding {

@@ -1,4 +1,4 @@
-//! Odd ends of commands.
+//! Tests of the unusual ways in which commands end.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{Clock as _, Outcome as TestOutcome, State};
 
 const RESULT: &str = r#"{"status":"success"}"#;
 
-/// Runs Build with these ends of its commands, in order; the cause of its failure and the number of commands.
+/// Runs Build with commands that end like this, in order. Returns the cause of its failure and the number of commands.
 async fn build(outcomes: Vec<Outcome>) -> (Result<(), FailureCause>, usize) {
     let stack = reach(&Task::new(State::Build)).await;
     outcomes.into_iter().for_each(|outcome| stack.cloud.next_command(outcome));
@@ -41,7 +41,7 @@ async fn the_result_is_found_among_other_lines_of_standard_error() {
     assert_eq!(lost.last_lines, [noise]);
 }
 
-/// Runs a test whose command ends so, in a pipeline that audits so.
+/// Runs a test whose command ends like this, in a pipeline with this audit setting.
 async fn audited(audit: ImageAudit, outcome: Outcome) -> (Stack, Result<(), FailureCause>) {
     let stack = Stack::new().await;
     let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
@@ -157,7 +157,7 @@ async fn a_killed_agent_is_no_time_out() {
     assert_eq!(late.unwrap_err().error, "Goldsmith.Timeout");
 }
 
-/// The nonces in the orders for a state that lie in the bucket.
+/// The nonces of the orders for a state that are in the bucket.
 fn nonces_in_orders(stack: &Stack, state: State) -> BTreeSet<String> {
     let objects = stack.cloud.objects().into_iter();
     let orders = objects.filter_map(|(key, bytes)| key.starts_with("orders/").then_some(bytes));
@@ -231,7 +231,7 @@ async fn each_state_and_each_order_after_a_lost_machine_has_a_nonce_of_its_own()
     assert!(log.stream.starts_with(&sent_last.id.unwrap()), "the nonce is that of the stream beside it");
 }
 
-/// It was sent by a version that knew no nonces, and the stack was updated since.
+/// The command was sent by a version that knew no nonces, and the stack was updated since.
 #[tokio::test]
 async fn a_command_without_a_nonce_continues_without_one() {
     let stack = reach(&Task::new(State::Build)).await;

@@ -18,7 +18,7 @@ use crate::engine::undo::{Kept, Patience, Undone, mark_kept, undo_build};
 use crate::events::trigger::{self, Call, Published};
 use crate::{Context, Result};
 
-/// After this time, no function runs any more that ran when its build was closed: the functions' time-out
+/// Time after which every function that was running when its build was closed has ended: the functions' time-out
 /// (`infra/template.yaml`) and a margin.
 pub const LATE: SignedDuration = SignedDuration::from_secs(150);
 /// Pauses between two looks. The last one repeats.

@@ -14,15 +14,15 @@ const LOOKS: u32 = 3;
 /// Pause between two of these calls.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Rejects a call that the definition does not make. The definition calls Finish after Publish, and FinishFailed when
-/// no state of the execution waits any more.
+/// Rejects a call that the definition does not make. The definition calls Finish after Publish, and it calls
+/// FinishFailed when no state of the execution waits.
 ///
 /// # Errors
 /// Fails with `Internal` if Finish is called before the build has published. Fails with `Throttled` if a state still
-/// waits, since Step Functions may only not know yet that it does not: if the definition has called, it tries again and
-/// its cause is not lost. Also fails if a call to the table fails, or a call to Step Functions for a reason that
-/// passes. If Step Functions permanently refuses to say whether a state waits, the call is believed, because no refusal
-/// of AWS may keep a build open.
+/// seems to wait, since Step Functions may take a moment to know that it does not. If the definition has made the call,
+/// it tries again, and its cause is not lost. Also fails if a call to the table fails, or a call to Step Functions for
+/// a reason that passes. If Step Functions permanently refuses to say whether a state waits, the call is believed,
+/// because no refusal of AWS may keep a build open.
 pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Result<()> {
     if record.status != BuildStatus::Open || record.published {
         return Ok(());
@@ -56,7 +56,7 @@ fn places(states: &[StateRecord]) -> Vec<(Scope, Option<&str>)> {
     states.iter().map(|state| (state.scope(), state.waits_for.as_deref())).collect()
 }
 
-/// Returns a state of which a token can still be answered.
+/// Returns a state that has a token which can still be answered.
 async fn waiting(context: &Context, build: &str, states: &[StateRecord]) -> Result<Option<Scope>> {
     for state in states {
         let scope = state.scope();
@@ -102,7 +102,7 @@ mod tests {
         Start { build: BUILD.to_owned(), state, item: None, token: None, execution, input: None, results: None, error }
     }
 
-    /// A build whose image is in the making; the token that its execution waits on.
+    /// A build whose image is being made, and the token that its execution waits on.
     async fn waiting() -> (Stack, String) {
         let stack = reach(&Task::new(State::Snapshot)).await;
         stack.cloud.pace(|pace| pace.until_image = 1_000);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_stays_valid_for_a_while_costs_no_build_its_cause() {
+    async fn a_token_that_stays_valid_for_a_while_does_not_lose_the_cause() {
         let (stack, token) = waiting().await;
         let start = call(&stack, failed("Goldsmith.ImageFailed"));
         for _ in 0..2 {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_abandoned_state_is_finished_even_if_step_functions_will_not_tell() {
+    async fn finish_ends_a_build_even_if_step_functions_denies_the_heartbeat() {
         for kind in [Some(Kind::Denied), None] {
             let (stack, token) = waiting().await;
             stack.cloud.close_token(&token);

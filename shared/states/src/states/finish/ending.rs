@@ -1,4 +1,4 @@
-//! Decides how a build ends, once, from what ended it. Pure, except for the clock.
+//! Decides once how a build ends, by the reason for its end. This is a pure function, except for the clock.
 
 use goldsmith_store::{BuildRecord, Ending, FailureCause, ImageStatus, Keep, stamp};
 use jiff::SignedDuration;

@@ -69,7 +69,7 @@ pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result
     crate::states::publish::amis(context, record, &good).await
 }
 
-/// Returns what stays, for people.
+/// Describes what stays, in words for people.
 pub(super) fn what_stays(keep: &Keep, overridden: bool) -> &'static str {
     match keep {
         Keep::Nothing => "nothing of the build is left",

@@ -16,7 +16,7 @@ async fn finish_survives_every_fault() {
     check_state(Task::new(State::Finish), &["TerminateInstances", "TerminateInstances", "PutEvents", "Invoke"]).await;
 }
 
-/// Stops the execution: nothing of the definition runs any more, only the status event arrives.
+/// Stops the execution: no state of the definition runs after that, and only the status event arrives.
 async fn stop(stack: &Stack) {
     stack.end_execution(ExecutionStatus::Aborted).await;
     tell(stack, "ABORTED").await;
@@ -188,7 +188,8 @@ async fn a_status_event_waits_for_the_answer_of_step_functions() {
     assert_eq!(stack.record().await.status, BuildStatus::Closed);
 }
 
-/// A build whose instance is kept where it fails, and what Build refuses: a component is gone.
+/// A build whose state Build has failed because a component no longer exists, and its task FinishFailed. The instance
+/// is kept.
 async fn refused_by_build() -> (Stack, Task) {
     let stack = Stack::new().await;
     let mut infrastructure = stack.store().infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();

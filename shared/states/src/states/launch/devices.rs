@@ -1,5 +1,5 @@
-//! Block devices of launches and of the image. The volumes of a build's instances end with them, whatever the source
-//! says about its own volumes. The users of the image get what the source says.
+//! Block devices of launches and of the image. The volumes of a build's instances are deleted with them, regardless of
+//! the source's setting. The new image has the source's setting.
 
 use goldsmith_cloud::BlockDevice;
 use goldsmith_model::BlockDeviceMapping;
@@ -50,7 +50,7 @@ mod tests {
 
     use crate::testing::{Stack, whole_build};
 
-    /// A stack whose source has a data volume beside its root, and both outlive their instance.
+    /// A stack whose source has a data volume in addition to its root volume, and both outlive their instance.
     async fn stack() -> Stack {
         let stack = Stack::new().await;
         stack.cloud.edit_image(HOME, &stack.source().await, |image| {
@@ -68,7 +68,7 @@ mod tests {
         }
     }
 
-    /// Device, GiB, and whether it goes with its instance.
+    /// Device, GiB, and whether it is deleted with its instance.
     async fn of_image(stack: &Stack) -> Vec<(String, Option<u32>, bool)> {
         let id = stack.image().await.amis[HOME].clone();
         let image = stack.cloud.cloud().images.image(HOME, &id).await.unwrap().unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_recipe_maps_goes_with_its_instance_in_the_image_too() {
+    async fn volumes_of_the_recipe_are_deleted_with_instances_of_the_image_too() {
         let stack = stack().await;
         let store = stack.store();
         let wanted = store.pipeline(&"web".parse().unwrap()).await.unwrap().unwrap().image_recipe;
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_whose_volumes_go_with_their_instance_is_launched_as_it_is() {
+    async fn an_image_whose_volumes_do_not_outlive_instances_is_launched_unchanged() {
         let stack = Stack::new().await;
         build(&stack).await;
         let requests = stack.cloud.requests();

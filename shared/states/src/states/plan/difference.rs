@@ -1,4 +1,5 @@
-//! What has changed since an image was built: the plan of its build against the plan of the next one.
+//! Finds out what has changed since an image was built, by comparing the plan of its build with the plan of the next
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,7 +108,7 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
     found
 }
 
-/// Returns the fields of two records that differ; of all fields if none is named.
+/// Returns those of these fields that differ between two records. If no field is named, compares all fields.
 fn fields(label: &str, old: &Value, new: &Value, names: &[&str]) -> Vec<Difference> {
     let named = |value: &Value| -> Value {
         let fields = value.as_object().cloned().unwrap_or_default().into_iter();

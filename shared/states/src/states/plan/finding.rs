@@ -11,7 +11,7 @@ use super::problem::{Problem, Severity};
 pub struct Finding {
     /// What is wrong.
     pub problem: Problem,
-    /// Where: the field, and the definition that has it.
+    /// The place: the field, and the definition that has it.
     pub place: Place,
 }
 

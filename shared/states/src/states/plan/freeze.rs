@@ -66,7 +66,7 @@ fn outliving_devices(resolved: &Resolved) -> Vec<String> {
 }
 
 /// Returns the home Region first, listed or not, then the others in the order of the configuration. If the start has
-/// overridden something, the image is only for the person who started the build, so it stays at home.
+/// overridden something, the image is only for the person who started the build, so it stays in the home Region.
 pub(super) fn regions(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
     let listed = inputs.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
     let home = listed.iter().find(|to| to.region == inputs.home_region).cloned();

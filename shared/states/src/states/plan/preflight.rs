@@ -1,6 +1,6 @@
 //! Pre-flight: finds everything that would stop a planned build later, all at once, before anything costs money.
 //!
-//! It only reads. What AWS does not let it read becomes a warning, and never stops a build.
+//! It only reads. If AWS denies a read, that becomes a warning, and never stops a build.
 
 mod devices;
 mod network;
@@ -27,7 +27,7 @@ pub(super) struct Resolved {
     pub(super) digest: String,
 }
 
-/// A planned build, as far as its problems let it be planned.
+/// A planned build, without the parts that cannot be planned because of a problem.
 pub(super) struct Examined {
     pub(super) inputs: Inputs,
     pub(super) source: Option<Image>,
@@ -99,7 +99,7 @@ fn regions_of(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedR
     regions
 }
 
-/// Returns what AWS has answered. If AWS rejects the call, what it is about stays unchecked, and `None` is returned.
+/// Returns what AWS has answered. If AWS rejects the call, its subject stays unchecked, and `None` is returned.
 ///
 /// # Errors
 /// Fails if the call may succeed later.

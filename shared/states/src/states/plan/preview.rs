@@ -1,4 +1,4 @@
-//! What a build of a pipeline would do now: for people, before they start it. Nothing is written.
+//! Finds out what a build of a pipeline would do now, for people who have not started it yet. Nothing is written.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub use super::difference::Difference;
 pub struct Preview {
     /// The pipeline.
     pub pipeline: Name,
-    /// What a start by hand would come to.
+    /// The outcome of a start by hand.
     pub verdict: Verdict,
     /// The image that the build would make, unless another build of that name begins first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct Preview {
     /// The recipe's version that the pipeline's pattern stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Chosen>,
-    /// What it would start from.
+    /// The image that it would start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PreviewedSource>,
     /// The components that it would run, in this order.
@@ -49,11 +49,11 @@ pub struct Preview {
     pub changes: Vec<Difference>,
     /// Why some starts would build nothing.
     pub skips: Vec<String>,
-    /// What is wrong, or should be known.
+    /// Problems that would stop the build, and warnings.
     pub findings: Vec<Finding>,
 }
 
-/// What a start comes to.
+/// The outcome of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -283,7 +283,7 @@ mod tests {
     use crate::State;
     use crate::testing::{Stack, Task, whole_build};
 
-    /// Counts every call, to the table too.
+    /// Counts every call, including those to the table.
     #[derive(Default)]
     struct Counter(AtomicUsize);
 
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_changed_is_told() {
+    async fn a_preview_shows_what_has_changed() {
         let stack = Stack::new().await;
         for task in whole_build() {
             stack.run(&task).await.unwrap();
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_running_build_and_a_retirement_are_told() {
+    async fn a_preview_shows_a_running_build_and_a_retirement() {
         let stack = Stack::new().await;
         stack.run(&Task::new(State::Plan)).await.unwrap();
         let (preview, _) = planned(&stack, false).await;

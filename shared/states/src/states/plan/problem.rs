@@ -9,7 +9,7 @@ use strum::{EnumMessage as _, IntoEnumIterator as _};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::EnumMessage, strum::EnumIter)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Problem {
-    /// A definition names another one that was never applied, or of which no version matches.
+    /// A definition names another one that was never applied, or that has no matching version.
     #[error("{by} names {kind} `{name}`, which was never applied")]
     #[strum(message = "apply that definition, or correct the name")]
     DefinitionMissing {
@@ -20,10 +20,10 @@ pub enum Problem {
         /// Its name, with the version if it has one.
         name: String,
     },
-    /// The distribution configuration names a key for the home Region. Only a copy takes a key. At home nothing is
-    /// copied, and the AMI is encrypted as the build's volumes are.
+    /// The distribution configuration names a key for the home Region. Only a copy takes a key. In the home Region
+    /// nothing is copied, and the AMI is encrypted as the build's volumes are.
     #[error("the distribution configuration sets a kmsKeyId for {region}, the home Region, to which nothing is copied")]
-    #[strum(message = "set it in the recipe's blockDeviceMappings")]
+    #[strum(message = "set the key in the recipe's blockDeviceMappings")]
     KeyAtHome {
         /// The home Region.
         region: String,
@@ -57,8 +57,9 @@ pub enum Problem {
         /// The paths that the stack may read.
         below: String,
     },
-    /// The parameter that stands for the source image is not below a path that the stack's role may read. If nobody has
-    /// extended the role, the build fails in Plan. The Plan state itself reads the parameter and does not guess.
+    /// The parameter that stands for the source image is not below a path that the stack's role may read. Unless the
+    /// role has further permissions, the build fails in Plan. Only a plan warns of this: the Plan state itself tries to
+    /// read the parameter.
     #[error("source image {source_image}: by its template, the stack may read parameters only below {below}")]
     #[strum(message = "name a parameter there, unless the role of the function `plan` was allowed to read this one")]
     SourceParameterPath {
@@ -78,7 +79,7 @@ pub enum Problem {
         id: String,
         /// Its owner's account id.
         owner: String,
-        /// The allowed owners, with their verb.
+        /// The allowed owners, with `is` or `are`.
         allowed: String,
     },
     /// The source image was bought, for example in AWS Marketplace. Images that are made from it keep the product code:
@@ -116,7 +117,7 @@ pub enum Problem {
     #[error(
         "the field `parameters` of the input sets `{name}` to a value that is not allowed: {component} allows {allowed}"
     )]
-    #[strum(message = "give one of these values")]
+    #[strum(message = "give one of the allowed values")]
     ParameterValue {
         /// The component with its version.
         component: String,
@@ -236,7 +237,7 @@ pub enum Problem {
     /// The AMI's name is taken in a Region to which the image goes. Names are unique in an account and Region, so EC2
     /// rejects the image after the whole build.
     #[error("the AMI name `{name}` is taken in {region} by {id}")]
-    #[strum(message = "deregister that AMI, or have the name contain the date: `{{ imagebuilder:buildDate }}`")]
+    #[strum(message = "deregister that AMI, or put the date into the name: `{{ imagebuilder:buildDate }}`")]
     AmiNameTaken {
         /// The name.
         name: String,
@@ -245,7 +246,7 @@ pub enum Problem {
         /// The AMI that has it.
         id: String,
     },
-    /// The tags of the definitions, and those that Goldsmith adds to find what it has made, are more than AWS allows.
+    /// The tags of the definitions, together with those that Goldsmith adds, are more than AWS allows.
     #[error("{what} would have {count} tags, {own} of them from Goldsmith, but AWS allows 50")]
     #[strum(message = "remove tags from the definitions")]
     TooManyTags {
@@ -313,7 +314,7 @@ pub enum Problem {
     /// The image is to be public, but EC2 does not allow that for an image with encrypted snapshots or with a product
     /// code (EC2 user guide, "Make your AMI publicly available for use in Amazon EC2").
     #[error("the image is to be public in {region}, but it {obstacle}, so EC2 does not allow that")]
-    #[strum(message = "remove `userGroups`, or what stands in the way of it")]
+    #[strum(message = "remove `userGroups`, or build without encryption from a source image without a product code")]
     NeverPublic {
         /// The Region.
         region: String,
@@ -324,8 +325,8 @@ pub enum Problem {
     /// other account can use that key (EBS user guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
     #[error("the image is to be shared in {region}, but it would be encrypted there with {key}, which AWS manages")]
     #[strum(
-        message = "name a key of your own: at home in the recipe's blockDeviceMappings, elsewhere as `kmsKeyId` of the \
-                   Region, or make it the default for EBS"
+        message = "name a key of your own (for the home Region in the recipe's blockDeviceMappings, for another Region as \
+                   its `kmsKeyId`), or make it the default key for EBS"
     )]
     SharedWithAwsKey {
         /// The Region.
@@ -333,7 +334,7 @@ pub enum Problem {
         /// The key.
         key: String,
     },
-    /// Something could not be checked, because AWS rejected the call. The build starts all the same.
+    /// Something could not be checked, because AWS rejected the call. The build starts anyway.
     #[error("this could not be checked: {error}")]
     #[strum(message = "allow the call, or check it by hand")]
     Unchecked {

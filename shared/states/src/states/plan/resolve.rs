@@ -151,7 +151,7 @@ fn source_place(input: &ExecutionInput, recipe: &ImageRecipe) -> Place {
     }
 }
 
-/// What has the fields of an execution's input.
+/// The place of a problem in the execution's input.
 const START: &str = "the start";
 
 /// Rejects a key for the home Region. Only a copy takes a key. At home there is no copy, and the AMI is encrypted as
@@ -332,7 +332,7 @@ pub(super) async fn source_image(
     Ok(Some(image))
 }
 
-/// Returns the problem of an AMI that a parameter stands for and that none of the recipe's owners owns.
+/// Returns the problem of an AMI that a parameter stands for, if none of the recipe's owners owns it.
 ///
 /// Otherwise, anyone who may write a parameter could make any AMI the base of golden images. Parameters below
 /// `/aws/service/` are AWS's own: nobody else can write there (Systems Manager user guide, "Parameter name

@@ -1,4 +1,4 @@
-//! What Plan refuses, freezes and skips.
+//! Tests of what Plan rejects, freezes and skips.
 
 use goldsmith_cloud::fake::{AMAZON, Fault, HOME};
 use goldsmith_cloud::{Kind, Parameter};
@@ -92,7 +92,7 @@ async fn what_the_user_has_to_fix_is_rejected_and_named() {
         (
             json!({"pipeline": "web", "parameters": {"nginx": {"port": "81"}}}),
             "the field `parameters` of the input sets `port` to a value that is not allowed: component `nginx` 1.0.0 \
-             allows 80, 8080: give one of these values (parameter-value, `parameters` of the start)",
+             allows 80, 8080: give one of the allowed values (parameter-value, `parameters` of the start)",
         ),
     ] {
         let error = stack.run(&plan(input)).await.unwrap_err();

@@ -1,5 +1,5 @@
-//! Selects the instance types that run the source image, and checks that this stack has an agent for it. EC2 would
-//! reject each other type too, but only at its launch, and a test's type only after the whole build. A missing agent
+//! Selects the instance types that run the source image, and checks that this stack has an agent for it. EC2 would also
+//! reject every other type, but only at the launch: for a test's type, only after the whole build. A missing agent
 //! would be noticed only when an instance runs.
 
 use std::collections::BTreeMap;
@@ -23,8 +23,8 @@ pub(super) struct Types {
     pub(super) audit_only: bool,
 }
 
-/// Returns the infrastructure's types that run the source, and the test's types; `None` if none does. One
-/// infrastructure type suffices, but all test types must run the source.
+/// Returns the infrastructure's types that run the source, and the test's types; `None` if none does. One of the
+/// infrastructure's types is enough, but all test types must run the source.
 pub(super) async fn runnable(
     context: &Context,
     inputs: &Inputs,
@@ -90,7 +90,7 @@ mod tests {
     use crate::State;
     use crate::testing::{Stack, Task};
 
-    /// A stack whose source and first pipeline are so.
+    /// A stack whose source has this architecture, and whose first pipeline has these types.
     async fn stack(architecture: &str, types: &[&str], test: &[&str]) -> Stack {
         let stack = Stack::new().await;
         stack.cloud.edit_image(HOME, &stack.source().await, |image| image.architecture = architecture.to_owned());
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn types_and_a_source_that_do_not_go_together_are_named() {
+    async fn types_that_do_not_run_the_source_are_named_with_the_reason() {
         for (types, tests, said) in [
             (
                 ["t3.small", "nothing"],

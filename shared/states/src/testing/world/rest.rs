@@ -1,4 +1,4 @@
-//! Coming to rest, and what must hold then and always.
+//! Lets everything come to rest, and checks what must hold then and always.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use super::super::AWAY;
 use super::World;
 use crate::State;
 
-/// How often a cause is built at most, where its builds fail.
+/// The largest number of builds of a cause if its builds fail.
 const TRIES: usize = 4;
 
 impl World {
-    /// Lets everything come to rest, with nothing going wrong any more.
+    /// Lets everything come to rest, without further faults.
     pub(crate) async fn settle(&mut self) {
         let mut quiet = 0;
         for _ in 0..300 {
@@ -39,7 +39,7 @@ impl World {
         }
     }
 
-    /// What the states between would have written of themselves.
+    /// Writes what the states that are left out would have written about themselves.
     pub(super) async fn pass_what_is_left_out(&self, name: &str) {
         let scope = |state: State, item: Option<&str>| Scope { state, item: item.map(ToOwned::to_owned) };
         let (store, now) = (self.stack.store(), crate::Clock::now(&self.stack.clock));
@@ -60,7 +60,7 @@ impl World {
             && self.stack.store().open_builds(jiff::Timestamp::MAX).await.unwrap().is_empty()
     }
 
-    /// What must hold at rest.
+    /// Checks what must hold at rest.
     pub(crate) async fn assert_at_rest(&self) {
         assert!(self.running.is_empty(), "still running: {:?}", self.running);
         for pipeline in &self.pipelines {

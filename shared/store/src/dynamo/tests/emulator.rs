@@ -11,7 +11,7 @@ use super::super::{DynamoTable, INDEX};
 
 const TABLE: &str = "goldsmith";
 
-/// A table with the keys and the index that Goldsmith's has.
+/// A table with the keys and the index of Goldsmith's table.
 pub(super) async fn table(emulator: &Emulator) -> DynamoTable {
     let client = Client::new(&emulator.config().await);
     let index = GlobalSecondaryIndex::builder()

@@ -1,4 +1,4 @@
-//! Others' resources that carry all tags of a build's.
+//! Tests with resources of others that carry all the tags of a build.
 
 use goldsmith_cloud::fake::{Fault, HOME, Inventory};
 use goldsmith_cloud::{ImageCopy, Kind, Launch, MetadataOptions, Tags};
@@ -22,7 +22,7 @@ async fn published() -> Stack {
     stack
 }
 
-/// The tags of everything that the build has made, its image's status among them.
+/// The tags of everything that the build has made, including the status of its image.
 async fn tags(stack: &Stack) -> Tags {
     let image = stack.image().await.amis[HOME].clone();
     stack.cloud.cloud().images.image(HOME, &image).await.unwrap().unwrap().tags
@@ -63,7 +63,7 @@ async fn launch(stack: &Stack, tags: Tags) -> String {
     id
 }
 
-/// What was told of, in order.
+/// The resources that were reported, in order.
 fn told(stack: &Stack) -> Vec<Value> {
     let events = stack.cloud.events().into_iter().filter(|event| event.detail_type == "Goldsmith Leftover Found");
     let told: Vec<Value> = events.map(|event| serde_json::from_str(&event.detail).unwrap()).collect();
@@ -77,7 +77,7 @@ fn ids(told: &[Value]) -> Vec<&str> {
     ids
 }
 
-/// What there is, without the mark.
+/// Everything that exists, without the mark.
 fn unmarked(stack: &Stack) -> Inventory {
     let mut inventory = stack.inventory();
     for region in inventory.regions.values_mut() {
@@ -163,7 +163,7 @@ async fn a_copy_by_hand_under_the_name_of_one_that_failed_stays() {
 }
 
 #[tokio::test]
-async fn what_names_an_unknown_build_is_reported_unless_of_another_stack() {
+async fn a_resource_of_an_unknown_build_is_reported_unless_of_another_stack() {
     let stack = published().await;
     let mut tags = tags(&stack).await;
     tags.insert("goldsmith:build".to_owned(), "web-lost-1".to_owned());
@@ -176,7 +176,7 @@ async fn what_names_an_unknown_build_is_reported_unless_of_another_stack() {
 }
 
 #[tokio::test]
-async fn a_tag_does_not_let_what_is_published_expire() {
+async fn a_published_image_does_not_expire_by_its_tag() {
     let stack = published().await;
     let amis = stack.image().await.amis;
     let past = Tags::from([(TAG_EXPIRES.to_owned(), "2020-01-01T00:00:00.000Z".to_owned())]);
@@ -202,7 +202,7 @@ async fn unmarkable_resources_are_reported_and_failed_reports_are_retried() {
 }
 
 #[tokio::test]
-async fn what_proves_to_be_its_builds_is_removed_and_not_reported_again() {
+async fn a_stranger_that_proves_to_be_of_its_build_is_removed() {
     let stack = published().await;
     let stranger = launch(&stack, tags(&stack).await).await;
     reap(&stack).await;

@@ -1,4 +1,4 @@
-//! Tests of the sweep of many builds: what it costs, and that none waits for ever behind others.
+//! Tests of the sweep of many builds: what it costs, and that no build waits forever behind others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ async fn put(stack: &Stack, pk: &str, sk: &str, record: &impl Serialize) {
     stack.put_item(item).await;
 }
 
-/// Puts the records of another published build, whose image exists at home. Answers the build's tags.
+/// Puts the records of another published build, whose image exists in the home Region. Returns the build's tags.
 async fn copy(stack: &Stack, number: u32, build: &BuildRecord, image: &ImageRecord) -> Tags {
     let mut image = image.clone();
     image.build = format!("build-{number:05}");
@@ -74,7 +74,7 @@ async fn ten_thousand_published_builds_cost_two_reads_each_and_no_search() {
     assert_eq!(stack.cloud.effects().len(), effects, "nothing is written or removed");
 }
 
-/// A clock of which every look costs a second.
+/// A clock that advances by a second each time it is read.
 struct Slow(AtomicI64);
 
 #[async_trait]
@@ -118,7 +118,7 @@ async fn a_sweep_that_runs_out_of_time_resumes_until_each_build_had_a_turn() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_has_used_up_its_time_by_looking_takes_what_is_of_no_build_and_the_next_build() {
+async fn a_sweep_without_time_left_still_records_strangers_and_looks_at_one_build() {
     let (stack, build, image) = published().await;
     let mut tags = Tags::new();
     for number in 10..14 {

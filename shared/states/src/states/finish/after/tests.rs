@@ -9,7 +9,7 @@ use crate::events::reap;
 use crate::testing::{BUILD, Stack, Task, good, reach};
 use crate::{Clock as _, State};
 
-/// A build that was stopped, and closed, while Publish was about to put a parameter; the journal's entry of that.
+/// A build that was stopped and closed while Publish was about to write a parameter, and the journal's entry for this.
 async fn closed_while_putting() -> (Stack, Effect) {
     let stack = reach(&Task::new(State::Publish)).await;
     stack.start_execution().await;
@@ -32,7 +32,7 @@ fn value(entry: &Effect) -> &str {
     value
 }
 
-/// What the function goes on to do.
+/// What the function does next.
 async fn put(stack: &Stack, entry: &Effect, value: &str) {
     let value = Parameter { value: value.to_owned(), data_type: "text".to_owned() };
     stack.context().cloud.parameters.put(&entry.region, &entry.name, &value).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_parameter_written_after_the_end_is_restored_once_functions_ended() {
 }
 
 #[tokio::test]
-async fn an_early_look_leaves_the_look_for_late_parameters_to_be_done() {
+async fn an_early_look_does_not_replace_the_look_for_late_parameters() {
     let (stack, entry) = closed_while_putting().await;
     let record = stack.record().await;
     let untold = Aftermath { is_untold: true, ..Aftermath::default() };
@@ -78,7 +78,7 @@ async fn an_early_look_leaves_the_look_for_late_parameters_to_be_done() {
 }
 
 #[tokio::test]
-async fn what_somebody_has_written_since_stays() {
+async fn a_parameter_that_was_written_again_since_stays() {
     let (stack, entry) = closed_while_putting().await;
     put(&stack, &entry, "ami-somebody").await;
     tick(&stack, LATE * 2).await;
@@ -109,7 +109,7 @@ async fn a_failed_restore_is_retried_and_after_a_month_once_a_week() {
 }
 
 #[tokio::test]
-async fn what_is_only_untold_after_a_month_is_looked_at_no_more() {
+async fn a_build_that_only_lacks_its_event_is_given_up_after_a_month() {
     let (stack, _) = closed_while_putting().await;
     let untold = Aftermath { is_untold: true, ..Aftermath::default() };
     stack.store().look_again(&stack.record().await, &untold, Some(stack.clock.now())).await.unwrap();

@@ -1,4 +1,4 @@
-//! The source image itself: its block devices against the recipe's, and its product codes.
+//! Checks the source image: its block devices against those of the recipe, and its product codes.
 
 use goldsmith_cloud::Image;
 use goldsmith_model::BlockDeviceMapping;

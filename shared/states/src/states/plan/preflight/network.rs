@@ -1,5 +1,5 @@
-//! Where instances are launched: whether subnets and security groups exist and are in one VPC, and whether a subnet's
-//! zone has the instance types.
+//! Checks where instances are launched: whether subnets and security groups exist and are in one VPC, and whether a
+//! subnet's zone has the instance types.
 //!
 //! If neither the infrastructure configuration nor the stack names a subnet, EC2 chooses one of the default VPC.
 

@@ -1,5 +1,5 @@
-//! The Regions that the image goes to: whether they are enabled, whether the names and parameters are free there, and
-//! whether the image may be shared there.
+//! Checks the Regions that the image goes to: whether they are enabled, whether the names and parameters are free
+//! there, and whether the image may be shared there.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,9 @@ use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
 use crate::{Result, TAG_BUILD, TAG_HOME, TAG_IMAGE, TAG_STACK};
 
-/// Tags that every image gets from Goldsmith; a name of the user's replaces ours.
+/// Tags that every image gets from Goldsmith. A tag `Name` of the user replaces ours.
 const OWN_TAGS: [&str; 6] = [TAG_STACK, TAG_HOME, TAG_BUILD, TAG_IMAGE, TAG_STATUS, "Name"];
-/// Most tags of an AWS resource.
+/// Largest number of tags of an AWS resource.
 const MOST_TAGS: usize = 50;
 
 pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<()> {

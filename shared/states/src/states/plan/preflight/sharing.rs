@@ -1,4 +1,4 @@
-//! Whether others can use an image that is shared: what encrypts it, and whether it may be public.
+//! Checks whether others can use an image that is shared: which key encrypts it, and whether it may be public.
 
 use goldsmith_cloud::{BlockDevice, DefaultEncryption, Image};
 use goldsmith_model::{BlockDeviceMapping, LaunchPermission};
@@ -12,7 +12,7 @@ use crate::states::plan::problem::Problem;
 /// The field of a Region that says who may launch the image.
 const FIELD: &str = "amiDistributionConfiguration.launchPermission";
 
-/// How the image is encrypted at home.
+/// How the image is encrypted in the home Region.
 pub(super) struct Encryption {
     /// Whether one of its snapshots is encrypted.
     any: bool,
@@ -20,7 +20,8 @@ pub(super) struct Encryption {
     by_default: Option<DefaultEncryption>,
 }
 
-/// Returns how the image is encrypted at home; `None` if it is shared nowhere, or if that cannot be read.
+/// Returns how the image is encrypted in the home Region; `None` if the image is not shared, or if the encryption
+/// cannot be read.
 pub(super) async fn at_home(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<Option<Encryption>> {
     let is_shared = |planned: &PlannedRegion| !planned.launch_permission.is_empty();
     let (Some(source), Some(first)) = (look.source, look.regions.iter().find(|planned| is_shared(planned))) else {

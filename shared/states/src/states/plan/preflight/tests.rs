@@ -1,4 +1,4 @@
-//! Each problem alone, all of them at once, and none.
+//! Tests of each problem alone, of all of them at once, and of none.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Scene {
         self.recipe.block_device_mappings.push(BlockDeviceMapping { device_name: device.to_owned(), ebs });
     }
 
-    /// Adds a Region that shares the image so.
+    /// Adds a Region with this launch permission.
     fn go_to(&mut self, region: &str, permission: LaunchPermission) {
         let mut to = Distribution { region: region.to_owned(), ..Distribution::default() };
         to.ami_distribution_configuration.launch_permission = permission;
@@ -91,7 +91,7 @@ impl Scene {
         findings
     }
 
-    /// What the Plan state answers: the message of its refusal, or none.
+    /// Returns the message with which the Plan state refuses the build, or `None`.
     async fn refusal(&self) -> Option<String> {
         let task = Task { input: Some(self.input.clone()), ..Task::new(State::Plan) };
         let cause = self.stack.run(&task).await.err()?.cause;
@@ -119,7 +119,7 @@ fn encrypted() -> Ebs {
     Ebs { encrypted: Some(true), ..Ebs::default() }
 }
 
-/// What makes one problem.
+/// A change that makes one problem.
 type SetUp = fn(&mut Scene);
 
 /// Problems of definitions and the account, which may all occur in one build.
@@ -206,7 +206,7 @@ const TOGETHER: &[(&str, SetUp)] = &[
     }),
 ];
 
-/// Problems that leave no room for others.
+/// Problems with which some of the others cannot occur.
 const ALONE: &[(&str, SetUp)] = &[
     ("definition-missing", |scene| scene.pipeline.infrastructure_configuration = "nowhere".parse().unwrap()),
     ("source-missing", |scene| scene.recipe.parent_image = "ssm:/images/none".parse().unwrap()),
