@@ -1,4 +1,4 @@
-//! Switches a pipeline on or off: whether its schedule and its sources start it.
+//! Switches a pipeline on or off, which says whether its schedule and its sources start it, or an image.
 
 use anyhow::Result;
 use goldsmith_document::did_you_mean;
@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::args::Globals;
 use crate::connection::Connection;
-use crate::exit::invalid;
-use crate::output::Show;
+use crate::exit::{Exit, invalid};
+use crate::output::{self, Show};
 use crate::render::word;
-use crate::schedules;
+use crate::{image_switch, schedules, target};
 
 /// The result of a switch.
 #[derive(Debug, Serialize)]
@@ -34,8 +34,24 @@ impl Show for Switched {
     }
 }
 
+/// Switches the pipeline or the image that a text names, and shows the result.
+pub(crate) async fn switch(globals: &Globals, what: &str, status: Status) -> Result<Exit> {
+    let connection = Connection::open(globals).await?;
+    if what.contains('/') {
+        let image = target::image(&connection.store, what).await?;
+        let switched = match status {
+            Status::Enabled => image_switch::enable(&connection, &image).await?,
+            Status::Disabled => image_switch::disable(&connection, &image).await?,
+        };
+        output::show(globals, &switched)?;
+    } else {
+        output::show(globals, &switch_pipeline(&connection, what, status).await?)?;
+    }
+    Ok(Exit::Success)
+}
+
 /// Stores this status of a pipeline, and lets its schedule and its subscription follow. Safe to repeat.
-pub(crate) async fn switch(connection: &Connection, text: &str, status: Status) -> Result<Switched> {
+async fn switch_pipeline(connection: &Connection, text: &str, status: Status) -> Result<Switched> {
     let pipeline = find(connection, text).await?;
     let name = pipeline.name.clone();
     let definitions = Definitions { pipelines: vec![ImagePipeline { status, ..pipeline }], ..Definitions::default() };
@@ -65,7 +81,7 @@ mod tests {
     use goldsmith_cloud::fake::Fault;
     use goldsmith_model::Status;
 
-    use super::switch;
+    use super::switch_pipeline;
     use crate::output::Show;
     use crate::testing::{Stack, WEB, globals};
 
@@ -76,9 +92,9 @@ mod tests {
         let (connection, name) = (&stack.connection, "web".parse().unwrap());
         for (status, enabled) in [(Status::Disabled, false), (Status::Enabled, true)] {
             stack.cloud.fail_next("UpdateSchedule", Fault::Refuse(Kind::Throttled));
-            assert!(switch(connection, "web", status).await.is_err());
+            assert!(switch_pipeline(connection, "web", status).await.is_err());
             for _ in 0..2 {
-                let switched = switch(connection, "web", status).await.unwrap();
+                let switched = switch_pipeline(connection, "web", status).await.unwrap();
                 assert_eq!(
                     switched.lines(&globals("")),
                     [format!("web  {}", if enabled { "ENABLED" } else { "DISABLED" })]
@@ -94,7 +110,7 @@ mod tests {
     async fn a_pipeline_that_is_not_there_is_said_with_the_nearest_name() {
         let stack = Stack::new();
         stack.apply(WEB).await;
-        let error = switch(&stack.connection, "wbe", Status::Disabled).await.unwrap_err().to_string();
+        let error = switch_pipeline(&stack.connection, "wbe", Status::Disabled).await.unwrap_err().to_string();
         assert_eq!(error, "there is no pipeline `wbe`; did you mean `web`?");
     }
 }

@@ -4,10 +4,8 @@ use anyhow::Result;
 use goldsmith_model::Status;
 
 use crate::args::Globals;
-use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::switch::switch;
-use crate::{image_switch, output, target};
 
 /// Keep a pipeline from starting by itself, or an image from being launched.
 ///
@@ -25,12 +23,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
-    let connection = Connection::open(globals).await?;
-    if args.what.contains('/') {
-        let image = target::image(&connection.store, &args.what).await?;
-        output::show(globals, &image_switch::disable(&connection, &image).await?)?;
-    } else {
-        output::show(globals, &switch(&connection, &args.what, Status::Disabled).await?)?;
-    }
-    Ok(Exit::Success)
+    switch(globals, &args.what, Status::Disabled).await
 }

@@ -4,10 +4,8 @@ use anyhow::Result;
 use goldsmith_model::Status;
 
 use crate::args::Globals;
-use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::switch::switch;
-use crate::{image_switch, output, target};
 
 /// Undo `disable`.
 ///
@@ -21,12 +19,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
-    let connection = Connection::open(globals).await?;
-    if args.what.contains('/') {
-        let image = target::image(&connection.store, &args.what).await?;
-        output::show(globals, &image_switch::enable(&connection, &image).await?)?;
-    } else {
-        output::show(globals, &switch(&connection, &args.what, Status::Enabled).await?)?;
-    }
-    Ok(Exit::Success)
+    switch(globals, &args.what, Status::Enabled).await
 }

@@ -109,9 +109,7 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, unshare: &[Stri
             pipeline.name
         )));
     };
-    // An earlier recipe of the pipeline may have had another name.
-    let mut images = connection.store.all_images().await?;
-    images.retain(|image| image.pipeline == pipeline.name);
+    let images = connection.store.images_of_pipeline(&pipeline.name).await?;
     let mut judged = Vec::new();
     for image in beyond(rule, &images, now) {
         let stays = stays(connection, image, unshare).await?;
@@ -124,7 +122,7 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, unshare: &[Stri
 async fn stays(connection: &Connection, image: &ImageRecord, unshare: &[String]) -> Result<Vec<String>> {
     let mut why = Vec::new();
     for reference in connection.references().of(image).await? {
-        if reference.shared_with().is_none_or(|whose| unshare.iter().all(|ok| ok != whose)) {
+        if !reference.is_only_of(unshare) {
             why.push(reference.by.to_string());
         }
     }

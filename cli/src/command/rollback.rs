@@ -89,10 +89,8 @@ async fn plan(
             "the build {build} of `{name}` is running and may move the parameters: cancel it first"
         )));
     }
-    // An earlier recipe of the pipeline may have had another name.
-    let mut images = connection.store.all_images().await?;
-    images
-        .retain(|image| image.pipeline == pipeline.name && image.status == ImageStatus::Available && !image.overridden);
+    let mut images = connection.store.images_of_pipeline(&pipeline.name).await?;
+    images.retain(|image| image.status == ImageStatus::Available && !image.overridden);
     images.sort_by(|a, b| b.created_at.cmp(&a.created_at));
     let current = pointers(connection, pipeline).await?;
     let image = match to {

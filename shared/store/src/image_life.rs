@@ -1,6 +1,6 @@
 //! The life of an image after its publication: it may be disabled, and it may be deleted.
 
-use goldsmith_model::ImageRef;
+use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -42,6 +42,13 @@ impl Store {
             checks.push(Check::Any(vec![Check::missing("life"), disabled]));
         }
         self.write(vec![Write::Update { key: image_key(image), set, remove, checks }]).await
+    }
+
+    /// Returns all images of a pipeline. An earlier recipe of it may have had another name, so every name is read.
+    pub async fn images_of_pipeline(&self, pipeline: &Name) -> Result<Vec<ImageRecord>> {
+        let mut images = self.all_images().await?;
+        images.retain(|image| image.pipeline == *pipeline);
+        Ok(images)
     }
 
     /// Returns all images whatever their names.
