@@ -22,6 +22,7 @@ mod machines;
 mod objects;
 mod parameters;
 mod schedules;
+mod target_accounts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, Metad
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
 pub use schedules::{Schedule, Schedules};
+pub use target_accounts::{TargetAccount, TargetAccounts};
 
 /// AWS resource tags, in a fixed order so that requests are reproducible.
 pub type Tags = BTreeMap<String, String>;
@@ -54,6 +56,8 @@ pub struct Cloud {
     pub account: Arc<dyn Account>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
+    /// Accounts that get copies of their own.
+    pub target_accounts: Arc<dyn TargetAccounts>,
     /// SSM Run Command.
     pub commands: Arc<dyn Commands>,
     /// SSM Parameter Store.

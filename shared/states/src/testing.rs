@@ -13,6 +13,6 @@ mod world;
 
 pub(crate) use check::{check_state, good, kept_for_a_while, reach, whole_build};
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};
-pub(crate) use stack::{AWAY, BUILD, FakeClock, Stack};
+pub(crate) use stack::{AWAY, BUILD, FakeClock, Stack, TARGET};
 pub(crate) use step_functions::Task;
 pub(crate) use world::{Step, World};

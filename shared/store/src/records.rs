@@ -187,6 +187,9 @@ pub struct ImageRecord {
     /// AMI id per Region.
     #[serde(default)]
     pub amis: BTreeMap<String, String>,
+    /// AMIs that other accounts own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<OwnedCopy>,
     /// Snapshot ids per Region.
     #[serde(default)]
     pub snapshots: BTreeMap<String, Vec<String>>,
@@ -198,6 +201,18 @@ pub struct ImageRecord {
     pub failure: Option<FailureCause>,
     /// Whether it was disabled or deleted after its publication; `None` if neither.
     pub life: Option<ImageLife>,
+}
+
+/// An AMI that another account owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnedCopy {
+    /// Id of the account.
+    pub account: String,
+    /// Its Region.
+    pub region: String,
+    /// AMI id.
+    pub ami: String,
 }
 
 /// Why a build failed: in which state, and what AWS or the step said.

@@ -45,7 +45,7 @@ const KEYS: [(Kind, &str, &str); 33] = [
     (Kind::InfrastructureConfiguration, "subnetId", "write `subnetIds: [subnet-…]`"),
     (Kind::InfrastructureConfiguration, "tags", NO_TAGS),
     (Kind::DistributionConfiguration, "tags", NO_TAGS),
-    (Kind::DistributionConfiguration, "targetAccountIds", "share the AMI with `launchPermission: {userIds: […]}`"),
+    (Kind::DistributionConfiguration, "targetAccountIds", "write `targetAccounts: [{account: …}]`"),
     (
         Kind::DistributionConfiguration,
         "launchTemplateConfigurations",

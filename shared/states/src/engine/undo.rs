@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
+use goldsmith_cloud::{Image, Images, Instance, Parameter, Snapshot, Tags, Volume};
 use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
@@ -30,6 +30,9 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
         (_, None) => {}
         (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
         (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
+        (EffectKind::TargetImage { account }, Some(id)) => {
+            cloud.target_accounts.enter(account).await?.images.deregister(&effect.region, id).await?;
+        }
         (EffectKind::Command { .. }, Some(id)) => cloud.commands.cancel(&effect.region, id).await?,
     }
     Ok(())
@@ -142,12 +145,14 @@ pub(crate) async fn undo_build(
         undoing.hold(&effects);
     }
     undoing.made(&effects).await?;
-    let unknown = effects.iter().any(|effect| is_open(effect) && (effect.kind.is_instance() || effect.kind.is_image()));
+    let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_image() || kind.target_account().is_some();
+    let unknown = effects.iter().any(|effect| is_open(effect) && has_tags(&effect.kind));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;
         }
         undoing.tagged().await?;
+        undoing.of_targets(&effects).await?;
     }
     Ok(Undone { is_putting, left: undoing.left })
 }
@@ -172,7 +177,7 @@ pub(crate) async fn remove_found(
         undoing.remove_instances(&region, found.instances).await?;
         undoing.remove_volumes(&region, found.volumes).await?;
         let kept = undoing.remove_images(&region, found.images).await?;
-        undoing.remove_snapshots(&region, found.snapshots, &kept).await?;
+        undoing.remove_snapshots(&*context.cloud.images, &region, found.snapshots, &kept).await?;
     }
     Ok((undoing.found, undoing.left))
 }
@@ -249,7 +254,7 @@ impl<'a> Undoing<'a> {
             let Some(id) = &effect.id else { continue };
             // A command ends with its instance. Only a command on a kept instance would run on.
             let needed = match effect.kind {
-                EffectKind::Instance { .. } | EffectKind::Image => {
+                EffectKind::Instance { .. } | EffectKind::Image | EffectKind::TargetImage { .. } => {
                     let keeps = [&self.keep.images, &self.keep.instances, &self.held];
                     keeps.iter().all(|kept| !kept.contains(id))
                 }
@@ -271,6 +276,43 @@ impl<'a> Undoing<'a> {
             self.images(&planned.region).await?;
         }
         Ok(())
+    }
+
+    /// Looks at each account that was asked to make its own copy.
+    async fn of_targets(&mut self, effects: &[Effect]) -> Result<()> {
+        let places: BTreeSet<(&str, &str)> = effects
+            .iter()
+            .filter(|effect| effect.may_exist())
+            .filter_map(|effect| Some((effect.kind.target_account()?, effect.region.as_str())))
+            .collect();
+        for (account, region) in places {
+            let entered = self.context.cloud.target_accounts.enter(account).await;
+            let what = format!("copies in account {account}");
+            let Some(other) = self.tolerate(entered.map_err(Error::from), region, &what)? else { continue };
+            self.copies(&*other.images, region, &what).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the copies of another account and their snapshots, except those that are kept.
+    async fn copies(&mut self, images: &dyn Images, region: &str, what: &str) -> Result<()> {
+        let tagged = images.tagged(region, TAG_BUILD, &self.record.build).await;
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, what)? else { return Ok(()) };
+        let name = self.record.plan.region(region).map(|planned| planned.name.clone()).unwrap_or_default();
+        let mut kept = BTreeSet::new();
+        for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
+            if self.keep.images.contains(&image.id)
+                || !self.proof.has_copy(region, &image.id, &name, Origin::of(&image))
+            {
+                kept.extend(image.snapshots);
+            } else {
+                let gone = images.deregister(region, &image.id).await;
+                self.tolerate(gone.map_err(Error::from), region, &image.id)?;
+            }
+        }
+        let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, what)? else { return Ok(()) };
+        self.remove_snapshots(images, region, tagged, &kept).await
     }
 
     async fn instances(&mut self, region: &str) -> Result<()> {
@@ -324,7 +366,7 @@ impl<'a> Undoing<'a> {
         let kept = self.remove_images(region, tagged).await?;
         let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "snapshots")? else { return Ok(()) };
-        self.remove_snapshots(region, tagged, &kept).await
+        self.remove_snapshots(&**images, region, tagged, &kept).await
     }
 
     /// Removes images, and returns the snapshots of those that stay.
@@ -344,8 +386,13 @@ impl<'a> Undoing<'a> {
         Ok(kept_snapshots)
     }
 
-    async fn remove_snapshots(&mut self, region: &str, tagged: Vec<Snapshot>, kept: &BTreeSet<String>) -> Result<()> {
-        let images = &self.context.cloud.images;
+    async fn remove_snapshots(
+        &mut self,
+        images: &dyn Images,
+        region: &str,
+        tagged: Vec<Snapshot>,
+        kept: &BTreeSet<String>,
+    ) -> Result<()> {
         for snapshot in tagged.into_iter().filter(|snapshot| self.context.config.owns(&snapshot.tags)) {
             let is_own = self.proof.has_snapshot(region, &snapshot.id, &snapshot.description, snapshot.started);
             if is_own && !kept.contains(&snapshot.id) {
@@ -387,19 +434,25 @@ pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Ke
     }
     let tags: Tags = expiry.into_iter().chain(status::of_kept(record, keep)).collect();
     for planned in record.plan.regions.iter().filter(|_| !kept.images.is_empty()) {
-        tagged = tagged.and(tag_images(context, record, &planned.region, &kept.images, &tags).await);
+        let images = &*context.cloud.images;
+        tagged = tagged.and(tag_images(images, record, &planned.region, &kept.images, &tags).await);
+        for target in &planned.target_accounts {
+            tagged = tagged.and(match context.cloud.target_accounts.enter(&target.account).await {
+                Ok(other) => tag_images(&*other.images, record, &planned.region, &kept.images, &tags).await,
+                Err(error) => Err(error),
+            });
+        }
     }
     Ok(tagged?)
 }
 
 async fn tag_images(
-    context: &Context,
+    images: &dyn Images,
     record: &BuildRecord,
     region: &str,
     kept: &BTreeSet<String>,
     tags: &Tags,
 ) -> goldsmith_cloud::Result<()> {
-    let images = &context.cloud.images;
     for image in images.tagged(region, TAG_BUILD, &record.build).await? {
         let is_marked = tags.iter().all(|(key, value)| image.tags.get(key) == Some(value));
         if kept.contains(&image.id) && !is_marked {

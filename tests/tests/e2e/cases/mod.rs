@@ -21,6 +21,7 @@ mod sources;
 mod starts;
 mod stops;
 mod strangers;
+mod targets;
 mod uninvited;
 
 use goldsmith_store::FailureCause;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         uninvited::CASES,
         lifecycle::CASES,
         organisation::CASES,
+        targets::CASES,
         definitions::CASES,
         image_life::CASES,
         doctor::CASES,

@@ -167,6 +167,7 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "status": image.status,
         "cause": image.cause,
         "amis": image.amis,
+        "copies": image.copies,
         "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });

@@ -95,7 +95,7 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
     for region in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
         match (before.get(region), after.get(region)) {
             (Some(one), Some(other)) => {
-                let names = ["description", "tags", "kmsKeyId", "launchPermission", "parameters"];
+                let names = ["description", "tags", "kmsKeyId", "launchPermission", "targetAccounts", "parameters"];
                 found.extend(fields(&format!("{region}: "), &json!(one), &json!(other), &names));
             }
             (one, _) => {

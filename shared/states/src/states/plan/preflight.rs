@@ -6,6 +6,7 @@ mod devices;
 mod network;
 mod regions;
 mod sharing;
+mod targets;
 
 use goldsmith_cloud::{CloudError, Image};
 use goldsmith_model::{ExecutionInput, ImageRef};
@@ -48,6 +49,7 @@ impl Examined {
 /// What the checks look at.
 struct Look<'b> {
     context: &'b Context,
+    viewer: Viewer,
     inputs: &'b Inputs,
     source: Option<&'b Image>,
     types: Option<&'b Types>,
@@ -74,7 +76,7 @@ pub(super) async fn examine(
     let image = next_image(context, &inputs).await?;
     let regions = regions_of(&inputs, &image, now);
     let (source, types) = (source.as_ref(), types.as_ref());
-    let look = Look { context, inputs: &inputs, source, types, regions: &regions };
+    let look = Look { context, viewer, inputs: &inputs, source, types, regions: &regions };
     devices::check(&look, findings);
     network::check(&look, findings).await?;
     regions::check(&look, findings).await?;
@@ -94,6 +96,7 @@ fn regions_of(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedR
     let mut regions = freeze::regions(inputs, image, now);
     for region in regions.iter_mut().filter(|_| inputs.overridden) {
         region.launch_permission = Default::default();
+        region.target_accounts.clear();
         region.parameters.clear();
     }
     regions

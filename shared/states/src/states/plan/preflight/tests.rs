@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME};
+use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME, place};
 use goldsmith_cloud::{DefaultEncryption, Kind, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{
     BlockDeviceMapping, Distribution, DistributionConfiguration, Ebs, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, LaunchPermission,
+    InfrastructureConfiguration, LaunchPermission, TargetAccount,
 };
 use goldsmith_store::{MemoryTable, Store};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::super::finding::Finding;
 use super::super::resolve::{Viewer, resolve};
 use super::examine;
-use crate::testing::{AWAY, Stack, Task};
+use crate::testing::{AWAY, Stack, TARGET, Task};
 use crate::{Context, State};
 
 /// A stack, its definitions, and the input of a start.
@@ -62,6 +62,12 @@ impl Scene {
         let mut to = Distribution { region: region.to_owned(), ..Distribution::default() };
         to.ami_distribution_configuration.launch_permission = permission;
         self.distribution.distributions.push(to);
+    }
+
+    /// Has another account make its own copy in the second Region.
+    fn copy_to(&mut self, account: &str) {
+        let target = TargetAccount { account: account.to_owned(), kms_key: None };
+        self.distribution.distributions[1].ami_distribution_configuration.target_accounts.push(target);
     }
 
     async fn apply(&self) {
@@ -173,6 +179,7 @@ const TOGETHER: &[(&str, SetUp)] = &[
     ("root-device", |scene| scene.map("/dev/sda1", Ebs { volume_size: Some(30), ..Ebs::default() })),
     ("volume-too-small", |scene| scene.map("/dev/xvda", Ebs { volume_size: Some(7), ..Ebs::default() })),
     ("ami-name-taken", |scene| drop(scene.stack.cloud.add_image(AWAY, ACCOUNT, "web 1.0.1-1"))),
+    ("ami-name-taken", |scene| drop(scene.stack.cloud.add_image(&place(AWAY, TARGET), ACCOUNT, "web 1.0.1-1"))),
     ("too-many-tags", |scene| {
         let tag = |number: usize| (format!("tag-{number}"), String::new());
         scene.recipe.tags.extend((0..30).map(tag));
@@ -183,6 +190,19 @@ const TOGETHER: &[(&str, SetUp)] = &[
         scene.go_to("ap-east-1", LaunchPermission::default());
         scene.stack.cloud.set_up(|account| {
             account.disabled_regions.insert("ap-east-1".to_owned());
+        });
+    }),
+    ("target-account-closed", |scene| {
+        scene.copy_to("333344445555");
+        scene.stack.cloud.set_up(|account| {
+            account.closed_accounts.insert("333344445555".to_owned());
+        });
+    }),
+    ("target-account-own", |scene| scene.copy_to(ACCOUNT)),
+    ("target-region-disabled", |scene| {
+        scene.copy_to("444455556666");
+        scene.stack.cloud.set_up(|account| {
+            account.disabled_regions.insert(place(AWAY, "444455556666"));
         });
     }),
     ("region-unknown", |scene| scene.go_to("eu-nowhere-1", LaunchPermission::default())),
@@ -351,6 +371,19 @@ async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again()
             assert!(scene.stack.run(&task).await.is_ok(), "{read} {kind:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_person_who_may_not_enter_an_account_is_warned_only() {
+    let mut scene = Scene::new().await;
+    scene.viewer = Viewer::Person;
+    scene.recipe.parent_image = "ssm:/images/base".parse().unwrap();
+    scene.copy_to("333344445555");
+    scene.stack.cloud.set_up(|account| {
+        account.closed_accounts.insert("333344445555".to_owned());
+    });
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["unchecked"]);
 }
 
 #[tokio::test]
