@@ -34,6 +34,8 @@ fn owned(stack: &Stack) {
     if !open_account(stack) {
         return;
     }
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/{}-target-{REGION}", stack.name());
+    assert_eq!(stack.assume_as_the_endpoint_does(&role), 403, "it trusts roles of the stack only");
     let built = stack.build(folder.path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
     let image = stack.image(built.image());
