@@ -163,11 +163,13 @@ impl<'t> Builder<'t> {
         self.check_properties(&event, span);
         match event {
             Event::Scalar(text, style, _, tag) => {
+                // `!!str null` is a text, although it is written without quotes.
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 Ok(Node { span, bytes, value: Value::Scalar { text: text.into_owned(), plain } })
             }
             Event::SequenceStart(..) => self.list(span, bytes, depth),
             Event::MappingStart(..) => self.map(span, bytes, depth),
+            // An alias is refused above. Parsing continues, so that all problems of a file are reported at once.
             _ => Ok(Node { span, bytes, value: Value::Scalar { text: String::new(), plain: true } }),
         }
     }

@@ -117,12 +117,15 @@ pub(super) async fn resolve(
     if let Some(name) = pipeline.distribution_configuration.as_ref().filter(|_| distribution.is_none()) {
         lost("distributionConfiguration", "distribution configuration", name.to_string());
     }
+    // A missing distribution must not read as "no distribution": the image would stay in the home Region, and the build
+    // would count as a success.
     let is_whole = distribution.is_some() == pipeline.distribution_configuration.is_some();
     let (Some(recipe), Some(infrastructure), true) = (recipe, infrastructure, is_whole) else { return Ok(None) };
     let (documents, has_tests) = documents(context, input, &recipe, findings).await?;
     let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
     let place = source_place(input, &recipe);
     let source = source(context, &wanted, viewer, &place, findings).await?;
+    // A digest over fewer components could equal that of another recipe, and a build would be skipped by mistake.
     let is_complete = documents.len() == recipe.components.len();
     let digest = source.as_ref().filter(|_| is_complete);
     let digest =
@@ -246,6 +249,7 @@ async fn source(
     let region = &context.config.region;
     let by_id = |id: String| Some(Source { id, image: None });
     let (found, reason) = match wanted {
+        // An id needs no search. `source_image` looks it up with all others.
         SourceImage::Ami(id) => return Ok(by_id(id.to_string())),
         SourceImage::Newest { owners, name } => {
             let newest = context.cloud.images.newest(region, owners, name).await?;
@@ -259,6 +263,7 @@ async fn source(
             }
             answer => {
                 refuse_unreadable_path(context, wanted, name, viewer, place, findings);
+                // People write parameters with a line break at the end (`file://` of the AWS CLI).
                 let found = answer?.and_then(|parameter| by_id(parameter.value.trim().to_owned()));
                 (found, format!("there is no such parameter in {region}"))
             }
