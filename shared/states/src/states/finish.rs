@@ -27,7 +27,7 @@ pub(crate) use kept::{kept_now, kept_of};
 use crate::engine::undo::{Patience, undo_build};
 use crate::error_names::ErrorName;
 use crate::events::start::kept_cause;
-use crate::{Context, Error, Result, Start, State};
+use crate::{Context, Error, LATE, Result, Start, State};
 
 /// How long Finish retries calls that AWS does not answer. After that, the pipeline may build again, and the reaper
 /// retries the calls.
@@ -185,7 +185,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     note_served(context, &record, &ending).await?;
     // This releases the lease. Only then follows what AWS may refuse for a long time.
     let owed = after::owed(&ending.keep, &undone);
-    context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
+    context.store.finish_build(&record, &image, &owed, now + LATE).await?;
     after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;
     Ok(image)
 }

@@ -22,12 +22,11 @@ use crate::events::start::kept_cause;
 use crate::{Context, Error, Result, Start, State};
 use finding::refusal;
 pub use finding::{Finding, Place};
-use freeze::freeze;
-use preflight::{Resolved, examine};
+use freeze::{Resolved, freeze};
+use preflight::examine;
 pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
 pub use problem::{Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};
-pub(crate) use resolve::{newest_image_of, newest_of};
 
 /// Runs one invocation.
 ///

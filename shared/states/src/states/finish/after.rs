@@ -16,11 +16,8 @@ use serde_json::json;
 use super::kept_now;
 use crate::engine::undo::{Kept, Patience, Undone, mark_kept, undo_build};
 use crate::events::trigger::{self, Call, Published};
-use crate::{Context, Result};
+use crate::{Context, LATE, Result};
 
-/// Time after which every function that was running when its build was closed has ended: the functions' time-out
-/// (`infra/template.yaml`) and a margin.
-pub const LATE: SignedDuration = SignedDuration::from_secs(150);
 /// Pauses between two looks. The last one repeats.
 const PAUSES: [SignedDuration; 4] = [
     SignedDuration::from_mins(15),

@@ -1,11 +1,20 @@
 //! Freezes what was resolved into the plan of one build, and renders its names. Pure.
 
+use goldsmith_cloud::Image;
 use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed};
 use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, stamp};
 use jiff::{SignedDuration, Timestamp};
 
-use super::preflight::Resolved;
 use super::resolve::Inputs;
+use super::types::Types;
+
+/// Everything that goes into a build, resolved and looked at.
+pub(super) struct Resolved {
+    pub(super) inputs: Inputs,
+    pub(super) source: Image,
+    pub(super) types: Types,
+    pub(super) digest: String,
+}
 
 /// Returns the plan. `subnets` are the stack's own, for infrastructures that name none.
 pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {

@@ -13,19 +13,11 @@ use goldsmith_store::PlannedRegion;
 use jiff::Timestamp;
 
 use super::finding::{Finding, Place};
-use super::freeze;
+use super::freeze::{self, Resolved};
 use super::problem::Problem;
 use super::resolve::{Inputs, Viewer, source_image};
 use super::types::{Types, runnable};
 use crate::{Context, Error, Result};
-
-/// Everything that goes into a build, resolved and looked at.
-pub(super) struct Resolved {
-    pub(super) inputs: Inputs,
-    pub(super) source: Image,
-    pub(super) types: Types,
-    pub(super) digest: String,
-}
 
 /// A planned build, without the parts that cannot be planned because of a problem.
 pub(super) struct Examined {

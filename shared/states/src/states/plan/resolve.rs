@@ -6,13 +6,14 @@ use goldsmith_cloud::{CloudError, Image, ImageState, Kind};
 use goldsmith_document::Document;
 use goldsmith_model::{
     Component, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, Name, SourceImage,
+    InfrastructureConfiguration, SourceImage,
 };
-use goldsmith_store::{ImageRecord, PlannedDocument};
+use goldsmith_store::PlannedDocument;
 use serde_json::json;
 
 use super::finding::{Finding, Place};
 use super::problem::Problem;
+use crate::parts::newest::newest_of;
 use crate::states::launch::token;
 use crate::{Context, Result};
 
@@ -364,18 +365,6 @@ fn foreign(context: &Context, inputs: &Inputs, source: &Image) -> Option<Problem
         owner: source.owner.clone(),
         allowed: format!("{} {verb}", owners.join(" and ")),
     })
-}
-
-/// Returns the AMI of the newest available image of a pipeline, in the home Region.
-pub(crate) async fn newest_of(context: &Context, pipeline: &Name) -> Result<Option<String>> {
-    let newest = newest_image_of(context, pipeline).await?;
-    Ok(newest.and_then(|image| image.amis.get(&context.config.region).cloned()))
-}
-
-/// Returns the newest available image of a pipeline that was published.
-pub(crate) async fn newest_image_of(context: &Context, pipeline: &Name) -> Result<Option<ImageRecord>> {
-    let Some(other) = context.store.pipeline(pipeline).await? else { return Ok(None) };
-    Ok(context.store.newest_published(&other.image_recipe.name, pipeline).await?)
 }
 
 fn digest_of(
