@@ -47,4 +47,4 @@ pub use schedule::{Cron, Rate, ScheduleError, ScheduleExpression, ZoneError, sch
 pub use scheduled::{SCHEDULED_TIME, ScheduleInput, Scheduled};
 pub use source_image::{SourceImage, SourceImageError};
 pub use state::State;
-pub use version::{Version, VersionError, VersionPattern};
+pub use version::{DeclaredVersion, Version, VersionError, VersionPattern};
