@@ -164,11 +164,15 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "status": image.status,
         "cause": image.cause,
         "amis": image.amis,
+        "tested": image.is_verification.then_some(&image.source_image),
         "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });
     let resources = [image.image.to_string(), image.pipeline.to_string()];
-    Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
+    // A rule for images must not take a run for one that has made none.
+    let kind = if image.is_verification { "Verification" } else { "Image" };
+    let detail_type = format!("Goldsmith {kind} State Change");
+    Ok(context.cloud.events.emit(&detail_type, &resources, &detail.to_string()).await?)
 }
 
 /// Returns a failure without the output of its steps, since every account to which the bus forwards the event would

@@ -6,7 +6,7 @@ use goldsmith_cloud::{CloudError, Image, ImageState, Kind};
 use goldsmith_document::Document;
 use goldsmith_model::{
     Component, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, SourceImage,
+    InfrastructureConfiguration, SourceImage, StartFrom,
 };
 use goldsmith_store::PlannedDocument;
 use serde_json::json;
@@ -42,6 +42,8 @@ pub(super) struct Inputs {
     pub(super) has_tests: bool,
     /// Whether the start has overridden something.
     pub(super) overridden: bool,
+    /// Whether the source is only tested, and no image is built.
+    pub(super) is_verification: bool,
     /// Digest of everything that goes into the build; `None` if something is missing.
     pub(super) digest: Option<String>,
 }
@@ -123,7 +125,9 @@ pub(super) async fn resolve(
     let is_whole = distribution.is_some() == pipeline.distribution_configuration.is_some();
     let (Some(recipe), Some(infrastructure), true) = (recipe, infrastructure, is_whole) else { return Ok(None) };
     let (documents, has_tests) = documents(context, input, &recipe, findings).await?;
-    let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
+    let verified = input.from.as_ref().map(|StartFrom::Test { image }| SourceImage::Ami(image.to_string()));
+    let is_verification = verified.is_some();
+    let wanted = verified.or_else(|| input.source_image.clone()).unwrap_or_else(|| recipe.parent_image.clone());
     let place = source_place(input, &recipe);
     let source = source(context, &wanted, viewer, &place, findings).await?;
     // A digest over fewer components could equal that of another recipe, and a build would be skipped by mistake.
@@ -142,16 +146,31 @@ pub(super) async fn resolve(
         documents,
         has_tests,
         overridden: input.overridden().is_some(),
+        is_verification,
         digest,
     };
-    refuse_key_at_home(&inputs, findings);
+    if is_verification {
+        refuse_profile(&inputs, findings);
+    } else {
+        refuse_key_at_home(&inputs, findings);
+    }
     Ok(Some(inputs))
 }
 
 fn source_place(input: &ExecutionInput, recipe: &ImageRecipe) -> Place {
-    match &input.source_image {
-        Some(_) => Place::new(START, "sourceImage"),
-        None => recipe_place(recipe).field("parentImage"),
+    match (&input.from, &input.source_image) {
+        (Some(_), _) => Place::new(START, "from"),
+        (None, Some(_)) => Place::new(START, "sourceImage"),
+        (None, None) => recipe_place(recipe).field("parentImage"),
+    }
+}
+
+/// Rejects the verification of an AMI that would get the rights of a named instance profile. Whoever may start a run
+/// names the AMI, and what runs in it could use these rights. The stack's own profile for tests has none of value.
+fn refuse_profile(inputs: &Inputs, findings: &mut Vec<Finding>) {
+    if let (Some(profile), false) = (&inputs.infrastructure.instance_profile_name, inputs.pipeline.allow_overrides) {
+        let profile = Problem::VerifiedProfile { profile: profile.clone(), pipeline: inputs.pipeline.name.to_string() };
+        findings.push(inputs.infrastructure_place("instanceProfileName").has(profile));
     }
 }
 
