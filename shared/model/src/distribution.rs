@@ -46,6 +46,9 @@ pub struct Distribution {
     /// Parameters that hold the AMI's id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssm_parameter_configurations: Vec<SsmParameter>,
+    /// Launch templates that get a version with the AMI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launch_template_configurations: Vec<PublishedTemplate>,
 }
 
 /// The AMI of one Region.
@@ -142,4 +145,14 @@ impl ParameterDataType {
             Self::Text => "text",
         }
     }
+}
+
+/// A launch template that gets a version with the newest AMI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedTemplate {
+    /// Its id, which begins with `lt-`, or its name.
+    pub template: String,
+    /// Whether the new version becomes the default version.
+    pub set_default_version: bool,
 }

@@ -31,7 +31,7 @@ pub use component::{Component, Platform};
 pub use definition_ref::{DefinitionRef, DefinitionRefError};
 pub use distribution::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
-    SsmParameter,
+    PublishedTemplate, SsmParameter,
 };
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
 pub use input::{ExecutionInput, InputError};

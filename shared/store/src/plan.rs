@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use goldsmith_model::{BlockDeviceMapping, ImageAudit, LaunchPermission, Name, SourceImage, SsmParameter, Version};
+use goldsmith_model::{
+    BlockDeviceMapping, ImageAudit, LaunchPermission, Name, PublishedTemplate, SourceImage, SsmParameter, Version,
+};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -127,4 +129,7 @@ pub struct PlannedRegion {
     pub deprecate_at: Option<String>,
     /// SSM parameters that receive the AMI's id.
     pub parameters: Vec<SsmParameter>,
+    /// Launch templates that get a version with the AMI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launch_templates: Vec<PublishedTemplate>,
 }

@@ -52,7 +52,7 @@ impl Images for FakeCloud {
             let alive = machines.filter(|machine| !machine.instance.state.is_gone());
             let mut uses: Vec<ImageUse> =
                 alive.map(|machine| ImageUse::Instance(machine.instance.id.clone())).collect();
-            let named = region.launch_templates.iter().filter(|(_, image)| *image == id);
+            let named = region.launch_templates.iter().filter(|(_, template)| template.names(id));
             uses.extend(named.map(|(template, _)| ImageUse::LaunchTemplate(template.clone())));
             if let Some(LaunchPermission { users, groups, organizations, organizational_units }) =
                 region.images.get(id).map(|record| &record.permission)
@@ -237,11 +237,6 @@ impl FakeCloud {
             .snapshots
             .insert(id.clone(), SnapshotRecord { snapshot, shared_with: BTreeSet::new(), hidden: Looks(0) });
         id
-    }
-
-    /// Adds a launch template that names an image to a Region.
-    pub fn add_launch_template(&self, region: &str, id: &str, image: &str) {
-        self.world().region(region).launch_templates.insert(id.to_owned(), image.to_owned());
     }
 
     /// Makes the next image that is created in this Region or copied into it end as `failed` with this reason.

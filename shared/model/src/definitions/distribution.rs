@@ -1,5 +1,7 @@
 //! `kind: DistributionConfiguration`
 
+mod templates;
+
 use goldsmith_document::MapReader;
 use goldsmith_document::yaml::Node;
 
@@ -45,9 +47,11 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
     let parameters = map.optional("ssmParameterConfigurations");
     let parameters = parameters.and_then(|node| context.reader.list(node, "`ssmParameterConfigurations`"));
     let parameters = parameters.unwrap_or_default().iter().filter_map(|node| parameter(context, node)).collect();
+    let templates = map.optional("launchTemplateConfigurations");
+    let templates = templates.and_then(|node| context.reader.list(node, "`launchTemplateConfigurations`"));
+    let templates = templates::read(context, templates.unwrap_or_default());
     for later in [
         "fastLaunchConfigurations",
-        "launchTemplateConfigurations",
         "licenseConfigurationArns",
         "containerDistributionConfiguration",
         "s3ExportConfiguration",
@@ -59,6 +63,7 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
         region: region?,
         ami_distribution_configuration: ami,
         ssm_parameter_configurations: parameters,
+        launch_template_configurations: templates,
     })
 }
 

@@ -39,7 +39,11 @@ pub(crate) fn good(state: State) -> Task {
 
 /// A stack on which all tasks before this one have succeeded.
 pub(crate) async fn reach(task: &Task) -> Stack {
-    let stack = Stack::new().await;
+    reach_on(Stack::new().await, task).await
+}
+
+/// The same on this stack.
+pub(crate) async fn reach_on(stack: Stack, task: &Task) -> Stack {
     for before in whole_build().iter().take_while(|before| before.scope() != task.scope()) {
         let ended = stack.run(before).await;
         assert!(ended.is_ok(), "{}: {ended:?}", before.scope());
@@ -66,7 +70,12 @@ pub(crate) async fn kept_for_a_while() -> Stack {
 /// 3. Each of its effects, including writes to the table, goes wrong in each possible way. One way is that AWS does not
 ///    know yet what was made a moment ago. The state still ends as it would have, and leaves exactly the same in AWS.
 pub(crate) async fn check_state(task: Task, effects: &[&str]) {
-    let stack = reach(&task).await;
+    check_state_on(Stack::new, task, effects).await;
+}
+
+/// The same on stacks that `new` makes.
+pub(crate) async fn check_state_on(new: impl AsyncFn() -> Stack, task: Task, effects: &[&str]) {
+    let stack = reach_on(new().await, &task).await;
     let before = stack.cloud.effects().len();
     let ended = stack.run(&task).await;
     assert!(ended.is_ok(), "{}: {ended:?}", task.scope());
@@ -80,16 +89,16 @@ pub(crate) async fn check_state(task: Task, effects: &[&str]) {
 
     for (n, effect) in (1..).zip(&made) {
         for fault in FAULTS {
-            check_fault(&task, n, fault, &ended, &stack).await;
+            check_fault(new().await, &task, n, fault, (&ended, &stack)).await;
         }
         if not_known_yet(effect.name).is_some() && task.state != State::Plan {
-            check_fault(&task, n, Fault::Refuse(Kind::NotFound), &ended, &stack).await;
+            check_fault(new().await, &task, n, Fault::Refuse(Kind::NotFound), (&ended, &stack)).await;
         }
     }
 }
 
-async fn check_fault(task: &Task, n: usize, fault: Fault, ended: &Ended, good: &Stack) {
-    let stack = reach(task).await;
+async fn check_fault(stack: Stack, task: &Task, n: usize, fault: Fault, (ended, good): (&Ended, &Stack)) {
+    let stack = reach_on(stack, task).await;
     stack.cloud.fail_at(n, fault);
     let what = || {
         let hit = stack.cloud.effects();

@@ -80,6 +80,25 @@ const REGION: &[Key] = &[
         "",
         "Parameters of this Region that get the AMI's id when the image is published.",
     ),
+    Key::optional(
+        "launchTemplateConfigurations",
+        Form::Maps(TEMPLATE),
+        "",
+        "Launch templates of this Region that get a version with the AMI when the image is published. The version is \
+         based on the default version. Each template must have the tags `goldsmith:stack`, with the name of the stack, \
+         and `goldsmith:home`, with the stack's Region.",
+    ),
+];
+
+const TEMPLATE: &[Key] = &[
+    Key::optional("launchTemplateId", Form::Text, "", "Id of the template. Each template needs an id or a name."),
+    Key::optional("launchTemplateName", Form::Text, "", "Name of the template, instead of its id."),
+    Key::optional(
+        "setDefaultVersion",
+        Form::Flag,
+        "`true`",
+        "Whether the new version becomes the default version, which is launched if a launch names no version.",
+    ),
 ];
 
 const AMI: &[Key] = &[

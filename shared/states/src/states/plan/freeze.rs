@@ -98,5 +98,6 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
             .deprecate_after_days
             .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),
         parameters: to.ssm_parameter_configurations.clone(),
+        launch_templates: to.launch_template_configurations.clone(),
     }
 }
