@@ -72,8 +72,20 @@ pub struct AmiDistribution {
     /// How many days after its build it counts as deprecated, from 1 to [`AmiDistribution::MAX_DAYS`]; `None` if it
     /// never does.
     pub deprecate_after_days: Option<u32>,
+    /// Whether it is protected from being deregistered once it is published; `None` if it is not.
+    pub deregistration_protection: Option<DeregistrationProtection>,
     /// KMS key id, ARN or alias in that Region; `None` to encrypt it as the source is.
     pub kms_key_id: Option<String>,
+}
+
+/// How an AMI is protected from being deregistered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeregistrationProtection {
+    /// Until the protection is switched off.
+    UntilOff,
+    /// And for 24 hours after that.
+    WithCooldown,
 }
 
 impl AmiDistribution {

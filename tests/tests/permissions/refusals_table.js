@@ -73,6 +73,10 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a parameter beside the images": { resource: parameter("images-of-another/web") },
       "what documents read": { resource: parameter(`goldsmith/build/${stack}/web`) },
     }),
+    allow(role, "ec2:EnableImageDeregistrationProtection", owned("image", ELSEWHERE), ours, {
+      ...foreign,
+      "it protects, it ends no protection": { action: "ec2:DisableImageDeregistrationProtection" },
+    }),
     allow(role, "ec2:ModifyLaunchTemplate", ec2("launch-template", ELSEWHERE), ours, {
       ...foreign,
       "it takes versions back, it adds none": { action: "ec2:CreateLaunchTemplateVersion" },
@@ -254,6 +258,10 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
         "a tag that makes a template the stack's": { action: "ec2:CreateTags", context: { ...untagged, ...keys("goldsmith:stack") } },
       }))),
 
+    allow("PublishRole", "ec2:EnableImageDeregistrationProtection", owned("image", ELSEWHERE), ours, {
+      ...foreign,
+      "it protects, it ends no protection": { action: "ec2:DisableImageDeregistrationProtection" },
+    }),
     allow("PublishRole", "ec2:CreateTags", owned("image", ELSEWHERE), { ...ours, ...keys("goldsmith:status") }, {
       ...foreign,
       "a tag that says whose it is": { context: { ...ours, ...keys("goldsmith:stack") } },

@@ -12,8 +12,8 @@ use super::call::{ACCOUNT, Call, account_of};
 use super::pace::{Looks, Pace};
 use super::world::Region;
 use crate::{
-    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
-    Tags,
+    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Protection, Result,
+    Snapshot, Tags,
 };
 
 #[async_trait]
@@ -131,6 +131,15 @@ impl Images for FakeCloud {
         .await
     }
 
+    async fn protect(&self, region: &str, id: &str, cooldown: bool) -> Result<()> {
+        let call = Call::new("EnableImageDeregistrationProtection", region);
+        self.effect(call, id, |world| {
+            world.region(region).own_image(call, id)?.image.protection = Protection::On { cooldown };
+            Ok(())
+        })
+        .await
+    }
+
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()> {
         if ids.is_empty() || tags.is_empty() {
             return Ok(()); // EC2 is not called
@@ -160,7 +169,12 @@ impl Images for FakeCloud {
         self.effect(call, id, |world| {
             let region = world.region(region);
             if region.images.contains_key(id) {
-                let snapshots = region.own_image(call, id)?.image.snapshots.clone();
+                let image = &region.own_image(call, id)?.image;
+                if image.protection != Protection::Off {
+                    let message = format!("{id} is protected from deregistration");
+                    return Err(call.error(Kind::Invalid, "OperationNotPermitted", message));
+                }
+                let snapshots = image.snapshots.clone();
                 region.images.remove(id);
                 snapshots.iter().for_each(|snapshot| drop(region.snapshots.remove(snapshot)));
             }

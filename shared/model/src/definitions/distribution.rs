@@ -1,5 +1,6 @@
 //! `kind: DistributionConfiguration`
 
+mod protection;
 mod templates;
 
 use goldsmith_document::MapReader;
@@ -95,6 +96,8 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
         let message = "EC2 deprecates a public AMI after two years at the latest: use at most P730D";
         context.reader.error(node.span, "out-of-range", message);
     }
+    let protection = map.optional("deregistrationProtection");
+    let deregistration_protection = protection.and_then(|node| protection::read(context, node));
     let kms_key_id = fields::text(&mut context.reader, &mut map, "kmsKeyId");
     if let Some(node) = map.optional("kmsKeyId")
         && kms_key_id.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs"))
@@ -112,6 +115,7 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
         launch_permission,
         share_snapshots,
         deprecate_after_days,
+        deregistration_protection,
         kms_key_id,
     })
 }

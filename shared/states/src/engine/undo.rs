@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
-use crate::parts::{status, template_version};
+use crate::parts::template_version;
 use crate::states::finish::after::LATE;
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
 
@@ -377,42 +377,4 @@ impl Kept {
         let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());
         self.for_a_while && until.is_some_and(|until| until <= now)
     }
-}
-
-/// Marks what is kept: the status of its images and, if it is kept only for a while, the time from which it may be
-/// removed.
-pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Keep, kept: &Kept) -> Result<()> {
-    let expiry = match keep {
-        Keep::Instance { until } | Keep::Images { until } => Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]),
-        Keep::Nothing | Keep::Published => Tags::new(),
-    };
-    let home = &record.plan.home_region;
-    // Every place is tried, and the first error is returned.
-    let mut tagged = Ok(());
-    for id in &kept.instances {
-        tagged = tagged.and(context.cloud.images.tag(home, std::slice::from_ref(id), &expiry).await);
-    }
-    let tags: Tags = expiry.into_iter().chain(status::of_kept(record, keep)).collect();
-    for planned in record.plan.regions.iter().filter(|_| !kept.images.is_empty()) {
-        tagged = tagged.and(tag_images(context, record, &planned.region, &kept.images, &tags).await);
-    }
-    Ok(tagged?)
-}
-
-async fn tag_images(
-    context: &Context,
-    record: &BuildRecord,
-    region: &str,
-    kept: &BTreeSet<String>,
-    tags: &Tags,
-) -> goldsmith_cloud::Result<()> {
-    let images = &context.cloud.images;
-    for image in images.tagged(region, TAG_BUILD, &record.build).await? {
-        let is_marked = tags.iter().all(|(key, value)| image.tags.get(key) == Some(value));
-        if kept.contains(&image.id) && !is_marked {
-            let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();
-            images.tag(region, &ids, tags).await?;
-        }
-    }
-    Ok(())
 }

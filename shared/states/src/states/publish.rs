@@ -16,6 +16,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::engine::effect::effect;
+use crate::engine::mark::protect;
 use crate::engine::once::once;
 use crate::error_names::ErrorName;
 use crate::parts::passed;
@@ -81,8 +82,8 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     ))
 }
 
-/// Marks the AMIs as published, which they are by now. If AWS rejects a mark, the image stays published, and `finish`
-/// tries again.
+/// Marks the AMIs as published, which they are by now, and protects them. If AWS rejects that, the image stays published,
+/// and `finish` tries again.
 async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
     if record.plan.overridden {
         return Ok(());
@@ -93,6 +94,11 @@ async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> R
         let ids: Vec<String> = std::iter::once(ami).chain(snapshots).cloned().collect();
         match context.cloud.images.tag(region, &ids, &tags).await {
             Err(error) if !error.is_transient() => tracing::warn!(%error, region, ami, "not marked as published yet"),
+            other => other?,
+        }
+        // The protection comes after the record: what a failed build has made must be removed.
+        match protect(context, record, region, ami).await {
+            Err(error) if !error.is_transient() => tracing::warn!(%error, region, ami, "not protected yet"),
             other => other?,
         }
     }

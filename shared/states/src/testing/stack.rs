@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
-use goldsmith_model::{ImagePipeline, PublishedTemplate};
+use goldsmith_model::{DeregistrationProtection, ImagePipeline, PublishedTemplate};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -206,6 +206,15 @@ impl Stack {
             self.cloud.add_tagged_launch_template(AWAY, id, "ami-old", &tags);
             let template = PublishedTemplate { template: id.to_owned(), set_default_version };
             distributions[0].distributions[1].launch_template_configurations.push(template);
+        }
+        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Lets the distribution protect the images of its two Regions.
+    pub(crate) async fn protect_images(&self, protections: [DeregistrationProtection; 2]) {
+        let mut distributions = definitions().distributions;
+        for (to, protection) in distributions[0].distributions.iter_mut().zip(protections) {
+            to.ami_distribution_configuration.deregistration_protection = Some(protection);
         }
         self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
     }

@@ -1,16 +1,20 @@
-//! What names and protects an image once it is published: launch templates.
+//! What names and protects an image once it is published: launch templates, and the protection from deregistration.
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
+use aws_sdk_ec2::error::ProvideErrorMetadata as _;
 use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification};
+use goldsmith_store::ImageLife;
 use serde_json::json;
 
 use super::Case;
 use crate::definitions::{Pipeline, folder};
 use crate::stack::Stack;
 
-pub(super) const CASES: &[(&str, Case)] =
-    &[("launch_templates_get_a_version_of_each_image_and_keep_none_of_a_failed_build", templates)];
+pub(super) const CASES: &[(&str, Case)] = &[
+    ("launch_templates_get_a_version_of_each_image_and_keep_none_of_a_failed_build", templates),
+    ("a_protected_image_goes_only_after_its_cooldown", protected),
+];
 
 fn ec2(stack: &Stack, region: &'static str) -> Client {
     Client::from_conf(aws_sdk_ec2::config::Builder::from(stack.sdk()).region(Region::new(region)).build())
@@ -80,4 +84,37 @@ fn templates(stack: &Stack) {
         let said = String::from_utf8_lossy(&plan.stdout);
         assert!(said.contains(problem), "{said}");
     }
+}
+
+fn protected(stack: &Stack) {
+    let text = Pipeline::quick("protected", "retention: {keep: 1}\n").text();
+    let with = |protection: &str| {
+        let here = format!(
+            "  - region: eu-west-1\n    amiDistributionConfiguration: {{deregistrationProtection: {protection}}}\n"
+        );
+        let files = folder(&text.replace("  - region: eu-west-1\n", &here));
+        stack.build(files.path())
+    };
+    let built = ["{withCooldown: true}", "true", "false"].map(with);
+    let amis = built.each_ref().map(|built| stack.image(built.image()).amis["eu-west-1"].clone());
+    let ec2 = ec2(stack, "eu-west-1");
+    let protection = |ami: &String| {
+        let found = stack.block_on(ec2.describe_images().image_ids(ami).send()).unwrap();
+        found.images()[0].deregistration_protection().unwrap().to_owned()
+    };
+    let expected = ["enabled-with-cooldown", "enabled-without-cooldown", "disabled"];
+    assert_eq!(amis.each_ref().map(protection), expected);
+    let refused = stack.block_on(ec2.deregister_image().image_id(&amis[1]).send()).unwrap_err();
+    assert_eq!(refused.code(), Some("OperationNotPermitted"));
+
+    let ended = stack.goldsmith_by_endpoint(&["retention", "protected", "--yes"]);
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned() + &String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("EC2 protects {} in eu-west-1 for 24 hours more", amis[0])), "{said}");
+    assert!(said.contains(&format!("{} is deleted", built[1].image())), "{said}");
+    assert_eq!(protection(&amis[0]), "cooldown");
+    let left = built.each_ref().map(|built| stack.left_of(built.build()).counts());
+    assert_eq!(left, [(0, 1, 1), (0, 0, 0), (0, 1, 1)]);
+    let life = built.each_ref().map(|built| stack.image(built.image()).life);
+    assert_eq!(life, [Some(ImageLife::Disabled), Some(ImageLife::Deleted), None]);
 }

@@ -137,12 +137,26 @@ const AMI: &[Key] = &[
          accounts.",
     ),
     Key::optional(
+        "deregistrationProtection",
+        Form::FlagOrMap(PROTECTION),
+        "`false`",
+        "Whether the AMI cannot be deregistered once it is published. `goldsmith delete` and `goldsmith retention` \
+         switch the protection off first.",
+    ),
+    Key::optional(
         "kmsKeyId",
         Form::Text,
         "encrypted as the source image is",
         "Id, ARN or alias of the KMS key of the copy in this Region.",
     ),
 ];
+
+const PROTECTION: &[Key] = &[Key::optional(
+    "withCooldown",
+    Form::Flag,
+    "`false`",
+    "Whether the AMI stays protected for 24 hours after the protection was switched off.",
+)];
 
 const PERMISSION: &[Key] = &[
     Key::optional("userIds", Form::Texts, "", "Account ids of 12 digits."),
