@@ -69,6 +69,7 @@ impl CloudError {
                 | "InvalidAMIID.NotFound"
                 | "InvalidAMIID.Unavailable"
                 | "InvalidSnapshot.NotFound"
+                | "InvalidLaunchTemplateId.VersionNotFound"
         ) || (self.operation == "CopyImage" && self.code == "InvalidRequest")
     }
 }

@@ -17,6 +17,7 @@ pub mod fake;
 mod functions;
 mod image_switches;
 mod images;
+mod launch_templates;
 mod logs;
 mod machines;
 mod objects;
@@ -35,8 +36,10 @@ pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
 pub use image_switches::ImageSwitches;
 pub use images::{
-    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Snapshot, TAG_STATUS,
+    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Protection, Snapshot,
+    TAG_STATUS,
 };
+pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
 pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
 pub use objects::Objects;
@@ -58,6 +61,8 @@ pub struct Cloud {
     pub images: Arc<dyn Images>,
     /// Accounts that get copies of their own.
     pub target_accounts: Arc<dyn TargetAccounts>,
+    /// EC2 launch templates.
+    pub templates: Arc<dyn LaunchTemplates>,
     /// SSM Run Command.
     pub commands: Arc<dyn Commands>,
     /// SSM Parameter Store.

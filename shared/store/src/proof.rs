@@ -85,7 +85,7 @@ impl Proof {
                 },
                 // The id of an image occurs once in all accounts.
                 EffectKind::TargetImage { .. } => proof.images.extend(effect.id.as_ref().map(at)),
-                EffectKind::Command { .. } | EffectKind::Parameter { .. } => {}
+                EffectKind::Command { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => {}
             }
         }
         if let Some(image) = image {

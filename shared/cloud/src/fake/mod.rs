@@ -16,6 +16,7 @@ mod functions;
 mod image_switches;
 mod images;
 mod inventory;
+mod launch_templates;
 mod logs;
 mod machines;
 mod objects;
@@ -69,6 +70,7 @@ impl FakeCloud {
             account: fake.clone(),
             images: fake.clone(),
             target_accounts: fake.clone(),
+            templates: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),
             objects: fake.clone(),

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::call::Call;
 use crate::{
-    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
-    Subnet, Tags, TargetAccount, TargetAccounts,
+    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Protection,
+    Result, Snapshot, Subnet, Tags, TargetAccount, TargetAccounts,
 };
 
 /// Returns the name under which an inventory and a fault know the Region of another account.
@@ -101,6 +101,10 @@ impl Images for Other {
 
     async fn deprecate(&self, region: &str, id: &str, at: &str) -> Result<()> {
         self.cloud.deprecate(&self.place(region), id, at).await
+    }
+
+    async fn protect(&self, region: &str, id: &str, cooldown: bool) -> Result<()> {
+        self.cloud.protect(&self.place(region), id, cooldown).await
     }
 
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()> {

@@ -1,5 +1,8 @@
 //! `kind: DistributionConfiguration`
 
+mod protection;
+mod templates;
+
 use goldsmith_document::MapReader;
 use goldsmith_document::yaml::Node;
 
@@ -45,9 +48,11 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
     let parameters = map.optional("ssmParameterConfigurations");
     let parameters = parameters.and_then(|node| context.reader.list(node, "`ssmParameterConfigurations`"));
     let parameters = parameters.unwrap_or_default().iter().filter_map(|node| parameter(context, node)).collect();
+    let templates = map.optional("launchTemplateConfigurations");
+    let templates = templates.and_then(|node| context.reader.list(node, "`launchTemplateConfigurations`"));
+    let templates = templates::read(context, templates.unwrap_or_default());
     for later in [
         "fastLaunchConfigurations",
-        "launchTemplateConfigurations",
         "licenseConfigurationArns",
         "containerDistributionConfiguration",
         "s3ExportConfiguration",
@@ -59,6 +64,7 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
         region: region?,
         ami_distribution_configuration: ami,
         ssm_parameter_configurations: parameters,
+        launch_template_configurations: templates,
     })
 }
 
@@ -91,6 +97,8 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
         context.reader.error(node.span, "out-of-range", message);
     }
     let target_accounts = target_accounts(context, &mut map);
+    let protection = map.optional("deregistrationProtection");
+    let deregistration_protection = protection.and_then(|node| protection::read(context, node));
     let kms_key_id = fields::text(&mut context.reader, &mut map, "kmsKeyId");
     if let Some(node) = map.optional("kmsKeyId")
         && kms_key_id.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs"))
@@ -109,6 +117,7 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
         share_snapshots,
         target_accounts,
         deprecate_after_days,
+        deregistration_protection,
         kms_key_id,
     })
 }
