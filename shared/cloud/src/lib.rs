@@ -17,6 +17,7 @@ pub mod fake;
 mod functions;
 mod image_switches;
 mod images;
+mod keys;
 mod logs;
 mod machines;
 mod objects;
@@ -36,6 +37,7 @@ pub use image_switches::ImageSwitches;
 pub use images::{
     Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Snapshot, TAG_STATUS,
 };
+pub use keys::{Key, KeyUsers, Keys, is_aws_key};
 pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
 pub use objects::Objects;
@@ -52,6 +54,8 @@ pub struct Cloud {
     pub machines: Arc<dyn Machines>,
     /// The account's own settings.
     pub account: Arc<dyn Account>,
+    /// KMS keys.
+    pub keys: Arc<dyn Keys>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
     /// SSM Run Command.

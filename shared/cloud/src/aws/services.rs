@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use super::{CloudWatchLogs, EventBridge, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
+use super::{CloudWatchLogs, EventBridge, Kms, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
 use crate::{Account, Cloud, Images, Machines};
 
 /// Returns AWS with this configuration and the stack's bucket. `ec2` is EC2's adapter. No call is made.
@@ -14,6 +14,7 @@ pub fn with_ec2<E: Machines + Images + Account + 'static>(config: &SdkConfig, bu
         machines: ec2.clone(),
         account: ec2.clone(),
         images: ec2,
+        keys: Arc::new(Kms::new(config)),
         commands: Arc::new(SsmCommands::new(config)),
         parameters: Arc::new(SsmParameters::new(config)),
         objects: Arc::new(S3Objects::new(config, bucket)),

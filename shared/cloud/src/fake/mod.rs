@@ -16,6 +16,7 @@ mod functions;
 mod image_switches;
 mod images;
 mod inventory;
+mod keys;
 mod logs;
 mod machines;
 mod objects;
@@ -66,6 +67,7 @@ impl FakeCloud {
             machines: fake.clone(),
             account: fake.clone(),
             images: fake.clone(),
+            keys: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),
             objects: fake.clone(),

@@ -25,7 +25,7 @@ pub use finding::{Finding, Place};
 use freeze::freeze;
 use preflight::{Resolved, examine};
 pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
-pub use problem::{Problem, Severity};
+pub use problem::{Cost, Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};
 pub(crate) use resolve::{newest_image_of, newest_of};
 
