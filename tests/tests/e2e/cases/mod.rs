@@ -14,6 +14,7 @@ mod lifecycle;
 mod organisation;
 mod page;
 mod plan;
+mod problems;
 mod refusals;
 mod role;
 mod rules;
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         failures::CASES,
         refusals::CASES,
         plan::CASES,
+        problems::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,
