@@ -262,9 +262,7 @@ pub enum Problem {
     },
     /// The image goes to a Region that is not enabled in the account.
     #[error("the image goes to {region}, which is not enabled in this account")]
-    #[strum(
-        message = "enable the Region, which takes minutes to hours, or remove it from the distribution configuration"
-    )]
+    #[strum(message = "enable the Region, which takes minutes to hours, or remove it from the distribution")]
     RegionDisabled {
         /// The Region.
         region: String,
@@ -334,10 +332,7 @@ pub enum Problem {
     /// The image is to be shared, but its snapshots would be encrypted with the key that AWS manages for the account. No
     /// other account can use that key (EBS user guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
     #[error("the image is to be shared in {region}, but it would be encrypted there with {key}, which AWS manages")]
-    #[strum(
-        message = "name a key of your own (for the home Region in the recipe's blockDeviceMappings, for another Region as \
-                   its `kmsKeyId`), or make it the default key for EBS"
-    )]
+    #[strum(message = "name a key of your own, or make it the default key for EBS in that Region")]
     SharedWithAwsKey {
         /// The Region.
         region: String,
@@ -377,6 +372,26 @@ pub enum Problem {
         region: String,
         /// The accounts.
         accounts: String,
+    },
+    /// A verification has nothing to run: no component of the recipe has the phase `test`, or the pipeline switches its
+    /// tests off, and the pipeline does not have `audit: fail` either.
+    #[error("there is nothing to verify: the pipeline does not test images of recipe `{recipe}`")]
+    #[strum(message = "add a component with the phase `test` to the recipe, and set `imageTestsEnabled: true`")]
+    NothingToVerify {
+        /// The recipe with its version.
+        recipe: String,
+    },
+    /// A verification would launch an AMI that whoever starts it may choose, with the rights of an instance profile that
+    /// the infrastructure configuration names. The pipeline must allow this.
+    #[error(
+        "the AMI would run with the rights of the instance profile {profile}, which pipeline `{pipeline}` does not allow"
+    )]
+    #[strum(message = "set `allowOverrides: true` in the pipeline, or verify with a pipeline that names no profile")]
+    VerifiedProfile {
+        /// The instance profile.
+        profile: String,
+        /// The pipeline.
+        pipeline: String,
     },
     /// Something could not be checked, because AWS rejected the call, or because a Region did not answer without which
     /// the image is good enough (`mustSucceed: some`). The build starts anyway.

@@ -15,7 +15,7 @@ use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_cloud::{Parameter, Parameters as _};
 use goldsmith_model::definitions::Definitions;
 use goldsmith_states::Problem;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Case;
 use super::lifecycle::package;
@@ -61,15 +61,17 @@ const TOGETHER: [&str; 26] = [
     "volume-too-small",
 ];
 /// The problems of the other cases.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 10] = [
     "agent-missing",
     "component-unused",
     "definition-missing",
+    "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",
     "source-missing",
     "source-parameter-denied",
     "source-parameter-path",
+    "verified-profile",
 ];
 
 fn together(stack: &Stack) {
@@ -132,6 +134,21 @@ fn of_a_start(stack: &Stack) {
     let built: Value = serde_json::from_slice(&output.stdout).unwrap();
     let message = built["failure"]["message"].as_str().unwrap();
     assert!(message.starts_with("3 problems:\n1. "), "{message}");
+    of_a_verification(stack);
+}
+
+/// A run that only tests an AMI, with a pipeline that has no tests and names a profile.
+fn of_a_verification(stack: &Stack) {
+    let text = Pipeline::quick("verifies", "").text();
+    let named = "instanceTypes: [t3.small]\ninstanceProfileName: team\n";
+    stack.apply(folder(&text.replace("instanceTypes: [t3.small]\n", named)).path());
+    let parameters = SsmParameters::new(stack.sdk());
+    let source = stack.block_on(parameters.get(HOME, "/goldsmith/examples/source")).unwrap().unwrap().value;
+    let input = json!({"pipeline": "verifies", "from": {"at": "test", "image": source}});
+    let cause = stack.execute("e2e-verifies", &input.to_string()).cause.unwrap();
+    for problem in ["nothing-to-verify", "verified-profile"] {
+        assert!(cause.contains(&format!("({problem}, `")), "{problem}: {cause}");
+    }
 }
 
 fn not_there(stack: &Stack) {

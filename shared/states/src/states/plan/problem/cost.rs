@@ -74,11 +74,15 @@ impl Problem {
     fn otherwise(&self) -> &'static str {
         match self {
             Self::DefinitionMissing { .. } => "There would be nothing to build from or to run.",
-            Self::ComponentUnused { .. } => "The value would change nothing, and nobody would be told.",
-            Self::ParameterUnknown { .. } | Self::ParameterValue { .. } => {
+            Self::ComponentUnused { .. } | Self::ParameterUnknown { .. } => {
+                "The value would change nothing, and nobody would be told."
+            }
+            Self::ParameterValue { .. } => {
                 "The build would end in Build: the agent rejects the document on the running instance."
             }
             Self::SourceOwner { .. } => "The instance would start: AWS does not ask whose image a parameter names.",
+            Self::NothingToVerify { .. } => "The run would launch nothing, test nothing, and succeed.",
+            Self::VerifiedProfile { .. } => "The AMI would run with the rights of the instance profile.",
             Self::AgentMissing { .. } => "The build would end in Build: no document can run on the running instance.",
             Self::RootDevice { .. } => {
                 "The instance would start with a second, empty volume, and its root volume would keep its size."

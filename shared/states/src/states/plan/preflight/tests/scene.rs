@@ -61,6 +61,11 @@ impl Scene {
         &mut self.distribution.distributions.last_mut().unwrap().ami_distribution_configuration
     }
 
+    /// Lets the start only test the source image.
+    pub(super) fn verify(&mut self) {
+        self.input["from"] = json!({"at": "test", "image": self.source});
+    }
+
     pub(super) async fn apply(&self) {
         let definitions = Definitions {
             recipes: vec![self.recipe.clone()],
