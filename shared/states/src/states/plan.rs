@@ -27,7 +27,7 @@ pub use finding::{Finding, Place};
 use freeze::{Resolved, freeze};
 use preflight::examine;
 pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
-pub use problem::{Problem, Severity};
+pub use problem::{Cost, Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};
 
 /// Runs one invocation.

@@ -14,6 +14,7 @@ mod lifecycle;
 mod organisation;
 mod page;
 mod plan;
+mod problems;
 mod publish;
 mod refusals;
 mod role;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         failures::CASES,
         refusals::CASES,
         plan::CASES,
+        problems::CASES,
         publish::CASES,
         sources::CASES,
         role::CASES,

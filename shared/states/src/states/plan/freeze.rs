@@ -1,7 +1,7 @@
 //! Freezes what was resolved into the plan of one build, and renders its names. Pure.
 
 use goldsmith_cloud::Image;
-use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed};
+use goldsmith_model::{AmiName, Distribution, ImageRef};
 use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, VerifiedImage, stamp};
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,7 +31,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         working_directory: inputs.recipe.working_directory.clone(),
         launch: launch(resolved, subnets),
         regions: regions(inputs, image, now),
-        some_regions_suffice: inputs.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some),
+        some_regions_suffice: inputs.some_regions_suffice(),
         tests: types.test.clone(),
         timeout_minutes: inputs.pipeline.timeout_minutes,
         test_timeout_minutes: tests.timeout_minutes,
