@@ -129,7 +129,7 @@ fn of_a_start(stack: &Stack) {
     let expected = ["component-unused", "parameter-unknown", "parameter-value"];
     let (exit, plan) = plan(stack, &path, &start);
     assert_eq!((exit, names(&plan)), (Some(1), expected.map(str::to_owned).into()), "{plan:#}");
-    let output = stack.goldsmith(&[&["build", &path, "--local", "--output", "json"][..], &start].concat());
+    let output = stack.goldsmith(&[&["build", &path, "--local", "--output", "json"][..], &start[..]].concat());
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let built: Value = serde_json::from_slice(&output.stdout).unwrap();
     let message = built["failure"]["message"].as_str().unwrap();
