@@ -27,7 +27,7 @@ use world::{HOME, World, names};
 pub(super) const CASES: &[(&str, Case)] = &[
     ("thirty_problems_are_found_in_one_call_and_each_would_have_cost_a_build", together),
     ("problems_of_a_start_are_found_in_one_call", of_a_start),
-    ("a_source_or_definition_that_is_not_there_is_found", not_there),
+    ("problems_of_a_source_or_definition_that_is_not_there_are_found", not_there),
     ("the_examples_have_no_problems", examples),
 ];
 
