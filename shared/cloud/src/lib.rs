@@ -18,6 +18,7 @@ mod functions;
 mod image_switches;
 mod images;
 mod keys;
+mod launch_templates;
 mod logs;
 mod machines;
 mod objects;
@@ -35,9 +36,11 @@ pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
 pub use image_switches::ImageSwitches;
 pub use images::{
-    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Snapshot, TAG_STATUS,
+    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Protection, Snapshot,
+    TAG_STATUS,
 };
 pub use keys::{Key, KeyUsers, Keys, is_aws_key};
+pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
 pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
 pub use objects::Objects;
@@ -58,6 +61,8 @@ pub struct Cloud {
     pub keys: Arc<dyn Keys>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
+    /// EC2 launch templates.
+    pub templates: Arc<dyn LaunchTemplates>,
     /// SSM Run Command.
     pub commands: Arc<dyn Commands>,
     /// SSM Parameter Store.

@@ -17,6 +17,7 @@ mod image_switches;
 mod images;
 mod inventory;
 mod keys;
+mod launch_templates;
 mod logs;
 mod machines;
 mod objects;
@@ -68,6 +69,7 @@ impl FakeCloud {
             account: fake.clone(),
             images: fake.clone(),
             keys: fake.clone(),
+            templates: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),
             objects: fake.clone(),

@@ -15,6 +15,7 @@ mod organisation;
 mod page;
 mod plan;
 mod problems;
+mod publish;
 mod refusals;
 mod role;
 mod rules;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         refusals::CASES,
         plan::CASES,
         problems::CASES,
+        publish::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,

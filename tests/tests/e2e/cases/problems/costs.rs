@@ -1,13 +1,14 @@
 //! What each problem would cost: the call that a build would make later, with the values of [`World`], and what AWS
 //! answers.
 
+use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, CreateVolumePermission, CreateVolumePermissionModifications, EbsBlockDevice, ImageState,
-    InstanceStateName, InstanceType, LaunchPermission, LaunchPermissionModifications, PermissionGroup, ResourceType,
-    Tag, TagSpecification,
+    InstanceStateName, InstanceType, LaunchPermission, LaunchPermissionModifications, PermissionGroup,
+    RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
 };
 use aws_sdk_iam::Client as Iam;
 use aws_sdk_ssm::Client as Ssm;
@@ -16,8 +17,8 @@ use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
 use goldsmith_states::{Cost, Problem};
 
 use super::world::{
-    CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_SUBNET, OFF, PUBLIC, SHARED, TEXT,
-    UNKNOWN, World,
+    CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_SUBNET, NO_TEMPLATE, OFF, PUBLIC,
+    SHARED, TEXT, UNKNOWN, World,
 };
 
 /// A parameter that neither the stack nor its users may read.
@@ -79,6 +80,10 @@ const TRIALS: &[Trial] = &[
     ("shared-with-aws-key", "InvalidParameter", |w| {
         let copy = w.copy(w.copying(SHARED, "e2e-shared").encrypted(true));
         w.shared(SHARED, &copy, friend())
+    }),
+    ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", |w| w.versioned(w.stack.sdk(), NO_TEMPLATE)),
+    ("launch-template-tags", "UnauthorizedOperation", |w| {
+        w.versioned(&w.as_role("PublishRole", "e2e-adds-versions"), &w.template)
     }),
     ("parameter-path", "AccessDeniedException", |w| w.put(&w.as_role("PublishRole", "e2e-publishes"), "/golden/web")),
     ("parameter-data-type", "ValidationException", |w| w.put(w.stack.sdk(), TEXT)),
@@ -147,6 +152,15 @@ impl World<'_> {
             self.stack
                 .block_on(self.ec2(region).modify_image_attribute().image_id(image).launch_permission(with).send()),
         )
+    }
+
+    /// Adds a version to a launch template of [`SHARED`].
+    fn versioned(&self, config: &SdkConfig, template: &str) -> String {
+        let config = aws_sdk_ec2::config::Builder::from(config).region(Region::new(SHARED));
+        let data = RequestLaunchTemplateData::builder().image_id(&self.base).build();
+        let version = aws_sdk_ec2::Client::from_conf(config.build()).create_launch_template_version();
+        let version = version.launch_template_id(template).launch_template_data(data);
+        code(self.stack.block_on(version.send()))
     }
 
     fn put(&self, config: &SdkConfig, name: &str) -> String {

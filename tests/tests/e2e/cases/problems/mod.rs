@@ -32,12 +32,14 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// The problems of [`World`] that a plan finds.
-const TOGETHER: [&str; 26] = [
+const TOGETHER: [&str; 28] = [
     "ami-name-taken",
     "key-at-home",
     "key-closed",
     "key-missing",
     "key-unusable",
+    "launch-template-missing",
+    "launch-template-tags",
     "never-public",
     "parameter-data-type",
     "parameter-path",

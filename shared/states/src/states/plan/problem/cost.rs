@@ -64,6 +64,12 @@ impl Problem {
             }
             Self::NeverPublic { .. } => rejected(DistributeRegion, "ModifyImageAttribute", "UnsupportedOperation"),
             Self::SharedWithAwsKey { .. } => rejected(DistributeRegion, "ModifyImageAttribute", "InvalidParameter"),
+            Self::LaunchTemplateMissing { .. } => {
+                rejected(Publish, "CreateLaunchTemplateVersion", "InvalidLaunchTemplateId.NotFound")
+            }
+            Self::LaunchTemplateTags { .. } => {
+                rejected(Publish, "CreateLaunchTemplateVersion", "UnauthorizedOperation")
+            }
             Self::ParameterPath { .. } => rejected(Publish, "PutParameter", "AccessDeniedException"),
             Self::ParameterDataType { .. } => rejected(Publish, "PutParameter", "ValidationException"),
             _ => Cost::Otherwise(self.otherwise()),

@@ -6,7 +6,7 @@ use goldsmith_cloud::fake::HOME;
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{
     AmiDistribution, BlockDeviceMapping, Distribution, DistributionConfiguration, Ebs, ExecutionInput, ImagePipeline,
-    ImageRecipe, InfrastructureConfiguration, LaunchPermission,
+    ImageRecipe, InfrastructureConfiguration, LaunchPermission, PublishedTemplate,
 };
 use serde_json::{Value, json};
 
@@ -64,6 +64,12 @@ impl Scene {
     /// Lets the start only test the source image.
     pub(super) fn verify(&mut self) {
         self.input["from"] = json!({"at": "test", "image": self.source});
+    }
+
+    /// Adds a launch template to the second Region.
+    pub(super) fn publish_to(&mut self, template: &str) {
+        let template = PublishedTemplate { template: template.to_owned(), set_default_version: true };
+        self.distribution.distributions[1].launch_template_configurations.push(template);
     }
 
     pub(super) async fn apply(&self) {
