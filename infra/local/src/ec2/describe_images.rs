@@ -36,9 +36,11 @@ fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let settings = call.endpoint.settings();
     let kept = filters.keep(seen, |xml, (image, state)| {
         item(xml, &world, image, state);
-        xml.items("productCodes", settings.product_codes.get(&image.id), |xml, code| {
-            xml.text("productCode", code).text("type", "marketplace");
-        });
+        if let Some(code) = settings.product_codes.get(&image.id) {
+            xml.items("productCodes", [code], |xml, code| {
+                xml.text("productCode", code).text("type", "marketplace");
+            });
+        }
     });
     filters::answer(call, "imagesSet", kept)
 }

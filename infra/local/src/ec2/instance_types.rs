@@ -236,7 +236,7 @@ fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
     let zones = ["a", "b", "c"].map(|letter| format!("{region}{letter}"));
     // Each location, and the zones in it.
     let locations: Vec<(String, &[String])> = match kind {
-        "region" => vec![(region.clone(), &zones)],
+        "region" => vec![(region.clone(), &zones[..])],
         "availability-zone" => zones.iter().map(|zone| (zone.clone(), std::slice::from_ref(zone))).collect(),
         "availability-zone-id" => {
             zones.iter().map(|zone| (super::network::zone_id(zone), std::slice::from_ref(zone))).collect()
@@ -256,9 +256,9 @@ fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
         .collect();
     let named = asked.iter().map(String::as_str).filter(|name| Type::read(name).is_some());
     let names: BTreeSet<&str> = LISTED.into_iter().chain(named).collect();
-    let settings = call.endpoint.settings();
+    let settings = &call.endpoint.settings();
     let all = locations.iter().flat_map(|(location, zones)| {
-        let there = names.iter().filter(|name| zones.iter().any(|zone| settings.offers(name, zone)));
+        let there = names.iter().filter(move |name| zones.iter().any(|zone| settings.offers(name, zone)));
         there.map(move |name| (name, location))
     });
     let kept = filters.keep(all, |xml, (name, location)| {

@@ -86,8 +86,7 @@ pub enum Problem {
         allowed: String,
     },
     /// The source image was bought, for example in AWS Marketplace. Images that are made from it keep the product code:
-    /// every account that launches them must subscribe to the product as well, and the build fails if this account has
-    /// not subscribed.
+    /// every account that launches them must subscribe to the product as well.
     #[error("the source image {id} has the product code {code}")]
     #[strum(message = "subscribe to the product in this account, and in each account that uses the image")]
     SourceProduct {
@@ -212,8 +211,7 @@ pub enum Problem {
         /// The subnet's VPC.
         subnet_vpc: String,
     },
-    /// The recipe maps a device that is the root device of other images, but not of this source. The instance would get
-    /// a second, empty volume, and its root volume would keep its size.
+    /// The recipe maps a device that is the root device of other images, but not of this source.
     #[error("the recipe maps {device}, but the root device of the source image {id} is {root}")]
     #[strum(message = "name the source's root device")]
     RootDevice {
@@ -237,8 +235,7 @@ pub enum Problem {
         /// The snapshot's size in GiB.
         least: u32,
     },
-    /// The AMI's name is taken in a Region to which the image goes. Names are unique in an account and Region, so EC2
-    /// rejects the image after the whole build.
+    /// The AMI's name is taken in a Region to which the image goes: names are unique in an account and Region.
     #[error("the AMI name `{name}` is taken in {region} by {id}")]
     #[strum(message = "deregister that AMI, or put the date into the name: `{{ imagebuilder:buildDate }}`")]
     AmiNameTaken {
@@ -290,10 +287,7 @@ pub enum Problem {
     },
     /// The parameter exists with another data type, which never changes (Systems Manager user guide, "Using native
     /// parameter support for Amazon Machine Image IDs").
-    #[error(
-        "the parameter `{name}` in {region} has the data type {is}, which cannot be changed, but the distribution \
-         configuration asks for {wanted}"
-    )]
+    #[error("the parameter `{name}` in {region} has the data type {is}, which cannot be changed to {wanted}")]
     #[strum(message = "set that `dataType` in the distribution configuration, or delete the parameter")]
     ParameterDataType {
         /// The parameter.
@@ -365,8 +359,7 @@ pub enum Problem {
         /// The key.
         key: String,
     },
-    /// A KMS key that the definitions name does not exist in the Region where it is to encrypt. Each volume and each copy
-    /// is encrypted with a key of its own Region.
+    /// A KMS key that the definitions name does not exist in its Region: each Region has keys of its own.
     #[error("there is no KMS key {key} in {region}")]
     #[strum(message = "name a key of that Region")]
     KeyMissing {
@@ -386,9 +379,8 @@ pub enum Problem {
         /// Why not.
         reason: String,
     },
-    /// The image is to be shared with accounts that its KMS key does not know: neither the key's policy nor a grant names
-    /// them. They would see the AMI but could not launch it (EBS user guide, "Share the KMS key used to encrypt a shared
-    /// Amazon EBS snapshot").
+    /// The image is to be shared with accounts that neither the policy of its KMS key nor a grant names. They would see the
+    /// AMI but could not launch it (EBS user guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
     #[error("neither the policy of the KMS key {key} in {region} nor a grant names {accounts}")]
     #[strum(message = "allow those accounts to use the key in its policy")]
     KeyClosed {

@@ -1,6 +1,7 @@
 //! What each problem would cost: the call that a build would make later, with the values of [`World`], and what AWS
 //! answers.
 
+use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
@@ -23,14 +24,12 @@ use super::world::{
 /// A parameter that neither the stack nor its users may read.
 pub(super) const UNREADABLE: &str = "/team/base";
 
-/// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, the agent on the instance
-/// ends the build, which the tests of `documents.rs` in the executor show, or a condition in a role's policy does, which
-/// the suite of permissions shows.
-const WITHOUT_CALL: [&str; 8] = [
+/// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
+/// ends the build, which the tests of `documents.rs` in the executor show.
+const WITHOUT_CALL: [&str; 7] = [
     "agent-missing",
     "component-unused",
     "definition-missing",
-    "launch-template-tags",
     "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",
@@ -82,10 +81,9 @@ const TRIALS: &[Trial] = &[
         let copy = w.copy(w.copying(SHARED, "e2e-shared").encrypted(true));
         w.shared(SHARED, &copy, friend())
     }),
-    ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", |w| {
-        let data = RequestLaunchTemplateData::builder().image_id(&w.base).build();
-        let version = w.ec2(HOME).create_launch_template_version().launch_template_id(NO_TEMPLATE);
-        code(w.stack.block_on(version.launch_template_data(data).send()))
+    ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", |w| w.versioned(w.stack.sdk(), NO_TEMPLATE)),
+    ("launch-template-tags", "UnauthorizedOperation", |w| {
+        w.versioned(&w.as_role("PublishRole", "e2e-adds-versions"), &w.template)
     }),
     ("parameter-path", "AccessDeniedException", |w| w.put(&w.as_role("PublishRole", "e2e-publishes"), "/golden/web")),
     ("parameter-data-type", "ValidationException", |w| w.put(w.stack.sdk(), TEXT)),
@@ -154,6 +152,15 @@ impl World<'_> {
             self.stack
                 .block_on(self.ec2(region).modify_image_attribute().image_id(image).launch_permission(with).send()),
         )
+    }
+
+    /// Adds a version to a launch template of [`SHARED`].
+    fn versioned(&self, config: &SdkConfig, template: &str) -> String {
+        let config = aws_sdk_ec2::config::Builder::from(config).region(Region::new(SHARED));
+        let data = RequestLaunchTemplateData::builder().image_id(&self.base).build();
+        let version = aws_sdk_ec2::Client::from_conf(config.build()).create_launch_template_version();
+        let version = version.launch_template_id(template).launch_template_data(data);
+        code(self.stack.block_on(version.send()))
     }
 
     fn put(&self, config: &SdkConfig, name: &str) -> String {

@@ -27,7 +27,7 @@ use world::{HOME, World, names};
 pub(super) const CASES: &[(&str, Case)] = &[
     ("thirty_problems_are_found_in_one_call_and_each_would_have_cost_a_build", together),
     ("problems_of_a_start_are_found_in_one_call", of_a_start),
-    ("a_source_or_definition_that_is_not_there_is_found", not_there),
+    ("problems_of_a_source_or_definition_that_is_not_there_are_found", not_there),
     ("the_examples_have_no_problems", examples),
 ];
 
@@ -131,7 +131,7 @@ fn of_a_start(stack: &Stack) {
     let expected = ["component-unused", "parameter-unknown", "parameter-value"];
     let (exit, plan) = plan(stack, &path, &start);
     assert_eq!((exit, names(&plan)), (Some(1), expected.map(str::to_owned).into()), "{plan:#}");
-    let output = stack.goldsmith(&[&["build", &path, "--local", "--output", "json"][..], &start].concat());
+    let output = stack.goldsmith(&[&["build", &path, "--local", "--output", "json"][..], &start[..]].concat());
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let built: Value = serde_json::from_slice(&output.stdout).unwrap();
     let message = built["failure"]["message"].as_str().unwrap();

@@ -35,9 +35,6 @@ pub(super) const FRIEND: &str = "444455556666";
 /// The name that the AMI gets everywhere.
 pub(super) const NAME: &str = "problems 1.0.0-1";
 pub(super) const NO_SUBNET: &str = "subnet-0123456789abcdef0";
-pub(super) const NO_TEMPLATE: &str = "lt-0123456789abcdef0";
-/// A launch template without the tags of the stack.
-const THEIR_TEMPLATE: &str = "problems-theirs";
 pub(super) const NO_GROUP: &str = "sg-0123456789abcdef0";
 /// A security group of another VPC.
 pub(super) const FAR_GROUP: &str = "sg-0fedcba9876543210";
@@ -45,6 +42,9 @@ pub(super) const FAR_GROUP: &str = "sg-0fedcba9876543210";
 const SOURCE: &str = "/images/problems-source";
 /// The parameter that has another data type.
 pub(super) const TEXT: &str = "/images/problems";
+/// A launch template that does not exist, and the name of one without the stack's tags, both in [`SHARED`].
+pub(super) const NO_TEMPLATE: &str = "lt-0123456789abcdef0";
+const UNTAGGED: &str = "e2e-untagged";
 /// A key that nothing has.
 pub(super) const NO_KEY: &str = "alias/e2e-gone";
 
@@ -60,6 +60,8 @@ pub(super) struct World<'s> {
     /// Ids of keys: a disabled one in [`OFF`], and one in [`CLOSED`].
     pub(super) off: String,
     pub(super) closed: String,
+    /// Id of the launch template without tags.
+    pub(super) template: String,
 }
 
 impl<'s> World<'s> {
@@ -76,12 +78,13 @@ impl<'s> World<'s> {
         let taken = ec2(stack, PUBLIC).copy_image().source_region(HOME).source_image_id(&base).name(NAME);
         stack.block_on(taken.send()).unwrap();
         block_public_access(stack);
-        let data = RequestLaunchTemplateData::builder().image_id(&base).build();
-        let theirs = home.create_launch_template().launch_template_name(THEIR_TEMPLATE).launch_template_data(data);
-        stack.block_on(theirs.send()).unwrap();
         let (off, closed) = (make_key(stack, OFF), make_key(stack, CLOSED));
         stack.block_on(kms(stack, OFF).disable_key().key_id(&off).send()).unwrap();
         make_key(stack, KEYLESS); // from now on, EC2 knows what is no key there
+        let data = RequestLaunchTemplateData::builder().image_id(&base).build();
+        let template = ec2(stack, SHARED).create_launch_template().launch_template_name(UNTAGGED);
+        let template = stack.block_on(template.launch_template_data(data).send()).unwrap().launch_template.unwrap();
+        let template = template.launch_template_id.unwrap();
         let groups = json!([{"id": FAR_GROUP, "vpcId": "vpc-0fedcba9876543210"}]);
         stack.hand(&json!({"region": HOME, "account": OWN, "securityGroups": groups}));
         let subnets = stack.block_on(home.describe_subnets().send()).unwrap();
@@ -94,7 +97,7 @@ impl<'s> World<'s> {
         }));
         let denied = json!({"action": "GetEbsEncryptionByDefault", "region": DENIED, "probability": 1.0});
         stack.arm(&json!([{"when": denied, "do": "fail", "code": "UnauthorizedOperation"}]));
-        Self { stack, base, source, subnet, off, closed }
+        Self { stack, base, source, subnet, off, closed, template }
     }
 
     /// Undoes what would disturb other cases of the stack.
@@ -152,8 +155,10 @@ impl<'s> World<'s> {
         let mut places: Vec<String> = places.iter().map(place).collect();
         places[0] +=
             &format!("    ssmParameterConfigurations: [{{parameterName: /golden/web}}, {{parameterName: {TEXT}}}]\n");
-        let templates = format!("{{launchTemplateId: {NO_TEMPLATE}}}, {{launchTemplateName: {THEIR_TEMPLATE}}}");
-        places[0] += &format!("    launchTemplateConfigurations: [{templates}]\n");
+        places[2] += &format!(
+            "    launchTemplateConfigurations: [{{launchTemplateId: {NO_TEMPLATE}}}, {{launchTemplateId: {}}}]\n",
+            self.template
+        );
         let tested = "imageTestsConfiguration: {instanceTypes: [t3.small]}\n";
         folder(&format!("{before}distributions:\n{}---\n{after}{tested}", places.concat()))
     }

@@ -67,6 +67,9 @@ impl Problem {
             Self::LaunchTemplateMissing { .. } => {
                 rejected(Publish, "CreateLaunchTemplateVersion", "InvalidLaunchTemplateId.NotFound")
             }
+            Self::LaunchTemplateTags { .. } => {
+                rejected(Publish, "CreateLaunchTemplateVersion", "UnauthorizedOperation")
+            }
             Self::ParameterPath { .. } => rejected(Publish, "PutParameter", "AccessDeniedException"),
             Self::ParameterDataType { .. } => rejected(Publish, "PutParameter", "ValidationException"),
             _ => Cost::Otherwise(self.otherwise()),
@@ -89,9 +92,6 @@ impl Problem {
             Self::AgentMissing { .. } => "The build would end in Build: no document can run on the running instance.",
             Self::RootDevice { .. } => {
                 "The instance would start with a second, empty volume, and its root volume would keep its size."
-            }
-            Self::LaunchTemplateTags { .. } => {
-                "The build would end in Publish: its role may change only launch templates that carry the stack's tags."
             }
             Self::KeyAtHome { .. } => {
                 "The AMI would have the key of the build's volumes instead: CreateImage takes no key."

@@ -61,15 +61,15 @@ impl Scene {
         &mut self.distribution.distributions.last_mut().unwrap().ami_distribution_configuration
     }
 
+    /// Lets the start only test the source image.
+    pub(super) fn verify(&mut self) {
+        self.input["from"] = json!({"at": "test", "image": self.source});
+    }
+
     /// Adds a launch template to the second Region.
     pub(super) fn publish_to(&mut self, template: &str) {
         let template = PublishedTemplate { template: template.to_owned(), set_default_version: true };
         self.distribution.distributions[1].launch_template_configurations.push(template);
-    }
-
-    /// Lets the start only test the source image.
-    pub(super) fn verify(&mut self) {
-        self.input["from"] = json!({"at": "test", "image": self.source});
     }
 
     pub(super) async fn apply(&self) {
