@@ -217,6 +217,9 @@ mod tests {
         let error = delete(&stack.connection, &image(&stack).await, &[]).await.unwrap_err().to_string();
         assert!(error.starts_with("web/1.0.0/1 was not deleted: somebody has protected ami-"), "{error}");
         assert_eq!(image(&stack).await.life, None);
-        assert_eq!(stack.cloud.image(HOME, &image(&stack).await.amis[HOME]).await.unwrap().unwrap().protection, protections[0]);
+        assert_eq!(
+            stack.cloud.image(HOME, &image(&stack).await.amis[HOME]).await.unwrap().unwrap().protection,
+            protections[0]
+        );
     }
 }
