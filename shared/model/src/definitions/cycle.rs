@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use goldsmith_document::{Diagnostic, Diagnostics};
 
 use super::{Draft, Kind, Stored};
-use crate::ami_name::{OF_BUILD, is_of_build};
+use crate::placeholder::{self, OF_BUILD, is_of_build};
 use crate::{AmiName, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, SourceImage};
 
 /// For each pipeline, the pipelines whose images it starts from, and how it refers to them.
@@ -93,7 +93,8 @@ impl Draft<'_> {
     /// not say which Region is the home Region.
     fn writes(&self, pipeline: &ImagePipeline, stored: &Stored, parameter: &str) -> bool {
         let regions = self.distribution(pipeline, stored).into_iter().flat_map(|to| &to.distributions);
-        regions.flat_map(|region| &region.ssm_parameter_configurations).any(|target| target.parameter_name == parameter)
+        let mut targets = regions.flat_map(|region| &region.ssm_parameter_configurations);
+        targets.any(|target| meet(parameter, &placeholder::pattern(&target.parameter_name)))
     }
 
     /// Returns whether a name that the pipeline gives its images may match the filter.

@@ -140,6 +140,9 @@ web/all.yml:4:14: error: pipelines build on each other in a circle: `web` → `w
                ^^^^^^^^^^^^^^^
 help: `web` starts from the parameter `/images/web`, which `web` writes";
     assert_eq!(own, expected);
+    let of_build = by("'/images/web-{{ imagebuilder:buildVersion }}'");
+    let found = refused(&[&publishing("web", "ssm:/images/web-1.0.0-1", &of_build), COMPONENT, SMALL]);
+    assert!(found.contains("in a circle: `web` → `web`"), "{found}");
     let two = [
         publishing("web", "ssm:/images/app", &by("/images/web")),
         publishing("app", "ssm:/images/web", &by("/images/app")),
@@ -162,6 +165,7 @@ help: `web` starts from the parameter `/images/web`, which `web` writes";
         ("{owners: [amazon], name: \"golden-*\"}", named.to_owned()),
         ("{owners: [self], name: \"silver-*\"}", named.to_owned()),
         ("ssm:/images/base", by("/images/web")),
+        ("ssm:/images/web", by("'/images/web-{{ imagebuilder:buildVersion }}'")),
     ] {
         let read = read(&[&publishing("web", source, &to), COMPONENT, SMALL]);
         assert!(read.is_ok(), "{source}: {:?}", read.err());

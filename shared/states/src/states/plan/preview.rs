@@ -110,6 +110,9 @@ pub struct PreviewedRegion {
     pub name: String,
     /// Parameters that get the AMI's id.
     pub parameters: Vec<String>,
+    /// Launch templates that get a version with the AMI, by id or by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub launch_templates: Vec<String>,
     /// Accounts, organizations and groups that may launch the AMI.
     pub shared_with: Vec<String>,
 }
@@ -235,6 +238,7 @@ fn region(planned: &PlannedRegion) -> PreviewedRegion {
         region: planned.region.clone(),
         name: planned.name.clone(),
         parameters: planned.parameters.iter().map(|one| one.parameter_name.clone()).collect(),
+        launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
         shared_with: others.into_iter().flatten().cloned().collect(),
     }
 }
