@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Name, RecipeRef, Retention};
+use crate::{Name, RecipeRef, Retention, SourceImage};
 
 /// A pipeline.
 #[skip_serializing_none]
@@ -47,6 +47,17 @@ pub struct ImagePipeline {
 impl ImagePipeline {
     /// The most minutes that fit within the 48 hours of the states in which documents run.
     pub const MAX_MINUTES: u32 = 2_875;
+
+    /// Returns the `rebuildOn` value for which a new image of its source starts the pipeline; `None` if none does.
+    #[must_use]
+    pub fn watches(&self, source: &SourceImage) -> Option<RebuildOn> {
+        let why = match source {
+            SourceImage::Ami(_) => return None, // never changes
+            SourceImage::Pipeline(_) => RebuildOn::Dependency,
+            SourceImage::Parameter(_) | SourceImage::Newest { .. } => RebuildOn::SourceUpdate,
+        };
+        (self.status == Status::Enabled && self.rebuild_on.contains(&why)).then_some(why)
+    }
 }
 
 /// What happens if the audit finds something that every instance of an image would share.

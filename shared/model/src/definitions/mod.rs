@@ -11,6 +11,7 @@ mod document;
 mod draft;
 mod elsewhere;
 mod fields;
+mod graph;
 mod infrastructure;
 mod keys;
 mod kind;
@@ -27,6 +28,7 @@ use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, In
 pub use check::Stored;
 pub use draft::{Draft, Load, Reference, SourceFile, VersionPlace};
 pub use elsewhere::elsewhere;
+pub use graph::{Edges, Graph, Way};
 pub use keys::{Form, Key};
 pub use kind::Kind;
 
