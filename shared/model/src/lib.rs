@@ -9,6 +9,7 @@ mod component;
 mod definition_ref;
 pub mod definitions;
 mod distribution;
+mod freeze;
 mod infrastructure;
 mod input;
 mod managed;
@@ -33,12 +34,15 @@ pub use distribution::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
     SsmParameter,
 };
+pub use freeze::Freeze;
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
 pub use input::{ExecutionInput, InputError};
 pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};
 pub use output::{ExecutionFailure, ExecutionOutput};
-pub use pipeline::{ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status};
+pub use pipeline::{
+    AutoDisablePolicy, ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status,
+};
 pub use recipe::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Name, RecipeRef, Retention, SourceImage};
+use crate::{Freeze, Name, RecipeRef, Retention, SourceImage};
 
 /// A pipeline.
 #[skip_serializing_none]
@@ -28,6 +28,11 @@ pub struct ImagePipeline {
     /// Changes that start it too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rebuild_on: Vec<RebuildOn>,
+    /// After how many failures it no longer starts by itself; `None` if failures never keep it from that.
+    pub auto_disable_policy: Option<AutoDisablePolicy>,
+    /// Days on which it does not start by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<Freeze>,
     /// Whether a start may specify another source image or other parameters. Such an image is never published.
     #[serde(default)]
     pub allow_overrides: bool,
@@ -90,6 +95,19 @@ pub enum Status {
     Enabled,
     /// It does not start by itself.
     Disabled,
+}
+
+/// After how many failures a pipeline no longer starts by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoDisablePolicy {
+    /// Number of automatic builds in a row that must fail, from 1 to [`AutoDisablePolicy::MAX`].
+    pub failure_count: u32,
+}
+
+impl AutoDisablePolicy {
+    /// The most failures, as in Image Builder (its API reference, `AutoDisablePolicy`).
+    pub const MAX: u32 = 10;
 }
 
 /// When a pipeline starts by itself.

@@ -20,11 +20,18 @@ impl Store {
             names.extend(listed.into_iter().filter(|one| recipes.contains(&one.recipe)).map(|one| one.name));
         }
         for name in names {
-            if let Some(pipeline) = self.pipeline(&name).await? {
-                self.watch_source(&pipeline).await?;
-            }
+            self.watch_source_of(&name).await?;
         }
         Ok(())
+    }
+
+    /// Subscribes a pipeline to the source that it has now, and returns the pipeline. `None` if it is not stored.
+    pub(crate) async fn watch_source_of(&self, name: &Name) -> Result<Option<ImagePipeline>> {
+        let pipeline = self.pipeline(name).await?;
+        if let Some(pipeline) = &pipeline {
+            self.watch_source(pipeline).await?;
+        }
+        Ok(pipeline)
     }
 
     async fn watch_source(&self, pipeline: &ImagePipeline) -> Result<()> {
