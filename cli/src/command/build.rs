@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Result;
 use goldsmith_document::{INSTEAD_OF_SECRET, did_you_mean, looks_like_secret};
 use goldsmith_model::definitions::Definitions;
-use goldsmith_model::{ExecutionInput, Name, SourceImage};
+use goldsmith_model::{ExecutionInput, Name, SourceImage, StartFrom};
 use goldsmith_store::Store;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -102,14 +102,24 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     if let Some(warning) = frozen(&connection.store, &input.pipeline, Timestamp::now()).await? {
         output::say(&warning);
     }
-    let build = start::start(&connection, &input).await?;
-    if args.detach {
-        return detached(globals, &input.pipeline, &build);
+    start_and_watch(globals, &connection, &input, args.detach).await
+}
+
+/// Starts an execution, and watches it to its end unless it is detached.
+pub(crate) async fn start_and_watch(
+    globals: &Globals,
+    connection: &Connection,
+    input: &ExecutionInput,
+    detach: bool,
+) -> Result<Exit> {
+    let build = start::start(connection, input).await?;
+    if detach {
+        return detached(globals, input, &build);
     }
-    output::say(&format!("Building pipeline {}, build {}", input.pipeline, build.name));
+    output::say(&format!("{}, build {}", doing(input), build.name));
     let mut display = Display::new();
     let execution = tokio::select! {
-        execution = watch::follow(&connection, &build.arn, &build.name, &mut display) => execution?,
+        execution = watch::follow(connection, &build.arn, &build.name, &mut display) => execution?,
         _ = tokio::signal::ctrl_c() => {
             display.end();
             output::say(&stopped_watching(&connection.store, globals, &build.name).await);
@@ -127,6 +137,14 @@ async fn frozen(store: &Store, pipeline: &Name, now: Timestamp) -> Result<Option
     Ok(until.map(|until| {
         format!("warning: pipeline `{pipeline}` is frozen until {until}; a start by hand builds all the same")
     }))
+}
+
+/// Returns what a start does, in words for people.
+fn doing(input: &ExecutionInput) -> String {
+    match &input.from {
+        None => format!("Building pipeline {}", input.pipeline),
+        Some(StartFrom::Test { image }) => format!("Testing {image} as pipeline {} tests its images", input.pipeline),
+    }
 }
 
 impl Show for Ending {
@@ -165,10 +183,10 @@ impl Show for Detached<'_> {
 }
 
 /// Prints the id of a detached build on standard output, and how to watch it on standard error.
-fn detached(globals: &Globals, pipeline: &Name, build: &Build) -> Result<Exit> {
-    output::show(globals, &Detached { build: &build.name, execution: &build.arn, pipeline })?;
+fn detached(globals: &Globals, input: &ExecutionInput, build: &Build) -> Result<Exit> {
+    output::show(globals, &Detached { build: &build.name, execution: &build.arn, pipeline: &input.pipeline })?;
     let again = globals.again();
-    output::say(&format!("Building pipeline {pipeline}. {}", look_again(&again, &build.name)));
+    output::say(&format!("{}. {}", doing(input), look_again(&again, &build.name)));
     output::say(&format!("Stop it with:\n  {again} cancel {}", build.name));
     Ok(Exit::Success)
 }
