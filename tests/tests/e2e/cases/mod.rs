@@ -3,6 +3,7 @@
 mod audits;
 mod canary;
 mod definitions;
+mod dependencies;
 mod doctor;
 mod documents;
 mod failures;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         documents::CASES,
         audits::CASES,
         failures::CASES,
+        dependencies::CASES,
         refusals::CASES,
         plan::CASES,
         problems::CASES,

@@ -1,11 +1,7 @@
 //! Freezes what was resolved into the plan of one build, and renders its names. Pure.
 
 use goldsmith_cloud::Image;
-<<<<<<< HEAD
-use goldsmith_model::{AmiName, Distribution, ImageRef};
-=======
-use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed, SsmParameter, placeholder};
->>>>>>> h/publish
+use goldsmith_model::{AmiName, Distribution, ImageRef, SsmParameter, placeholder};
 use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, VerifiedImage, stamp};
 use jiff::{SignedDuration, Timestamp};
 

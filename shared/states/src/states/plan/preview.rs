@@ -262,6 +262,19 @@ async fn skips(context: &Context, inputs: &Inputs, is_same: bool) -> Result<Vec<
     if pipeline.status == Status::Disabled {
         skips.push("the pipeline is disabled: it does not start by itself".to_owned());
     }
+    if pipeline.auto_disable_policy.is_some()
+        && let Some(failures) = context.store.failures(&pipeline.name).await?
+        && failures.stopped_at.is_some()
+    {
+        skips.push(format!(
+            "the pipeline does not start by itself, because {} builds in a row have failed: `goldsmith enable {}` lets it \
+             start again",
+            failures.count, pipeline.name
+        ));
+    }
+    if let Some(until) = pipeline.frozen_until(context.clock.now()) {
+        skips.push(format!("the pipeline is frozen until {until}: automatic starts wait until then"));
+    }
     if is_same {
         skips.push("nothing has changed: a start by an update of the source is skipped".to_owned());
     }
