@@ -16,6 +16,7 @@ mod functions;
 mod image_switches;
 mod images;
 mod inventory;
+mod keys;
 mod launch_templates;
 mod logs;
 mod machines;
@@ -70,6 +71,7 @@ impl FakeCloud {
             account: fake.clone(),
             images: fake.clone(),
             target_accounts: fake.clone(),
+            keys: fake.clone(),
             templates: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),

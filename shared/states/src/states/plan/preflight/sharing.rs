@@ -4,7 +4,7 @@ use goldsmith_cloud::{BlockDevice, DefaultEncryption, Image};
 use goldsmith_model::{BlockDeviceMapping, LaunchPermission};
 use goldsmith_store::PlannedRegion;
 
-use super::{Look, answer};
+use super::{Look, answer, keys};
 use crate::Result;
 use crate::states::plan::finding::Finding;
 use crate::states::plan::problem::Problem;
@@ -74,6 +74,12 @@ pub(super) async fn check(
             findings.push(place().has(Problem::PublicAccessBlocked { region: region.clone() }));
         }
     }
+    if is_public && planned.share_snapshots {
+        let blocked = account.public_snapshots_are_blocked(region).await;
+        if answer(blocked, place, findings)? == Some(true) {
+            findings.push(place().has(Problem::PublicSnapshotsBlocked { region: region.clone() }));
+        }
+    }
     if is_public && look.source.is_some_and(|source| !source.product_codes.is_empty()) {
         let obstacle = "has a product code".to_owned();
         findings.push(place().has(Problem::NeverPublic { region: region.clone(), obstacle }));
@@ -92,10 +98,16 @@ pub(super) async fn check(
         let obstacle = "would have encrypted snapshots".to_owned();
         findings.push(place().has(Problem::NeverPublic { region: region.clone(), obstacle }));
     }
-    if let Some(default) = by_default.filter(|default| default.is_managed_by_aws() && names_others(planned)) {
-        findings.push(place().has(Problem::SharedWithAwsKey { region: region.clone(), key: default.key }));
+    match by_default {
+        Some(default) if default.is_managed_by_aws() && names_others(planned) => {
+            findings.push(place().has(Problem::SharedWithAwsKey { region: region.clone(), key: default.key }));
+            Ok(())
+        }
+        Some(default) if !default.is_managed_by_aws() => {
+            keys::check(look, planned, &default.key, place(), findings).await
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns whether anybody else gets the image, or a copy of it.
@@ -104,7 +116,7 @@ fn is_for_others(planned: &PlannedRegion) -> bool {
 }
 
 /// Returns whether accounts, organizations or units are named.
-fn names_others(planned: &PlannedRegion) -> bool {
+pub(super) fn names_others(planned: &PlannedRegion) -> bool {
     let named = LaunchPermission { user_groups: Vec::new(), ..planned.launch_permission.clone() };
     !named.is_empty() || !planned.target_accounts.is_empty()
 }
