@@ -137,6 +137,10 @@ impl Account for Other {
         self.cloud.public_images_are_blocked(&self.place(region)).await
     }
 
+    async fn public_snapshots_are_blocked(&self, region: &str) -> Result<bool> {
+        self.cloud.public_snapshots_are_blocked(&self.place(region)).await
+    }
+
     async fn default_encryption(&self, region: &str) -> Result<DefaultEncryption> {
         self.cloud.default_encryption(&self.place(region)).await
     }
