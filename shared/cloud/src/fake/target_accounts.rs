@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::call::Call;
 use crate::{
-    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Protection,
-    Result, Snapshot, Subnet, Tags, TargetAccount, TargetAccounts,
+    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
+    Subnet, Tags, TargetAccount, TargetAccounts,
 };
 
 /// Returns the name under which an inventory and a fault know the Region of another account.
