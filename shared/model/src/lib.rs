@@ -33,7 +33,7 @@ pub use distribution::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
     SsmParameter,
 };
-pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
+pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};
 pub use input::{ExecutionInput, InputError};
 pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};
