@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
-use crate::exit::{Exit, invalid};
+use crate::exit::{Exit, Stop, invalid};
 use crate::image_delete::delete;
 use crate::output::{self, Show};
 use crate::render::{count_in_words, table};
@@ -87,17 +87,35 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         output::say("Nothing was deleted.");
         return Ok(Exit::Success);
     }
+    let mut exit = Exit::Success;
     for image in plan.going() {
         // Somebody may have marked the image, or begun to use it, while the question waited for its answer.
         let stays = stays(&connection, image, &args.unshare).await?;
         if stays.is_empty() {
-            delete(&connection, image, &args.unshare).await?;
-            output::say(&format!("{} is deleted", image.image));
+            if delete_or_say(&connection, image, &args.unshare).await? != Exit::Success {
+                exit = Exit::Failed;
+            }
         } else {
             output::say(&format!("{} stays: {}", image.image, stays.join("; ")));
         }
     }
-    Ok(Exit::Success)
+    Ok(exit)
+}
+
+/// Deletes an image, or says why it stays. An image that stays must not keep the others from being deleted: the cooldowns
+/// of all protections begin with the same call.
+async fn delete_or_say(connection: &Connection, image: &ImageRecord, unshare: &[String]) -> Result<Exit> {
+    match delete(connection, image, unshare).await {
+        Ok(_) => {
+            output::say(&format!("{} is deleted", image.image));
+            Ok(Exit::Success)
+        }
+        Err(error) => {
+            let stop = error.downcast::<Stop>()?;
+            output::say(&stop.message);
+            Ok(stop.exit)
+        }
+    }
 }
 
 /// Returns the images that are beyond the retention, and why some of them stay.

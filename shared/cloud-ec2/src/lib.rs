@@ -5,6 +5,7 @@ mod described_images;
 mod image_switches;
 mod images;
 mod launch;
+mod launch_templates;
 mod machines;
 mod regions;
 mod requests;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use goldsmith_model::{
-    BlockDeviceMapping, ImageAudit, LaunchPermission, Name, Placement, SourceImage, SsmParameter, Version,
+    BlockDeviceMapping, DeregistrationProtection, ImageAudit, LaunchPermission, Name, Placement, PublishedTemplate,
+    SourceImage, SsmParameter, Version,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -17,7 +18,7 @@ pub struct Plan {
     pub home_region: String,
     /// The source image as the recipe or the start names it.
     pub source: SourceImage,
-    /// The AMI that the build starts from.
+    /// The AMI that the build starts from, or that the run verifies.
     pub source_image: String,
     /// The account that owns that AMI.
     pub source_owner: Option<String>,
@@ -52,6 +53,19 @@ pub struct Plan {
     /// Whether the start overrode the source or a parameter. Such an image is never published.
     #[serde(default)]
     pub overridden: bool,
+    /// What the run verifies; `None` if it builds an image.
+    #[serde(default)]
+    pub verifies: Option<VerifiedImage>,
+}
+
+/// An AMI that a run only tests. The run neither changes nor removes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifiedImage {
+    /// Its id.
+    pub ami: String,
+    /// When it was created, as EC2 returns it (RFC 3339). A file that is older belongs to the AMI.
+    pub created: String,
 }
 
 impl Plan {
@@ -136,6 +150,12 @@ pub struct PlannedRegion {
     /// When it starts to count as deprecated, in the form of RFC 3339; `None` if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecate_at: Option<String>,
+    /// Whether it is protected from being deregistered once it is published; `None` if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<DeregistrationProtection>,
     /// SSM parameters that receive the AMI's id.
     pub parameters: Vec<SsmParameter>,
+    /// Launch templates that get a version with the AMI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launch_templates: Vec<PublishedTemplate>,
 }

@@ -131,6 +131,7 @@ pub(super) fn kind_of(code: &str, status: u16) -> Kind {
         code if is_unknown_resource(code) => Kind::NotFound,
         code if is_denial(code) => Kind::Denied,
         "RequestTimeout" | "RequestTimeoutException" => Kind::Unanswered,
+        // After an error of the service itself, the call may or may not have had its effect.
         _ if status >= 500 => Kind::Unanswered,
         _ if status == 429 => Kind::Throttled,
         _ if status == 404 => Kind::NotFound,
@@ -196,6 +197,8 @@ fn is_unknown_resource(code: &str) -> bool {
                 | "ParameterNotFound"
                 | "ParameterVersionNotFound"
                 | "InvalidInstanceId"
+                | "InvalidLaunchTemplateId.VersionNotFound"
+                | "InvalidLaunchTemplateName.NotFoundException"
                 | "InvalidCommandId"
                 | "InvocationDoesNotExist"
                 | "ExecutionDoesNotExist"
@@ -250,6 +253,7 @@ mod tests {
             ("InvalidSnapshot.InUse", 400, Kind::WrongState),
             ("VolumeInUse", 400, Kind::WrongState),
             ("InvalidInstanceID.NotFound", 400, Kind::NotFound),
+            ("InvalidLaunchTemplateId.VersionNotFound", 400, Kind::NotFound),
             ("HTTP 404", 404, Kind::NotFound),
             ("UnauthorizedOperation", 403, Kind::Denied),
             ("HTTP 403", 403, Kind::Denied),

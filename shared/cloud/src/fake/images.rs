@@ -12,8 +12,8 @@ use super::call::{ACCOUNT, Call, account_of};
 use super::pace::{Looks, Pace};
 use super::world::Region;
 use crate::{
-    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
-    Tags,
+    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Protection, Result,
+    Snapshot, Tags,
 };
 
 #[async_trait]
@@ -52,7 +52,7 @@ impl Images for FakeCloud {
             let alive = machines.filter(|machine| !machine.instance.state.is_gone());
             let mut uses: Vec<ImageUse> =
                 alive.map(|machine| ImageUse::Instance(machine.instance.id.clone())).collect();
-            let named = region.launch_templates.iter().filter(|(_, image)| *image == id);
+            let named = region.launch_templates.iter().filter(|(_, template)| template.names(id));
             uses.extend(named.map(|(template, _)| ImageUse::LaunchTemplate(template.clone())));
             if let Some(LaunchPermission { users, groups, organizations, organizational_units }) =
                 region.images.get(id).map(|record| &record.permission)
@@ -131,6 +131,15 @@ impl Images for FakeCloud {
         .await
     }
 
+    async fn protect(&self, region: &str, id: &str, cooldown: bool) -> Result<()> {
+        let call = Call::new("EnableImageDeregistrationProtection", region);
+        self.effect(call, id, |world| {
+            world.region(region).own_image(call, id)?.image.protection = Protection::On { cooldown };
+            Ok(())
+        })
+        .await
+    }
+
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()> {
         if ids.is_empty() || tags.is_empty() {
             return Ok(()); // EC2 is not called
@@ -160,7 +169,12 @@ impl Images for FakeCloud {
         self.effect(call, id, |world| {
             let region = world.region(region);
             if region.images.contains_key(id) {
-                let snapshots = region.own_image(call, id)?.image.snapshots.clone();
+                let image = &region.own_image(call, id)?.image;
+                if image.protection != Protection::Off {
+                    let message = format!("{id} is protected from deregistration");
+                    return Err(call.error(Kind::Invalid, "OperationNotPermitted", message));
+                }
+                let snapshots = image.snapshots.clone();
                 region.images.remove(id);
                 snapshots.iter().for_each(|snapshot| drop(region.snapshots.remove(snapshot)));
             }
@@ -237,11 +251,6 @@ impl FakeCloud {
             .snapshots
             .insert(id.clone(), SnapshotRecord { snapshot, shared_with: BTreeSet::new(), hidden: Looks(0) });
         id
-    }
-
-    /// Adds a launch template that names an image to a Region.
-    pub fn add_launch_template(&self, region: &str, id: &str, image: &str) {
-        self.world().region(region).launch_templates.insert(id.to_owned(), image.to_owned());
     }
 
     /// Makes the next image that is created in this Region or copied into it end as `failed` with this reason.

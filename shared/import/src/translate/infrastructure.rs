@@ -36,7 +36,7 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
     }
     entries.extend(metadata(translation, fields));
     entries.extend(placement(translation, fields));
-    if fields.take("keyPair").is_some_and(|item| !item.is_null()) {
+    if fields.take("keyPair").is_some() {
         let why = "a stack uses only the key pairs that its parameter KeyPairArns lists";
         let instead =
             "use `keepOnFailure: PT4H` and a shell of Session Manager, or list the key pair and write `keyPair`";

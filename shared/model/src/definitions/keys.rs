@@ -47,6 +47,8 @@ pub enum Form {
     Maps(&'static [Key]),
     /// Text, or a map with these keys.
     TextOrMap(&'static [Key]),
+    /// `true` or `false`, or a map with these keys.
+    FlagOrMap(&'static [Key]),
 }
 
 impl Key {
@@ -64,7 +66,7 @@ impl Form {
     #[must_use]
     pub fn keys(self) -> &'static [Key] {
         match self {
-            Self::Map(keys) | Self::Maps(keys) | Self::TextOrMap(keys) => keys,
+            Self::Map(keys) | Self::Maps(keys) | Self::TextOrMap(keys) | Self::FlagOrMap(keys) => keys,
             Self::Text
             | Self::Number
             | Self::Flag
@@ -98,7 +100,7 @@ const VERSION: Key = Key::required(
     "semanticVersion",
     Form::Text,
     "Its version, three numbers such as `1.4.2`. A version never changes once it is applied: changed content needs a \
-     new version.",
+     new version. With `1.4.x`, `apply` takes the version that is stored with the same content, or the next free one.",
 );
 /// A description that only people read.
 const DESCRIPTION: Key = Key::optional("description", Form::Text, "", "A description for people.");

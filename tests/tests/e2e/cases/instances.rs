@@ -69,7 +69,8 @@ fn spot(stack: &Stack) {
             assert_eq!(bought, [("t3a.small (spot)", false), ("t3a.small", true)]);
             assert_eq!(tried[1].1.as_ref().unwrap().instance_lifecycle(), None);
             let reason = "tried before: t3a.small (spot): MaxSpotInstanceCountExceeded";
-            assert!(built.progress.contains(reason), "{}", built.progress);
+            let state = stack.block_on(stack.store().state(built.build(), &of_test())).unwrap().unwrap();
+            assert!(state.detail.ends_with(reason), "{}", state.detail);
         }
         assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
     }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod organisation;
 mod page;
 mod plan;
+mod publish;
 mod refusals;
 mod role;
 mod rules;
@@ -23,6 +24,7 @@ mod starts;
 mod stops;
 mod strangers;
 mod uninvited;
+mod verify;
 
 use goldsmith_store::FailureCause;
 
@@ -43,6 +45,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         failures::CASES,
         refusals::CASES,
         plan::CASES,
+        publish::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,
@@ -50,6 +53,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         starts::CASES,
         strangers::CASES,
         uninvited::CASES,
+        verify::CASES,
         lifecycle::CASES,
         organisation::CASES,
         definitions::CASES,

@@ -50,7 +50,7 @@ async fn spot(met: &mut Met, aws: &Aws, source: &str) {
     let again = request(SpotInstanceType::Persistent, InstanceInterruptionBehavior::Terminate);
     met.refused("InvalidParameterCombination", again.send().await);
     let once = request(SpotInstanceType::OneTime, InstanceInterruptionBehavior::Terminate);
-    let id = first_id(once.send().await.unwrap().instances());
+    let id = aws.launched(once).await;
     met.refused("UnsupportedOperation", aws.ec2.stop_instances().instance_ids(&id).send().await);
     aws.terminate(&id).await;
 }

@@ -6,6 +6,7 @@ mod devices;
 mod network;
 mod regions;
 mod sharing;
+mod templates;
 
 use goldsmith_cloud::{CloudError, Image};
 use goldsmith_model::{ExecutionInput, ImageRef};
@@ -13,19 +14,11 @@ use goldsmith_store::PlannedRegion;
 use jiff::Timestamp;
 
 use super::finding::{Finding, Place};
-use super::freeze;
+use super::freeze::{self, Resolved};
 use super::problem::Problem;
 use super::resolve::{Inputs, Viewer, source_image};
 use super::types::{Types, runnable};
 use crate::{Context, Error, Result};
-
-/// Everything that goes into a build, resolved and looked at.
-pub(super) struct Resolved {
-    pub(super) inputs: Inputs,
-    pub(super) source: Image,
-    pub(super) types: Types,
-    pub(super) digest: String,
-}
 
 /// A planned build, without the parts that cannot be planned because of a problem.
 pub(super) struct Examined {
@@ -75,9 +68,12 @@ pub(super) async fn examine(
     let regions = regions_of(&inputs, &image, now);
     let (source, types) = (source.as_ref(), types.as_ref());
     let look = Look { context, inputs: &inputs, source, types, regions: &regions };
-    devices::check(&look, findings);
     network::check(&look, findings).await?;
-    regions::check(&look, findings).await?;
+    // A verification maps no devices and makes no image.
+    if !inputs.is_verification {
+        devices::check(&look, findings);
+        regions::check(&look, findings).await?;
+    }
     Ok(Examined { source: source.cloned(), types: types.cloned(), inputs, image, regions })
 }
 
@@ -89,12 +85,13 @@ async fn next_image(context: &Context, inputs: &Inputs) -> Result<ImageRef> {
 }
 
 /// Returns the plan for each Region. An image whose start has overridden something is neither shared nor named by a
-/// parameter.
+/// parameter or a launch template.
 fn regions_of(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
     let mut regions = freeze::regions(inputs, image, now);
     for region in regions.iter_mut().filter(|_| inputs.overridden) {
         region.launch_permission = Default::default();
         region.parameters.clear();
+        region.launch_templates.clear();
     }
     regions
 }

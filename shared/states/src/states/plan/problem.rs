@@ -316,6 +316,32 @@ pub enum Problem {
         /// The data type that was asked for.
         wanted: String,
     },
+    /// The distribution configuration names a launch template that does not exist in that Region.
+    #[error("there is no launch template {template} in {region}")]
+    #[strum(message = "create the template there, or correct its id or its name")]
+    LaunchTemplateMissing {
+        /// The template as the distribution configuration names it.
+        template: String,
+        /// The Region.
+        region: String,
+    },
+    /// The stack's role may add versions only to launch templates that have the stack's tags. The tags say that the
+    /// stack may decide what is launched from the template.
+    #[error(
+        "the launch template {template} in {region} has not the tags of this stack, `goldsmith:stack` with the value {stack} \
+         and `goldsmith:home` with the value {home}, so the stack may not add a version to it"
+    )]
+    #[strum(message = "add these tags to the template, if the stack may decide what is launched from it")]
+    LaunchTemplateTags {
+        /// The template as the distribution configuration names it.
+        template: String,
+        /// Its Region.
+        region: String,
+        /// The stack.
+        stack: String,
+        /// The stack's home Region.
+        home: String,
+    },
     /// The image is to be public, but the account blocks public access to AMIs in that Region. New accounts do.
     #[error("the image is to be public in {region}, but the account blocks public access to AMIs there")]
     #[strum(message = "remove `userGroups`, or allow it with `aws ec2 disable-image-block-public-access`")]
@@ -345,6 +371,26 @@ pub enum Problem {
         region: String,
         /// The key.
         key: String,
+    },
+    /// A verification has nothing to run: no component of the recipe has the phase `test`, or the pipeline switches its
+    /// tests off, and the pipeline does not have `audit: fail` either.
+    #[error("there is nothing to verify: the pipeline does not test images of recipe `{recipe}`")]
+    #[strum(message = "add a component with the phase `test` to the recipe, and set `imageTestsEnabled: true`")]
+    NothingToVerify {
+        /// The recipe with its version.
+        recipe: String,
+    },
+    /// A verification would launch an AMI that whoever starts it may choose, with the rights of an instance profile that
+    /// the infrastructure configuration names. The pipeline must allow this.
+    #[error(
+        "the AMI would run with the rights of the instance profile {profile}, which pipeline `{pipeline}` does not allow"
+    )]
+    #[strum(message = "set `allowOverrides: true` in the pipeline, or verify with a pipeline that names no profile")]
+    VerifiedProfile {
+        /// The instance profile.
+        profile: String,
+        /// The pipeline.
+        pipeline: String,
     },
     /// Something could not be checked, because AWS rejected the call. The build starts anyway.
     #[error("this could not be checked: {error}")]

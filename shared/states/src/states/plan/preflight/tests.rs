@@ -9,7 +9,7 @@ use goldsmith_cloud::{DefaultEncryption, Kind, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{
     BlockDeviceMapping, Distribution, DistributionConfiguration, Ebs, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, LaunchPermission,
+    InfrastructureConfiguration, LaunchPermission, PublishedTemplate,
 };
 use goldsmith_store::{MemoryTable, Store};
 use serde_json::{Value, json};
@@ -57,11 +57,22 @@ impl Scene {
         self.recipe.block_device_mappings.push(BlockDeviceMapping { device_name: device.to_owned(), ebs });
     }
 
+    /// Lets the start only test the source image.
+    fn verify(&mut self) {
+        self.input["from"] = json!({"at": "test", "image": self.source});
+    }
+
     /// Adds a Region with this launch permission.
     fn go_to(&mut self, region: &str, permission: LaunchPermission) {
         let mut to = Distribution { region: region.to_owned(), ..Distribution::default() };
         to.ami_distribution_configuration.launch_permission = permission;
         self.distribution.distributions.push(to);
+    }
+
+    /// Adds a launch template to the second Region.
+    fn publish_to(&mut self, template: &str) {
+        let template = PublishedTemplate { template: template.to_owned(), set_default_version: true };
+        self.distribution.distributions[1].launch_template_configurations.push(template);
     }
 
     async fn apply(&self) {
@@ -192,6 +203,11 @@ const TOGETHER: &[(&str, SetUp)] = &[
         home.ssm_parameter_configurations.push(serde_json::from_value(golden).unwrap());
     }),
     ("parameter-data-type", |scene| scene.put("/images/web", "ami-1", "text")),
+    ("launch-template-missing", |scene| scene.publish_to("lt-0123456789abcdef0")),
+    ("launch-template-tags", |scene| {
+        scene.stack.cloud.add_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1");
+        scene.publish_to("name-lt-0aaaaaaaaaaaaaaaa");
+    }),
     ("public-access-blocked", |scene| {
         scene.go_to("us-west-2", everyone());
         scene.stack.cloud.set_up(|account| {
@@ -250,6 +266,19 @@ const ALONE: &[(&str, SetUp)] = &[
             account.encryption.insert(AWAY.to_owned(), by_default);
         });
     }),
+    ("nothing-to-verify", |scene| {
+        scene.pipeline.image_tests_configuration.image_tests_enabled = false;
+        scene.verify();
+    }),
+    ("verified-profile", |scene| {
+        scene.pipeline.allow_overrides = false;
+        scene.infrastructure.instance_profile_name = Some("team-build".to_owned());
+        scene.verify();
+    }),
+    ("test-type-architecture", |scene| {
+        scene.pipeline.image_tests_configuration.instance_types = vec!["t4g.small".to_owned()];
+        scene.verify();
+    }),
     ("component-unused", |scene| scene.input["parameters"] = json!({"apache": {}})),
     ("parameter-unknown", |scene| scene.input["parameters"] = json!({"nginx": {"prt": "80"}})),
     ("parameter-value", |scene| scene.input["parameters"] = json!({"nginx": {"port": "81"}})),
@@ -306,6 +335,25 @@ async fn what_is_allowed_is_no_problem() {
     let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
     away.kms_key_id = Some("alias/own".to_owned());
     scene.go_to("us-west-2", LaunchPermission::default());
+    let tags = [("goldsmith:stack", "goldsmith"), ("goldsmith:home", HOME)];
+    let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    scene.stack.cloud.add_tagged_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1", &tags);
+    scene.publish_to("lt-0aaaaaaaaaaaaaaaa");
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+    assert_eq!(scene.refusal().await, None);
+}
+
+#[tokio::test]
+async fn a_verification_is_not_checked_for_what_only_an_image_needs() {
+    let mut scene = Scene::new().await;
+    scene.map("/dev/sda1", Ebs { volume_size: Some(30), ..Ebs::default() });
+    scene.go_to("eu-nowhere-1", LaunchPermission::default());
+    scene.put("/images/web", "ami-1", "text");
+    scene.infrastructure.instance_types = vec!["t4g.small".to_owned()];
+    scene.pipeline.image_tests_configuration.instance_types = vec!["t3.small".to_owned()];
+    scene.infrastructure.instance_profile_name = Some("team-build".to_owned());
+    scene.verify();
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);
