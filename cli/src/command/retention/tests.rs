@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use goldsmith_cloud::fake::HOME;
 use goldsmith_cloud::{
-    Images as _, Launch, LaunchPermission, Machines as _, MetadataOptions, Parameter, Parameters as _, Tags,
+    Images as _, Launch, LaunchPermission, Machines as _, Market, MetadataOptions, Parameter, Parameters as _, Tags,
 };
 use goldsmith_model::{ImagePipeline, Retention};
 use goldsmith_store::ImageLife;
@@ -74,6 +74,10 @@ fn launch(image: &str, number: u32) -> Launch {
         subnet: None,
         security_groups: vec![],
         instance_profile: None,
+        zone: None,
+        is_dedicated: false,
+        market: Market::OnDemand,
+        key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
         tags: Tags::new(),
         block_devices: vec![],

@@ -24,7 +24,7 @@ const INSTEAD: [(&str, &str); 19] = [
     ("snapshotUsers", "write `shareSnapshots: true` in the distribution"),
     ("deprecateAt", "write `deprecateAfter: P90D` in the distribution"),
     ("snapshot", "remove it: snapshots have the tags of their AMI"),
-    ("spot", "remove it: builds run on demand"),
+    ("spot", "remove it: builds run on demand; tests may have `imageTestsConfiguration: {spot: true}` in the pipeline"),
     ("accessKey", "give the command a profile, or build in the account of the stack"),
     ("secretKey", "give the command a profile, or build in the account of the stack"),
     ("profile", "give --profile to commands"),

@@ -10,6 +10,7 @@ mod failures;
 mod given_up;
 mod good;
 mod image_life;
+mod instances;
 mod kills;
 mod lifecycle;
 mod organisation;
@@ -61,6 +62,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         organisation::CASES,
         definitions::CASES,
         image_life::CASES,
+        instances::CASES,
         doctor::CASES,
         page::CASES,
         canary::CASES,

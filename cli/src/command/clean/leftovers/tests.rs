@@ -1,7 +1,7 @@
 //! What a dead stack has left, what a living one knows, and what only looks as if.
 
 use goldsmith_cloud::fake::{FakeCloud, Fault, HOME};
-use goldsmith_cloud::{Images, Kind, Launch, LaunchPermission, Machines, MetadataOptions, NewImage, Parameter};
+use goldsmith_cloud::{Images, Kind, Launch, LaunchPermission, Machines, Market, MetadataOptions, NewImage, Parameter};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -26,6 +26,10 @@ fn launch(token: &str, image: &str, tags: Tags) -> Launch {
         subnet: None,
         security_groups: vec![],
         instance_profile: None,
+        zone: None,
+        is_dedicated: false,
+        market: Market::OnDemand,
+        key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
         tags,
         block_devices: vec![],
