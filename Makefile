@@ -86,7 +86,7 @@ check: lint
 # Runs the lints that compile nothing.
 lint: .venv/lint/complete
 	cargo fmt --all --check
-	$(LINT)/cfn-lint infra/template.yaml infra/build-role.yaml
+	$(LINT)/cfn-lint infra/template.yaml infra/build-role.yaml infra/target-account.yaml
 	$(LINT)/ruff check --quiet --no-cache --config infra/ruff.toml infra tests
 	@# In the user data, what looks like a loop over one word is filled in by the product (SC2043).
 	$(LINT)/shellcheck --shell=dash --severity=warning --exclude=SC2043 .ci/run infra/local/preflight.sh infra/local/src/guest/*.sh \

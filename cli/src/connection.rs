@@ -141,7 +141,7 @@ impl Connection {
             version: stack.version.clone(),
             scheduling: stack.scheduling(),
             settings: stack.settings(),
-            cloud: goldsmith_cloud_ec2::cloud(config, &stack.bucket),
+            cloud: goldsmith_cloud_ec2::cloud(config, name, &stack.bucket),
             schedules: Arc::new(EventBridgeScheduler::new(config)),
             switches: Arc::new(Ec2::new(config)),
             state_machine: stack.state_machine,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use goldsmith_cloud::{Kind, Protection};
-use goldsmith_store::{ImageLife, ImageRecord};
+use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -19,6 +19,9 @@ pub(crate) struct Deleted {
     image: String,
     /// The AMIs, by Region.
     amis: BTreeMap<String, String>,
+    /// AMIs of other accounts, which stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    copies_left: Vec<OwnedCopy>,
     /// Snapshots that stay because another AMI uses them, by Region.
     snapshots_left: BTreeMap<String, Vec<String>>,
 }
@@ -29,8 +32,15 @@ impl Show for Deleted {
         let left = self.snapshots_left.iter().flat_map(|(region, ids)| {
             ids.iter().map(move |id| format!("stays    {region}  {id}  another AMI uses this snapshot"))
         });
-        amis.chain(left).chain([format!("{} is deleted", self.image)]).collect()
+        let copies = self.copies_left.iter().map(stays);
+        amis.chain(left).chain(copies).chain([format!("{} is deleted", self.image)]).collect()
     }
+}
+
+/// Returns a line about a copy that stays. The account owns it, and Goldsmith cannot see what uses it there.
+pub(crate) fn stays(copy: &OwnedCopy) -> String {
+    let OwnedCopy { account, region, ami } = copy;
+    format!("stays    {region}  {ami}  account {account} owns this copy; only that account deletes it")
 }
 
 /// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image other than the
@@ -78,7 +88,8 @@ pub(crate) async fn delete(connection: &Connection, image: &ImageRecord, unshare
         }
     }
     connection.store.set_life(&image.image, Some(ImageLife::Deleted)).await?;
-    Ok(Deleted { image: image.image.to_string(), amis: image.amis.clone(), snapshots_left })
+    let (amis, copies_left) = (image.amis.clone(), image.copies.clone());
+    Ok(Deleted { image: image.image.to_string(), amis, copies_left, snapshots_left })
 }
 
 /// Returns the image's snapshots in a Region that EC2 still lists. An AMI that is gone no longer names them.

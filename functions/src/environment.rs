@@ -64,7 +64,7 @@ impl Environment {
         let sdk = sdk_config(None, Some(&self.config.region), None).await;
         Context {
             store: Store::new(Arc::new(DynamoTable::with_config(&sdk, self.table))),
-            cloud: goldsmith_cloud_ec2::cloud(&sdk, &self.bucket),
+            cloud: goldsmith_cloud_ec2::cloud(&sdk, &self.config.stack, &self.bucket),
             clock: Arc::new(SystemClock),
             nonces: Arc::new(Nonce::random),
             config: self.config,

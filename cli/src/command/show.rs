@@ -6,7 +6,8 @@ mod pipeline;
 use anyhow::Result;
 use goldsmith_model::Name;
 use goldsmith_store::{
-    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ImageRecord, ImageStatus, LeftBehind, Leftover, StateRecord,
+    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ImageRecord, ImageStatus, LeftBehind, Leftover, OwnedCopy,
+    StateRecord,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -162,6 +163,8 @@ impl Shown {
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
         rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
+        let copy = |copy: &OwnedCopy| ("copy", format!("{}  {}  of account {}", copy.region, copy.ami, copy.account));
+        rows.extend(image.copies.iter().map(copy));
         rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
         let of = if image.is_verification { "owner" } else { "source of" };
         rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));
@@ -330,6 +333,10 @@ Launch  SUCCEEDED  2.0s  i-1";
         let store = &stack.connection.store;
         assert_eq!(target::image(store, "b").await.unwrap().image.to_string(), "web/1.0.0/1");
         let unknown = "there is no build `web`: name an image as NAME/VERSION/BUILD, or a build by its id";
+        let copies = json!([{"account": "222233334444", "region": "eu-west-1", "ami": "ami-9"}]);
+        stack.closed_build(json!({"status": "AVAILABLE", "copies": copies})).await;
+        let shown = image(&stack.connection, "b").await.unwrap().lines(&globals("")).join("\n");
+        assert!(shown.contains("copy      eu-west-1  ami-9  of account 222233334444\n"), "{shown}");
         for (text, message) in [
             ("web", unknown),
             ("web/1.0.0/2", "there is no image web/1.0.0/2"),

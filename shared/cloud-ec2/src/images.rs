@@ -117,6 +117,27 @@ impl Images for Ec2 {
         Ok(())
     }
 
+    async fn unshare(&self, region: &str, id: &str, users: &[String]) -> Result<()> {
+        let with = LaunchPermission { users: users.to_vec(), ..LaunchPermission::default() };
+        if with.is_empty() {
+            return Ok(());
+        }
+        let removed = LaunchPermissionModifications::builder().set_remove(Some(to_sdk_permissions(&with))).build();
+        let request = self.0.client(region).modify_image_attribute().image_id(id).launch_permission(removed);
+        request.send().await.map_err(failure("ModifyImageAttribute", region))?;
+        Ok(())
+    }
+
+    async fn unshare_snapshots(&self, region: &str, ids: &[String], users: &[String]) -> Result<()> {
+        for id in ids.iter().filter(|_| !users.is_empty()) {
+            let request = self.0.client(region).modify_snapshot_attribute().snapshot_id(id);
+            let request = request.attribute(SnapshotAttributeName::CreateVolumePermission);
+            let request = request.operation_type(OperationType::Remove).set_user_ids(Some(users.to_vec()));
+            request.send().await.map_err(failure("ModifySnapshotAttribute", region))?;
+        }
+        Ok(())
+    }
+
     async fn deprecate(&self, region: &str, id: &str, at: &str) -> Result<()> {
         const OPERATION: &str = "EnableImageDeprecation";
         let time = DateTime::from_str(at, Format::DateTime).map_err(|_| incomplete(OPERATION, region, "time"))?;
@@ -290,6 +311,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn takes_permissions_back_from_the_named_accounts() {
+        let answers = ["<ModifyImageAttributeResponse/>", "<ModifySnapshotAttributeResponse/>"].map(Canned::ok);
+        let (ec2, replay) = ec2(answers);
+        let users = ["111122223333".to_owned()];
+        ec2.unshare("eu-west-1", "ami-1", &[]).await.unwrap();
+        ec2.unshare("eu-west-1", "ami-1", &users).await.unwrap();
+        ec2.unshare_snapshots("eu-west-1", &["snap-1".to_owned()], &users).await.unwrap();
+        assert_eq!(form(&replay, 0)["LaunchPermission.Remove.1.UserId"], "111122223333");
+        let sent = form(&replay, 1);
+        assert_eq!((sent["OperationType"].as_str(), sent["UserId.1"].as_str()), ("remove", "111122223333"));
+    }
+
+    #[tokio::test]
     async fn shares_each_snapshot_and_sets_the_time_of_a_deprecation() {
         let shared = || Canned::ok("<ModifySnapshotAttributeResponse/>");
         let (ec2, replay) = ec2([shared(), shared(), Canned::ok("<EnableImageDeprecationResponse/>")]);
@@ -312,6 +346,7 @@ mod tests {
             ];
             assert!(expected.iter().all(|(name, value)| sent[*name] == *value), "{sent:?}");
         }
+        ec2.unshare_snapshots("eu-west-1", &[], &with.users).await.unwrap();
         ec2.deprecate("eu-west-1", "ami-1", "2027-02-01T10:00:00Z").await.unwrap();
         assert_eq!(form(&replay, 2)["DeprecateAt"], "2027-02-01T10:00:00Z");
     }

@@ -10,6 +10,7 @@ mod machines;
 mod regions;
 mod requests;
 mod settings;
+mod target_accounts;
 #[cfg(test)]
 mod testing;
 mod uses;
@@ -19,6 +20,9 @@ use std::sync::Arc;
 use aws_sdk_ec2::Client;
 use goldsmith_cloud::Cloud;
 use goldsmith_cloud::aws::{Regional, SdkConfig, with_ec2};
+
+use target_accounts::StackRole;
+pub use target_accounts::role_arn;
 
 /// EC2 in every Region: instances, images and snapshots.
 #[derive(Debug)]
@@ -32,8 +36,9 @@ impl Ec2 {
     }
 }
 
-/// Returns everything that the states use from AWS, with this configuration and the stack's bucket. No call is made.
+/// Returns everything that the states use from AWS, with this configuration, whose Region is the stack's, and the
+/// stack's name and bucket. No call is made.
 #[must_use]
-pub fn cloud(config: &SdkConfig, bucket: &str) -> Cloud {
-    with_ec2(config, bucket, Arc::new(Ec2::new(config)))
+pub fn cloud(config: &SdkConfig, stack: &str, bucket: &str) -> Cloud {
+    with_ec2(config, bucket, Arc::new(Ec2::new(config)), Arc::new(StackRole::new(config, stack)))
 }

@@ -342,7 +342,7 @@ mod tests {
     #[tokio::test]
     async fn puts_the_whole_cloud_together() {
         let (replay, key) = (Replay::new([page("", "")]), "goldsmith:build");
-        let cloud = crate::cloud(&replay.config(), "bucket");
+        let cloud = crate::cloud(&replay.config(), "stack", "bucket");
         assert!(cloud.machines.tagged("eu-west-1", key, "b").await.unwrap().is_empty());
     }
 

@@ -58,6 +58,8 @@ impl CloudError {
     /// Returns whether the call may have failed only because the resource that it names was created shortly before. EC2
     /// and Systems Manager are eventually consistent: one call knows a resource and the next one does not, for seconds
     /// and sometimes for minutes (EC2 API reference, "Eventual consistency").
+    /// The same holds for permissions: if another account may not read the snapshots of an image yet, EC2 answers its
+    /// `CopyImage` with `InvalidRequest`.
     #[must_use]
     pub fn may_settle(&self) -> bool {
         matches!(
@@ -68,6 +70,6 @@ impl CloudError {
                 | "InvalidAMIID.Unavailable"
                 | "InvalidSnapshot.NotFound"
                 | "InvalidLaunchTemplateId.VersionNotFound"
-        )
+        ) || (self.operation == "CopyImage" && self.code == "InvalidRequest")
     }
 }

@@ -208,6 +208,10 @@ pub trait Images: Send + Sync {
     /// (`ModifySnapshotAttribute`). Snapshots cannot be shared with organizations. *Effect*, safe to repeat; undone by
     /// deleting the snapshots.
     async fn share_snapshots(&self, region: &str, ids: &[String], with: &LaunchPermission) -> Result<()>;
+    /// Removes launch permissions of accounts. *Effect*, safe to repeat.
+    async fn unshare(&self, region: &str, id: &str, users: &[String]) -> Result<()>;
+    /// Removes the permissions of accounts for these snapshots. *Effect*, safe to repeat.
+    async fn unshare_snapshots(&self, region: &str, ids: &[String], users: &[String]) -> Result<()>;
     /// Sets the time from which the image counts as deprecated, in the form of RFC 3339 (`EnableImageDeprecation`). EC2
     /// rounds it to the minute. *Effect*, safe to repeat; undone by deregistering.
     async fn deprecate(&self, region: &str, id: &str, at: &str) -> Result<()>;

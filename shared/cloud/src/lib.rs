@@ -24,6 +24,7 @@ mod machines;
 mod objects;
 mod parameters;
 mod schedules;
+mod target_accounts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, Marke
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
 pub use schedules::{Schedule, Schedules};
+pub use target_accounts::{TargetAccount, TargetAccounts};
 
 /// AWS resource tags, in a fixed order so that requests are reproducible.
 pub type Tags = BTreeMap<String, String>;
@@ -61,6 +63,8 @@ pub struct Cloud {
     pub keys: Arc<dyn Keys>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
+    /// Accounts that get copies of their own.
+    pub target_accounts: Arc<dyn TargetAccounts>,
     /// EC2 launch templates.
     pub templates: Arc<dyn LaunchTemplates>,
     /// SSM Run Command.

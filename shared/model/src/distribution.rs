@@ -69,6 +69,9 @@ pub struct AmiDistribution {
     /// Whether the accounts that may launch it may also copy it: they get its snapshots too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub share_snapshots: bool,
+    /// Accounts that get a copy of their own in this Region. No account occurs twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_accounts: Vec<TargetAccount>,
     /// How many days after its build it counts as deprecated, from 1 to [`AmiDistribution::MAX_DAYS`]; `None` if it
     /// never does.
     pub deprecate_after_days: Option<u32>,
@@ -94,6 +97,18 @@ impl AmiDistribution {
     pub const MAX_DAYS: u32 = 3_650;
     /// The same for a public AMI: two years.
     pub const MAX_PUBLIC_DAYS: u32 = 730;
+}
+
+/// An account that gets a copy of its own.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetAccount {
+    /// Account id.
+    pub account: String,
+    /// KMS key of that account, in this Region: id, ARN or alias. `None` to encrypt the copy as the original is, with
+    /// that account's default key.
+    pub kms_key: Option<String>,
 }
 
 /// Who may launch an AMI.

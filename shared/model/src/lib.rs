@@ -35,7 +35,7 @@ pub use component::{Component, Platform};
 pub use definition_ref::{DefinitionRef, DefinitionRefError};
 pub use distribution::{
     AmiDistribution, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed,
-    ParameterDataType, PublishedTemplate, SsmParameter,
+    ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
 };
 pub use freeze::Freeze;
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};

@@ -350,6 +350,7 @@ fn building(record: &BuildRecord) -> ImageRecord {
         source_image: record.plan.source_image.clone(),
         input_digest: record.plan.input_digest.clone(),
         overridden: record.plan.overridden,
+        copies: Vec::new(),
         amis: BTreeMap::new(),
         snapshots: BTreeMap::new(),
         created_at: record.created_at.clone(),

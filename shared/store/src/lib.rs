@@ -69,7 +69,8 @@ pub use pointed::Pointed;
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LeftBehind, stamp,
+    Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LeftBehind, OwnedCopy,
+    stamp,
 };
 pub use retention::beyond;
 pub use retirement::Retirement;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use goldsmith_model::{
     BlockDeviceMapping, DeregistrationProtection, ImageAudit, LaunchPermission, Name, Placement, PublishedTemplate,
-    SourceImage, SsmParameter, Version,
+    SourceImage, SsmParameter, TargetAccount, Version,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -147,6 +147,9 @@ pub struct PlannedRegion {
     /// Whether those accounts may also use its snapshots.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub share_snapshots: bool,
+    /// Accounts that get copies of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_accounts: Vec<TargetAccount>,
     /// When it starts to count as deprecated, in the form of RFC 3339; `None` if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecate_at: Option<String>,

@@ -127,6 +127,11 @@ pub enum EffectKind {
     },
     /// An AMI; undone by deregistering it with its snapshots.
     Image,
+    /// An AMI that another account owns; undone by deregistering it there with its snapshots.
+    TargetImage {
+        /// Id of that account.
+        account: String,
+    },
     /// An SSM parameter's new value; undone by restoring the previous value.
     Parameter {
         /// The new value. Undo restores the parameter only if it still holds this value.
@@ -158,10 +163,18 @@ impl EffectKind {
     pub fn is_command(&self) -> bool {
         matches!(self, Self::Command { .. })
     }
-    /// Returns whether it is an AMI.
+    /// Returns whether it is an AMI of the stack's own account.
     #[must_use]
     pub fn is_image(&self) -> bool {
         matches!(self, Self::Image)
+    }
+    /// Returns the account that owns it, if it is an AMI of another account.
+    #[must_use]
+    pub fn target_account(&self) -> Option<&str> {
+        match self {
+            Self::TargetImage { account } => Some(account),
+            _ => None,
+        }
     }
     /// Returns whether it is a value of an SSM parameter.
     #[must_use]

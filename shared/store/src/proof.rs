@@ -83,11 +83,14 @@ impl Proof {
                     (None, Some(planned)) => drop(proof.names.insert(effect.region.clone(), planned.name.clone())),
                     (None, None) => {}
                 },
+                // The id of an image occurs once in all accounts.
+                EffectKind::TargetImage { .. } => proof.images.extend(effect.id.as_ref().map(at)),
                 EffectKind::Command { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => {}
             }
         }
         if let Some(image) = image {
             proof.images.extend(image.amis.clone());
+            proof.images.extend(image.copies.iter().map(|copy| pair(&copy.region, &copy.ami)));
             let of_region = |(region, ids): (&String, &Vec<String>)| {
                 ids.iter().map(|id| (region.clone(), id.clone())).collect::<Vec<_>>()
             };
@@ -124,6 +127,15 @@ impl Proof {
             };
             self.names.get(region).is_some_and(|name| name == origin.name) && self.lived(origin.created) && is_source
         };
+        self.images.contains(&pair(region, id)) || is_asked_for()
+    }
+
+    /// Returns whether an image of another account is the build's copy for that account. Either the journal has its id.
+    /// Or it has this name, and was copied from the build's image in the same Region while the build ran.
+    #[must_use]
+    pub fn has_copy(&self, region: &str, id: &str, name: &str, origin: Origin<'_>) -> bool {
+        let is_source = |id: &str| self.images.contains(&pair(region, id));
+        let is_asked_for = || origin.name == name && self.lived(origin.created) && origin.image.is_some_and(is_source);
         self.images.contains(&pair(region, id)) || is_asked_for()
     }
 
@@ -224,6 +236,24 @@ mod tests {
         assert!(asked.has_image(HOME, "ami-9", of_instance), "whatever its instance was launched from");
         assert!(!asked.has_image(HOME, "ami-9", Origin { instance: Some("i-7"), ..of_instance }));
         assert!(!asked.has_image(HOME, "ami-9", Origin { instance: None, ..of_instance }), "a copy");
+    }
+
+    #[test]
+    fn another_accounts_copy_is_tied_by_its_id_or_by_name_time_and_source_together() {
+        let proof = proof();
+        let made =
+            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
+        assert!(proof.has_copy(HOME, "ami-9", "web 1", made));
+        assert!(proof.has_copy(HOME, "ami-1", "web 1", Origin::default()), "the journal has it");
+        assert!(!proof.has_copy(AWAY, "ami-9", "web 1", made), "the source is in another Region");
+        for other in [
+            Origin { name: "web 2", ..made },
+            Origin { created: time("2026-11-24T05:00:00Z"), ..made },
+            Origin { image: Some("ami-7"), ..made },
+            Origin { image: None, ..made },
+        ] {
+            assert!(!proof.has_copy(HOME, "ami-9", "web 1", other), "{other:?}");
+        }
     }
 
     #[test]

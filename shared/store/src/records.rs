@@ -189,6 +189,9 @@ pub struct ImageRecord {
     /// AMI id per Region.
     #[serde(default)]
     pub amis: BTreeMap<String, String>,
+    /// AMIs that other accounts own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<OwnedCopy>,
     /// Snapshot ids per Region.
     #[serde(default)]
     pub snapshots: BTreeMap<String, Vec<String>>,
@@ -203,6 +206,18 @@ pub struct ImageRecord {
     /// Whether this is no image, but a run that has only tested the AMI `source_image`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_verification: bool,
+}
+
+/// An AMI that another account owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnedCopy {
+    /// Id of the account.
+    pub account: String,
+    /// Its Region.
+    pub region: String,
+    /// AMI id.
+    pub ami: String,
 }
 
 /// Why a build failed: in which state, and what AWS or the step said.

@@ -10,6 +10,12 @@ use crate::stack::{SHOWN, Stack};
 pub(crate) struct Resource {
     pub(crate) id: String,
     pub(crate) region: String,
+    pub(crate) account: String,
+    /// Accounts with a launch permission.
+    #[serde(default, rename = "sharedWith")]
+    pub(crate) shared_with: Vec<String>,
+    #[serde(default)]
+    pub(crate) encrypted: bool,
     #[serde(default)]
     pub(crate) source: bool,
     #[serde(default)]

@@ -176,6 +176,11 @@ impl Stack {
     /// A call by the AWS CLI as the account's root; its answer, null when it has none. None where the CLI is not to be had
     /// from PyPI, unless `GOLDSMITH_REQUIRE_E2E=1`.
     pub(crate) fn aws_cli(&self, arguments: &[&str]) -> Option<Value> {
+        self.aws_cli_as(self.0.description["accessKey"].as_str().unwrap(), arguments)
+    }
+
+    /// The same as the root of another account.
+    pub(crate) fn aws_cli_as(&self, root: &str, arguments: &[&str]) -> Option<Value> {
         let text = |key: &str| self.0.description[key].as_str().unwrap();
         let Some(python) = crate::venv::python("aws_cli", AWS_CLI) else {
             assert!(std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_none(), "the AWS CLI does not come from PyPI");
@@ -185,7 +190,7 @@ impl Stack {
         let mut aws = Command::new(python);
         aws.args(["-m", "awscli"]).args(arguments).args(["--output", "json"]);
         aws.args(["--region", text("region"), "--endpoint-url", text("endpointUrl")]);
-        aws.env("AWS_ACCESS_KEY_ID", text("accessKey")).env("AWS_SECRET_ACCESS_KEY", text("secretKey"));
+        aws.env("AWS_ACCESS_KEY_ID", root).env("AWS_SECRET_ACCESS_KEY", text("secretKey"));
         aws.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
         let output = aws.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

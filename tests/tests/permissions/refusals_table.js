@@ -52,6 +52,12 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     "it reads by key, never all": { action: "dynamodb:Scan" },
     "the table itself is not its": { action: "dynamodb:DeleteTable" },
   });
+  const target = (name) => `arn:aws:iam::${STRANGER}:role/${name}`;
+  const enters = (role) => allow(role, "sts:AssumeRole", target(`${stack}-target-${HOME}`), {}, {
+    "the role of another stack": { resource: target(`another-target-${HOME}`) },
+    "the role of the stack of the same name in another Region": { resource: target(`${stack}-target-${ELSEWHERE}`) },
+    "any other role of that account": { resource: target("Admin") },
+  });
   const keys = (...all) => ({ "aws:TagKeys": all });
   const sources = (...all) => ({ "events:source": all });
   const removes = (role) => [
@@ -147,6 +153,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   });
 
   return [
+    ...["PlanRole", "DistributeRole", "FinishRole", "ReapRole"].map(enters),
     allow("LaunchRole", "ec2:RunInstances", ec2("instance"), { ...marked, ...tokens }, {
       "an instance of nobody's": { context: tokens },
       "one that counts as another stack's": { context: { ...mismarked, ...tokens } },

@@ -7,7 +7,7 @@ use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
-use crate::image_delete::delete;
+use crate::image_delete::{delete, stays};
 use crate::output;
 use crate::references::Reference;
 use crate::render::{columns, status};
@@ -27,6 +27,7 @@ pub(super) async fn run(
     for (region, ami) in &image.amis {
         output::say(&format!("{region}  {ami}"));
     }
+    image.copies.iter().for_each(|copy| output::say(&stays(copy)));
     if !consents(&format!("Delete {} and its snapshots?", image.image), "nothing was deleted", yes)? {
         output::say("Nothing was deleted.");
         return Ok(Exit::Success);
@@ -81,11 +82,12 @@ fn refuse_referred_to(
 mod tests {
     use goldsmith_cloud::fake::{Fault, HOME};
     use goldsmith_cloud::{Images as _, Kind, LaunchPermission};
-    use goldsmith_store::{ImageLife, ImageRecord};
+    use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy};
     use serde_json::json;
 
     use super::{refuse_unpublished, run};
     use crate::image_delete::delete;
+    use crate::output::Show as _;
     use crate::testing::{Stack, globals};
 
     async fn image(stack: &Stack) -> ImageRecord {
@@ -121,6 +123,18 @@ mod tests {
         let left = stack.cloud.inventory();
         assert!(left.region(HOME).images.is_empty() && left.region("us-east-1").images.is_empty(), "{left:?}");
         assert!(left.region(HOME).snapshots.is_empty() && left.region("us-east-1").snapshots.is_empty(), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_another_account_owns_stays_and_is_named() {
+        let stack = published().await;
+        let copy = OwnedCopy { account: "222233334444".to_owned(), region: HOME.to_owned(), ami: "ami-9".to_owned() };
+        let record = ImageRecord { copies: vec![copy], ..image(&stack).await };
+        let lines = delete(&stack.connection, &record, &[]).await.unwrap().lines(&globals(""));
+        let stays =
+            format!("stays    {HOME}  ami-9  account 222233334444 owns this copy; only that account deletes it");
+        assert!(lines.contains(&stays), "{lines:?}");
+        assert!(stack.cloud.effects().iter().all(|effect| effect.detail != "ami-9"), "{:?}", stack.cloud.effects());
     }
 
     #[tokio::test]

@@ -45,3 +45,10 @@ pub fn with_keys(config: &SdkConfig, access_key: &str, secret_key: &str) -> SdkC
     let keys = Credentials::new(access_key, secret_key, None, None, "given");
     config.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build()
 }
+
+/// Returns the same configuration with the keys of a role's session.
+#[must_use]
+pub fn with_session(config: &SdkConfig, access_key: &str, secret_key: &str, token: &str) -> SdkConfig {
+    let keys = Credentials::new(access_key, secret_key, Some(token.to_owned()), None, "assumed");
+    config.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build()
+}

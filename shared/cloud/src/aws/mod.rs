@@ -22,7 +22,7 @@ mod services;
 pub use aws_config::SdkConfig;
 
 pub use commands::SsmCommands;
-pub use config::{sdk_config, with_keys};
+pub use config::{sdk_config, with_keys, with_session};
 pub use events::EventBridge;
 pub use executions::StepFunctions;
 pub use failure::{failure, incomplete, known, malformed};

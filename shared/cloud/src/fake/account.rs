@@ -18,7 +18,7 @@ const VPC: &str = "vpc-1";
 /// Settings of the account that tests change.
 #[derive(Debug, Clone, Default)]
 pub struct AccountSettings {
-    /// Regions that exist and are not enabled.
+    /// Regions that exist and are not enabled, those of other accounts as [`super::place`] names them.
     pub disabled_regions: BTreeSet<String>,
     /// Regions in which images may not be made public.
     pub without_public_images: BTreeSet<String>,
@@ -37,6 +37,8 @@ pub struct AccountSettings {
     pub vpcs: BTreeMap<String, String>,
     /// The letter of a subnet's zone; `a` if a test sets none.
     pub zones: BTreeMap<String, char>,
+    /// Accounts in which the stack's role does not exist.
+    pub closed_accounts: BTreeSet<String>,
     /// Instance types with the letter of a zone that does not have them.
     pub not_offered: BTreeSet<(String, char)>,
 }

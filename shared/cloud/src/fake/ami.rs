@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::call::{ACCOUNT, Call, alias_of};
 use super::pace::{Looks, Pace};
+use super::target_accounts::account_in;
 use super::world::{Region, World};
 use crate::{
     BlockDevice, Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Protection, Result,
@@ -189,7 +190,11 @@ impl World {
             }
             return Ok(record.image.id.clone());
         }
-        let source = self.region(&request.source_region).usable_image(call, &request.source_image)?.clone();
+        let from = self.region(&request.source_region);
+        if let Some(account) = account_in(call.region) {
+            from.lets_copy(call, &request.source_image, account)?;
+        }
+        let source = from.usable_image(call, &request.source_image)?.clone();
         let pace = self.pace;
         let region = self.region(call.region);
         region.free_name(call, &request.name)?;
@@ -247,6 +252,19 @@ impl Region {
             return Err(call.error(Kind::WrongState, "InvalidAMIID.Unavailable", format!("{id} is not available")));
         }
         Ok(image)
+    }
+
+    /// Checks that another account may copy an image: it needs the launch permission, and the permission for each
+    /// snapshot (EC2 user guide, "Copy an Amazon EC2 AMI").
+    fn lets_copy(&self, call: Call<'_>, id: &str, account: &str) -> Result<()> {
+        let shared = self.images.get(id).filter(|record| record.permission.users.iter().any(|user| user == account));
+        let record = shared.ok_or_else(|| unknown_image(call, id))?;
+        let may_read = |id: &String| self.snapshots.get(id).is_some_and(|one| one.shared_with.contains(account));
+        if record.image.snapshots.iter().all(may_read) {
+            return Ok(());
+        }
+        let message = "You do not have permission to access the storage of this ami";
+        Err(call.error(Kind::Invalid, "InvalidRequest", message))
     }
 
     /// Returns an image of this account, to change it.

@@ -117,6 +117,29 @@ impl Images for FakeCloud {
         Ok(())
     }
 
+    async fn unshare(&self, region: &str, id: &str, users: &[String]) -> Result<()> {
+        let call = Call::new("ModifyImageAttribute", region);
+        self.effect(call, id, |world| {
+            world.region(region).own_image(call, id)?.permission.users.retain(|user| !users.contains(user));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn unshare_snapshots(&self, region: &str, ids: &[String], users: &[String]) -> Result<()> {
+        for id in ids {
+            let call = Call::new("ModifySnapshotAttribute", region);
+            self.effect(call, id, |world| {
+                let unknown = || call.error(Kind::NotFound, "InvalidSnapshot.NotFound", format!("no snapshot {id}"));
+                let record = world.region(region).snapshots.get_mut(id).ok_or_else(unknown)?;
+                record.shared_with.retain(|user| !users.contains(user));
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     async fn deprecate(&self, region: &str, id: &str, at: &str) -> Result<()> {
         let call = Call::new("EnableImageDeprecation", region);
         self.effect(call, id, |world| {

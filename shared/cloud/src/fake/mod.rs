@@ -25,6 +25,7 @@ mod outcome;
 mod pace;
 mod parameters;
 mod schedules;
+mod target_accounts;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -40,6 +41,7 @@ pub use functions::Wakeup;
 pub use inventory::{Inventory, RegionInventory};
 pub use outcome::Outcome;
 pub use pace::{NEVER, Pace};
+pub use target_accounts::place;
 pub use world::Requests;
 
 use crate::{Cloud, Result};
@@ -68,6 +70,7 @@ impl FakeCloud {
             machines: fake.clone(),
             account: fake.clone(),
             images: fake.clone(),
+            target_accounts: fake.clone(),
             keys: fake.clone(),
             templates: fake.clone(),
             commands: fake.clone(),

@@ -10,7 +10,7 @@ use super::draft::Context;
 use super::{Kind, fields};
 use crate::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
-    SsmParameter, check_region, placeholder,
+    SsmParameter, TargetAccount, check_region, placeholder,
 };
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
@@ -96,12 +96,13 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
         let message = "EC2 deprecates a public AMI after two years at the latest: use at most P730D";
         context.reader.error(node.span, "out-of-range", message);
     }
+    let target_accounts = target_accounts(context, &mut map);
     let protection = map.optional("deregistrationProtection");
     let deregistration_protection = protection.and_then(|node| protection::read(context, node));
     let kms_key_id = fields::text(&mut context.reader, &mut map, "kmsKeyId");
     if let Some(node) = map.optional("kmsKeyId")
         && kms_key_id.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs"))
-        && !launch_permission.is_empty()
+        && (!launch_permission.is_empty() || !target_accounts.is_empty())
     {
         let message = "an AMI that is encrypted with AWS's own key `alias/aws/ebs` cannot be shared";
         context.reader.error(node.span, "wrong-value", message);
@@ -114,6 +115,7 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
         ami_tags,
         launch_permission,
         share_snapshots,
+        target_accounts,
         deprecate_after_days,
         deregistration_protection,
         kms_key_id,
@@ -133,15 +135,41 @@ fn share_snapshots(context: &mut Context<'_, '_>, map: &mut MapReader<'_>, with:
     shares
 }
 
+/// Reads the accounts that get copies of their own.
+fn target_accounts(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Vec<TargetAccount> {
+    let items = map.optional("targetAccounts").and_then(|node| context.reader.list(node, "`targetAccounts`"));
+    let mut accounts: Vec<TargetAccount> = Vec::new();
+    for item in items.unwrap_or_default() {
+        let Some(mut map) = context.reader.map(item, "a target account") else { continue };
+        let node = map.required(&mut context.reader, "account");
+        let account = node.and_then(|node| Some((node, context.reader.text(node, "`account`")?.value)));
+        let kms_key = fields::text(&mut context.reader, &mut map, "kmsKey");
+        map.finish(&mut context.reader);
+        let Some((node, account)) = account else { continue };
+        if !is_account(&account) {
+            let message = format!("`{account}` is not an account id of 12 digits");
+            context.reader.error(node.span, "wrong-value", message);
+        } else if accounts.iter().any(|other| other.account == account) {
+            let message = format!("the account `{account}` is in `targetAccounts` twice");
+            context.reader.error(node.span, "duplicate", message);
+        }
+        accounts.push(TargetAccount { account, kms_key });
+    }
+    accounts
+}
+
+fn is_account(id: &str) -> bool {
+    id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())
+}
+
 fn launch_permission(context: &mut Context<'_, '_>, node: &Node) -> Option<LaunchPermission> {
     let reader = &mut context.reader;
     let mut map = reader.map(node, "`launchPermission`")?;
-    let account = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
     let arn = |part: &'static str| {
         move |arn: &str| arn.starts_with("arn:") && arn.contains(":organizations::") && arn.contains(part)
     };
     let permission = LaunchPermission {
-        user_ids: fields::texts(reader, &mut map, "userIds", account, "an account id of 12 digits"),
+        user_ids: fields::texts(reader, &mut map, "userIds", is_account, "an account id of 12 digits"),
         user_groups: fields::texts(reader, &mut map, "userGroups", |group| group == "all", "`all`"),
         organization_arns: fields::texts(
             reader,
@@ -219,6 +247,22 @@ mod tests {
         let found = read.map_err(|found| found.iter().map(|one| one.message.clone()).collect::<String>())?;
         let ami = &found.distributions[0].distributions[0].ami_distribution_configuration;
         Ok((ami.share_snapshots, ami.deprecate_after_days))
+    }
+
+    #[test]
+    fn a_target_account_has_an_id_and_occurs_once() {
+        let one = "{account: '222233334444', kmsKey: alias/images}";
+        assert!(ami(&format!("{{targetAccounts: [{one}, {{account: '333344445555'}}]}}")).is_ok());
+        for (accounts, expected) in [
+            (format!("[{one}, {one}]"), "the account `222233334444` is in `targetAccounts` twice"),
+            ("[{account: '2222'}]".to_owned(), "`2222` is not an account id of 12 digits"),
+            ("[{kmsKey: alias/images}]".to_owned(), "`account` of a target account is missing"),
+        ] {
+            let message = ami(&format!("{{targetAccounts: {accounts}}}")).unwrap_err();
+            assert!(message.contains(expected), "{accounts}: {message}");
+        }
+        let message = ami(&format!("{{targetAccounts: [{one}], kmsKeyId: alias/aws/ebs}}")).unwrap_err();
+        assert_eq!(message, "an AMI that is encrypted with AWS's own key `alias/aws/ebs` cannot be shared");
     }
 
     #[test]

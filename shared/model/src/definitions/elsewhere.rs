@@ -35,7 +35,7 @@ const KEYS: [(Kind, &str, &str); 30] = [
     (Kind::InfrastructureConfiguration, "subnetId", "write `subnetIds: [subnet-…]`"),
     (Kind::InfrastructureConfiguration, "tags", NO_TAGS),
     (Kind::DistributionConfiguration, "tags", NO_TAGS),
-    (Kind::DistributionConfiguration, "targetAccountIds", "share the AMI with `launchPermission: {userIds: […]}`"),
+    (Kind::DistributionConfiguration, "targetAccountIds", "write `targetAccounts: [{account: …}]`"),
     (
         Kind::DistributionConfiguration,
         "accountId",

@@ -89,6 +89,7 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
     let makes: &[&str] = match kind {
         EffectKind::Instance { .. } => &["RunInstances"],
         EffectKind::Image => &["CreateImage", "CopyImage"],
+        EffectKind::TargetImage { .. } => &["CopyImage"],
         EffectKind::Command { .. } => &["SendCommand"],
         EffectKind::Parameter { .. } => &["PutParameter"],
         EffectKind::TemplateVersion { .. } => &["CreateLaunchTemplateVersion"],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_cloud::{Protection, Tags};
+use goldsmith_cloud::{Images, Protection, Tags};
 use goldsmith_model::DeregistrationProtection;
 use goldsmith_store::{BuildRecord, Keep};
 
@@ -25,7 +25,14 @@ pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Ke
     }
     let tags: Tags = expiry.into_iter().chain(status::of_kept(record, keep)).collect();
     for planned in record.plan.regions.iter().filter(|_| !kept.images.is_empty()) {
-        tagged = tagged.and(tag_images(context, record, &planned.region, &kept.images, &tags).await);
+        let images = &*context.cloud.images;
+        tagged = tagged.and(tag_images(images, record, &planned.region, &kept.images, &tags).await);
+        for target in &planned.target_accounts {
+            tagged = tagged.and(match context.cloud.target_accounts.enter(&target.account).await {
+                Ok(other) => tag_images(&*other.images, record, &planned.region, &kept.images, &tags).await,
+                Err(error) => Err(error),
+            });
+        }
         if *keep == Keep::Published {
             tagged = tagged.and(protect_images(context, record, &planned.region, &kept.images).await);
         }
@@ -34,13 +41,12 @@ pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Ke
 }
 
 async fn tag_images(
-    context: &Context,
+    images: &dyn Images,
     record: &BuildRecord,
     region: &str,
     kept: &BTreeSet<String>,
     tags: &Tags,
 ) -> goldsmith_cloud::Result<()> {
-    let images = &context.cloud.images;
     for image in images.tagged(region, TAG_BUILD, &record.build).await? {
         let is_marked = tags.iter().all(|(key, value)| image.tags.get(key) == Some(value));
         if kept.contains(&image.id) && !is_marked {

@@ -3,10 +3,12 @@
 //! A tag only says where to look. A resource that is found is removed only if the journal, or what EC2 says about the
 //! call that made it, ties it to the build ([`Proof`]). All else is left to [`crate::events::reap`], which reports it.
 
+mod targets;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
+use goldsmith_cloud::{Image, Images, Instance, Parameter, Snapshot, Tags, Volume};
 use goldsmith_store::{BuildRecord, Effect, EffectKind, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
@@ -33,6 +35,9 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
         (_, None) => {}
         (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
         (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
+        (EffectKind::TargetImage { account }, Some(id)) => {
+            cloud.target_accounts.enter(account).await?.images.deregister(&effect.region, id).await?;
+        }
         (EffectKind::Command { .. }, Some(id)) => cloud.commands.cancel(&effect.region, id).await?,
     }
     Ok(())
@@ -145,12 +150,14 @@ pub(crate) async fn undo_build(
         undoing.hold(&effects);
     }
     undoing.made(&effects).await?;
-    let unknown = effects.iter().any(|effect| is_open(effect) && (effect.kind.is_instance() || effect.kind.is_image()));
+    let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_image() || kind.target_account().is_some();
+    let unknown = effects.iter().any(|effect| is_open(effect) && has_tags(&effect.kind));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;
         }
         undoing.tagged().await?;
+        undoing.of_targets(&effects).await?;
     }
     Ok(Undone { is_putting, left: undoing.left })
 }
@@ -175,7 +182,7 @@ pub(crate) async fn remove_found(
         undoing.remove_instances(&region, found.instances).await?;
         undoing.remove_volumes(&region, found.volumes).await?;
         let kept = undoing.remove_images(&region, found.images).await?;
-        undoing.remove_snapshots(&region, found.snapshots, &kept).await?;
+        undoing.remove_snapshots(&*context.cloud.images, &region, found.snapshots, &kept).await?;
     }
     Ok((undoing.found, undoing.left))
 }
@@ -256,7 +263,7 @@ impl<'a> Undoing<'a> {
             let Some(id) = &effect.id else { continue };
             // A command ends with its instance. Only a command on a kept instance would run on.
             let needed = match effect.kind {
-                EffectKind::Instance { .. } | EffectKind::Image => {
+                EffectKind::Instance { .. } | EffectKind::Image | EffectKind::TargetImage { .. } => {
                     let keeps = [&self.keep.images, &self.keep.instances, &self.held];
                     keeps.iter().all(|kept| !kept.contains(id))
                 }
@@ -331,7 +338,7 @@ impl<'a> Undoing<'a> {
         let kept = self.remove_images(region, tagged).await?;
         let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "snapshots")? else { return Ok(()) };
-        self.remove_snapshots(region, tagged, &kept).await
+        self.remove_snapshots(&**images, region, tagged, &kept).await
     }
 
     /// Removes images, and returns the snapshots of those that stay.
@@ -351,8 +358,13 @@ impl<'a> Undoing<'a> {
         Ok(kept_snapshots)
     }
 
-    async fn remove_snapshots(&mut self, region: &str, tagged: Vec<Snapshot>, kept: &BTreeSet<String>) -> Result<()> {
-        let images = &self.context.cloud.images;
+    async fn remove_snapshots(
+        &mut self,
+        images: &dyn Images,
+        region: &str,
+        tagged: Vec<Snapshot>,
+        kept: &BTreeSet<String>,
+    ) -> Result<()> {
         for snapshot in tagged.into_iter().filter(|snapshot| self.context.config.owns(&snapshot.tags)) {
             let is_own = self.proof.has_snapshot(region, &snapshot.id, &snapshot.description, snapshot.started);
             if is_own && !kept.contains(&snapshot.id) {

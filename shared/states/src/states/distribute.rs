@@ -1,11 +1,14 @@
-//! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, and shares it.
+//! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, and shares it. Then other accounts
+//! get their own copies of it there.
 //!
 //! Input: the AMI of Snapshot, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
-//! the AMI already is. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
+//! the AMI already is, and a `TargetImage` effect for each of these accounts. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
 //! it means for the build.
 
+mod accounts;
+
 use async_trait::async_trait;
-use goldsmith_cloud::{ImageCopy, ImageState, LaunchPermission};
+use goldsmith_cloud::{ImageCopy, ImageState, LaunchPermission, Tags};
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
@@ -27,16 +30,24 @@ impl Waiting for DistributeRegion {
             Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
         })?;
         if planned.region == scene.record.plan.home_region {
-            return Ok(match open_up(scene, planned, &original).await? {
-                true => Progress::Done(format!("{original} is in its home Region")),
-                false => pending(planned, &original, format!("{original} is not visible yet")),
-            });
+            return open(scene, planned, &original, format!("{original} is in its home Region")).await;
         }
-        match scene.effects().await?.into_iter().find_map(|effect| effect.id) {
+        let made = scene.effects().await?.into_iter().find(|effect| effect.kind.is_image());
+        match made.and_then(|effect| effect.id) {
             Some(copy) => watch(scene, planned, &copy).await,
             None => copy(scene, planned, &original).await,
         }
     }
+}
+
+/// Opens an available AMI of this Region to others, and has it copied into the accounts that get their own.
+async fn open(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, done: String) -> Result<Progress> {
+    // The copies of other accounts come last, so once one has begun, everything else is done.
+    let is_open = scene.effects().await?.iter().any(|effect| effect.kind.target_account().is_some());
+    if !is_open && !open_up(scene, planned, id).await? {
+        return Ok(pending(planned, id, format!("{id} is not visible yet")));
+    }
+    Ok(accounts::bring(scene, planned, id).await?.map_or(Progress::Done(done), Progress::Waiting))
 }
 
 async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Progress> {
@@ -57,10 +68,7 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
     match image.state {
         ImageState::Pending => Ok(pending(planned, id, format!("{id} is being copied"))),
         ImageState::Failed => Err(failed(planned, id, &image.state_reason)),
-        ImageState::Available => Ok(match open_up(scene, planned, id).await? {
-            true => Progress::Done(format!("{id} is available")),
-            false => pending(planned, id, format!("the snapshots of {id} are not visible yet")),
-        }),
+        ImageState::Available => open(scene, planned, id, format!("{id} is available")).await,
     }
 }
 
@@ -98,11 +106,16 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
     Ok(true)
 }
 
-fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageCopy {
+/// Returns the tags of a copy in this Region.
+fn tags(scene: &Scene<'_>, planned: &PlannedRegion) -> Tags {
     let mut tags = planned.tags.clone();
     tags.extend(scene.context.tags(&scene.record));
     tags.extend(status::of_new(&scene.record));
     tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
+    tags
+}
+
+fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageCopy {
     ImageCopy {
         token: token(&[&scene.record.execution, &scene.scope.to_string()]),
         source_region: scene.home().to_owned(),
@@ -110,7 +123,7 @@ fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageC
         name: planned.name.clone(),
         description: planned.description.clone(),
         kms_key_id: planned.kms_key_id.clone(),
-        tags,
+        tags: tags(scene, planned),
     }
 }
 
@@ -135,12 +148,12 @@ fn failed(planned: &PlannedRegion, id: &str, reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::fake::HOME;
+    use goldsmith_cloud::fake::{HOME, place};
     use jiff::SignedDuration;
     use serde_json::json;
 
     use crate::State;
-    use crate::testing::{AWAY, Task, check_state, reach};
+    use crate::testing::{AWAY, TARGET, Task, check_state, reach};
 
     #[tokio::test]
     async fn the_home_region_survives_every_fault() {
@@ -157,6 +170,14 @@ mod tests {
                 "ModifyImageAttribute",
                 "ModifySnapshotAttribute",
                 "EnableImageDeprecation",
+                // The other account may copy it, does so, and needs these permissions no more.
+                "ModifyImageAttribute",
+                "ModifySnapshotAttribute",
+                "CopyImage",
+                "ModifyImageAttribute",
+                "EnableImageDeprecation",
+                "ModifyImageAttribute",
+                "ModifySnapshotAttribute",
                 "SendTaskSuccess",
             ],
         )
@@ -194,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn every_ami_is_marked_for_imdsv2() {
         let stack = reach(&Task::new(State::Publish)).await;
-        for region in [HOME, AWAY] {
+        for region in [HOME, AWAY, &place(AWAY, TARGET)] {
             let images = stack.inventory().region(region).images;
             assert!(images.keys().all(|id| stack.cloud.requires_imdsv2(region, id)), "{region}: {images:?}");
             assert_eq!(images.len(), 1);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use goldsmith_cloud::Parameter;
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
-    BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, Keep, PreviousParameter, Scope, stamp,
+    BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, Keep, OwnedCopy, PreviousParameter, Scope, stamp,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -48,6 +48,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     let named =
         if record.plan.overridden { Named::default() } else { name_image(context, record, start, &amis).await? };
     let snapshots = snapshots(context, &amis).await?;
+    let copies = copies(context, record, &good).await?;
     let image = ImageRecord {
         image: record.image.clone(),
         build: record.build.clone(),
@@ -58,6 +59,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         input_digest: record.plan.input_digest.clone(),
         overridden: record.plan.overridden,
         amis,
+        copies,
         snapshots,
         created_at: record.created_at.clone(),
         ended_at: Some(stamp(context.clock.now())),
@@ -136,6 +138,16 @@ pub(crate) async fn amis(
         .filter(|effect| good.contains(&effect.region))
         .filter_map(|effect| Some((effect.region, effect.id?)))
         .collect())
+}
+
+/// Returns the AMIs of other accounts in each good Region, from the journal.
+async fn copies(context: &Context, record: &BuildRecord, good: &BTreeSet<String>) -> Result<Vec<OwnedCopy>> {
+    let effects = context.store.all_effects(&record.build).await?;
+    let copy = |effect: Effect| {
+        let account = effect.kind.target_account()?.to_owned();
+        Some(OwnedCopy { account, region: effect.region, ami: effect.id? })
+    };
+    Ok(effects.into_iter().filter(|effect| good.contains(&effect.region)).filter_map(copy).collect())
 }
 
 async fn snapshots(context: &Context, amis: &BTreeMap<String, String>) -> Result<BTreeMap<String, Vec<String>>> {

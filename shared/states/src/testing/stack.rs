@@ -18,6 +18,8 @@ use crate::{Clock, Config, Context, Nonce, SsmAgent, TAG_HOME, TAG_STACK};
 
 /// The second Region.
 pub(crate) const AWAY: &str = "us-east-1";
+/// The account that gets a copy of its own there.
+pub(crate) const TARGET: &str = "222233334444";
 /// Build id of every test.
 pub(crate) const BUILD: &str = "web-0123456789abcdef-1";
 
@@ -68,6 +70,7 @@ distributions:
       launchPermission: {userIds: ["111122223333"]}
       shareSnapshots: true
       deprecateAfter: P90D
+      targetAccounts: [{account: "222233334444"}]
 ---
 kind: ImagePipeline
 name: web

@@ -25,6 +25,7 @@ mod sources;
 mod starts;
 mod stops;
 mod strangers;
+mod targets;
 mod uninvited;
 mod verify;
 
@@ -60,6 +61,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         verify::CASES,
         lifecycle::CASES,
         organisation::CASES,
+        targets::CASES,
         definitions::CASES,
         image_life::CASES,
         instances::CASES,

@@ -160,6 +160,13 @@ const AMI: &[Key] = &[
         "Whether the accounts in `userIds` and `userGroups` may also use the image's snapshots, and so copy the image.",
     ),
     Key::optional(
+        "targetAccounts",
+        Form::Maps(TARGET_ACCOUNT),
+        "",
+        "Accounts that get a copy of their own in this Region. Each of them has deployed `target-account.yaml` \
+         ([how](deploy.md#copies-that-other-accounts-own)).",
+    ),
+    Key::optional(
         "deprecateAfter",
         Form::Text,
         "never",
@@ -179,6 +186,16 @@ const AMI: &[Key] = &[
         Form::Text,
         "encrypted as the source image is",
         "Id, ARN or alias of the KMS key of the copy in this Region.",
+    ),
+];
+
+const TARGET_ACCOUNT: &[Key] = &[
+    Key::required("account", Form::Text, "Account id of 12 digits, in quotes."),
+    Key::optional(
+        "kmsKey",
+        Form::Text,
+        "encrypted as this Region's AMI is, with that account's default key",
+        "Id, ARN or alias of a KMS key of that account in this Region.",
     ),
 ];
 

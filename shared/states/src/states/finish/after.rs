@@ -172,6 +172,7 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "status": image.status,
         "cause": image.cause,
         "amis": image.amis,
+        "copies": image.copies,
         "tested": image.is_verification.then_some(&image.source_image),
         "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,

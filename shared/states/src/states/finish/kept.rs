@@ -40,7 +40,8 @@ pub(super) async fn kept(
         Keep::Nothing => {}
         Keep::Published => {
             kept.parameters = true;
-            kept.images = image.amis.values().cloned().collect();
+            let copies = image.copies.iter().map(|copy| &copy.ami);
+            kept.images = image.amis.values().chain(copies).cloned().collect();
         }
         Keep::Images { .. } => {
             kept.images = kept_amis(context, record).await?.into_values().collect();

@@ -101,6 +101,7 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
                     "tags",
                     "kmsKeyId",
                     "launchPermission",
+                    "targetAccounts",
                     "protection",
                     "parameters",
                     "launchTemplates",

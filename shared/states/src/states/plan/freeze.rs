@@ -112,6 +112,7 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
         kms_key_id: ami.kms_key_id.clone(),
         launch_permission: ami.launch_permission.clone(),
         share_snapshots: ami.share_snapshots,
+        target_accounts: ami.target_accounts.clone(),
         deprecate_at: ami
             .deprecate_after_days
             .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),

@@ -7,6 +7,7 @@ mod keys;
 mod network;
 mod regions;
 mod sharing;
+mod targets;
 mod templates;
 
 use goldsmith_cloud::{CloudError, Image};
@@ -43,6 +44,7 @@ impl Examined {
 /// What the checks look at.
 struct Look<'b> {
     context: &'b Context,
+    viewer: Viewer,
     inputs: &'b Inputs,
     source: Option<&'b Image>,
     types: Option<&'b Types>,
@@ -69,7 +71,7 @@ pub(super) async fn examine(
     let image = next_image(context, &inputs).await?;
     let regions = regions_of(&inputs, &image, now);
     let (source, types) = (source.as_ref(), types.as_ref());
-    let look = Look { context, inputs: &inputs, source, types, regions: &regions };
+    let look = Look { context, viewer, inputs: &inputs, source, types, regions: &regions };
     network::check(&look, findings).await?;
     // A verification maps no devices and makes no image.
     if !inputs.is_verification {
@@ -92,6 +94,7 @@ fn regions_of(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedR
     let mut regions = freeze::regions(inputs, image, now);
     for region in regions.iter_mut().filter(|_| inputs.overridden) {
         region.launch_permission = Default::default();
+        region.target_accounts.clear();
         region.parameters.clear();
         region.launch_templates.clear();
     }

@@ -371,6 +371,37 @@ pub enum Problem {
         /// The key.
         key: String,
     },
+    /// The stack cannot take on its role in an account that is to get a copy of its own. STS does not say whether the
+    /// role is missing, or whether it does not trust this stack.
+    #[error("the image is to be copied into account {account}, but the stack's role there cannot be assumed: {error}")]
+    #[strum(
+        message = "deploy `target-account.yaml` in that account with this stack's name, Region and roles, or remove the \
+                   account from `targetAccounts`"
+    )]
+    TargetAccountClosed {
+        /// The account.
+        account: String,
+        /// AWS's error.
+        error: String,
+    },
+    /// The stack's own account is to get a copy of its own. It already owns the image.
+    #[error("the image is to be copied into account {account} in {region}, which is the stack's own account")]
+    #[strum(message = "remove the account from `targetAccounts`")]
+    TargetAccountOwn {
+        /// The account.
+        account: String,
+        /// The Region.
+        region: String,
+    },
+    /// The image is to be copied into another account in a Region that is not enabled in that account.
+    #[error("the image is to be copied into account {account} in {region}, which is not enabled in that account")]
+    #[strum(message = "enable the Region in that account, or remove the account from that Region's `targetAccounts`")]
+    TargetRegionDisabled {
+        /// The account.
+        account: String,
+        /// The Region.
+        region: String,
+    },
     /// A KMS key that the definitions name does not exist in its Region: each Region has keys of its own.
     #[error("there is no KMS key {key} in {region}")]
     #[strum(message = "name a key of that Region")]

@@ -43,7 +43,7 @@ pub(super) async fn check(
 ) -> Result<()> {
     let region = &planned.region;
     let (key, in_region) = (|| name.to_owned(), || region.clone());
-    let is_shared = names_others(&planned.launch_permission);
+    let is_shared = names_others(planned);
     let of_aws = || Problem::SharedWithAwsKey { region: in_region(), key: key() };
     if is_aws_key(name) {
         // AWS makes its own key when it is first used, so that this name always stands for a key that works.

@@ -23,8 +23,7 @@ pub(super) struct Encryption {
 /// Returns how the image is encrypted in the home Region; `None` if the image is not shared, or if the encryption
 /// cannot be read.
 pub(super) async fn at_home(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<Option<Encryption>> {
-    let is_shared = |planned: &PlannedRegion| !planned.launch_permission.is_empty();
-    let (Some(source), Some(first)) = (look.source, look.regions.iter().find(|planned| is_shared(planned))) else {
+    let (Some(source), Some(first)) = (look.source, look.regions.iter().find(|planned| is_for_others(planned))) else {
         return Ok(None);
     };
     let region = &look.inputs.home_region;
@@ -63,7 +62,7 @@ pub(super) async fn check(
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let permission = &planned.launch_permission;
-    if permission.is_empty() {
+    if !is_for_others(planned) {
         return Ok(());
     }
     let (account, region) = (&look.context.cloud.account, &planned.region);
@@ -100,7 +99,7 @@ pub(super) async fn check(
         findings.push(place().has(Problem::NeverPublic { region: region.clone(), obstacle }));
     }
     match by_default {
-        Some(default) if default.is_managed_by_aws() && names_others(permission) => {
+        Some(default) if default.is_managed_by_aws() && names_others(planned) => {
             findings.push(place().has(Problem::SharedWithAwsKey { region: region.clone(), key: default.key }));
             Ok(())
         }
@@ -111,7 +110,13 @@ pub(super) async fn check(
     }
 }
 
+/// Returns whether anybody else gets the image, or a copy of it.
+fn is_for_others(planned: &PlannedRegion) -> bool {
+    !planned.launch_permission.is_empty() || !planned.target_accounts.is_empty()
+}
+
 /// Returns whether accounts, organizations or units are named.
-pub(super) fn names_others(permission: &LaunchPermission) -> bool {
-    !LaunchPermission { user_groups: Vec::new(), ..permission.clone() }.is_empty()
+pub(super) fn names_others(planned: &PlannedRegion) -> bool {
+    let named = LaunchPermission { user_groups: Vec::new(), ..planned.launch_permission.clone() };
+    !named.is_empty() || !planned.target_accounts.is_empty()
 }

@@ -6,7 +6,7 @@ mod scene;
 use std::path::Path;
 use std::sync::Arc;
 
-use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME};
+use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME, place};
 use goldsmith_cloud::{DefaultEncryption, KeyUsers, Kind};
 use goldsmith_model::definitions::{Draft, SourceFile};
 use goldsmith_model::{Ebs, LaunchPermission};
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use self::scene::{Scene, accounts, encrypted, everyone, names, with_key};
 use crate::states::plan::resolve::Viewer;
-use crate::testing::AWAY;
+use crate::testing::{AWAY, TARGET};
 
 /// A change that makes one problem.
 type SetUp = fn(&mut Scene);
@@ -77,6 +77,7 @@ const TOGETHER: &[(&str, SetUp)] = &[
     ("root-device", |scene| scene.map("/dev/sda1", Ebs { volume_size: Some(30), ..Ebs::default() })),
     ("volume-too-small", |scene| scene.map("/dev/xvda", Ebs { volume_size: Some(7), ..Ebs::default() })),
     ("ami-name-taken", |scene| drop(scene.stack.cloud.add_image(AWAY, ACCOUNT, "web 1.0.1-1"))),
+    ("ami-name-taken", |scene| drop(scene.stack.cloud.add_image(&place(AWAY, TARGET), ACCOUNT, "web 1.0.1-1"))),
     ("too-many-tags", |scene| {
         let tag = |number: usize| (format!("tag-{number}"), String::new());
         scene.recipe.tags.extend((0..30).map(tag));
@@ -87,6 +88,19 @@ const TOGETHER: &[(&str, SetUp)] = &[
         scene.go_to("ap-east-1", LaunchPermission::default());
         scene.stack.cloud.set_up(|account| {
             account.disabled_regions.insert("ap-east-1".to_owned());
+        });
+    }),
+    ("target-account-closed", |scene| {
+        scene.copy_to("333344445555");
+        scene.stack.cloud.set_up(|account| {
+            account.closed_accounts.insert("333344445555".to_owned());
+        });
+    }),
+    ("target-account-own", |scene| scene.copy_to(ACCOUNT)),
+    ("target-region-disabled", |scene| {
+        scene.copy_to("444455556666");
+        scene.stack.cloud.set_up(|account| {
+            account.disabled_regions.insert(place(AWAY, "444455556666"));
         });
     }),
     ("region-unknown", |scene| _ = scene.go_to("eu-nowhere-1", LaunchPermission::default())),
@@ -309,6 +323,19 @@ async fn the_examples_have_no_problems() {
             assert_eq!(scene.findings_with(&context).await, [], "{example}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_person_who_may_not_enter_an_account_is_warned_only() {
+    let mut scene = Scene::new().await;
+    scene.viewer = Viewer::Person;
+    scene.recipe.parent_image = "ssm:/images/base".parse().unwrap();
+    scene.copy_to("333344445555");
+    scene.stack.cloud.set_up(|account| {
+        account.closed_accounts.insert("333344445555".to_owned());
+    });
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["unchecked"]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use goldsmith_cloud::fake::HOME;
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{
     AmiDistribution, BlockDeviceMapping, Distribution, DistributionConfiguration, Ebs, ExecutionInput, ImagePipeline,
-    ImageRecipe, InfrastructureConfiguration, LaunchPermission, PublishedTemplate,
+    ImageRecipe, InfrastructureConfiguration, LaunchPermission, PublishedTemplate, TargetAccount,
 };
 use serde_json::{Value, json};
 
@@ -59,6 +59,12 @@ impl Scene {
         to.ami_distribution_configuration.launch_permission = permission;
         self.distribution.distributions.push(to);
         &mut self.distribution.distributions.last_mut().unwrap().ami_distribution_configuration
+    }
+
+    /// Has another account make its own copy in the second Region.
+    pub(super) fn copy_to(&mut self, account: &str) {
+        let target = TargetAccount { account: account.to_owned(), kms_key: None };
+        self.distribution.distributions[1].ami_distribution_configuration.target_accounts.push(target);
     }
 
     /// Lets the start only test the source image.

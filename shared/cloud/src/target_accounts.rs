@@ -1,0 +1,24 @@
+//! Other accounts that get copies of their own of this stack's images.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{Account, Images, Result};
+
+/// Another account, as the stack's role in it sees it.
+#[derive(Clone)]
+pub struct TargetAccount {
+    /// Its AMIs and snapshots.
+    pub images: Arc<dyn Images>,
+    /// Its settings.
+    pub account: Arc<dyn Account>,
+}
+
+/// The accounts that have deployed `infra/target-account.yaml`.
+#[async_trait]
+pub trait TargetAccounts: Send + Sync {
+    /// `AssumeRole`. Returns the account, for at least as long as a function can run. The error has kind `Denied` if the
+    /// stack's role is not there, and also if the role does not trust the caller: STS does not say which.
+    async fn enter(&self, account: &str) -> Result<TargetAccount>;
+}
