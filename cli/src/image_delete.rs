@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::args::Globals;
 use crate::connection::Connection;
-use crate::exit::{Exit, Stop};
 use crate::output::Show;
+use crate::references::{Reference, References};
 use crate::tags::TAG_BUILD;
 
 /// An image that was deleted.
@@ -23,33 +23,52 @@ pub(crate) struct Deleted {
     snapshots_left: BTreeMap<String, Vec<String>>,
 }
 
-impl Show for Deleted {
-    fn lines(&self, _: &Globals) -> Vec<String> {
-        let amis = self.amis.iter().map(|(region, ami)| format!("deleted  {region}  {ami}"));
-        let left = self.snapshots_left.iter().flat_map(|(region, ids)| {
+impl Deleted {
+    /// Returns a line for each snapshot that stays.
+    pub(crate) fn left(&self) -> impl Iterator<Item = String> {
+        self.snapshots_left.iter().flat_map(|(region, ids)| {
             ids.iter().map(move |id| format!("stays    {region}  {id}  another AMI uses this snapshot"))
-        });
-        amis.chain(left).chain([format!("{} is deleted", self.image)]).collect()
+        })
     }
 }
 
-/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image other than the
+impl Show for Deleted {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let amis = self.amis.iter().map(|(region, ami)| format!("deleted  {region}  {ami}"));
+        amis.chain(self.left()).chain([format!("{} is deleted", self.image)]).collect()
+    }
+}
+
+/// The result of a deletion.
+#[derive(Debug)]
+pub(crate) enum Deletion {
+    /// The image is gone.
+    Done(Deleted),
+    /// Something refers to the image, so that it stays as it was.
+    Refused(Reference),
+}
+
+/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image now, other than the
 /// launch permissions of those in `unshare`. Safe to repeat: a later call continues where this one stopped.
-pub(crate) async fn delete(connection: &Connection, image: &ImageRecord, unshare: &[String]) -> Result<Deleted> {
+pub(crate) async fn delete(
+    connection: &Connection,
+    references: &References,
+    image: &ImageRecord,
+    unshare: &[String],
+) -> Result<Deletion> {
     // An image of which some AMIs may be gone must not look like a whole one. Builds do not start from it any more.
     if image.is_in_use() {
         connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
     }
-    // The caller has looked already, but somebody may have begun to use the image since then, for example while a
-    // question waited for its answer. From here on, no build can.
-    let references = connection.references().of(image).await;
+    // This look is the one that counts. The caller may have looked too, but somebody may have begun to use the image since
+    // then, for example while a question waited for its answer. From here on, no build can.
+    let references = references.of(image).await;
     let in_the_way = references.map(|found| found.into_iter().find(|one| !one.is_only_of(unshare)));
     if image.is_in_use() && !matches!(in_the_way, Ok(None)) {
         connection.store.set_life(&image.image, None).await?;
     }
     if let Some(reference) = in_the_way? {
-        let message = format!("{} was not deleted: {} refers to it now", image.image, reference.by);
-        return Err(Stop { exit: Exit::Failed, message }.into());
+        return Ok(Deletion::Refused(reference));
     }
     let mut snapshots_left = BTreeMap::new();
     let images = &connection.cloud.images;
@@ -73,7 +92,7 @@ pub(crate) async fn delete(connection: &Connection, image: &ImageRecord, unshare
         }
     }
     connection.store.set_life(&image.image, Some(ImageLife::Deleted)).await?;
-    Ok(Deleted { image: image.image.to_string(), amis: image.amis.clone(), snapshots_left })
+    Ok(Deletion::Done(Deleted { image: image.image.to_string(), amis: image.amis.clone(), snapshots_left }))
 }
 
 /// Returns the image's snapshots in a Region that EC2 still lists. An AMI that is gone no longer names them.

@@ -34,7 +34,8 @@ pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
 pub use image_switches::ImageSwitches;
 pub use images::{
-    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Snapshot, TAG_STATUS,
+    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, ListedTemplate, NewImage, PUBLISHED, Snapshot,
+    TAG_STATUS,
 };
 pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};

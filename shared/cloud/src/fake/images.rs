@@ -12,8 +12,8 @@ use super::call::{ACCOUNT, Call, account_of};
 use super::pace::{Looks, Pace};
 use super::world::Region;
 use crate::{
-    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
-    Tags,
+    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, ListedTemplate, NewImage,
+    Result, Snapshot, Tags,
 };
 
 #[async_trait]
@@ -52,8 +52,6 @@ impl Images for FakeCloud {
             let alive = machines.filter(|machine| !machine.instance.state.is_gone());
             let mut uses: Vec<ImageUse> =
                 alive.map(|machine| ImageUse::Instance(machine.instance.id.clone())).collect();
-            let named = region.launch_templates.iter().filter(|(_, image)| *image == id);
-            uses.extend(named.map(|(template, _)| ImageUse::LaunchTemplate(template.clone())));
             if let Some(LaunchPermission { users, groups, organizations, organizational_units }) =
                 region.images.get(id).map(|record| &record.permission)
             {
@@ -61,6 +59,22 @@ impl Images for FakeCloud {
                 uses.extend(all.cloned().map(ImageUse::Permission));
             }
             Ok(uses)
+        })
+        .await
+    }
+
+    async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>> {
+        self.read(Call::new("DescribeLaunchTemplates", region), |world| {
+            let all = world.region(region).launch_templates.iter();
+            Ok(all.map(|(id, (latest, _))| ListedTemplate { id: id.clone(), latest_version: *latest }).collect())
+        })
+        .await
+    }
+
+    async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>> {
+        self.read(Call::new("DescribeLaunchTemplateVersions", region), |world| {
+            world.template_looks += 1;
+            Ok(world.region(region).launch_templates.get(id).map(|(_, images)| images.clone()).unwrap_or_default())
         })
         .await
     }
@@ -162,7 +176,12 @@ impl Images for FakeCloud {
             if region.images.contains_key(id) {
                 let snapshots = region.own_image(call, id)?.image.snapshots.clone();
                 region.images.remove(id);
-                snapshots.iter().for_each(|snapshot| drop(region.snapshots.remove(snapshot)));
+                for snapshot in snapshots {
+                    // EC2 keeps a snapshot that another image uses.
+                    if region.user_of(&snapshot).is_none() {
+                        region.snapshots.remove(&snapshot);
+                    }
+                }
             }
             Ok(())
         })
@@ -239,9 +258,23 @@ impl FakeCloud {
         id
     }
 
-    /// Adds a launch template that names an image to a Region.
+    /// Adds a launch template that names an image to a Region, or a version to a launch template that exists.
     pub fn add_launch_template(&self, region: &str, id: &str, image: &str) {
-        self.world().region(region).launch_templates.insert(id.to_owned(), image.to_owned());
+        let mut world = self.world();
+        let (latest, images) = world.region(region).launch_templates.entry(id.to_owned()).or_default();
+        *latest += 1;
+        images.insert(image.to_owned());
+    }
+
+    /// Deletes a launch template.
+    pub fn remove_launch_template(&self, region: &str, id: &str) {
+        self.world().region(region).launch_templates.remove(id);
+    }
+
+    /// Returns how often the versions of a launch template were read.
+    #[must_use]
+    pub fn template_looks(&self) -> usize {
+        self.world().template_looks
     }
 
     /// Makes the next image that is created in this Region or copied into it end as `failed` with this reason.

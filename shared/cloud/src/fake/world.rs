@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) requests: Requests,
     /// The clock; `None` if the time never changes.
     pub(super) clock: Option<Box<dyn Fn() -> Timestamp + Send>>,
+    /// How often the versions of a launch template were read.
+    pub(super) template_looks: usize,
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -67,8 +69,8 @@ pub(super) struct Region {
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
     pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
-    /// The image that each launch template names.
-    pub(super) launch_templates: BTreeMap<String, String>,
+    /// The number of the latest version of each launch template, and what its versions name as their image.
+    pub(super) launch_templates: BTreeMap<String, (i64, BTreeSet<String>)>,
     pub(super) commands: BTreeMap<String, CommandRecord>,
     pub(super) parameters: BTreeMap<String, Parameter>,
     /// Values that were put and are still being checked.
