@@ -14,6 +14,7 @@ mod enable;
 mod explain;
 mod images;
 mod import;
+mod init;
 mod local;
 mod logs;
 mod pipelines;
@@ -74,6 +75,8 @@ fn without_secret(told: &str, argument: &str) -> String {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a folder of definitions to begin with.
+    Init(init::Args),
     /// Check the definitions of a folder or file and store them.
     Apply(apply::Args),
     /// Show what every instance of an image would share: keys, identities, credentials, histories.
@@ -154,6 +157,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Run(args) => run::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Import(args) => import::run(globals, args),
+        Command::Init(args) => init::run(globals, args),
         Command::Validate(args) => validate::run(globals, args),
         Command::Deploy(args) => deploy::run(globals, args).await,
         Command::Retire(args) => retire::run(globals, args).await,

@@ -126,6 +126,17 @@ fn a_build_gets_each_value_only_once_and_a_wrong_call_applies_nothing() {
 }
 
 #[test]
+fn a_new_folder_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = goldsmith(folder.path(), &["init"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "written  ./pipeline.yml\nwritten  ./components/app.yml\n");
+    assert!(goldsmith(folder.path(), &["validate", "."]).status.success());
+    let expected = "goldsmith: error: ./pipeline.yml exists already: nothing was written; name another folder, so that no file \
+                    is overwritten\n";
+    refused(&goldsmith(folder.path(), &["init"]), 2, expected);
+}
+
+#[test]
 fn an_endpoint_that_does_not_answer_is_exit_code_4() {
     let folder = tempfile::tempdir().unwrap();
     // A port that was free a moment ago: nobody listens there.
