@@ -8,6 +8,7 @@ mod clean;
 mod definitions;
 mod delete;
 mod deploy;
+mod deprecate;
 mod disable;
 mod doctor;
 mod enable;
@@ -111,6 +112,8 @@ pub(crate) enum Command {
     Disable(disable::Args),
     /// Undo `disable`.
     Enable(enable::Args),
+    /// Mark an image as deprecated, in all Regions.
+    Deprecate(deprecate::Args),
     /// Delete an image that nothing refers to, or definitions that nothing uses.
     Delete(delete::Args),
     /// Delete the images of a pipeline that are beyond its retention.
@@ -142,6 +145,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Clean(args) => clean::run(globals, args).await,
         Command::Definitions(args) => definitions::run(globals, args).await,
         Command::Delete(args) => delete::run(globals, args).await,
+        Command::Deprecate(args) => deprecate::run(globals, args).await,
         Command::Disable(args) => disable::run(globals, args).await,
         Command::Enable(args) => enable::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,

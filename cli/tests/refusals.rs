@@ -93,6 +93,7 @@ fn what_is_not_there_is_said() {
     for command in ["images", "pipelines"] {
         refused(&goldsmith(folder.path(), &[command]), 2, NO_REGION);
     }
+    refused(&goldsmith(folder.path(), &["deprecate", "web/1.0.0/1"]), 2, NO_REGION);
     let several = "goldsmith: error: only `clean` takes more than one --region\n";
     refused(&goldsmith(folder.path(), &["images", "--region", "eu-west-1", "--region", "us-east-1"]), 2, several);
 }

@@ -1,4 +1,4 @@
-//! Whether instances may be launched from an AMI.
+//! Whether instances may be launched from an AMI, and whether it is listed.
 
 use async_trait::async_trait;
 
@@ -12,4 +12,7 @@ pub trait ImageSwitches: Send + Sync {
     async fn disable(&self, region: &str, id: &str) -> Result<()>;
     /// `EnableImage`. *Effect*, safe to repeat. Fails with kind `NotFound` if the image does not exist.
     async fn enable(&self, region: &str, id: &str) -> Result<()>;
+    /// `DisableImageDeprecation`: the image no longer becomes deprecated, or is no longer deprecated. *Effect*, safe to repeat;
+    /// [`crate::Images::deprecate`] undoes it. Fails with kind `NotFound` if the image does not exist.
+    async fn undeprecate(&self, region: &str, id: &str) -> Result<()>;
 }
