@@ -92,9 +92,13 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     let mut failed = 0;
     for image in plan.going() {
-        let (lines, is_failure) = retire(&connection, &references, image, &args.unshare).await;
-        lines.iter().for_each(|line| output::say(line));
-        failed += usize::from(is_failure);
+        match retire(&connection, &references, image, &args.unshare).await {
+            Ok(lines) => lines.iter().for_each(|line| output::say(line)),
+            Err(error) => {
+                output::say(&format!("{} could not be deleted: {error:#}", image.image));
+                failed += 1;
+            }
+        }
     }
     if failed == 0 {
         return Ok(Exit::Success);
@@ -104,32 +108,24 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Err(Stop { exit: Exit::Failed, message }.into())
 }
 
-/// Deletes an image unless something keeps it now. Returns what became of it, in lines, and whether it could not be
-/// deleted: the other images are still to be deleted then.
+/// Deletes an image unless something keeps it now. Returns what became of it, in lines.
 async fn retire(
     connection: &Connection,
     references: &References,
     image: &ImageRecord,
     unshare: &[String],
-) -> (Vec<String>, bool) {
+) -> Result<Vec<String>> {
     let name = &image.image;
     // Somebody may have marked the image, or begun to use it, while the question waited for its answer. `delete` looks at
     // the references itself, right before it deletes.
-    let ended = async {
-        let kept = kept_by_tag(connection, image).await?;
-        if !kept.is_empty() {
-            return Ok(Err(kept.join("; ")));
-        }
-        Ok::<_, anyhow::Error>(match delete(connection, references, image, unshare).await? {
-            Deletion::Done(deleted) => Ok(deleted),
-            Deletion::Refused(reference) => Err(reference.by.to_string()),
-        })
-    };
-    match ended.await {
-        Ok(Ok(deleted)) => (deleted.left().chain([format!("{name} is deleted")]).collect(), false),
-        Ok(Err(why)) => (vec![format!("{name} stays: {why}")], false),
-        Err(error) => (vec![format!("{name} could not be deleted: {error:#}")], true),
+    let kept = kept_by_tag(connection, image).await?;
+    if !kept.is_empty() {
+        return Ok(vec![format!("{name} stays: {}", kept.join("; "))]);
     }
+    Ok(match delete(connection, references, image, unshare).await? {
+        Deletion::Done(deleted) => deleted.left().chain([format!("{name} is deleted")]).collect(),
+        Deletion::Refused(reference) => vec![format!("{name} stays: {}", reference.by)],
+    })
 }
 
 /// Returns the images that are beyond the retention, and why some of them stay.
