@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod show;
 mod validate;
+mod verify;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -88,6 +89,8 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Build a pipeline's image and watch the build.
     Build(build::Args),
+    /// Run a pipeline's tests on any AMI, on fresh instances.
+    Verify(verify::Args),
     /// Stop a build and wait until nothing of it is left.
     Cancel(cancel::Args),
     /// Remove the resources that a deleted stack has left in the account.
@@ -152,6 +155,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Plan(args) => plan::run(globals, args).await,
         Command::Explain(args) => explain::run(globals, args),
         Command::Build(args) => build::run(globals, args).await,
+        Command::Verify(args) => verify::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,
         Command::Pipelines(args) => pipelines::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,

@@ -192,7 +192,7 @@ impl References {
             let exists = match one.status {
                 ImageStatus::Building => true,
                 ImageStatus::Available => one.life != Some(ImageLife::Deleted),
-                ImageStatus::Failed | ImageStatus::Cancelled => false,
+                ImageStatus::Failed | ImageStatus::Cancelled | ImageStatus::Verified => false,
             };
             exists && amis.contains(&one.source_image)
         };

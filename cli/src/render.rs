@@ -1,7 +1,7 @@
 //! Small pieces of text: tables, durations, times, words of enums.
 
 use goldsmith_model::Cause;
-use goldsmith_store::{ImageRecord, User};
+use goldsmith_store::{ImageRecord, ImageStatus, User};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -76,7 +76,12 @@ pub(crate) fn cause(cause: &Cause) -> String {
 /// Returns the status of an image: that of its build, or what has become of it since then. Marks an image whose build
 /// was started with overrides, which is why it is not published.
 pub(crate) fn status(image: &ImageRecord) -> String {
-    let mark = if image.overridden { " (overridden)" } else { "" };
+    let mark = match image {
+        _ if image.overridden => " (overridden)",
+        // Without a mark, it would look like a build that has failed.
+        _ if image.is_verification && image.status != ImageStatus::Verified => " (verification)",
+        _ => "",
+    };
     let status = image.life.map_or_else(|| word(image.status), word);
     format!("{status}{mark}")
 }

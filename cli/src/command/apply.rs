@@ -1,5 +1,6 @@
 //! `goldsmith apply PATH`
 
+mod automatic;
 mod bump;
 
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use goldsmith_document::{Diagnostic, Diagnostics};
 use goldsmith_model::Name;
-use goldsmith_model::definitions::{Definitions, Draft, Reference, SourceFile, VersionPlace};
+use goldsmith_model::definitions::{Definitions, Draft, Reference, Settled, SourceFile, VersionPlace};
 use goldsmith_store::{ApplyError, Change, Outcome, Taken};
 
 use crate::args::Globals;
@@ -107,7 +108,7 @@ pub(crate) async fn check(
     bump: bool,
 ) -> Result<Checked> {
     // The stack is not needed for these mistakes, so a person without credentials sees them too.
-    drop(read(path, files, secrets)?);
+    drop(read(path, files, &Settled::new(), secrets)?);
     let connection = Connection::open(globals).await?;
     let (Judged { mut definitions, changes }, bumped) = judge(&connection, path, files, secrets, bump).await?;
     definitions.warnings.hide_secrets();
@@ -120,8 +121,8 @@ pub(crate) async fn check(
 }
 
 /// Reads a draft that has no mistakes of its own.
-fn read<'t>(path: &Path, files: &'t [SourceFile], secrets: Secrets) -> Result<Draft<'t>> {
-    let mut draft = Draft::read(files, &folder::documents(files));
+fn read<'t>(path: &Path, files: &'t [SourceFile], settled: &Settled, secrets: Secrets) -> Result<Draft<'t>> {
+    let mut draft = Draft::read_with(files, &folder::documents(files), settled);
     if !secrets.allow_plain_secrets {
         draft.refuse_secrets(NO_SECRET);
     }
@@ -142,8 +143,9 @@ struct Judged {
     changes: Vec<Change>,
 }
 
-/// Checks the files against what is stored. If `bump`, versions that are taken are raised in the texts of the files,
-/// until none is taken. Also returns these edits; nothing is written yet.
+/// Checks the files against what is stored. A version with an `x` becomes the next free one if it is taken. If `bump`,
+/// other versions that are taken are raised in the texts of the files, until none is taken. Also returns these edits;
+/// nothing is written yet.
 async fn judge(
     connection: &Connection,
     path: &Path,
@@ -153,8 +155,9 @@ async fn judge(
 ) -> Result<(Judged, Vec<Bumped>)> {
     let store = &connection.store;
     let mut bumped = Vec::new();
+    let mut settled = automatic::newest(store, &read(path, files, &Settled::new(), secrets)?).await?;
     loop {
-        let draft = read(path, files, secrets)?;
+        let draft = read(path, files, &settled, secrets)?;
         let versions = draft.version_places();
         let stored = store.stored_for(&draft).await?;
         let references: Vec<Reference> = draft.references().cloned().collect();
@@ -164,6 +167,7 @@ async fn judge(
                 store.reach(&mut changes, &definitions, &stored).await?;
                 return Ok((Judged { definitions, changes }, bumped));
             }
+            Err(ApplyError::Taken(taken)) if automatic::raise(&mut settled, &versions, &taken) => continue,
             Err(ApplyError::Taken(taken)) if bump => {
                 bump::exact_references(&references, &taken).iter().for_each(|line| output::say(line));
                 bump::edits(&versions, &taken)?

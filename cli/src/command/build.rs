@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Result;
 use goldsmith_document::{INSTEAD_OF_SECRET, did_you_mean, looks_like_secret};
 use goldsmith_model::definitions::Definitions;
-use goldsmith_model::{ExecutionInput, Name, SourceImage};
+use goldsmith_model::{ExecutionInput, Name, SourceImage, StartFrom};
 use goldsmith_store::Store;
 use serde::Serialize;
 
@@ -98,14 +98,24 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     input.reason.clone_from(&args.reason);
     input.source_image.clone_from(&args.overrides.source_image);
     input.parameters = parameters;
-    let build = start::start(&connection, &input).await?;
-    if args.detach {
-        return detached(globals, &input.pipeline, &build);
+    start_and_watch(globals, &connection, &input, args.detach).await
+}
+
+/// Starts an execution, and watches it to its end unless it is detached.
+pub(crate) async fn start_and_watch(
+    globals: &Globals,
+    connection: &Connection,
+    input: &ExecutionInput,
+    detach: bool,
+) -> Result<Exit> {
+    let build = start::start(connection, input).await?;
+    if detach {
+        return detached(globals, input, &build);
     }
-    output::say(&format!("Building pipeline {}, build {}", input.pipeline, build.name));
+    output::say(&format!("{}, build {}", doing(input), build.name));
     let mut display = Display::new();
     let execution = tokio::select! {
-        execution = watch::follow(&connection, &build.arn, &build.name, &mut display) => execution?,
+        execution = watch::follow(connection, &build.arn, &build.name, &mut display) => execution?,
         _ = tokio::signal::ctrl_c() => {
             display.end();
             output::say(&stopped_watching(&connection.store, globals, &build.name).await);
@@ -115,6 +125,14 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let ending = Ending::of(&connection.store, &execution).await?;
     output::show(globals, &ending)?;
     Ok(ending.exit())
+}
+
+/// Returns what a start does, in words for people.
+fn doing(input: &ExecutionInput) -> String {
+    match &input.from {
+        None => format!("Building pipeline {}", input.pipeline),
+        Some(StartFrom::Test { image }) => format!("Testing {image} as pipeline {} tests its images", input.pipeline),
+    }
 }
 
 impl Show for Ending {
@@ -153,10 +171,10 @@ impl Show for Detached<'_> {
 }
 
 /// Prints the id of a detached build on standard output, and how to watch it on standard error.
-fn detached(globals: &Globals, pipeline: &Name, build: &Build) -> Result<Exit> {
-    output::show(globals, &Detached { build: &build.name, execution: &build.arn, pipeline })?;
+fn detached(globals: &Globals, input: &ExecutionInput, build: &Build) -> Result<Exit> {
+    output::show(globals, &Detached { build: &build.name, execution: &build.arn, pipeline: &input.pipeline })?;
     let again = globals.again();
-    output::say(&format!("Building pipeline {pipeline}. {}", look_again(&again, &build.name)));
+    output::say(&format!("{}. {}", doing(input), look_again(&again, &build.name)));
     output::say(&format!("Stop it with:\n  {again} cancel {}", build.name));
     Ok(Exit::Success)
 }

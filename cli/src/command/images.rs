@@ -9,7 +9,7 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output::{self, Show};
-use crate::render::{cause, status, table};
+use crate::render::{cause, status, table, word};
 
 /// List images.
 #[derive(Debug, clap::Args)]
@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Only images of this name.
     #[arg(value_name = "NAME")]
     name: Option<Name>,
+    /// List the runs that have only tested an AMI (`goldsmith verify`) instead.
+    #[arg(long)]
+    verifications: bool,
 }
 
 /// The images, and the name that was asked for.
@@ -26,12 +29,17 @@ struct Images<'a> {
     images: Vec<ImageRecord>,
     #[serde(skip)]
     name: Option<&'a Name>,
+    /// Whether these are not images, but runs that have only tested an AMI.
+    #[serde(skip)]
+    verifications: bool,
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
     let name = args.name.as_ref();
-    output::show(globals, &Images { images: list(&connection.store, name).await?, name })?;
+    let mut images = list(&connection.store, name).await?;
+    images.retain(|image| image.is_verification == args.verifications);
+    output::show(globals, &Images { images, name, verifications: args.verifications })?;
     Ok(Exit::Success)
 }
 
@@ -49,12 +57,16 @@ async fn list(store: &Store, name: Option<&Name>) -> Result<Vec<ImageRecord>> {
 
 impl Show for Images<'_> {
     fn lines(&self, _: &Globals) -> Vec<String> {
+        if self.verifications {
+            return table(["RUN", "STATUS", "BEGAN", "TESTED"], self.images.iter().map(verification));
+        }
         table(["IMAGE", "STATUS", "BEGAN", "CAUSE", "AMIS"], self.images.iter().map(row))
     }
 
     fn remarks(&self, _: &Globals) -> Vec<String> {
         match self.name {
             _ if !self.images.is_empty() => Vec::new(),
+            _ if self.verifications => vec!["No AMI was verified yet.".to_owned()],
             Some(name) => vec![format!("No image is named {name}.")],
             None => vec!["There are no images yet.".to_owned()],
         }
@@ -63,8 +75,16 @@ impl Show for Images<'_> {
 
 fn row(image: &ImageRecord) -> Vec<String> {
     let amis: Vec<String> = image.amis.iter().map(|(region, id)| format!("{region}={id}")).collect();
-    let began = image.created_at.get(..19).unwrap_or(&image.created_at);
-    vec![image.image.to_string(), status(image), format!("{began}Z"), cause(&image.cause), amis.join(" ")]
+    vec![image.image.to_string(), status(image), began(image), cause(&image.cause), amis.join(" ")]
+}
+
+fn verification(run: &ImageRecord) -> Vec<String> {
+    vec![run.image.to_string(), word(run.status), began(run), run.source_image.clone()]
+}
+
+/// Returns when a build began, to the second.
+fn began(image: &ImageRecord) -> String {
+    format!("{}Z", image.created_at.get(..19).unwrap_or(&image.created_at))
 }
 
 #[cfg(test)]
@@ -85,13 +105,24 @@ mod tests {
             "IMAGE        STATUS     BEGAN                 CAUSE   AMIS",
             "web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00Z  manual  eu-west-1=ami-1 us-east-1=ami-2",
         ];
-        assert_eq!(Images { images, name: None }.lines(&globals("")), expected);
+        assert_eq!(Images { images, name: None, verifications: false }.lines(&globals("")), expected);
         let overridden = Stack::new();
         overridden.closed_build(json!({"status": "AVAILABLE", "overridden": true})).await;
         let images = list(&overridden.connection.store, None).await.unwrap();
         let line = "web/1.0.0/1  AVAILABLE (overridden)  2026-01-01T00:00:00Z  manual";
-        assert_eq!(Images { images, name: None }.lines(&globals(""))[1], line);
+        assert_eq!(Images { images, name: None, verifications: false }.lines(&globals(""))[1], line);
         let other = "other".parse().unwrap();
         assert!(list(&stack.connection.store, Some(&other)).await.unwrap().is_empty());
+    }
+    #[tokio::test]
+    async fn verifications_are_listed_with_the_ami_that_they_tested() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "FAILED", "isVerification": true})).await;
+        let images = list(&stack.connection.store, None).await.unwrap();
+        let expected =
+            ["RUN          STATUS  BEGAN                 TESTED", "web/1.0.0/1  FAILED  2026-01-01T00:00:00Z  ami-0"];
+        assert_eq!(Images { images, name: None, verifications: true }.lines(&globals("")), expected);
+        let none = Images { images: vec![], name: None, verifications: true };
+        assert_eq!(none.remarks(&globals("")), ["No AMI was verified yet."]);
     }
 }

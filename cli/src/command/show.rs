@@ -148,12 +148,14 @@ impl Shown {
     /// Returns the labels and values of the first table.
     fn rows(&self, globals: &Globals, audit: Option<&AuditRecord>) -> Vec<(&'static str, String)> {
         let image = &self.image;
+        // The AMI that a verification tests is not an image of the pipeline.
+        let (what, from) = if image.is_verification { ("run", "tested") } else { ("image", "source") };
         let mut rows = vec![
-            ("image", image.image.to_string()),
+            (what, image.image.to_string()),
             ("status", image.life.map_or_else(|| word(image.status), word)),
             ("pipeline", image.pipeline.to_string()),
             ("cause", render::cause(&image.cause)),
-            ("source", image.source_image.clone()),
+            (from, image.source_image.clone()),
             ("build", image.build.clone()),
             ("began", image.created_at.clone()),
         ];
@@ -161,7 +163,8 @@ impl Shown {
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
         rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
         rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
-        rows.extend(self.source_owner.iter().map(|owner| ("source of", owner.clone())));
+        let of = if image.is_verification { "owner" } else { "source of" };
+        rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));
         rows.extend(self.kept.iter().flat_map(|kept| kept.facts(globals)));
         rows.extend(self.tried_again.iter().map(|again| ("again", again.clone())));
         rows.extend(image.failure.iter().map(|cause| {
@@ -248,6 +251,15 @@ Build  FAILED  2.0s  step Install failed";
                      get in    aws --region eu-west-1 ssm start-session --target i-1\nfailed  ";
         let shown = Shown { kept, ..shown };
         assert_eq!(shown.lines(&globals("")).join("\n"), expected.replace("failed  ", table));
+    }
+
+    #[tokio::test]
+    async fn a_verification_is_shown_as_a_run_that_has_tested_an_ami() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "VERIFIED", "isVerification": true})).await;
+        let text = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
+        assert!(text.starts_with("run       web/1.0.0/1\nstatus    VERIFIED\n"), "{text}");
+        assert!(text.contains("\ntested    ami-0\n") && !text.contains("source"), "{text}");
     }
 
     #[tokio::test]

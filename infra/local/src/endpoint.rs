@@ -146,6 +146,7 @@ impl Endpoint {
     /// Starts a task that runs in the background until it is done or the endpoint ends.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(tasks) = &mut *lock(&self.tasks) {
+            // A JoinSet keeps the result of every task until somebody takes it, and an endpoint runs for weeks.
             while tasks.try_join_next().is_some() {}
             tasks.spawn(task);
         }
@@ -179,6 +180,8 @@ impl Endpoint {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic of one request must not end the endpoint for all others. Each change of the world is whole when its lock
+    // is released.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::secret::{SECRET, is_of_secret, secret_in};
-use crate::yaml::Span;
+use crate::span::Span;
 
 /// Longest source line that is shown whole, in characters. A longer line is cut to a window around the mistake.
 const SHOWN: usize = 140;

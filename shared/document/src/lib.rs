@@ -16,6 +16,7 @@ mod reference;
 mod repeat;
 mod secret;
 mod setting;
+mod span;
 mod suggest;
 mod target;
 pub mod yaml;

@@ -12,6 +12,7 @@ use std::ops::Range as Bytes;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Range, StrInput};
 
 use crate::diagnostic::shown;
+pub use crate::span::Span;
 use crate::{Diagnostic, Diagnostics, Severity, Source};
 use offsets::Offsets;
 
@@ -20,23 +21,6 @@ pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Deepest nesting of lists and maps.
 pub const MAX_DEPTH: usize = 64;
-
-/// A place in a file. The line and the column count from 1, and the column counts characters. `len` is the length on
-/// that line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column, from 1, in characters.
-    pub column: usize,
-    /// The length in characters. If the text has several lines, it is the length of the first line.
-    pub len: usize,
-}
-
-impl Span {
-    /// The first character of a file, for findings that have no better place.
-    pub const START: Span = Span { line: 1, column: 1, len: 1 };
-}
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,11 +147,13 @@ impl<'t> Builder<'t> {
         self.check_properties(&event, span);
         match event {
             Event::Scalar(text, style, _, tag) => {
+                // `!!str null` is a text, although it is written without quotes.
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 Ok(Node { span, bytes, value: Value::Scalar { text: text.into_owned(), plain } })
             }
             Event::SequenceStart(..) => self.list(span, bytes, depth),
             Event::MappingStart(..) => self.map(span, bytes, depth),
+            // An alias is refused above. Parsing continues, so that all problems of a file are reported at once.
             _ => Ok(Node { span, bytes, value: Value::Scalar { text: String::new(), plain: true } }),
         }
     }

@@ -7,6 +7,7 @@
 //! of a distribution have. The audit recognizes such a file by the packages' own digests and lists it separately. The
 //! same key in another place is a finding.
 
+mod bytes;
 mod contents;
 mod der;
 mod finding;

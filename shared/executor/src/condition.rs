@@ -15,7 +15,7 @@ use goldsmith_document::{Expression, Pattern, Relation, Template, is_number};
 pub(crate) use fact::fact;
 
 use crate::checksum::of_file;
-use crate::modules::find_program;
+use crate::programs::find_program;
 use crate::resolve::{ResolveError, Resolver};
 
 /// Why an expression cannot be evaluated.

@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::modules::find_program as find;
 use crate::output::Output;
+use crate::programs::find_program;
 
 /// How long the steps wait for cloud-init.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -25,10 +25,10 @@ const HELD: &str = "snap-refresh-held";
 /// Waits for the end of the first boot and holds what would disturb the steps. Nothing here fails a run; problems are
 /// reported in the output. The function is safe to repeat.
 pub(crate) fn settle(state_directory: &Path, output: &mut Output<'_>) {
-    if let Some(program) = find("cloud-init") {
+    if let Some(program) = find_program("cloud-init") {
         wait_for_cloud_init(&program, output);
     }
-    if let Some(program) = find("snap") {
+    if let Some(program) = find_program("snap") {
         hold_snaps(&program, state_directory, output);
     }
 }
@@ -86,7 +86,7 @@ fn hold_snaps(program: &Path, state_directory: &Path, output: &mut Output<'_>) {
 /// Releases the hold of snap refreshes if it was made for the build.
 pub(crate) fn let_snaps_go(state_directory: &Path) {
     if mark(state_directory).exists()
-        && let Some(program) = find("snap")
+        && let Some(program) = find_program("snap")
     {
         let _ = quiet(Command::new(program).args(["refresh", "--unhold"])).status();
         let _ = fs::remove_file(mark(state_directory));

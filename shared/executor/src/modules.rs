@@ -15,19 +15,18 @@ mod web_download;
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use goldsmith_document::{Action, Assert, Reboot};
 
-use crate::aws::Aws;
 use crate::condition::{self, ConditionError};
 use crate::explain::explain;
 use crate::output::Output;
+use crate::place::Place;
 use crate::resolve::{ResolveError, Resolver};
 use crate::state::Inputs;
 
-pub(crate) use command::find as find_program;
 pub(crate) use document::{Call, FetchError};
 use fields::Fields;
 use files::FileError;
@@ -54,18 +53,6 @@ pub(crate) enum Work {
 /// Performs the work of an action once.
 pub(crate) trait Perform {
     fn perform(&self, place: &Place<'_>, output: &mut Output<'_>) -> Outcome;
-}
-
-/// The place and the time limit of an attempt.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'p> {
-    pub(crate) working_directory: &'p Path,
-    /// A private folder, empty at first, which exists while the attempt runs.
-    pub(crate) scratch: &'p Path,
-    pub(crate) deadline: Option<Instant>,
-    /// The mark by which a start of the agent, also a later one, recognizes the step's processes.
-    pub(crate) mark: &'p str,
-    pub(crate) aws: &'p Aws,
 }
 
 /// The outcome of an attempt.
@@ -163,11 +150,6 @@ impl Place<'_> {
             return Err(FileError::NoPath);
         }
         Ok(self.working_directory.join(path))
-    }
-
-    /// Returns whether the time of the attempt has expired.
-    fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 }
 

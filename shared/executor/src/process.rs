@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::modules::Place;
 use crate::output::Output;
+use crate::place::Place;
 use capture::Capture;
 pub(crate) use capture::LIMIT as CAPTURE_LIMIT;
 use family::Family;

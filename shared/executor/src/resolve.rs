@@ -1,6 +1,8 @@
 //! Replaces references by their values directly before a step runs. Values are inserted as they are, without quoting.
 //! All references of one attempt to the same thing get the same value; the next attempt reads the value again.
 
+mod context;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::env;
@@ -9,12 +11,12 @@ use std::io;
 use goldsmith_document::{Chain, Document, Part, Reference, Side, SsmName, Template};
 
 use crate::aws::AwsError;
-use crate::context;
-use crate::modules::Place;
+use crate::place::Place;
 use crate::retry::retry;
 use crate::secrets::Secrets;
 use crate::state::{DocumentRecord, Input, StepRecord};
 use crate::{OrderDocument, Status};
+pub(crate) use context::uuid;
 
 /// The values that the references of one step can use.
 pub(crate) struct Resolver<'r> {

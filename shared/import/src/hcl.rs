@@ -2,6 +2,7 @@
 
 mod ami;
 mod functions;
+mod label;
 mod paths;
 mod text;
 

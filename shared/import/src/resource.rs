@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_model::definitions::Kind;
-use goldsmith_model::{Name, Version};
+use goldsmith_model::{DeclaredVersion, Name};
 
 use crate::fields::canonical;
 use crate::item::{Item, Part, bare, parts};
@@ -37,10 +37,12 @@ impl Resource {
         self.properties.entries().iter().find(|(name, _)| canonical(name) == key).map(|(_, item)| item)
     }
 
-    /// Returns the version with 0 for each wildcard, or 1.0.0.
+    /// Returns the version as a definition can have it: 0 stands for a wildcard that is not the last number, and 1.0.0
+    /// for a version that is not known.
     fn definite_version(&self) -> String {
-        let text = self.property("version").and_then(Item::text).unwrap_or_default().replace('x', "0");
-        text.parse::<Version>().map_or_else(|_| "1.0.0".to_owned(), |version| version.to_string())
+        let text = self.property("version").and_then(Item::text).unwrap_or_default();
+        let declared = text.parse::<DeclaredVersion>().or_else(|_| text.replace('x', "0").parse());
+        declared.map_or_else(|_| "1.0.0".to_owned(), |version| version.to_string())
     }
 }
 

@@ -190,6 +190,8 @@ impl<'p> Translation<'p> {
             } else if reserved || !fits || parts(name).iter().any(|part| matches!(part, Part::Mark(..))) {
                 let why = format!("AWS does not take the tag `{}`", shown(name));
                 fields.tell(&mut self.findings, Outcome::LeftOut, key, why, "choose another name or value");
+            // AWS allows empty values. A definition here does not, because a tag without a value is nearly always a
+            // variable that was not set.
             } else if text.is_empty() {
                 let why = format!("the tag `{name}` has no value");
                 fields.tell(&mut self.findings, Outcome::LeftOut, key, why, "give it a value, or leave it out");
@@ -214,6 +216,7 @@ impl<'p> Translation<'p> {
     /// Returns whether a boolean field is `true` or `false`.
     pub(crate) fn flag(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<bool> {
         match self.text(fields, key)?.to_lowercase().as_str() {
+            // YAML 1.1 and HCL have more spellings of a boolean than one.
             "true" | "yes" | "1" => Some(true),
             "false" | "no" | "0" => Some(false),
             other => {

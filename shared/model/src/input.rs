@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use serde_with::skip_serializing_none;
 
-use crate::{Cause, ImagePipeline, Name, SourceImage};
+use crate::{AmiId, Cause, ImagePipeline, Name, SourceImage};
 
 /// Every field of the input.
-const FIELDS: &[&str] = &["pipeline", "cause", "force", "reason", "sourceImage", "parameters"];
+const FIELDS: &[&str] = &["pipeline", "cause", "force", "reason", "sourceImage", "parameters", "from"];
 
 /// The most bytes of JSON that a field may have. What a person writes is kept with the build, whose item DynamoDB
 /// limits to 400 KB. A recipe has 20 components with 25 parameters of 1,024 characters (Image Builder's quotas), and
@@ -38,6 +38,19 @@ pub struct ExecutionInput {
     /// Other values for the parameters of components, by component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<Name, BTreeMap<String, String>>,
+    /// The state to begin at, with an image that exists; absent if an image is to be built.
+    pub from: Option<StartFrom>,
+}
+
+/// The state at which a run begins that builds no image, and the image that it gets there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "at", rename_all = "lowercase", deny_unknown_fields)]
+pub enum StartFrom {
+    /// Test an AMI as the pipeline tests its own, and do nothing else with it.
+    Test {
+        /// The AMI, which may belong to another account.
+        image: AmiId,
+    },
 }
 
 fn is_false(value: &bool) -> bool {
@@ -82,6 +95,12 @@ pub enum InputError {
         /// The limit.
         allowed: usize,
     },
+    /// A field that only a start which builds an image may have.
+    #[error("the field `{field}` of the input is rejected: a start with `from` builds no image")]
+    NotBuilt {
+        /// Its name.
+        field: &'static str,
+    },
     /// An override that the pipeline does not allow.
     #[error("the field `{field}` of the input is rejected: pipeline `{pipeline}` does not have `allowOverrides: true`")]
     Override {
@@ -97,7 +116,7 @@ impl ExecutionInput {
     #[must_use]
     pub fn new(pipeline: Name, cause: Cause) -> Self {
         let parameters = BTreeMap::new();
-        Self { pipeline, cause: Some(cause), force: false, reason: None, source_image: None, parameters }
+        Self { pipeline, cause: Some(cause), force: false, reason: None, source_image: None, parameters, from: None }
     }
 
     /// Reads an input.
@@ -116,14 +135,19 @@ impl ExecutionInput {
                 return Err(InputError::TooLong { field: name, length, allowed: *allowed });
             }
         }
-        Ok(Self {
+        let input = Self {
             pipeline: field(fields, "pipeline")?.ok_or(InputError::Missing { field: "pipeline" })?,
             cause: field(fields, "cause")?,
             force: field(fields, "force")?.unwrap_or_default(),
             reason: field(fields, "reason")?,
             source_image: field(fields, "sourceImage")?,
             parameters: field(fields, "parameters")?.unwrap_or_default(),
-        })
+            from: field(fields, "from")?,
+        };
+        match input.overridden() {
+            Some(field) if input.from.is_some() => Err(InputError::NotBuilt { field }),
+            _ => Ok(input),
+        }
     }
 
     /// Checks that the pipeline allows the overrides in the input.
@@ -183,6 +207,8 @@ mod tests {
         let parsed = ExecutionInput::parse(&input).unwrap();
         assert_eq!(serde_json::to_value(&parsed).unwrap(), input);
         assert_eq!(parsed.overridden(), Some("sourceImage"));
+        let test = json!({"pipeline": "web-server", "from": {"at": "test", "image": "ami-0123456789abcdef0"}});
+        assert_eq!(serde_json::to_value(ExecutionInput::parse(&test).unwrap()).unwrap(), test);
         let least = ExecutionInput::new("web-server".parse().unwrap(), Cause::Manual { id: "7".to_owned() });
         let json = r#"{"pipeline":"web-server","cause":{"kind":"manual","id":"7"}}"#;
         assert_eq!(serde_json::to_string(&least).unwrap(), json);
@@ -224,6 +250,19 @@ mod tests {
             (
                 json!({"pipeline": "web", "parameters": {"nginx": {"page": "p".repeat(300 * 1_024)}}}),
                 "the field `parameters` of the input has 307221 bytes: 65536 are allowed",
+            ),
+            (
+                json!({"pipeline": "web", "from": {"at": "test", "image": "ami-1"}}),
+                "the field `from` of the input is wrong: `ami-1` is not an AMI id: expected `ami-` and 8 or 17 \
+                 hexadecimal digits",
+            ),
+            (
+                json!({"pipeline": "web", "from": {"at": "Build"}}),
+                "the field `from` of the input is wrong: unknown variant `Build`, expected `test`",
+            ),
+            (
+                json!({"pipeline": "web", "sourceImage": "ssm:/a", "from": {"at": "test", "image": "ami-0123456789abcdef0"}}),
+                "the field `sourceImage` of the input is rejected: a start with `from` builds no image",
             ),
             (
                 json!({"pipeline": "web", "force": "yes"}),

@@ -3,6 +3,7 @@
 //! The crate is pure: text and values in, types or explained mistakes out. The table stores the serde shapes of the
 //! definitions. The YAML that users write is read by hand, so that every mistake has its file, line and column.
 
+mod ami_id;
 mod ami_name;
 mod cause;
 mod component;
@@ -25,6 +26,7 @@ mod source_image;
 mod state;
 mod version;
 
+pub use ami_id::{AmiId, AmiIdError};
 pub use ami_name::{AmiName, AmiNameError};
 pub use cause::{Cause, execution_name};
 pub use component::{Component, Platform};
@@ -34,7 +36,7 @@ pub use distribution::{
     SsmParameter,
 };
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
-pub use input::{ExecutionInput, InputError};
+pub use input::{ExecutionInput, InputError, StartFrom};
 pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};
 pub use output::{ExecutionFailure, ExecutionOutput};
@@ -47,4 +49,4 @@ pub use schedule::{Cron, Rate, ScheduleError, ScheduleExpression, ZoneError, sch
 pub use scheduled::{SCHEDULED_TIME, ScheduleInput, Scheduled};
 pub use source_image::{SourceImage, SourceImageError};
 pub use state::State;
-pub use version::{Version, VersionError, VersionPattern};
+pub use version::{DeclaredVersion, Version, VersionError, VersionPattern};

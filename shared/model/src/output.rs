@@ -19,6 +19,22 @@ pub enum ExecutionOutput {
         /// Regions to distribute it to.
         regions: Vec<String>,
     },
+    /// Plan has opened a run that only tests an AMI. Only the states that follow see this output.
+    Verify {
+        /// Number of the run, in the form of an image's.
+        image: ImageRef,
+        /// Instance types to test the AMI on.
+        tests: Vec<String>,
+        /// Regions to distribute it to: none.
+        regions: Vec<String>,
+    },
+    /// An AMI has passed its tests.
+    Verified {
+        /// Number of the run, in the form of an image's.
+        image: ImageRef,
+        /// The AMI.
+        ami: String,
+    },
     /// There is a new image.
     Built {
         /// The image.
@@ -83,6 +99,16 @@ mod tests {
             (
                 ExecutionOutput::Built { image: image(), amis: [("eu-west-1".to_owned(), "ami-1".to_owned())].into() },
                 json!({"outcome": "built", "image": "web/1.0.0/1", "amis": {"eu-west-1": "ami-1"}}),
+                false,
+            ),
+            (
+                ExecutionOutput::Verify { image: image(), tests: vec!["t3.small".to_owned()], regions: vec![] },
+                json!({"outcome": "verify", "image": "web/1.0.0/1", "tests": ["t3.small"], "regions": []}),
+                false,
+            ),
+            (
+                ExecutionOutput::Verified { image: image(), ami: "ami-1".to_owned() },
+                json!({"outcome": "verified", "image": "web/1.0.0/1", "ami": "ami-1"}),
                 false,
             ),
             (ExecutionOutput::Skipped { reason: None }, json!({"outcome": "skipped"}), false),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use goldsmith_document::digest;
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, NameError};
+use crate::{AmiId, AmiIdError, Name, NameError};
 
 /// The AMI that a build starts from, as the recipe names it. It is resolved to an AMI id when a build is planned.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,11 +38,8 @@ pub enum SourceImageError {
         text: String,
     },
     /// It begins like an AMI id, but is not one.
-    #[error("`{text}` is not an AMI id: expected `ami-` and 8 or 17 hexadecimal digits")]
-    AmiId {
-        /// The text.
-        text: String,
-    },
+    #[error(transparent)]
+    AmiId(#[from] AmiIdError),
     /// It is not a parameter name (SSM: at most 1011 characters of letters, digits and `_.-/`).
     #[error("`{name}` is not the name of an SSM parameter")]
     Parameter {
@@ -132,12 +129,10 @@ impl FromStr for SourceImage {
         if let Some(name) = text.strip_prefix("pipeline:") {
             return Ok(Self::Pipeline(name.parse()?));
         }
-        let Some(digits) = text.strip_prefix("ami-") else {
+        if !text.starts_with("ami-") {
             return Err(SourceImageError::Form { text: text.to_owned() });
-        };
-        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        let good = matches!(digits.len(), 8 | 17) && digits.bytes().all(lower_hex);
-        good.then(|| Self::Ami(text.to_owned())).ok_or_else(|| SourceImageError::AmiId { text: text.to_owned() })
+        }
+        Ok(Self::Ami(text.parse::<AmiId>()?.into()))
     }
 }
 

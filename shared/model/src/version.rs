@@ -13,8 +13,17 @@ const LIMIT: u32 = 1 << 30;
 pub struct Version([u32; 3]);
 
 /// A version with `x` for "any", such as `1.x.x`. Every part to the right of an `x` is an `x` too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct VersionPattern([Option<u32>; 3]);
+
+/// The version that a definition declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeclaredVersion {
+    /// This version.
+    Fixed(Version),
+    /// `1.4.x`: the version that is stored with the same content, or the next free patch version.
+    NextPatch(VersionPattern),
+}
 
 /// Why a text is not a version or not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +41,12 @@ pub enum VersionError {
         text: String,
         /// The part.
         part: String,
+    },
+    /// A definition declares more than its patch version by an `x`.
+    #[error("`{text}` does not say which version this is: only the last number may be an `x`, as in 1.4.x")]
+    Open {
+        /// The text.
+        text: String,
     },
     /// A number stands to the right of an `x`.
     #[error("`{text}` has a number to the right of an `x`: write 1.x.x, not 1.x.2")]
@@ -96,6 +111,26 @@ impl VersionPattern {
     }
 }
 
+impl DeclaredVersion {
+    /// Returns the version itself, or the lowest that it may become.
+    #[must_use]
+    pub fn lowest(self) -> Version {
+        match self {
+            Self::Fixed(version) => version,
+            Self::NextPatch(VersionPattern(parts)) => Version(parts.map(Option::unwrap_or_default)),
+        }
+    }
+
+    /// Returns the pattern of the versions that it may become; `None` if it is fixed.
+    #[must_use]
+    pub fn pattern(self) -> Option<VersionPattern> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::NextPatch(pattern) => Some(pattern),
+        }
+    }
+}
+
 impl From<Version> for VersionPattern {
     fn from(version: Version) -> Self {
         Self(version.0.map(Some))
@@ -127,6 +162,18 @@ impl FromStr for Version {
     }
 }
 
+impl FromStr for DeclaredVersion {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        match parts(text)? {
+            [Some(_), Some(_), None] => Ok(Self::NextPatch(text.parse()?)),
+            [Some(_), Some(_), Some(_)] => Ok(Self::Fixed(text.parse()?)),
+            _ => Err(VersionError::Open { text: text.to_owned() }),
+        }
+    }
+}
+
 impl FromStr for VersionPattern {
     type Err = VersionError;
 
@@ -147,6 +194,15 @@ impl fmt::Display for Version {
     }
 }
 
+impl fmt::Display for DeclaredVersion {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(version) => version.fmt(out),
+            Self::NextPatch(pattern) => pattern.fmt(out),
+        }
+    }
+}
+
 impl fmt::Display for VersionPattern {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, part) in self.0.iter().enumerate() {
@@ -162,7 +218,7 @@ impl fmt::Display for VersionPattern {
 
 #[cfg(test)]
 mod tests {
-    use super::{Version, VersionPattern};
+    use super::{DeclaredVersion, Version, VersionPattern};
 
     fn version(text: &str) -> Version {
         text.parse().unwrap()
@@ -228,6 +284,18 @@ mod tests {
         }
         assert_eq!(version("1.2.1073741823").next_patch(), None);
         assert_eq!(version("1.2.3").next_patch(), Some(version("1.2.4")));
+    }
+
+    #[test]
+    fn a_definition_leaves_at_most_its_patch_version_open() {
+        let declared = |text: &str| text.parse::<DeclaredVersion>().map(|one| (one.lowest(), one.pattern()));
+        assert_eq!(declared("1.4.2"), Ok((version("1.4.2"), None)));
+        assert_eq!(declared("1.4.x"), Ok((version("1.4.0"), Some("1.4.x".parse().unwrap()))));
+        for text in ["1.x.x", "x.x.x", "1.x.2", "x.4.2"] {
+            let message =
+                format!("`{text}` does not say which version this is: only the last number may be an `x`, as in 1.4.x");
+            assert_eq!(declared(text).unwrap_err().to_string(), message);
+        }
     }
 
     #[test]

@@ -8,3 +8,9 @@ pub(crate) mod invocation;
 mod lasting;
 pub(crate) mod once;
 pub(crate) mod undo;
+
+use jiff::SignedDuration;
+
+/// Time after which every function that was running when its build was closed has ended: the functions' time-out
+/// (`infra/template.yaml`) and a margin.
+pub const LATE: SignedDuration = SignedDuration::from_secs(150);

@@ -2,6 +2,7 @@
 
 pub(crate) mod command;
 pub(crate) mod keys;
+pub(crate) mod newest;
 pub(crate) mod passed;
 mod script;
 pub(crate) mod short;

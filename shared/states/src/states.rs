@@ -9,6 +9,8 @@ pub(crate) mod plan;
 pub(crate) mod publish;
 mod snapshot;
 mod test;
+#[cfg(test)]
+mod verification;
 
 use std::fmt;
 use std::pin::Pin;

@@ -11,7 +11,9 @@ mod stack;
 mod step_functions;
 mod world;
 
-pub(crate) use check::{check_state, good, kept_for_a_while, reach, whole_build};
+pub(crate) use check::{
+    check_state, check_state_in, good, kept_for_a_while, reach, reach_in, whole_build, whole_verification,
+};
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};
 pub(crate) use stack::{AWAY, BUILD, FakeClock, Stack};
 pub(crate) use step_functions::Task;

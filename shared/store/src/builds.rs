@@ -356,5 +356,6 @@ fn building(record: &BuildRecord) -> ImageRecord {
         ended_at: None,
         failure: None,
         life: None,
+        is_verification: record.plan.verifies.is_some(),
     }
 }

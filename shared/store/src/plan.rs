@@ -15,7 +15,7 @@ pub struct Plan {
     pub home_region: String,
     /// The source image as the recipe or the start names it.
     pub source: SourceImage,
-    /// The AMI that the build starts from.
+    /// The AMI that the build starts from, or that the run verifies.
     pub source_image: String,
     /// The account that owns that AMI.
     pub source_owner: Option<String>,
@@ -50,6 +50,19 @@ pub struct Plan {
     /// Whether the start overrode the source or a parameter. Such an image is never published.
     #[serde(default)]
     pub overridden: bool,
+    /// What the run verifies; `None` if it builds an image.
+    #[serde(default)]
+    pub verifies: Option<VerifiedImage>,
+}
+
+/// An AMI that a run only tests. The run neither changes nor removes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifiedImage {
+    /// Its id.
+    pub ami: String,
+    /// When it was created, as EC2 returns it (RFC 3339). A file that is older belongs to the AMI.
+    pub created: String,
 }
 
 impl Plan {

@@ -160,6 +160,8 @@ pub enum ImageStatus {
     Failed,
     /// Its build was stopped.
     Cancelled,
+    /// There is no new image: the run has only tested an AMI, which has passed.
+    Verified,
 }
 
 /// `IMAGE#name / V#version#build`
@@ -177,7 +179,7 @@ pub struct ImageRecord {
     pub cause: Cause,
     /// Its status.
     pub status: ImageStatus,
-    /// The AMI that it was built from.
+    /// The AMI that it was built from, or that was verified.
     pub source_image: String,
     /// Digest of everything that went in.
     pub input_digest: String,
@@ -198,6 +200,9 @@ pub struct ImageRecord {
     pub failure: Option<FailureCause>,
     /// Whether it was disabled or deleted after its publication; `None` if neither.
     pub life: Option<ImageLife>,
+    /// Whether this is no image, but a run that has only tested the AMI `source_image`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_verification: bool,
 }
 
 /// Why a build failed: in which state, and what AWS or the step said.

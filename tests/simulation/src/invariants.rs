@@ -288,7 +288,9 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
         // cause after it, that was refused, failed or stopped.
         let is_taken_in = builds.iter().any(|build| {
             let created = build.created_at.parse().map_or(0, |at: jiff::Timestamp| at.as_millisecond());
-            build.pipeline == kept.pipeline && (created >= arrived || is_of(&build.build))
+            // A run that only tests an AMI builds nothing for a cause.
+            let is_build = build.plan.verifies.is_none();
+            is_build && build.pipeline == kept.pipeline && (created >= arrived || is_of(&build.build))
         });
         let skipped = sim.book(|book| {
             book.planned.iter().any(|(name, at)| *at >= arrived && name.starts_with(&format!("{}-", kept.pipeline)))
@@ -353,8 +355,10 @@ fn check_told(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
     let events = sim.cloud.events();
     for build in builds {
         let image = build.image.to_string();
+        let kind = if build.plan.verifies.is_some() { "Verification" } else { "Image" };
+        let detail_type = format!("Goldsmith {kind} State Change");
         let told = |event: &goldsmith_cloud::fake::EmittedEvent| {
-            event.detail_type == "Goldsmith Image State Change" && event.resources.contains(&image)
+            event.detail_type == detail_type && event.resources.contains(&image)
         };
         if !events.iter().any(told) {
             sim.violate(format!("nobody was told of the end of {}", build.build));

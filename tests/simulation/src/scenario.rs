@@ -39,6 +39,7 @@ async fn asks(sim: &Arc<Simulation>) {
             sim.engine.sleep(i64::try_from(pause).unwrap_or(0) * MINUTE).await;
         }
         match sim.random(|rng| rng.below(7)) {
+            2 if n > 0 => verify(sim, n),
             0..=2 => by_hand(sim, n),
             3 if n > 0 => release(sim, n).await,
             4 if !fired.is_empty() => {
@@ -66,6 +67,17 @@ fn by_hand(sim: &Arc<Simulation>, n: u64) {
     let Ok(name) = PIPELINES[0].parse::<Name>() else { return };
     let execution = execution_name(&name, &cause, 1);
     sim.start(&execution, &json!({"pipeline": PIPELINES[0], "cause": cause}));
+}
+
+/// Tests the newest image of a pipeline once more, or its source if it has none yet.
+fn verify(sim: &Arc<Simulation>, n: u64) {
+    let cause = Cause::Manual { id: n.to_string() };
+    let Ok(name) = PIPELINES[0].parse::<Name>() else { return };
+    let named = sim.cloud.inventory().region(HOME).parameters;
+    let Some(ami) = named.get("/images/web").or_else(|| named.get("/source")) else { return };
+    let from = json!({"at": "test", "image": ami});
+    let execution = execution_name(&name, &cause, 1);
+    sim.start(&execution, &json!({"pipeline": PIPELINES[0], "cause": cause, "from": from}));
 }
 
 async fn release(sim: &Arc<Simulation>, n: u64) {

@@ -4,6 +4,7 @@
 
 mod check;
 mod contract;
+mod features;
 mod locks;
 mod monitoring;
 mod stack;

@@ -8,11 +8,14 @@ use serde_json::{Map, Value, json};
 
 /// What Plan has to answer for a Choice to take a branch, by its position, or its default. A new branch needs a line
 /// here.
-const ANSWERS: [(&str, Option<usize>, &str, &str); 4] = [
+const ANSWERS: [(&str, Option<usize>, &str, &str); 7] = [
     ("Skip?", Some(0), "outcome", r#""build""#),
+    ("Skip?", Some(1), "outcome", r#""verify""#),
     ("Skip?", None, "outcome", r#""skipped""#),
     ("Tests?", Some(0), "tests", r#"["one"]"#),
     ("Tests?", None, "tests", "[]"),
+    ("Distribute?", Some(0), "regions", r#"["one"]"#),
+    ("Distribute?", None, "regions", "[]"),
 ];
 
 /// One run of the definition.

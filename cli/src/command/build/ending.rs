@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use goldsmith_cloud::{Execution, ExecutionStatus};
-use goldsmith_model::ExecutionOutput;
+use goldsmith_model::{ExecutionInput, ExecutionOutput, StartFrom};
 use goldsmith_store::{AuditRecord, FailureCause, ImageRecord, ImageStatus, Store};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,6 +20,8 @@ use crate::kept::KeptInstance;
 pub(crate) enum Outcome {
     /// There is a new image.
     Built,
+    /// An AMI has passed its tests.
+    Verified,
     /// There is no new image.
     Failed,
     /// Nothing had changed.
@@ -40,6 +42,9 @@ pub(crate) struct Ending {
     image: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     amis: BTreeMap<String, String>,
+    /// The AMI that was tested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tested: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,13 +69,18 @@ impl Ending {
     }
 
     fn of_image(image: ImageRecord, execution: &Execution) -> Self {
-        let good = image.status == ImageStatus::Available;
-        let failure = (!good).then(|| image.failure.unwrap_or_else(|| failure_of(execution)));
+        let outcome = match image.status {
+            ImageStatus::Available => Outcome::Built,
+            ImageStatus::Verified => Outcome::Verified,
+            _ => Outcome::Failed,
+        };
+        let failure = (outcome == Outcome::Failed).then(|| image.failure.unwrap_or_else(|| failure_of(execution)));
         Self {
-            outcome: if good { Outcome::Built } else { Outcome::Failed },
+            outcome,
             build: execution.name.clone(),
             image: Some(image.image.to_string()),
             amis: image.amis,
+            tested: image.is_verification.then_some(image.source_image),
             reason: None,
             failure,
             kept: None,
@@ -89,13 +99,20 @@ impl Ending {
             Some(ExecutionOutput::AlreadyRunning { reason, image }) => (Outcome::AlreadyRunning, Some(reason), image),
             Some(ExecutionOutput::TooSoon { reason }) => (Outcome::TooSoon, Some(reason), None),
             // A build that has made something has records, or had some that have expired.
-            Some(ExecutionOutput::Build { .. } | ExecutionOutput::Built { .. }) | None => (Outcome::Failed, None, None),
+            Some(
+                ExecutionOutput::Build { .. }
+                | ExecutionOutput::Built { .. }
+                | ExecutionOutput::Verify { .. }
+                | ExecutionOutput::Verified { .. },
+            )
+            | None => (Outcome::Failed, None, None),
         };
         Self {
             outcome,
             build: execution.name.clone(),
             image: None,
             amis: BTreeMap::new(),
+            tested: tested_by(execution),
             reason,
             failure: (outcome == Outcome::Failed).then(|| failure_of(execution)),
             kept: None,
@@ -107,7 +124,7 @@ impl Ending {
     /// Returns the exit code of this outcome.
     pub(crate) fn exit(&self) -> Exit {
         match self.outcome {
-            Outcome::Built | Outcome::Skipped | Outcome::TooSoon => Exit::Success,
+            Outcome::Built | Outcome::Verified | Outcome::Skipped | Outcome::TooSoon => Exit::Success,
             Outcome::Failed if self.is_refused() => Exit::Invalid,
             Outcome::Failed | Outcome::AlreadyRunning => Exit::Failed,
         }
@@ -140,8 +157,13 @@ impl Ending {
         std::iter::once(format!("warning: the image was audited: {}", audited::headline(audit))).chain(lines).collect()
     }
 
-    fn image_or_build(&self) -> &str {
-        self.image.as_deref().unwrap_or(&self.build)
+    /// Returns what the run was about: the image or the AMI, if it is known.
+    fn subject(&self) -> String {
+        let run = self.image.as_deref().unwrap_or(&self.build);
+        match &self.tested {
+            Some(ami) => format!("{ami} ({run})"),
+            None => run.to_owned(),
+        }
     }
 
     /// Returns the instance that is kept for inspection.
@@ -155,27 +177,38 @@ impl Ending {
         match (self.outcome, &self.failure) {
             (Outcome::Built, _) => {
                 let amis = self.amis.iter().map(|(region, id)| format!("  {region}  {id}"));
-                let first = format!("{} is available", self.image_or_build());
+                let first = format!("{} is available", self.subject());
                 std::iter::once(first).chain(amis).chain(self.audit_lines()).collect()
+            }
+            (Outcome::Verified, _) => {
+                let first = format!("{} has passed its tests", self.subject());
+                std::iter::once(first).chain(self.audit_lines()).collect()
             }
             (Outcome::Skipped | Outcome::TooSoon, _) => vec![format!("Nothing was built: {reason}")],
             (Outcome::AlreadyRunning, _) => {
                 let running = self.running.as_deref().unwrap_or("BUILD");
                 let watch = format!("Watch that build with `{again} logs {running} --follow`");
+                let done = if self.tested.is_some() { "tested" } else { "built" };
                 vec![
-                    format!("goldsmith: error: nothing was built: {reason}"),
+                    format!("goldsmith: error: nothing was {done}: {reason}"),
                     format!("{watch}, or stop it with `{again} cancel {running}`."),
                 ]
             }
             (Outcome::Failed, cause) => {
                 let cause = cause.clone().unwrap_or_default();
-                let mut lines = vec![format!("goldsmith: error: {} failed in {cause}", self.image_or_build())];
+                let mut lines = vec![format!("goldsmith: error: {} failed in {cause}", self.subject())];
                 lines.extend(failure::facts(&cause));
                 lines.extend(self.amis.iter().map(|(region, id)| format!("  kept  {region}  {id}")));
                 lines
             }
         }
     }
+}
+
+/// Returns the AMI that an execution was to test, by its input; `None` if it was to build an image.
+fn tested_by(execution: &Execution) -> Option<String> {
+    let input: ExecutionInput = serde_json::from_str(&execution.input).ok()?;
+    input.from.map(|StartFrom::Test { image }| image.to_string())
 }
 
 /// Returns the cause from Step Functions, for a build without a record of it.

@@ -106,6 +106,36 @@ async fn a_built_image_is_told_with_its_amis() {
 }
 
 #[tokio::test]
+async fn a_verified_ami_is_told_and_one_that_failed_with_its_cause() {
+    let stack = Stack::new();
+    stack.closed_build(json!({"status": "VERIFIED", "isVerification": true})).await;
+    let ended = execution(ExecutionStatus::Succeeded, Some(json!({"outcome": "verified"})), None);
+    let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
+    assert_eq!(ending.exit(), Exit::Success);
+    assert_eq!(ending.lines("goldsmith"), ["ami-0 (web/1.0.0/1) has passed its tests"]);
+    let json = json!({"outcome": "verified", "build": "b", "image": "web/1.0.0/1", "tested": "ami-0"});
+    assert_eq!(serde_json::to_value(&ending).unwrap(), json);
+    let failure = json!({"state": "ExecuteTest", "item": "t3.small", "error": "Goldsmith.TestFailed", "message": "no"});
+    stack.closed_build(json!({"status": "FAILED", "isVerification": true, "failure": failure})).await;
+    let ended = execution(ExecutionStatus::Failed, None, Some(("Goldsmith.TestFailed", "ExecuteTest: no")));
+    let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
+    assert_eq!(ending.exit(), Exit::Failed);
+    let first = "goldsmith: error: ami-0 (web/1.0.0/1) failed in ExecuteTest (t3.small): no";
+    assert_eq!(ending.lines("goldsmith")[0], first);
+}
+
+#[tokio::test]
+async fn a_verification_that_plan_rejects_names_the_ami() {
+    let stack = Stack::new();
+    let input = json!({"pipeline": "web", "from": {"at": "test", "image": "ami-0123456789abcdef0"}}).to_string();
+    let refused = execution(ExecutionStatus::Failed, None, Some(("Goldsmith.Refused", "Plan: no such AMI")));
+    let ending = Ending::of(&stack.connection.store, &Execution { input, ..refused }).await.unwrap();
+    assert_eq!(ending.exit(), Exit::Invalid);
+    let first = "goldsmith: error: ami-0123456789abcdef0 (b) failed in Plan: no such AMI";
+    assert_eq!(ending.lines("goldsmith")[0], first);
+}
+
+#[tokio::test]
 async fn a_failed_build_is_told_with_its_cause() {
     let stack = Stack::new();
     let failure = json!({"state": "Build", "error": "Goldsmith.CommandFailed", "message": "step Install failed",

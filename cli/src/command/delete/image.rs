@@ -57,6 +57,10 @@ fn refuse_unpublished(image: &ImageRecord) -> Result<()> {
     match image.status {
         ImageStatus::Available => Ok(()),
         ImageStatus::Building => Err(invalid(format!("{} is being built: cancel its build first", image.image))),
+        ImageStatus::Verified => {
+            let tested = &image.source_image;
+            Err(invalid(format!("{} is no image, but a run that has tested {tested}", image.image)))
+        }
         ImageStatus::Failed | ImageStatus::Cancelled => {
             let why = "was not published, and what its build keeps is removed when it expires";
             Err(invalid(format!("{} is {}: it {why}", image.image, status(image))))

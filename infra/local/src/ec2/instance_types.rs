@@ -243,6 +243,7 @@ fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
             return Err(ApiError::new("InvalidParameterValue", message));
         }
     };
+    // A type beyond the table exists as soon as somebody asks for it by name, as a launch accepts it too.
     let asked: Vec<String> = call
         .params
         .structures("Filter")

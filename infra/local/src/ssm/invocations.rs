@@ -70,6 +70,7 @@ fn output_config(command: &Command) -> Value {
 /// Returns the commands of this scope that are old enough to be seen.
 fn visible<'c>(call: &Call<'_>, command: Option<&'c Command>) -> Option<&'c Command> {
     let seen_at = call.endpoint.seen_at();
+    // Reads may lag behind SendCommand, and `describe lag` makes them lag on purpose.
     command.filter(|command| command.scope == *call.scope && command.requested_at <= seen_at)
 }
 
@@ -106,6 +107,7 @@ impl ListInput {
         self.filters.iter().all(|filter| match filter.key.as_str() {
             "Status" => filter.value == status,
             "DocumentName" => filter.value == DOCUMENT,
+            // ISO times in UTC compare as texts.
             "InvokedAfter" => iso(command.requested_at) >= filter.value,
             "InvokedBefore" => iso(command.requested_at) < filter.value,
             _ => false,
@@ -175,6 +177,7 @@ pub(super) fn list_commands(call: &Call<'_>) -> Result<Value, ApiError> {
 /// Returns a command as answers show it.
 pub(super) fn command_json(command: &Command) -> Value {
     let ended = command.invocations.values().filter(|one| one.status.is_final()).count();
+    // A cancelled invocation counts as completed and not as an error.
     let failed = |one: &&Invocation| matches!(one.status.name(), "Failed" | "TimedOut");
     json!({
         "CommandId": command.id,

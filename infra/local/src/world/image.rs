@@ -79,6 +79,7 @@ impl Protection {
         match self {
             Protection::Off => false,
             Protection::On { .. } => true,
+            // The cooldown ends by itself: AWS sends no event and needs no call.
             Protection::Until(end) => Timestamp::now() < end,
         }
     }
@@ -156,6 +157,7 @@ impl Image {
     /// with the account.
     pub(crate) fn is_visible_to(&self, scope: &Scope) -> bool {
         let shared = self.grants.public || self.grants.accounts.contains(&scope.account);
+        // A permission shares an image only in its own Region: a copy has its own permissions.
         self.exists() && self.scope.region == scope.region && (self.scope.account == scope.account || shared)
     }
 

@@ -143,6 +143,7 @@ fn yes() -> bool {
 impl Instance {
     /// Returns its name inside the VPC, which EC2 derives from the address. us-east-1 has a domain of its own.
     pub(crate) fn private_dns_name(&self) -> String {
+        // Host names are ASCII labels, so the address is written with hyphens.
         let host = self.address.replace('.', "-");
         match self.scope.region.as_str() {
             "us-east-1" => format!("ip-{host}.ec2.internal"),

@@ -131,6 +131,7 @@ pub(super) fn kind_of(code: &str, status: u16) -> Kind {
         code if is_unknown_resource(code) => Kind::NotFound,
         code if is_denial(code) => Kind::Denied,
         "RequestTimeout" | "RequestTimeoutException" => Kind::Unanswered,
+        // After an error of the service itself, the call may or may not have had its effect.
         _ if status >= 500 => Kind::Unanswered,
         _ if status == 429 => Kind::Throttled,
         _ if status == 404 => Kind::NotFound,

@@ -63,6 +63,7 @@ impl Parse<'_> {
             .optional("onFailure")
             .and_then(|node| self.reader.choice(node, "`onFailure`", &OnFailure::ALL))
             .unwrap_or_default();
+        // A condition is evaluated before the loop begins, so it cannot use the loop's value.
         self.scope.repeat = CurrentLoop::NotYet;
         let condition = map.optional("if").map(|node| self.condition(node));
         let repeat = map.optional("loop").map(|node| self.repeat(node, loops));

@@ -1,6 +1,7 @@
 //! Tests of a file's content, where its place alone does not make it a finding.
 
-use super::keys::{find, lines, value_of};
+use super::bytes::{find, lines};
+use super::keys::value_of;
 
 /// Returns whether the text is 128 bits in hex.
 pub(super) fn is_id(bytes: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! Private keys in DER, the binary form of certificates and their keys. Only files that consist of exactly one such
 //! value are recognized.
 
-use super::keys::find;
+use super::bytes::find;
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;

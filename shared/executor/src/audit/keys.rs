@@ -1,5 +1,6 @@
 //! Recognizes private keys by the content of a file, whatever its place and name.
 
+use super::bytes::{find, lines};
 use super::der;
 
 /// The minimum number of Base64 characters after a header. The shortest key has more, and programs that only name the
@@ -219,21 +220,4 @@ fn after_certificate(entry: &[u8]) -> Option<&[u8]> {
     let entry = entry.get(2 + short(entry)?..)?;
     let length = usize::try_from(u32::from_be_bytes(*entry.first_chunk::<4>()?)).ok()?;
     entry.get(4 + length..)
-}
-
-pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|byte| *byte == b'\n')
-}
-
-/// Returns the position of a text in another one.
-pub(super) fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
-    let first = *text.first()?;
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| *byte == first) {
-        if bytes[from + at..].starts_with(text) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
 }

@@ -2,11 +2,12 @@
 //! histories. The places are those of Debian, Ubuntu, Fedora and its family, Amazon Linux, and SUSE.
 
 use super::FindingKind::{self, AuthorizedKeys, Credential, History, Identity, PackageSecret, PrivateKey};
+use super::bytes::{find, lines};
 use super::contents::{
     has_db_password, has_hash, has_host_id, has_line, has_password, has_passwords, has_psk, has_sasl_user, has_secret,
     has_url_password, is_id, is_kubeconfig,
 };
-use super::keys::{find, is_wireguard, lines};
+use super::keys::is_wireguard;
 
 /// Places and what is found there.
 pub(super) struct Rule {

@@ -1,7 +1,7 @@
 //! Recognizes tokens and shared secrets in texts, wherever they are. Only unmistakable forms are recognized.
 
 use super::FindingKind::{self, Credential, PackageSecret};
-use super::keys::{find, lines};
+use super::bytes::{find, lines};
 
 /// The beginning of a token, the minimum number of characters that follow, and what the token is.
 const TOKENS: &[(&str, usize, &str)] = &[

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use super::{End, Outcome, Place, TIMED_OUT};
 use crate::EXIT_REBOOT;
 use crate::process::{Exit, Finished};
-
-/// The `PATH` for programs if the agent was started without one.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use crate::programs::DEFAULT_PATH;
 
 /// Returns a command in the working directory. It has a `HOME` and a `PATH` even if the agent was started without them.
 pub(super) fn command(program: impl AsRef<Path>, place: &Place<'_>) -> Command {
@@ -39,15 +36,4 @@ pub(super) fn outcome(finished: Finished) -> Outcome {
     };
     let outputs = BTreeMap::from([("stdout".to_owned(), finished.stdout)]);
     Outcome { end, exit_code, outputs, last_lines: finished.last_lines }
-}
-
-/// Returns the place of a program: the file itself for a path, otherwise the first match on `PATH`.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let is_program =
-        |path: &PathBuf| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
-    if program.contains('/') {
-        return Some(PathBuf::from(program)).filter(is_program);
-    }
-    let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
-    env::split_paths(&path).map(|folder| folder.join(program)).find(is_program)
 }

@@ -16,11 +16,12 @@ use goldsmith_document::UpdateOs;
 use goldsmith_glob::name_matches;
 use patience::Patience;
 
-use super::command::{command, find, outcome};
+use super::command::{command, outcome};
 use super::{End, Fields, Outcome, Perform, Place, Task, TaskError};
 use crate::os_release::OsRelease;
 use crate::output::Output;
 use crate::process;
+use crate::programs::find_program;
 use crate::resolve::Resolver;
 
 /// Exit status of zypper if everything is installed but a script of a package failed. (The statuses 102 and 103, which
@@ -79,7 +80,7 @@ impl Update {
             return Ok(Outcome::default());
         }
         let os = OsRelease::read();
-        let found = Manager::of(&os, |manager| find(manager.program()).is_some());
+        let found = Manager::of(&os, |manager| find_program(manager.program()).is_some());
         let run = Calls { place, output, include, exclude: &self.exclude };
         match found.ok_or(UpdateError::NoManager)? {
             Manager::Dnf => run.dnf(&os),

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use goldsmith_document::{Loop, Over, Range};
 
 use super::{Run, Scope, WORKING_DIRECTORY};
-use crate::modules::{End, Outcome, Place, TIMED_OUT, Task, Work};
+use crate::modules::{End, Outcome, TIMED_OUT, Task, Work};
 use crate::overwrite::remove_folder;
+use crate::place::Place;
 use crate::process::CAPTURE_LIMIT as LIMIT;
 use crate::resolve::{ResolveError, Resolver, Scene};
 use crate::state::{At, Iterations};

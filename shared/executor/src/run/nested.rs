@@ -12,9 +12,10 @@ use goldsmith_document::digest;
 use jiff::Timestamp;
 
 use super::{Around, Flow, Run};
-use crate::context::uuid;
 use crate::documents::{DocumentError, copy_documents, read_documents};
-use crate::modules::{Call, End, FetchError, Outcome, Place};
+use crate::modules::{Call, End, FetchError, Outcome};
+use crate::place::Place;
+use crate::resolve::uuid;
 use crate::state::{At, State};
 use crate::store::StoreError;
 use crate::{OrderDocument, RunResult, RunStatus, WorkOrder};

@@ -166,6 +166,7 @@ impl StepRecord {
 fn combined(parts: impl Iterator<Item = Status>) -> Status {
     parts.fold(Status::Success, |whole, part| match (whole, part) {
         (Status::Failed, _) | (_, Status::Failed) => Status::Failed,
+        // What still runs may fail, so the whole is not a success before it has ended.
         (_, Status::Running | Status::Rebooting) => part,
         (Status::Running | Status::Rebooting, _) => whole,
         (_, Status::IgnoredFailure | Status::SuccessWithIgnoredFailure) => Status::SuccessWithIgnoredFailure,

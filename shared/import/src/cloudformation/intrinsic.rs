@@ -42,6 +42,7 @@ impl<'n> Environment<'n> {
             (None, Content::Text(text)) => Value::Text(text.clone()),
             (None, Content::List(items)) => {
                 let items = items.iter().map(|item| self.resolve(item, of, findings));
+                // CloudFormation removes an element whose value is `AWS::NoValue`.
                 Value::List(items.filter(|item| !item.is_null()).collect())
             }
             (None, Content::Map(entries)) => {
@@ -69,6 +70,7 @@ impl<'n> Environment<'n> {
             "Base64" => {
                 let text = self.resolve(argument, of, findings);
                 match text.text() {
+                    // A text with a mark in it is not known in full, and its Base64 would hide the mark.
                     Some(text) if !text.contains('\u{e000}') => Value::Text(BASE64_STANDARD.encode(text)),
                     _ => unknown("Fn::Base64"),
                 }
@@ -93,6 +95,8 @@ impl<'n> Environment<'n> {
         if let Some((default, kind)) = self.parameters.get(name) {
             let text = default.and_then(|node| node.text()).filter(|text| !text.is_empty());
             return match text {
+                // The default of such a parameter is the name of an SSM parameter, and CloudFormation passes on what is
+                // stored there.
                 Some(text) if kind.starts_with("AWS::SSM::Parameter::Value") => Value::Text(Mark::Parameter.text(text)),
                 Some(text) => Value::Text(text.to_owned()),
                 None => Value::Text(Mark::Unknown.text(name)),
@@ -100,6 +104,7 @@ impl<'n> Environment<'n> {
         }
         match name {
             "AWS::NoValue" => Value::Null,
+            // A template does not say where it is deployed, and most accounts are in this partition.
             "AWS::Partition" => Value::Text("aws".to_owned()),
             name if self.resources.contains(&name) => Value::Text(Mark::Resource.text(&address(self.file, name))),
             name => Value::Text(Mark::Unknown.text(name)),
@@ -134,6 +139,7 @@ impl<'n> Environment<'n> {
                 continue;
             };
             rest = after;
+            // `${!name}` is how a template writes `${name}` for a shell.
             if let Some(literal) = name.strip_prefix('!') {
                 text.push_str(&format!("${{{literal}}}"));
                 continue;
@@ -176,6 +182,7 @@ impl<'n> Environment<'n> {
         let index = index.text().and_then(|text| text.parse::<usize>().ok());
         let selected = match &list.value {
             Value::List(items) => index.and_then(|index| items.get(index)).map(|item| item.value.clone()),
+            // A parameter of a `List` type has one text as its default, with commas.
             Value::Text(text) if !holds(text, Mark::Unknown) => {
                 index.and_then(|index| text.split(',').nth(index)).map(|text| Value::Text(text.trim().to_owned()))
             }
@@ -195,6 +202,7 @@ impl<'n> Environment<'n> {
 /// Returns the function that a node calls: `!Sub x`, `{"Fn::Sub": x}` or `{"Ref": x}`.
 fn function(node: &Node) -> Option<(&str, std::borrow::Cow<'_, Node>)> {
     if let Some(tag) = &node.tag {
+        // The argument is the same node without its tag, or its value would be resolved as the same call for ever.
         return Some((tag, std::borrow::Cow::Owned(Node { tag: None, ..node.clone() })));
     }
     let [(key, argument)] = node.entries() else { return None };

@@ -6,7 +6,7 @@ use ::hcl::{Map, Value as Hcl};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::text::template_label;
+use super::label;
 use crate::item::{Mark, holds, sole_mark};
 use crate::yaml::Yaml;
 
@@ -211,7 +211,7 @@ fn templatefile(args: FuncArgs) -> Result<Hcl, String> {
     if path.contains('\u{e000}') {
         return unknown("templatefile", &args);
     }
-    Ok(Hcl::from(Mark::Template.text(&template_label(&path, &at(&args, 1)))))
+    Ok(Hcl::from(Mark::Template.text(&label::write(&path, &at(&args, 1)))))
 }
 
 fn flat(items: &[Hcl]) -> Vec<Hcl> {

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ::hcl::Value as Hcl;
 use ::hcl::edit::expr::Expression;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 
+use super::label;
 use crate::item::{Item, Mark, Part, Place, Value, parts};
 
 /// Longest part of an expression that a finding shows.
@@ -59,19 +58,12 @@ pub(crate) fn found(path: &str, folder: &Path) -> PathBuf {
     }
 }
 
-/// Returns the label of a template's mark.
-pub(super) fn template_label(path: &str, values: &Hcl) -> String {
-    let json = serde_json::to_string(values).unwrap_or_default();
-    format!("{path}\n{}", BASE64_STANDARD.encode(json))
-}
-
 /// Returns the text of a template, or `None` if it cannot be read or evaluated.
 fn template(label: &str, folder: &Path) -> Option<String> {
     use ::hcl::eval::{Context, Evaluate};
 
-    let (path, values) = label.split_once('\n')?;
+    let (path, values) = label::read(label)?;
     let text = crate::project::Project::around(folder).ok()?.text(&found(path, folder)).ok()?;
-    let values: Hcl = serde_json::from_slice(&BASE64_STANDARD.decode(values).ok()?).ok()?;
     let mut context = Context::new();
     super::functions::declare(&mut context);
     for (name, value) in values.as_object()? {

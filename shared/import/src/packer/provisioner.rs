@@ -25,6 +25,7 @@ pub(super) fn component(build: &Build<'_>, name: &str, user: &str, findings: &mu
         let word = block.labels.first().map_or("", |label| label.as_str());
         let address = format!("build.provisioner.{word}");
         let body = build.module.body(build.file, &block.body, &build.module.context(), Some((findings, &address)));
+        // The body begins a line later than its block, and people look for the word `provisioner`.
         let body = Item { place: build.file.block_place(block), ..body };
         let mut one = Provisioner { build, fields: Fields::of(Kind::Component, &address, &body), user, findings };
         match word {
@@ -88,6 +89,7 @@ impl Provisioner<'_, '_> {
         let attempts =
             self.text("maxRetries").and_then(|retries| retries.parse::<u32>().ok()).map(|retries| retries + 1);
         self.execute_command();
+        // This is Packer's own default for `inline`.
         let shebang = self.text("inlineShebang").unwrap_or_else(|| "/bin/sh -e".to_owned());
         let inline = self.texts(&["inline"]);
         if !inline.is_empty() {
@@ -106,6 +108,8 @@ impl Provisioner<'_, '_> {
             Some((interpreter, body)) => match shell_of(interpreter) {
                 Some(flags) => {
                     let set = if flags.is_empty() { String::new() } else { format!("set -{flags}\n") };
+                    // The action joins all commands in one script of bash, so the flags must be set in the script
+                    // itself.
                     Ok(format!("{set}{body}"))
                 }
                 None => Err(()),
@@ -119,6 +123,8 @@ impl Provisioner<'_, '_> {
                 steps.bash(commands, attempts);
             }
             Err(()) => {
+                // The number of steps makes the name unique: two scripts of the same name may come from different
+                // folders.
                 let path = format!("{FOLDER}-{}", steps.len() + 1);
                 steps.create(&path, &escaped(script), Some("0755"));
                 let mut commands = exports.to_vec();
@@ -142,6 +148,7 @@ impl Provisioner<'_, '_> {
         for (name, value) in pairs {
             let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             let line = format!("export {name}={}", quoted(&escaped(&value)));
+            // One name that no shell takes would end the whole script.
             if is_name && !exports.contains(&line) {
                 exports.push(line);
             }
@@ -171,6 +178,7 @@ impl Provisioner<'_, '_> {
             "-eux",
             "-e",
         ];
+        // Quotes and spaces differ from project to project, and the words between them do not.
         let joined = command.replace("{{ ", "{{").replace(" }}", "}}").replace(['"', '\''], " ");
         let is_usual =
             |word: &str| USUAL.contains(&word) || word.starts_with('-') || word == self.user || word == "packer";
@@ -193,6 +201,7 @@ impl Provisioner<'_, '_> {
             self.tell(Outcome::LeftOut, "destination", "no destination is named", "add a step with the file");
             return;
         };
+        // Packer's file provisioner starts at the home of the user that it logs in as.
         let home = if self.user == "root" { "/root".to_owned() } else { format!("/home/{}", self.user) };
         let destination = match destination.strip_prefix("~/") {
             Some(rest) => format!("{home}/{rest}"),
@@ -244,6 +253,8 @@ impl Provisioner<'_, '_> {
         let _ = (self.fields.take("user"), self.fields.take("useProxy"), self.fields.take("command"));
         for playbook in playbooks {
             let Some(text) = self.read("playbookFile", &playbook) else { continue };
+            // Without a parser of playbooks, a word that reads a file is enough to ask a person. Too many questions
+            // cost less than a role that is missing in an image.
             let includes = ["roles:", "include", "import_", "vars_files:", "src:", "lookup("];
             if includes.iter().any(|word| text.contains(word)) {
                 let why = format!("what {playbook} includes is not in the component");
@@ -258,6 +269,7 @@ impl Provisioner<'_, '_> {
             steps.create(&path, &escaped(&text), None);
             let mut words = vec![
                 "ansible-playbook".to_owned(),
+                // The comma makes it a list of hosts: without it, Ansible reads a file of this name.
                 "--inventory=localhost,".to_owned(),
                 "--connection=local".to_owned(),
             ];
@@ -313,6 +325,7 @@ fn list(folder: &Path, before: &str, depth: usize, files: &mut Vec<String>) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if before.is_empty() { name } else { format!("{before}/{name}") };
         match entry.file_type() {
+            // The limits keep a path such as `/` or a checkout with its history out of a component.
             Ok(kind) if kind.is_dir() && depth < 4 => list(&entry.path(), &path, depth + 1, files),
             Ok(kind) if kind.is_file() && files.len() < 100 => files.push(path),
             _ => {}

@@ -25,6 +25,8 @@ pub(super) fn translate(
     for item in fields.take("distributions").map(Item::items).unwrap_or_default() {
         let inner = fields.inner("distributions", item);
         let (region, distribution) = distribution(translation, inner);
+        // Two Regions that are known only later both became the default here, and a configuration names each Region
+        // once.
         if regions.iter().any(|(known, _)| *known == region) {
             let why = format!("the Region {region} is there already");
             let place = fields.inner("distributions", item);
@@ -152,6 +154,7 @@ fn name(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<St
         }
     }
     let mut name = name.trim_matches(['-', '_', ' ', '.']).to_owned();
+    // An AMI's name is unique in its account and Region, so a constant name would fail the second build.
     if !name.contains("{{") {
         name = if name.is_empty() { return None } else { format!("{name}-{VERSION}") };
     }

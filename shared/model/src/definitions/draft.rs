@@ -1,16 +1,20 @@
 //! One pass over the files, which reads every definition and records every name and every reference with its place.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use goldsmith_document::yaml::{Node, Span};
 use goldsmith_document::{Diagnostic, Diagnostics, MapReader, Reader, Source, Spanned};
 
 use super::{Definitions, Kind, component, distribution, fields, infrastructure, pipeline, recipe};
-use crate::{Name, Version, VersionPattern};
+use crate::{DeclaredVersion, Name, Version, VersionPattern};
 
 /// Reads the file that a component's `uri` names. The path is relative to the same folder as the definition file's
 /// path.
 pub type Load<'f> = &'f dyn Fn(&Path) -> std::io::Result<String>;
+
+/// The versions that the definitions with an `x` in their version get, as `apply` has found them.
+pub type Settled = BTreeMap<(Kind, Name, VersionPattern), Version>;
 
 /// A file with definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub(super) struct Declared<'t> {
     source: Source<'t>,
     span: Span,
     version_span: Option<Span>,
+    /// What is written, if it has an `x`.
+    pattern: Option<VersionPattern>,
 }
 
 /// Place of a version of a definition.
@@ -68,6 +74,8 @@ pub struct VersionPlace<'t> {
     pub name: Name,
     /// The version.
     pub version: Version,
+    /// What is written there, if it has an `x` for the next patch version.
+    pub pattern: Option<VersionPattern>,
     source: Source<'t>,
     span: Span,
 }
@@ -109,17 +117,25 @@ pub(super) struct Context<'c, 't> {
     pub(super) draft: &'c mut Draft<'t>,
     pub(super) reader: Reader<'t>,
     pub(super) load: Load<'c>,
+    settled: &'c Settled,
 }
 
 impl<'t> Draft<'t> {
     /// Reads all definitions of the files. A YAML document with `phases` and without `kind` is a component's document
-    /// next to the definitions. It is skipped, as is an empty one.
+    /// next to the definitions. It is skipped, as is an empty one. A version with an `x` is the lowest that it may
+    /// become.
     #[must_use]
     pub fn read(files: &'t [SourceFile], load: Load<'_>) -> Self {
+        Self::read_with(files, load, &Settled::new())
+    }
+
+    /// Reads all definitions of the files, with these versions in place of an `x`.
+    #[must_use]
+    pub fn read_with(files: &'t [SourceFile], load: Load<'_>, settled: &Settled) -> Self {
         let mut draft = Draft::default();
         for file in files {
             let reader = Reader::new(&file.path, &file.text);
-            let mut context = Context { draft: &mut draft, reader, load };
+            let mut context = Context { draft: &mut draft, reader, load, settled };
             let documents = context.reader.documents();
             context.draft.incomplete |= context.reader.diagnostics.has_errors();
             for node in &documents {
@@ -142,7 +158,8 @@ impl<'t> Draft<'t> {
     pub fn version_places(&self) -> Vec<VersionPlace<'t>> {
         let place = |one: &Declared<'t>| {
             let (kind, name, source) = (one.kind, one.name.clone(), one.source);
-            Some(VersionPlace { kind, name, version: one.version?, source, span: one.version_span? })
+            let (version, span, pattern) = (one.version?, one.version_span?, one.pattern);
+            Some(VersionPlace { kind, name, version, pattern, source, span })
         };
         self.declared.iter().filter_map(place).collect()
     }
@@ -189,12 +206,18 @@ impl<'t> Context<'_, 't> {
         let name = map.required(&mut self.reader, "name");
         let name = name.and_then(|node| Some((fields::parse::<Name>(&mut self.reader, node, "`name`")?, node.span)));
         let version = map.required(&mut self.reader, "semanticVersion");
-        let version = version
-            .and_then(|node| Some((fields::parse::<Version>(&mut self.reader, node, "`semanticVersion`")?, node.span)));
+        let version = version.and_then(|node| {
+            Some((fields::parse::<DeclaredVersion>(&mut self.reader, node, "`semanticVersion`")?, node.span))
+        });
         self.draft.incomplete |= name.is_none();
         let (name, span) = name?;
         self.declare(kind, &name, version, span);
-        Some((name, version?.0))
+        Some((name.clone(), self.settled(kind, &name, version?.0)))
+    }
+
+    fn settled(&self, kind: Kind, name: &Name, version: DeclaredVersion) -> Version {
+        let settled = version.pattern().and_then(|pattern| self.settled.get(&(kind, name.clone(), pattern)));
+        settled.copied().unwrap_or(version.lowest())
     }
 
     /// Reads a name, and records that it is taken.
@@ -207,8 +230,10 @@ impl<'t> Context<'_, 't> {
         Some(name)
     }
 
-    fn declare(&mut self, kind: Kind, name: &Name, version: Option<(Version, Span)>, span: Span) {
+    fn declare(&mut self, kind: Kind, name: &Name, version: Option<(DeclaredVersion, Span)>, span: Span) {
         let (version, version_span) = version.unzip();
+        let pattern = version.and_then(DeclaredVersion::pattern);
+        let version = version.map(|version| self.settled(kind, name, version));
         let unversioned = matches!(kind, Kind::Component | Kind::ImageRecipe) && version.is_none();
         let same = |other: &&Declared| other.kind == kind && other.name == *name && other.version == version;
         if let Some(first) = self.draft.declared.iter().find(same).filter(|_| !unversioned) {
@@ -217,7 +242,7 @@ impl<'t> Context<'_, 't> {
             self.reader.error_with_help(span, "duplicate", format!("{kind} `{name}`{version} is defined twice"), help);
         }
         let (name, source) = (name.clone(), self.reader.source);
-        self.draft.declared.push(Declared { kind, name, version, source, span, version_span });
+        self.draft.declared.push(Declared { kind, name, version, source, span, version_span, pattern });
     }
 
     /// Records a reference, which is checked after everything was read.

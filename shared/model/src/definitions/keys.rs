@@ -98,7 +98,7 @@ const VERSION: Key = Key::required(
     "semanticVersion",
     Form::Text,
     "Its version, three numbers such as `1.4.2`. A version never changes once it is applied: changed content needs a \
-     new version.",
+     new version. With `1.4.x`, `apply` takes the version that is stored with the same content, or the next free one.",
 );
 /// A description that only people read.
 const DESCRIPTION: Key = Key::optional("description", Form::Text, "", "A description for people.");

@@ -25,7 +25,7 @@ use goldsmith_document::Diagnostics;
 use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, InfrastructureConfiguration};
 
 pub use check::Stored;
-pub use draft::{Draft, Load, Reference, SourceFile, VersionPlace};
+pub use draft::{Draft, Load, Reference, Settled, SourceFile, VersionPlace};
 pub use elsewhere::elsewhere;
 pub use keys::{Form, Key};
 pub use kind::Kind;

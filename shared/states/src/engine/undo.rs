@@ -10,8 +10,8 @@ use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
 use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
+use crate::engine::LATE;
 use crate::parts::status;
-use crate::states::finish::after::LATE;
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
 
 /// How often a describe by tag is repeated if the journal holds an effect whose answer is unknown. EC2 may show a

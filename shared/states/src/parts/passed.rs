@@ -28,7 +28,7 @@ pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord
 /// Fails with `Internal`, or if a call to the table fails.
 pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
     if !record.plan.tests.is_empty() {
-        require(context, record, State::JudgeTests, None).await?;
+        require_judged(context, record).await?;
     }
     let planned: BTreeSet<&str> = record.plan.regions.iter().map(|planned| planned.region.as_str()).collect();
     let told: BTreeSet<&str> = results.iter().map(|result| result.item.as_str()).collect();
@@ -40,6 +40,14 @@ pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord,
         require(context, record, State::DistributeRegion, Some(&result.item)).await?;
     }
     Ok(())
+}
+
+/// Fails unless JudgeTests has found that all tests have succeeded.
+///
+/// # Errors
+/// Fails with `Internal`, or if a call to the table fails.
+pub(crate) async fn require_judged(context: &Context, record: &BuildRecord) -> Result<()> {
+    require(context, record, State::JudgeTests, None).await
 }
 
 async fn require(context: &Context, record: &BuildRecord, state: State, item: Option<&String>) -> Result<()> {

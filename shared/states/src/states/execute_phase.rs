@@ -65,10 +65,15 @@ async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
     if plan.audit == ImageAudit::Off || scene.scope.item.is_none() || scene.scope.item.as_ref() != plan.tests.first() {
         return Ok(None);
     }
-    // Snapshot ends after the AMI is made and before an instance is launched from it. So this time separates the files
-    // of the image from those that the instance itself writes.
-    let made = Scope::from(State::Snapshot);
-    let made = scene.context.store.state(&scene.record.build, &made).await?.and_then(|state| state.ended_at);
+    let made = match &plan.verifies {
+        Some(verified) => Some(verified.created.clone()),
+        // Snapshot ends after the AMI is made and before an instance is launched from it. So this time separates the
+        // files of the image from those that the instance itself writes.
+        None => {
+            let made = Scope::from(State::Snapshot);
+            scene.context.store.state(&scene.record.build, &made).await?.and_then(|state| state.ended_at)
+        }
+    };
     // The documents need most of the test's time.
     let quarter = u64::from(plan.test_timeout_minutes) * 60 / 4;
     Ok(Some(AuditOrder {

@@ -3,8 +3,9 @@
 //! the build's end. The reaper does later what could not be done at once.
 //!
 //! Input: the definition's Finish or FinishFailed, or the execution's own status event, since no Catch runs if an
-//! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}` or `{error,
-//! cause}`. It may run any number of times: how a build ends is decided once, when the build is closed.
+//! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}`, `{outcome,
+//! image, ami}` of a verification, or `{error, cause}`. It may run any number of times: how a build ends is decided
+//! once, when the build is closed.
 
 pub(crate) mod after;
 mod called;
@@ -27,7 +28,7 @@ pub(crate) use kept::{kept_now, kept_of};
 use crate::engine::undo::{Patience, undo_build};
 use crate::error_names::ErrorName;
 use crate::events::start::kept_cause;
-use crate::{Context, Error, Result, Start, State};
+use crate::{Context, Error, LATE, Result, Start, State};
 
 /// How long Finish retries calls that AWS does not answer. After that, the pipeline may build again, and the reaper
 /// retries the calls.
@@ -185,7 +186,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     note_served(context, &record, &ending).await?;
     // This releases the lease. Only then follows what AWS may refuse for a long time.
     let owed = after::owed(&ending.keep, &undone);
-    context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
+    context.store.finish_build(&record, &image, &owed, now + LATE).await?;
     after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;
     Ok(image)
 }
@@ -255,9 +256,12 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
     Ok(())
 }
 
-/// Returns what the definition gets: the image of a good build, or the texts of the Fail state of a failed one.
+/// Returns what the definition gets: the image of a good build, the AMI that was verified, or the texts of the Fail state of a failed one.
 fn answer(image: &ImageRecord) -> Value {
     match &image.failure {
+        None if image.is_verification => {
+            json!(ExecutionOutput::Verified { image: image.image.clone(), ami: image.source_image.clone() })
+        }
         None => json!(ExecutionOutput::Built { image: image.image.clone(), amis: image.amis.clone() }),
         Some(cause) => failed(cause),
     }

@@ -1,6 +1,6 @@
 //! Launch and LaunchTest: launch an instance and wait until SSM reports it online.
 //!
-//! Input: the plan's instance types and subnets, and the source image or the build's own AMI. Output: an `Instance`
+//! Input: the plan's instance types and subnets, and the source image, or the AMI to test. Output: an `Instance`
 //! effect. Error: `Capacity` if no candidate could be launched, `NotOnline` if the instance ended early or its agent
 //! does not register, `Timeout`.
 
@@ -139,12 +139,14 @@ fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
         .collect()
 }
 
-/// Returns the image to launch: the source image for a build, or the build's own AMI for a test.
+/// Returns the image to launch: the source image for a build; for a test, the build's own AMI or the verified one.
 async fn image(scene: &Scene<'_>) -> Result<String> {
-    if scene.scope.item.is_some() {
-        return scene.made_by(State::Snapshot, None, EffectKind::is_image).await;
+    let plan = &scene.record.plan;
+    match (&scene.scope.item, &plan.verifies) {
+        (Some(_), Some(verified)) => Ok(verified.ami.clone()),
+        (Some(_), None) => scene.made_by(State::Snapshot, None, EffectKind::is_image).await,
+        (None, _) => Ok(plan.source_image.clone()),
     }
-    Ok(scene.record.plan.source_image.clone())
 }
 
 fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Launch> {

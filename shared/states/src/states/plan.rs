@@ -2,6 +2,8 @@
 //!
 //! Input: the execution's input. Output: `{outcome, reason?, image, tests, regions}`. Error: `Refused` for anything
 //! that the user has to fix. If Plan runs twice, the second run answers from the record.
+//!
+//! The outcome says at which state the definition continues: `build` at Launch, `verify` at Test.
 
 mod difference;
 mod finding;
@@ -22,12 +24,11 @@ use crate::events::start::kept_cause;
 use crate::{Context, Error, Result, Start, State};
 use finding::refusal;
 pub use finding::{Finding, Place};
-use freeze::freeze;
-use preflight::{Resolved, examine};
+use freeze::{Resolved, freeze};
+use preflight::examine;
 pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
 pub use problem::{Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};
-pub(crate) use resolve::{newest_image_of, newest_of};
 
 /// Runs one invocation.
 ///
@@ -39,7 +40,13 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
         Some(record) => planned(&record),
         None => plan(context, start).await?,
     };
-    if let ExecutionOutput::Build { image, regions, .. } = &output {
+    let at_home = std::slice::from_ref(&context.config.region);
+    let opened = match &output {
+        ExecutionOutput::Build { image, regions, .. } => Some((image, regions.as_slice())),
+        ExecutionOutput::Verify { image, .. } => Some((image, at_home)),
+        _ => None,
+    };
+    if let Some((image, regions)) = opened {
         // The sweep searches only the Regions of this list, so each is on it before anything is made there.
         for region in regions {
             context.store.note_region(region).await?;
@@ -197,11 +204,12 @@ fn used_before(record: &BuildRecord) -> Error {
 
 /// Returns the answer for an open build, from its record alone.
 fn planned(record: &BuildRecord) -> ExecutionOutput {
-    ExecutionOutput::Build {
-        image: record.image.clone(),
-        tests: record.plan.tests.clone(),
-        regions: record.plan.regions.iter().map(|planned| planned.region.clone()).collect(),
+    let (image, tests) = (record.image.clone(), record.plan.tests.clone());
+    if record.plan.verifies.is_some() {
+        return ExecutionOutput::Verify { image, tests, regions: Vec::new() };
     }
+    let regions = record.plan.regions.iter().map(|planned| planned.region.clone()).collect();
+    ExecutionOutput::Build { image, tests, regions }
 }
 
 /// Returns the error for something that the user has to fix.

@@ -2,6 +2,7 @@
 
 use goldsmith_cloud::Kind;
 use goldsmith_cloud::fake::{Fault, HOME, not_known_yet};
+use serde_json::json;
 
 use super::faulty_table::TABLE_WRITE;
 use super::stack::{AWAY, Stack};
@@ -27,6 +28,20 @@ pub(crate) fn whole_build() -> Vec<Task> {
     State::ALL.iter().flat_map(tasks).collect()
 }
 
+/// The tasks of a run that only tests the source image of a new stack, in order.
+pub(crate) async fn whole_verification() -> Vec<Task> {
+    // A new stack's ids are the same each time.
+    let from = json!({"at": "test", "image": Stack::new().await.source().await});
+    let tasks = whole_build().into_iter().filter(|task| match task.state {
+        State::Launch | State::Build | State::Snapshot | State::DistributeRegion | State::Publish => false,
+        State::Plan | State::LaunchTest | State::ExecuteTest | State::EndTest => true,
+        State::JudgeTests | State::Finish | State::FinishFailed => true,
+    });
+    let input = json!({"pipeline": "web", "from": from});
+    let with_input = |task: Task| Task { input: task.input.is_some().then(|| input.clone()), ..task };
+    tasks.map(with_input).collect()
+}
+
 fn outcomes(items: &[&str]) -> Vec<Outcome> {
     let good = |item: &&str| Outcome { item: (*item).to_owned(), outcome: "succeeded".to_owned(), cause: None };
     items.iter().map(good).collect()
@@ -39,8 +54,13 @@ pub(crate) fn good(state: State) -> Task {
 
 /// A stack on which all tasks before this one have succeeded.
 pub(crate) async fn reach(task: &Task) -> Stack {
+    reach_in(&whole_build(), task).await
+}
+
+/// The same in a run of these tasks.
+pub(crate) async fn reach_in(run: &[Task], task: &Task) -> Stack {
     let stack = Stack::new().await;
-    for before in whole_build().iter().take_while(|before| before.scope() != task.scope()) {
+    for before in run.iter().take_while(|before| before.scope() != task.scope()) {
         let ended = stack.run(before).await;
         assert!(ended.is_ok(), "{}: {ended:?}", before.scope());
     }
@@ -66,7 +86,12 @@ pub(crate) async fn kept_for_a_while() -> Stack {
 /// 3. Each of its effects, including writes to the table, goes wrong in each possible way. One way is that AWS does not
 ///    know yet what was made a moment ago. The state still ends as it would have, and leaves exactly the same in AWS.
 pub(crate) async fn check_state(task: Task, effects: &[&str]) {
-    let stack = reach(&task).await;
+    check_state_in(&whole_build(), task, effects).await;
+}
+
+/// The same in a run of these tasks.
+pub(crate) async fn check_state_in(run: &[Task], task: Task, effects: &[&str]) {
+    let stack = reach_in(run, &task).await;
     let before = stack.cloud.effects().len();
     let ended = stack.run(&task).await;
     assert!(ended.is_ok(), "{}: {ended:?}", task.scope());
@@ -80,16 +105,16 @@ pub(crate) async fn check_state(task: Task, effects: &[&str]) {
 
     for (n, effect) in (1..).zip(&made) {
         for fault in FAULTS {
-            check_fault(&task, n, fault, &ended, &stack).await;
+            check_fault(run, &task, n, fault, &ended, &stack).await;
         }
         if not_known_yet(effect.name).is_some() && task.state != State::Plan {
-            check_fault(&task, n, Fault::Refuse(Kind::NotFound), &ended, &stack).await;
+            check_fault(run, &task, n, Fault::Refuse(Kind::NotFound), &ended, &stack).await;
         }
     }
 }
 
-async fn check_fault(task: &Task, n: usize, fault: Fault, ended: &Ended, good: &Stack) {
-    let stack = reach(task).await;
+async fn check_fault(run: &[Task], task: &Task, n: usize, fault: Fault, ended: &Ended, good: &Stack) {
+    let stack = reach_in(run, task).await;
     stack.cloud.fail_at(n, fault);
     let what = || {
         let hit = stack.cloud.effects();

@@ -112,7 +112,7 @@ impl Stack {
 
     async fn execute_as(&self, name: &str, plan: &Task) -> Ended {
         let ended = match self.until_publish(name, plan).await {
-            Ok(answer) if answer["outcome"] == "build" => self.run_as(name, &Task::new(State::Finish)).await,
+            Ok(answer) if begins(&answer).is_some() => self.run_as(name, &Task::new(State::Finish)).await,
             ended => ended,
         };
         match ended {
@@ -124,13 +124,14 @@ impl Stack {
     /// Runs the tasks up to and including Publish, and returns the answer of Plan.
     async fn until_publish(&self, name: &str, plan: &Task) -> Ended {
         let planned = self.run_as(name, plan).await?;
-        if planned["outcome"] != "build" {
-            return Ok(planned);
-        }
+        let Some(first) = begins(&planned) else { return Ok(planned) };
         let items = |field: &str| -> Vec<String> { serde_json::from_value(planned[field].clone()).unwrap() };
         let mut results = Vec::new();
-        for state in State::ALL.iter().copied().skip(1).take_while(|state| *state != State::Finish) {
+        let is_distributed = !items("regions").is_empty();
+        for state in State::ALL.iter().copied().skip_while(|state| *state != first) {
             match state {
+                State::Finish => break,
+                State::DistributeRegion | State::Publish if !is_distributed => {}
                 State::LaunchTest => {
                     for item in items("tests") {
                         let mut tested = Ok(json!({}));
@@ -246,6 +247,15 @@ impl Stack {
             () = faults.killed() => None,
             done = function => Some(done),
         }
+    }
+}
+
+/// The state at which the definition continues after this answer of Plan, or `None` if nothing is to be done.
+fn begins(planned: &Value) -> Option<State> {
+    match planned["outcome"].as_str() {
+        Some("build") => Some(State::Launch),
+        Some("verify") => Some(State::LaunchTest),
+        _ => None,
     }
 }
 

@@ -108,7 +108,8 @@ impl Simulation {
         }
         if name == "Skip?" {
             let outcome = input["outcome"].as_str().unwrap_or_default();
-            if outcome != "already-running" {
+            // A run that only tests an AMI takes in no cause.
+            if !["already-running", "verify"].contains(&outcome) {
                 state.book.planned.push((scene.name.clone(), now));
             }
         }

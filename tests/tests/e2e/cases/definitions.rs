@@ -52,6 +52,15 @@ fn changed(stack: &Stack) {
     assert!(applied.contains("raised 1.0.1"), "{applied}");
     assert_eq!(fs::read_to_string(&file).unwrap(), text.replacen("1.0.0", "1.0.1", 1));
     assert!(good(stack, &["show", "component/raised/1.0.1"]).contains("false"));
+    // With an `x`, nobody has to raise a version, and the file stays as it is.
+    let text = text.replace("1.0.0", "1.0.x");
+    for (command, version) in [("false", "1.0.1"), ("echo", "1.0.2"), ("echo", "1.0.2")] {
+        let text = text.replace("false", command);
+        fs::write(&file, &text).unwrap();
+        let applied = good(stack, &["apply", &path]);
+        assert!(applied.contains(&format!("raised {version}")), "{applied}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
     // Another folder with a configuration of the same name changes the pipeline only with consent.
     let other = "kind: InfrastructureConfiguration\nname: raised\ninstanceTypes: [t3.large]\n";
     let other = folder(other);

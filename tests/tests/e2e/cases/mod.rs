@@ -22,6 +22,7 @@ mod starts;
 mod stops;
 mod strangers;
 mod uninvited;
+mod verify;
 
 use goldsmith_store::FailureCause;
 
@@ -49,6 +50,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         starts::CASES,
         strangers::CASES,
         uninvited::CASES,
+        verify::CASES,
         lifecycle::CASES,
         organisation::CASES,
         definitions::CASES,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Call, Checked, call};
 use crate::events::start::{Start, start};
-use crate::states::plan::newest_of;
+use crate::parts::newest::{newest_image_of, newest_of};
 use crate::{Context, Error, Result};
 
 /// Starts that are in progress at the same time. StartExecution allows 300 per second, and one takes some 30 ms.
@@ -287,7 +287,7 @@ async fn stale(context: &Context, watched: &WatchedSource, image: &str) -> Resul
 /// Returns the same cause whether the check finds the new image or the other pipeline's `finish` reports it.
 async fn cause(context: &Context, watched: &WatchedSource, image: &str) -> Result<Cause> {
     if let SourceImage::Pipeline(name) = &watched.source
-        && let Some(newest) = crate::states::plan::newest_image_of(context, name).await?
+        && let Some(newest) = newest_image_of(context, name).await?
     {
         return Ok(Cause::Dependency { image: newest.image });
     }

@@ -16,11 +16,8 @@ use serde_json::json;
 use super::kept_now;
 use crate::engine::undo::{Kept, Patience, Undone, mark_kept, undo_build};
 use crate::events::trigger::{self, Call, Published};
-use crate::{Context, Result};
+use crate::{Context, LATE, Result};
 
-/// Time after which every function that was running when its build was closed has ended: the functions' time-out
-/// (`infra/template.yaml`) and a margin.
-pub const LATE: SignedDuration = SignedDuration::from_secs(150);
 /// Pauses between two looks. The last one repeats.
 const PAUSES: [SignedDuration; 4] = [
     SignedDuration::from_mins(15),
@@ -167,11 +164,15 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "status": image.status,
         "cause": image.cause,
         "amis": image.amis,
+        "tested": image.is_verification.then_some(&image.source_image),
         "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });
     let resources = [image.image.to_string(), image.pipeline.to_string()];
-    Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
+    // A rule for images must not take a run for one that has made none.
+    let kind = if image.is_verification { "Verification" } else { "Image" };
+    let detail_type = format!("Goldsmith {kind} State Change");
+    Ok(context.cloud.events.emit(&detail_type, &resources, &detail.to_string()).await?)
 }
 
 /// Returns a failure without the output of its steps, since every account to which the bus forwards the event would

@@ -7,6 +7,7 @@ use goldsmith_store::{BuildRecord, BuildStatus, Scope, StateRecord};
 
 use super::ending::Trigger;
 use crate::error_names::ErrorName;
+use crate::parts::passed;
 use crate::{Context, Error, Result};
 
 /// How often Step Functions is asked whether a state still waits: it may take a moment to know that the state does not.
@@ -14,11 +15,12 @@ const LOOKS: u32 = 3;
 /// Pause between two of these calls.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Rejects a call that the definition does not make. The definition calls Finish after Publish, and it calls
-/// FinishFailed when no state of the execution waits.
+/// Rejects a call that the definition does not make. The definition calls Finish after Publish, or in a verification
+/// after JudgeTests, and it calls FinishFailed when no state of the execution waits.
 ///
 /// # Errors
-/// Fails with `Internal` if Finish is called before the build has published. Fails with `Throttled` if a state still
+/// Fails with `Internal` if Finish is called before the build has published, or before the tests of a verification have
+/// passed. Fails with `Throttled` if a state still
 /// seems to wait, since Step Functions may take a moment to know that it does not. If the definition has made the call,
 /// it tries again, and its cause is not lost. Also fails if a call to the table fails, or a call to Step Functions for
 /// a reason that passes. If Step Functions permanently refuses to say whether a state waits, the call is believed,
@@ -26,6 +28,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Result<()> {
     if record.status != BuildStatus::Open || record.published {
         return Ok(());
+    }
+    if *trigger == Trigger::Succeeded && record.plan.verifies.is_some() {
+        return passed::require_judged(context, record).await;
     }
     if *trigger == Trigger::Succeeded {
         return Err(Error::internal(refusal(record, "it has not published")));

@@ -14,7 +14,7 @@ const KEEP_IMAGES: SignedDuration = SignedDuration::from_hours(72);
 /// What ended a build.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Trigger {
-    /// The execution came through Publish.
+    /// The execution came through Publish, or a verification through JudgeTests.
     Succeeded,
     /// A Catch has caught an error.
     Failed(Box<FailureCause>),
@@ -31,6 +31,10 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
     }
     let until = |time: SignedDuration| stamp(context.clock.now() + time);
     let (status, keep, failure) = match trigger {
+        // The AMI that was verified is not the run's own, so nothing is kept of the run.
+        Trigger::Succeeded if record.plan.verifies.is_some() => {
+            return Ending { status: ImageStatus::Verified, keep: Keep::Nothing, failure: None, at };
+        }
         Trigger::Succeeded => {
             let cause = Error::failed(ErrorName::Closed, "the execution ended without publishing");
             (ImageStatus::Failed, Keep::Nothing, cause.cause(None))

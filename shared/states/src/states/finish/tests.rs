@@ -136,7 +136,7 @@ async fn a_stop_at_any_effect_leaves_nothing_or_what_was_published() {
             stack.run_until_killed(&whole_build()).await;
             stop(&stack).await;
             // An image that a parameter may name goes when no function can be putting it any more.
-            stack.clock.advance(finish::after::LATE * 2);
+            stack.clock.advance(crate::LATE * 2);
             crate::events::reap::handle(&stack.context(), json!({})).await.unwrap();
             let Some(record) = stack.store().build(BUILD).await.unwrap() else { continue };
             let expected = if record.published { published.clone() } else { Default::default() };

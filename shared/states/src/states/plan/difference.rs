@@ -7,8 +7,8 @@ use goldsmith_store::{ImageRecord, Plan, PlannedDocument, PlannedRegion};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::freeze::Resolved;
 use super::freeze::freeze;
-use super::preflight::Resolved;
 use crate::{Context, Result};
 
 /// Something that has changed.

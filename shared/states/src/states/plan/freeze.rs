@@ -1,11 +1,20 @@
 //! Freezes what was resolved into the plan of one build, and renders its names. Pure.
 
+use goldsmith_cloud::Image;
 use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed};
-use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, stamp};
+use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, VerifiedImage, stamp};
 use jiff::{SignedDuration, Timestamp};
 
-use super::preflight::Resolved;
 use super::resolve::Inputs;
+use super::types::Types;
+
+/// Everything that goes into a build, resolved and looked at.
+pub(super) struct Resolved {
+    pub(super) inputs: Inputs,
+    pub(super) source: Image,
+    pub(super) types: Types,
+    pub(super) digest: String,
+}
 
 /// Returns the plan. `subnets` are the stack's own, for infrastructures that name none.
 pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {
@@ -30,6 +39,9 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         audit_only: types.audit_only,
         input_digest: digest.clone(),
         overridden: inputs.overridden,
+        verifies: inputs
+            .is_verification
+            .then(|| VerifiedImage { ami: source.id.clone(), created: source.created.clone() }),
     }
 }
 
@@ -66,13 +78,15 @@ fn outliving_devices(resolved: &Resolved) -> Vec<String> {
 }
 
 /// Returns the home Region first, listed or not, then the others in the order of the configuration. If the start has
-/// overridden something, the image is only for the person who started the build, so it stays in the home Region.
+/// overridden something, the image is only for the person who started the build, so it stays in the home Region. A run
+/// that only tests makes its instances in the home Region.
 pub(super) fn regions(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
     let listed = inputs.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
     let home = listed.iter().find(|to| to.region == inputs.home_region).cloned();
     let home = home.unwrap_or_else(|| Distribution { region: inputs.home_region.clone(), ..Distribution::default() });
+    let stays_at_home = inputs.overridden || inputs.is_verification;
     std::iter::once(&home)
-        .chain(listed.iter().filter(|to| to.region != inputs.home_region && !inputs.overridden))
+        .chain(listed.iter().filter(|to| to.region != inputs.home_region && !stays_at_home))
         .map(|to| region(inputs, to, image, now))
         .collect()
 }

@@ -334,6 +334,26 @@ pub enum Problem {
         /// The key.
         key: String,
     },
+    /// A verification has nothing to run: no component of the recipe has the phase `test`, or the pipeline switches its
+    /// tests off, and the pipeline does not have `audit: fail` either.
+    #[error("there is nothing to verify: the pipeline does not test images of recipe `{recipe}`")]
+    #[strum(message = "add a component with the phase `test` to the recipe, and set `imageTestsEnabled: true`")]
+    NothingToVerify {
+        /// The recipe with its version.
+        recipe: String,
+    },
+    /// A verification would launch an AMI that whoever starts it may choose, with the rights of an instance profile that
+    /// the infrastructure configuration names. The pipeline must allow this.
+    #[error(
+        "the AMI would run with the rights of the instance profile {profile}, which pipeline `{pipeline}` does not allow"
+    )]
+    #[strum(message = "set `allowOverrides: true` in the pipeline, or verify with a pipeline that names no profile")]
+    VerifiedProfile {
+        /// The instance profile.
+        profile: String,
+        /// The pipeline.
+        pipeline: String,
+    },
     /// Something could not be checked, because AWS rejected the call. The build starts anyway.
     #[error("this could not be checked: {error}")]
     #[strum(message = "allow the call, or check it by hand")]

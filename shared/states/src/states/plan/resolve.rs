@@ -6,13 +6,14 @@ use goldsmith_cloud::{CloudError, Image, ImageState, Kind};
 use goldsmith_document::Document;
 use goldsmith_model::{
     Component, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, Name, SourceImage,
+    InfrastructureConfiguration, SourceImage, StartFrom,
 };
-use goldsmith_store::{ImageRecord, PlannedDocument};
+use goldsmith_store::PlannedDocument;
 use serde_json::json;
 
 use super::finding::{Finding, Place};
 use super::problem::Problem;
+use crate::parts::newest::newest_of;
 use crate::states::launch::token;
 use crate::{Context, Result};
 
@@ -41,6 +42,8 @@ pub(super) struct Inputs {
     pub(super) has_tests: bool,
     /// Whether the start has overridden something.
     pub(super) overridden: bool,
+    /// Whether the source is only tested, and no image is built.
+    pub(super) is_verification: bool,
     /// Digest of everything that goes into the build; `None` if something is missing.
     pub(super) digest: Option<String>,
 }
@@ -117,12 +120,17 @@ pub(super) async fn resolve(
     if let Some(name) = pipeline.distribution_configuration.as_ref().filter(|_| distribution.is_none()) {
         lost("distributionConfiguration", "distribution configuration", name.to_string());
     }
+    // A missing distribution must not read as "no distribution": the image would stay in the home Region, and the build
+    // would count as a success.
     let is_whole = distribution.is_some() == pipeline.distribution_configuration.is_some();
     let (Some(recipe), Some(infrastructure), true) = (recipe, infrastructure, is_whole) else { return Ok(None) };
     let (documents, has_tests) = documents(context, input, &recipe, findings).await?;
-    let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
+    let verified = input.from.as_ref().map(|StartFrom::Test { image }| SourceImage::Ami(image.to_string()));
+    let is_verification = verified.is_some();
+    let wanted = verified.or_else(|| input.source_image.clone()).unwrap_or_else(|| recipe.parent_image.clone());
     let place = source_place(input, &recipe);
     let source = source(context, &wanted, viewer, &place, findings).await?;
+    // A digest over fewer components could equal that of another recipe, and a build would be skipped by mistake.
     let is_complete = documents.len() == recipe.components.len();
     let digest = source.as_ref().filter(|_| is_complete);
     let digest =
@@ -138,16 +146,31 @@ pub(super) async fn resolve(
         documents,
         has_tests,
         overridden: input.overridden().is_some(),
+        is_verification,
         digest,
     };
-    refuse_key_at_home(&inputs, findings);
+    if is_verification {
+        refuse_profile(&inputs, findings);
+    } else {
+        refuse_key_at_home(&inputs, findings);
+    }
     Ok(Some(inputs))
 }
 
 fn source_place(input: &ExecutionInput, recipe: &ImageRecipe) -> Place {
-    match &input.source_image {
-        Some(_) => Place::new(START, "sourceImage"),
-        None => recipe_place(recipe).field("parentImage"),
+    match (&input.from, &input.source_image) {
+        (Some(_), _) => Place::new(START, "from"),
+        (None, Some(_)) => Place::new(START, "sourceImage"),
+        (None, None) => recipe_place(recipe).field("parentImage"),
+    }
+}
+
+/// Rejects the verification of an AMI that would get the rights of a named instance profile. Whoever may start a run
+/// names the AMI, and what runs in it could use these rights. The stack's own profile for tests has none of value.
+fn refuse_profile(inputs: &Inputs, findings: &mut Vec<Finding>) {
+    if let (Some(profile), false) = (&inputs.infrastructure.instance_profile_name, inputs.pipeline.allow_overrides) {
+        let profile = Problem::VerifiedProfile { profile: profile.clone(), pipeline: inputs.pipeline.name.to_string() };
+        findings.push(inputs.infrastructure_place("instanceProfileName").has(profile));
     }
 }
 
@@ -246,6 +269,7 @@ async fn source(
     let region = &context.config.region;
     let by_id = |id: String| Some(Source { id, image: None });
     let (found, reason) = match wanted {
+        // An id needs no search. `source_image` looks it up with all others.
         SourceImage::Ami(id) => return Ok(by_id(id.to_string())),
         SourceImage::Newest { owners, name } => {
             let newest = context.cloud.images.newest(region, owners, name).await?;
@@ -259,6 +283,7 @@ async fn source(
             }
             answer => {
                 refuse_unreadable_path(context, wanted, name, viewer, place, findings);
+                // People write parameters with a line break at the end (`file://` of the AWS CLI).
                 let found = answer?.and_then(|parameter| by_id(parameter.value.trim().to_owned()));
                 (found, format!("there is no such parameter in {region}"))
             }
@@ -359,18 +384,6 @@ fn foreign(context: &Context, inputs: &Inputs, source: &Image) -> Option<Problem
         owner: source.owner.clone(),
         allowed: format!("{} {verb}", owners.join(" and ")),
     })
-}
-
-/// Returns the AMI of the newest available image of a pipeline, in the home Region.
-pub(crate) async fn newest_of(context: &Context, pipeline: &Name) -> Result<Option<String>> {
-    let newest = newest_image_of(context, pipeline).await?;
-    Ok(newest.and_then(|image| image.amis.get(&context.config.region).cloned()))
-}
-
-/// Returns the newest available image of a pipeline that was published.
-pub(crate) async fn newest_image_of(context: &Context, pipeline: &Name) -> Result<Option<ImageRecord>> {
-    let Some(other) = context.store.pipeline(pipeline).await? else { return Ok(None) };
-    Ok(context.store.newest_published(&other.image_recipe.name, pipeline).await?)
 }
 
 fn digest_of(

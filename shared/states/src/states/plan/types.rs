@@ -35,15 +35,17 @@ pub(super) async fn runnable(
     let (infrastructure, tests) = (&inputs.infrastructure, &inputs.pipeline.image_tests_configuration);
     let is_tested = inputs.has_tests && tests.image_tests_enabled;
     let test = if is_tested { tests.instance_types.as_slice() } else { &[] };
-    let named = [infrastructure.instance_types.as_slice(), test].concat();
+    // A verification launches nothing on the types of builds, unless the tests name no type.
+    let launches_tests_only = inputs.is_verification && !test.is_empty();
+    let of_builds = if launches_tests_only { test } else { &infrastructure.instance_types };
+    let named = [of_builds, test].concat();
     let region = &context.config.region;
     let known = context.cloud.machines.architectures(region, &named).await?;
     let unfit = |name: &String| why_not(name, &known, source, region);
     let (id, architecture) = (|| source.id.clone(), || source.architecture.clone());
-    let build: Vec<String> =
-        infrastructure.instance_types.iter().filter(|name| unfit(name).is_none()).cloned().collect();
-    if build.is_empty() {
-        let reasons: Vec<String> = infrastructure.instance_types.iter().filter_map(unfit).collect();
+    let build: Vec<String> = of_builds.iter().filter(|name| unfit(name).is_none()).cloned().collect();
+    if build.is_empty() && !launches_tests_only {
+        let reasons: Vec<String> = of_builds.iter().filter_map(unfit).collect();
         findings.push(inputs.infrastructure_place("instanceTypes").has(Problem::TypeArchitecture {
             id: id(),
             architecture: architecture(),
@@ -66,6 +68,10 @@ pub(super) async fn runnable(
     }
     // An image that must pass its audit needs an instance. For a mere warning, an instance costs too much.
     let audit_only = !is_tested && inputs.pipeline.audit == ImageAudit::Fail;
+    if inputs.is_verification && !is_tested && !audit_only {
+        let recipe = format!("{} {}", inputs.recipe.name, inputs.recipe.version);
+        findings.push(inputs.pipeline_place("imageTestsConfiguration").has(Problem::NothingToVerify { recipe }));
+    }
     let test = match test {
         [] if is_tested || audit_only => build.iter().take(1).cloned().collect(),
         some => some.to_vec(),

@@ -4,7 +4,7 @@ use goldsmith_store::{Aftermath, Effect, EffectKind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::LATE;
+use crate::LATE;
 use crate::events::reap;
 use crate::testing::{BUILD, Stack, Task, good, reach};
 use crate::{Clock as _, State};

@@ -57,6 +57,11 @@ impl Scene {
         self.recipe.block_device_mappings.push(BlockDeviceMapping { device_name: device.to_owned(), ebs });
     }
 
+    /// Lets the start only test the source image.
+    fn verify(&mut self) {
+        self.input["from"] = json!({"at": "test", "image": self.source});
+    }
+
     /// Adds a Region with this launch permission.
     fn go_to(&mut self, region: &str, permission: LaunchPermission) {
         let mut to = Distribution { region: region.to_owned(), ..Distribution::default() };
@@ -246,6 +251,19 @@ const ALONE: &[(&str, SetUp)] = &[
             account.encryption.insert(AWAY.to_owned(), by_default);
         });
     }),
+    ("nothing-to-verify", |scene| {
+        scene.pipeline.image_tests_configuration.image_tests_enabled = false;
+        scene.verify();
+    }),
+    ("verified-profile", |scene| {
+        scene.pipeline.allow_overrides = false;
+        scene.infrastructure.instance_profile_name = Some("team-build".to_owned());
+        scene.verify();
+    }),
+    ("test-type-architecture", |scene| {
+        scene.pipeline.image_tests_configuration.instance_types = vec!["t4g.small".to_owned()];
+        scene.verify();
+    }),
     ("component-unused", |scene| scene.input["parameters"] = json!({"apache": {}})),
     ("parameter-unknown", |scene| scene.input["parameters"] = json!({"nginx": {"prt": "80"}})),
     ("parameter-value", |scene| scene.input["parameters"] = json!({"nginx": {"port": "81"}})),
@@ -302,6 +320,21 @@ async fn what_is_allowed_is_no_problem() {
     let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
     away.kms_key_id = Some("alias/own".to_owned());
     scene.go_to("us-west-2", LaunchPermission::default());
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+    assert_eq!(scene.refusal().await, None);
+}
+
+#[tokio::test]
+async fn a_verification_is_not_checked_for_what_only_an_image_needs() {
+    let mut scene = Scene::new().await;
+    scene.map("/dev/sda1", Ebs { volume_size: Some(30), ..Ebs::default() });
+    scene.go_to("eu-nowhere-1", LaunchPermission::default());
+    scene.put("/images/web", "ami-1", "text");
+    scene.infrastructure.instance_types = vec!["t4g.small".to_owned()];
+    scene.pipeline.image_tests_configuration.instance_types = vec!["t3.small".to_owned()];
+    scene.infrastructure.instance_profile_name = Some("team-build".to_owned());
+    scene.verify();
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);

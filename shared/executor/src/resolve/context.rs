@@ -7,10 +7,10 @@ use std::io;
 use goldsmith_document::ContextKey;
 use jiff::Timestamp;
 
-use crate::modules::Place;
+use super::{ResolveError, Scene};
 use crate::nonce::random;
 use crate::os_release::OsRelease;
-use crate::resolve::{ResolveError, Scene};
+use crate::place::Place;
 
 pub(crate) fn value(key: ContextKey, scene: Scene<'_>, place: &Place<'_>) -> Result<String, ResolveError> {
     let of_aws = |name: &str, value: Result<String, _>| {
