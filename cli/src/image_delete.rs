@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use goldsmith_cloud::Kind;
+use goldsmith_cloud::{Kind, Protection};
 use goldsmith_store::{ImageLife, ImageRecord};
 use serde::Serialize;
 
 use crate::args::Globals;
 use crate::connection::Connection;
+use crate::exit::{Exit, Stop};
 use crate::output::Show;
 use crate::references::{Reference, References};
 use crate::tags::TAG_BUILD;
@@ -50,12 +51,16 @@ pub(crate) enum Deletion {
 
 /// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image now, other than the
 /// launch permissions of those in `unshare`. Safe to repeat: a later call continues where this one stopped.
+///
+/// The protection from deregistration that the image's own build has switched on is switched off. If it has a cooldown,
+/// nothing is deleted yet, and the error says when to call again.
 pub(crate) async fn delete(
     connection: &Connection,
     references: &References,
     image: &ImageRecord,
     unshare: &[String],
 ) -> Result<Deletion> {
+    let protected = protected(connection, image).await?;
     // An image of which some AMIs may be gone must not look like a whole one. Builds do not start from it any more.
     if image.is_in_use() {
         connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
@@ -70,6 +75,7 @@ pub(crate) async fn delete(
     if let Some(reference) = in_the_way? {
         return Ok(Deletion::Refused(reference));
     }
+    unprotect(connection, image, &protected).await?;
     let mut snapshots_left = BTreeMap::new();
     let images = &connection.cloud.images;
     for (region, ami) in &image.amis {
@@ -100,4 +106,144 @@ async fn still_there(connection: &Connection, image: &ImageRecord, region: &str)
     let listed = connection.cloud.images.snapshots_tagged(region, TAG_BUILD, &image.build).await?;
     let own = image.snapshots.get(region).into_iter().flatten();
     Ok(own.filter(|id| listed.iter().any(|one| one.id == **id)).cloned().collect())
+}
+
+/// An AMI that is protected from being deregistered.
+struct Protected {
+    region: String,
+    ami: String,
+    protection: Protection,
+}
+
+/// Returns the protected AMIs of an image.
+///
+/// # Errors
+/// Fails if a protection is on that the image's own build has not switched on: a person wants to keep the AMI.
+async fn protected(connection: &Connection, image: &ImageRecord) -> Result<Vec<Protected>> {
+    let plan = connection.store.build(&image.build).await?.map(|build| build.plan);
+    let mut protected = Vec::new();
+    for (region, ami) in &image.amis {
+        let found = connection.cloud.images.image(region, ami).await?;
+        let protection = found.map(|found| found.protection).unwrap_or_default();
+        let planned = plan.as_ref().and_then(|plan| plan.region(region)?.protection);
+        match protection {
+            Protection::Off => continue,
+            Protection::On { .. } if planned.is_none() || image.overridden => {
+                let message = format!(
+                    "{} was not deleted: somebody has protected {ami} in {region} from being deregistered. \
+                     `aws ec2 disable-image-deregistration-protection` switches that off",
+                    image.image
+                );
+                return Err(Stop { exit: Exit::Failed, message }.into());
+            }
+            Protection::On { .. } | Protection::Cooling => {
+                protected.push(Protected { region: region.clone(), ami: ami.clone(), protection });
+            }
+        }
+    }
+    Ok(protected)
+}
+
+/// Switches the protection of these AMIs off, all of them before any AMI goes: so their cooldowns end at the same time.
+async fn unprotect(connection: &Connection, image: &ImageRecord, protected: &[Protected]) -> Result<()> {
+    let mut cooling = Vec::new();
+    for Protected { region, ami, protection } in protected {
+        if let Protection::On { .. } = protection {
+            connection.switches.unprotect(region, ami).await?;
+        }
+        if *protection != (Protection::On { cooldown: false }) {
+            cooling.push(format!("{ami} in {region}"));
+        }
+    }
+    if cooling.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is disabled, and not deleted yet: the protection from deregistration is switched off, but EC2 protects {} for 24 \
+         hours more, from the moment when it was switched off. Call the command again after that",
+        image.image,
+        cooling.join(" and ")
+    );
+    Err(Stop { exit: Exit::Failed, message }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::HOME;
+    use goldsmith_cloud::{Images as _, Protection};
+    use goldsmith_store::{ImageLife, ImageRecord};
+    use serde_json::json;
+
+    use super::Deletion;
+    use crate::testing::Stack;
+
+    const AWAY: &str = "us-east-1";
+
+    async fn image(stack: &Stack) -> ImageRecord {
+        stack.connection.store.image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap()
+    }
+
+    async fn delete(stack: &Stack) -> anyhow::Result<Deletion> {
+        super::delete(&stack.connection, &stack.connection.references(), &image(stack).await, &[]).await
+    }
+
+    /// A published image in two Regions, with these protections. `planned` are those that its build has switched on.
+    async fn published(planned: [Option<&str>; 2], protections: [Protection; 2]) -> Stack {
+        let stack = Stack::new();
+        let mut amis = json!({});
+        for (region, protection) in [HOME, AWAY].into_iter().zip(protections) {
+            let ami = stack.cloud.add_image(region, "self", "web 1");
+            stack.cloud.edit_image(region, &ami, |image| image.protection = protection);
+            amis[region] = json!(ami);
+        }
+        stack.closed_build(json!({"status": "AVAILABLE", "amis": amis})).await;
+        let regions = [HOME, AWAY].into_iter().zip(planned);
+        let regions: Vec<_> = regions
+            .map(|(region, protection)| {
+                json!({"region": region, "name": "", "description": "", "tags": {}, "kmsKeyId": null,
+                       "launchPermission": {}, "parameters": [], "protection": protection})
+            })
+            .collect();
+        stack.plan_regions(json!(regions)).await;
+        stack
+    }
+
+    #[tokio::test]
+    async fn a_protection_that_the_build_has_switched_on_is_switched_off_first() {
+        let stack = published([Some("untilOff"); 2], [Protection::On { cooldown: false }; 2]).await;
+        delete(&stack).await.unwrap();
+        assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
+        assert!(stack.cloud.inventory().region(AWAY).images.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_image_with_a_cooldown_goes_when_it_has_ended() {
+        let cooling = [Protection::On { cooldown: false }, Protection::On { cooldown: true }];
+        let stack = published([Some("untilOff"), Some("withCooldown")], cooling).await;
+        let ami = image(&stack).await.amis[AWAY].clone();
+        for _ in 0..2 {
+            let error = delete(&stack).await.unwrap_err().to_string();
+            let expected = format!("EC2 protects {ami} in {AWAY} for 24 hours more");
+            assert!(error.starts_with("web/1.0.0/1 is disabled, and not deleted yet"), "{error}");
+            assert!(error.contains(&expected), "{error}");
+            assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled));
+            assert_eq!(stack.cloud.inventory().region(HOME).images.len(), 1, "no AMI goes before the others");
+        }
+        stack.cloud.edit_image(AWAY, &ami, |image| image.protection = Protection::Off);
+        delete(&stack).await.unwrap();
+        assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
+    }
+
+    #[tokio::test]
+    async fn an_image_that_somebody_else_has_protected_stays_as_it_was() {
+        let protections = [Protection::On { cooldown: false }, Protection::Off];
+        let stack = published([None; 2], protections).await;
+        let error = delete(&stack).await.unwrap_err().to_string();
+        assert!(error.starts_with("web/1.0.0/1 was not deleted: somebody has protected ami-"), "{error}");
+        assert_eq!(image(&stack).await.life, None);
+        assert_eq!(
+            stack.cloud.image(HOME, &image(&stack).await.amis[HOME]).await.unwrap().unwrap().protection,
+            protections[0]
+        );
+    }
 }

@@ -125,7 +125,7 @@ mod tests {
             assert_eq!(words(&templates, &format!("ami-{number}")).await, [""; 0]);
         }
         assert_eq!(cloud.template_looks(), ids.len());
-        cloud.add_launch_template(HOME, "lt-007", "ami-7");
+        cloud.add_template_version(HOME, "lt-007", "ami-7");
         assert_eq!(words(&templates, "ami-7").await, ["the launch template lt-007"]);
         assert_eq!(cloud.template_looks(), ids.len() + 1);
         cloud.remove_launch_template(HOME, "lt-007");
@@ -144,7 +144,7 @@ mod tests {
         put("/images/web", "ami-2").await;
         cloud.add_launch_template(HOME, "lt-1", "resolve:ssm:/images/web:2");
         cloud.add_launch_template(HOME, "lt-2", "resolve:ssm:/images/web");
-        cloud.add_launch_template(HOME, "lt-2", "resolve:ssm:/images/gone");
+        cloud.add_template_version(HOME, "lt-2", "resolve:ssm:/images/gone");
         let templates = templates(&cloud);
         assert_eq!(words(&templates, "ami-1").await, ["the launch template lt-1 by the parameter /images/web:2"]);
         assert_eq!(words(&templates, "ami-2").await, ["the launch template lt-2 by the parameter /images/web"]);

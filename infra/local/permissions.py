@@ -8,7 +8,10 @@ import json
 import re
 from urllib.parse import parse_qsl, unquote
 
-KINDS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group"}
+KINDS = {
+    "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
+    "lt": "launch-template",
+}
 # Actions of EBS on a key in the name of the caller who launches or copies (EBS user guide, "Requirements for Amazon EBS
 # encryption").
 KEY_RIGHTS = ("DescribeKey", "Decrypt", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "CreateGrant")
@@ -131,6 +134,9 @@ TOUCHED = {
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
     "ec2:CopyImage": lambda call: call.new("image", "snapshot"),
     "ec2:GetConsoleOutput": lambda call: call.existing("InstanceId"),
+    "ec2:CreateLaunchTemplateVersion": lambda call: call.existing("LaunchTemplateId"),
+    "ec2:ModifyLaunchTemplate": lambda call: call.existing("LaunchTemplateId"),
+    "ec2:DeleteLaunchTemplateVersions": lambda call: call.existing("LaunchTemplateId"),
     "ec2:CreateTags": lambda call: call.tagged(),
     "events:PutEvents": lambda call: call.events(),
     "ssm:GetParameters": lambda call: call.named_parameters(),

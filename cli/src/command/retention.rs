@@ -95,7 +95,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         match retire(&connection, &references, image, &args.unshare).await {
             Ok(lines) => lines.iter().for_each(|line| output::say(line)),
             Err(error) => {
-                output::say(&format!("{} could not be deleted: {error:#}", image.image));
+                // The words of a reason to stop name the image themselves.
+                let is_told = error.is::<Stop>();
+                let what = if is_told { String::new() } else { format!("{} could not be deleted: ", image.image) };
+                output::say(&format!("{what}{error:#}"));
                 failed += 1;
             }
         }
@@ -104,7 +107,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     let failed = count_in_words(failed, "image");
-    let message = format!("{failed} of {going} could not be deleted: call the command again");
+    let message = format!("{failed} of {going} could not be deleted");
     Err(Stop { exit: Exit::Failed, message }.into())
 }
 

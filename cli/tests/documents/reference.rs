@@ -42,6 +42,7 @@ fn value(form: Form) -> String {
         Form::Map(_) => "map".to_owned(),
         Form::Maps(_) => "list of maps".to_owned(),
         Form::TextOrMap(_) => "text or map".to_owned(),
+        Form::FlagOrMap(_) => "`true`, `false` or map".to_owned(),
     }
 }
 

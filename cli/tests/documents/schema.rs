@@ -172,6 +172,7 @@ fn each_key_of_a_definition_takes_values_of_its_form_and_no_others() {
                 Form::Map(_) => (vec!["{}".to_owned()], "[a]"),
                 Form::Maps(_) => (vec!["[{}]".to_owned()], "{a: b}"),
                 Form::TextOrMap(_) => (vec!["abc".to_owned(), "{}".to_owned()], "[a]"),
+                Form::FlagOrMap(_) => (vec!["true".to_owned(), "'false'".to_owned(), "{}".to_owned()], "[a]"),
             };
             for value in good {
                 assert_eq!(mistakes(word, path, key, &value), [""; 0], "{word}: {}: {value}", key.name);
@@ -190,7 +191,7 @@ fn an_editor_shows_what_each_key_of_a_definition_is() {
         each_key(&mut Vec::new(), kind.keys(), &mut |path, key| {
             let within = path.iter().fold(definition, |schema, key| match key.form {
                 Form::Maps(_) => &schema["properties"][key.name]["items"],
-                Form::TextOrMap(_) => &schema["properties"][key.name]["anyOf"][1],
+                Form::TextOrMap(_) | Form::FlagOrMap(_) => &schema["properties"][key.name]["anyOf"][1],
                 _ => &schema["properties"][key.name],
             });
             let shown = within["properties"][key.name]["description"].as_str().unwrap();

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder;
 use aws_sdk_ec2::types::{Image as SdkImage, ImageState as SdkState};
 use goldsmith_cloud::aws::{failure, known};
-use goldsmith_cloud::{CloudError, Image, ImageState, Kind, Result};
+use goldsmith_cloud::{CloudError, Image, ImageState, Kind, Protection, Result};
 
 use crate::requests::{from_sdk_block_devices, from_sdk_tags};
 
@@ -67,8 +67,20 @@ fn to_image(image: &SdkImage) -> Option<Image> {
             .iter()
             .filter_map(|one| one.product_code_id().map(str::to_owned))
             .collect(),
+        protection: to_protection(image.deregistration_protection()),
         tags: from_sdk_tags(image.tags()),
     })
+}
+
+/// Converts EC2's text for `deregistrationProtection`. EC2 documents no list of its values: `disabled`,
+/// `enabled-with-cooldown` and `enabled-without-cooldown` are those that Terraform's provider relies on.
+fn to_protection(text: Option<&str>) -> Protection {
+    match text {
+        None | Some("" | "disabled") => Protection::Off,
+        Some("enabled-with-cooldown") => Protection::On { cooldown: true },
+        Some(text) if text.starts_with("enabled") => Protection::On { cooldown: false },
+        Some(_) => Protection::Cooling,
+    }
 }
 
 fn to_state(state: Option<&SdkState>) -> ImageState {
@@ -117,12 +129,23 @@ mod tests {
             source_instance: Some("i-1".to_owned()),
             source_image: None,
             product_codes: vec!["4t9example".to_owned()],
+            protection: Protection::Off,
             tags: tags(),
         };
         assert_eq!(ec2.image("eu-west-1", "ami-1").await.unwrap(), Some(expected));
         for _ in 0..3 {
             assert_eq!(ec2.image("eu-west-1", "ami-1").await.unwrap(), None);
         }
+    }
+
+    #[test]
+    fn every_word_for_a_protection_is_understood() {
+        let words =
+            [None, Some("disabled"), Some("enabled-with-cooldown"), Some("enabled-without-cooldown"), Some("cooldown")];
+        let [none, off, with, without, cooling] = words.map(to_protection);
+        assert_eq!([none, off], [Protection::Off; 2]);
+        assert_eq!([with, without], [true, false].map(|cooldown| Protection::On { cooldown }));
+        assert_eq!(cooling, Protection::Cooling);
     }
 
     #[tokio::test]

@@ -26,12 +26,18 @@ impl ImageSwitches for Ec2 {
         answer.map_err(failure("DisableImageDeprecation", region))?;
         Ok(())
     }
+
+    async fn unprotect(&self, region: &str, id: &str) -> Result<()> {
+        let answer = self.0.client(region).disable_image_deregistration_protection().image_id(id).send().await;
+        still_there(answer.map_err(failure("DisableImageDeregistrationProtection", region)))?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::aws::replay::Canned;
-    use goldsmith_cloud::{ImageSwitches as _, Kind};
+    use goldsmith_cloud::{ImageSwitches as _, Images as _, Kind};
 
     use crate::testing::{ec2, form};
 
@@ -61,5 +67,20 @@ mod tests {
         let sent = form(&replay, 0);
         assert_eq!((sent["Action"].as_str(), sent["ImageId"].as_str()), ("DisableImageDeprecation", "ami-1"));
         assert_eq!(ec2.undeprecate("us-east-1", "ami-1").await.unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_protection_is_switched_on_with_its_cooldown_and_off() {
+        let on = Canned::ok("<EnableImageDeregistrationProtectionResponse/>");
+        let off = Canned::ok("<DisableImageDeregistrationProtectionResponse/>");
+        let gone = Canned::ec2_error(400, "InvalidAMIID.NotFound");
+        let (ec2, replay) = ec2([on, off, gone]);
+        ec2.protect("us-east-1", "ami-1", true).await.unwrap();
+        for _ in 0..2 {
+            ec2.unprotect("us-east-1", "ami-1").await.unwrap();
+        }
+        let sent = form(&replay, 0);
+        assert_eq!((sent["ImageId"].as_str(), sent["WithCooldown"].as_str()), ("ami-1", "true"));
+        assert_eq!(form(&replay, 1)["Action"], "DisableImageDeregistrationProtection");
     }
 }

@@ -137,6 +137,13 @@ impl Images for Ec2 {
         Ok(())
     }
 
+    async fn protect(&self, region: &str, id: &str, cooldown: bool) -> Result<()> {
+        let request = self.0.client(region).enable_image_deregistration_protection().image_id(id);
+        let answer = request.with_cooldown(cooldown).send().await;
+        answer.map_err(failure("EnableImageDeregistrationProtection", region))?;
+        Ok(())
+    }
+
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()> {
         if ids.is_empty() || tags.is_empty() {
             return Ok(());

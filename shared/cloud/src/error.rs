@@ -67,6 +67,7 @@ impl CloudError {
                 | "InvalidAMIID.NotFound"
                 | "InvalidAMIID.Unavailable"
                 | "InvalidSnapshot.NotFound"
+                | "InvalidLaunchTemplateId.VersionNotFound"
         )
     }
 }

@@ -25,6 +25,21 @@ pub enum ImageState {
     Failed,
 }
 
+/// Whether an AMI is protected from being deregistered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// It is not.
+    #[default]
+    Off,
+    /// It is, and with a cooldown also for 24 hours after the protection was switched off.
+    On {
+        /// Whether there is a cooldown.
+        cooldown: bool,
+    },
+    /// The protection was switched off, and the cooldown has not ended.
+    Cooling,
+}
+
 /// An AMI as EC2 describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
@@ -58,6 +73,8 @@ pub struct Image {
     /// Ids of the products that it was bought as, such as a Marketplace product. Images that are made from it have them
     /// too.
     pub product_codes: Vec<String>,
+    /// Whether it is protected from being deregistered.
+    pub protection: Protection,
     /// Its tags.
     pub tags: Tags,
 }
@@ -207,6 +224,8 @@ pub trait Images: Send + Sync {
     /// Sets the time from which the image counts as deprecated, in the form of RFC 3339 (`EnableImageDeprecation`). EC2
     /// rounds it to the minute. *Effect*, safe to repeat; undone by deregistering.
     async fn deprecate(&self, region: &str, id: &str, at: &str) -> Result<()>;
+    /// `EnableImageDeregistrationProtection`. *Effect*, safe to repeat; [`crate::ImageSwitches::unprotect`] undoes it.
+    async fn protect(&self, region: &str, id: &str, cooldown: bool) -> Result<()>;
     /// `CreateTags` on images, snapshots, instances or volumes. *Effect*, safe to repeat.
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()>;
     /// Deregisters the image and deletes its snapshots. *Effect*; no error if it does not exist.

@@ -17,6 +17,7 @@ pub mod fake;
 mod functions;
 mod image_switches;
 mod images;
+mod launch_templates;
 mod logs;
 mod machines;
 mod objects;
@@ -34,9 +35,10 @@ pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
 pub use image_switches::ImageSwitches;
 pub use images::{
-    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, ListedTemplate, NewImage, PUBLISHED, Snapshot,
-    TAG_STATUS,
+    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, ListedTemplate, NewImage, PUBLISHED, Protection,
+    Snapshot, TAG_STATUS,
 };
+pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
 pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
 pub use objects::Objects;
@@ -55,6 +57,8 @@ pub struct Cloud {
     pub account: Arc<dyn Account>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
+    /// EC2 launch templates.
+    pub templates: Arc<dyn LaunchTemplates>,
     /// SSM Run Command.
     pub commands: Arc<dyn Commands>,
     /// SSM Parameter Store.

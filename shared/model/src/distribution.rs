@@ -46,6 +46,9 @@ pub struct Distribution {
     /// Parameters that hold the AMI's id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssm_parameter_configurations: Vec<SsmParameter>,
+    /// Launch templates that get a version with the AMI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launch_template_configurations: Vec<PublishedTemplate>,
 }
 
 /// The AMI of one Region.
@@ -69,8 +72,20 @@ pub struct AmiDistribution {
     /// How many days after its build it counts as deprecated, from 1 to [`AmiDistribution::MAX_DAYS`]; `None` if it
     /// never does.
     pub deprecate_after_days: Option<u32>,
+    /// Whether it is protected from being deregistered once it is published; `None` if it is not.
+    pub deregistration_protection: Option<DeregistrationProtection>,
     /// KMS key id, ARN or alias in that Region; `None` to encrypt it as the source is.
     pub kms_key_id: Option<String>,
+}
+
+/// How an AMI is protected from being deregistered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeregistrationProtection {
+    /// Until the protection is switched off.
+    UntilOff,
+    /// And for 24 hours after that.
+    WithCooldown,
 }
 
 impl AmiDistribution {
@@ -142,4 +157,14 @@ impl ParameterDataType {
             Self::Text => "text",
         }
     }
+}
+
+/// A launch template that gets a version with the newest AMI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedTemplate {
+    /// Its id, which begins with `lt-`, or its name.
+    pub template: String,
+    /// Whether the new version becomes the default version.
+    pub set_default_version: bool,
 }

@@ -32,8 +32,8 @@ pub use cause::{Cause, execution_name};
 pub use component::{Component, Platform};
 pub use definition_ref::{DefinitionRef, DefinitionRefError};
 pub use distribution::{
-    AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
-    SsmParameter,
+    AmiDistribution, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed,
+    ParameterDataType, PublishedTemplate, SsmParameter,
 };
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
 pub use input::{ExecutionInput, InputError, StartFrom};

@@ -6,6 +6,7 @@ pub(crate) mod effect;
 pub(crate) mod invocation;
 #[cfg(test)]
 mod lasting;
+pub(crate) mod mark;
 pub(crate) mod once;
 pub(crate) mod undo;
 

@@ -8,4 +8,5 @@ mod script;
 pub(crate) mod short;
 pub(crate) mod status;
 pub(crate) mod tagged;
+pub(crate) mod template_version;
 pub(crate) mod user_data;

@@ -12,7 +12,8 @@ mod step_functions;
 mod world;
 
 pub(crate) use check::{
-    check_state, check_state_in, good, kept_for_a_while, reach, reach_in, whole_build, whole_verification,
+    check_state, check_state_in, check_state_on, good, kept_for_a_while, reach, reach_in, reach_on, whole_build,
+    whole_verification,
 };
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};
 pub(crate) use stack::{AWAY, BUILD, FakeClock, Stack};

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use goldsmith_model::{BlockDeviceMapping, ImageAudit, LaunchPermission, Name, SourceImage, SsmParameter, Version};
+use goldsmith_model::{
+    BlockDeviceMapping, DeregistrationProtection, ImageAudit, LaunchPermission, Name, PublishedTemplate, SourceImage,
+    SsmParameter, Version,
+};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -138,6 +141,12 @@ pub struct PlannedRegion {
     /// When it starts to count as deprecated, in the form of RFC 3339; `None` if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecate_at: Option<String>,
+    /// Whether it is protected from being deregistered once it is published; `None` if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<DeregistrationProtection>,
     /// SSM parameters that receive the AMI's id.
     pub parameters: Vec<SsmParameter>,
+    /// Launch templates that get a version with the AMI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launch_templates: Vec<PublishedTemplate>,
 }

@@ -136,6 +136,15 @@ pub enum EffectKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous: Option<PreviousParameter>,
     },
+    /// A version of a launch template; undone by making `source` the default version again and deleting the version.
+    TemplateVersion {
+        /// The AMI that it names.
+        image: String,
+        /// The default version before the build, on which this version is based.
+        source: String,
+        /// Its description, by which it is found if the answer was lost.
+        description: String,
+    },
 }
 
 impl EffectKind {
@@ -158,6 +167,14 @@ impl EffectKind {
     #[must_use]
     pub fn is_parameter(&self) -> bool {
         matches!(self, Self::Parameter { .. })
+    }
+    /// Returns the AMI that a parameter or a launch template names by this effect; `None` for every other effect.
+    #[must_use]
+    pub fn named_image(&self) -> Option<&str> {
+        match self {
+            Self::Parameter { value: image, .. } | Self::TemplateVersion { image, .. } => Some(image),
+            Self::Instance { .. } | Self::Command { .. } | Self::Image => None,
+        }
     }
 }
 

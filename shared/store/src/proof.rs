@@ -83,7 +83,7 @@ impl Proof {
                     (None, Some(planned)) => drop(proof.names.insert(effect.region.clone(), planned.name.clone())),
                     (None, None) => {}
                 },
-                EffectKind::Command { .. } | EffectKind::Parameter { .. } => {}
+                EffectKind::Command { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => {}
             }
         }
         if let Some(image) = image {

@@ -1,5 +1,6 @@
 //! Client tokens and dry runs.
 
+use aws_sdk_ec2::operation::create_launch_template_version::CreateLaunchTemplateVersionOutput;
 use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData};
 
 use crate::caller::{code, first_id};
@@ -27,6 +28,14 @@ pub(crate) async fn the_same_token_makes_nothing_new(local: &Local) {
     let template = template.client_token("template");
     let first = template.clone().send().await.unwrap().launch_template.unwrap();
     assert_eq!(template.send().await.unwrap().launch_template.unwrap(), first);
+    let data = RequestLaunchTemplateData::builder().instance_type(InstanceType::T3Large).build();
+    let version = aws.ec2.create_launch_template_version().launch_template_name("web").launch_template_data(data);
+    let version = version.client_token("version");
+    let number = |answer: CreateLaunchTemplateVersionOutput| answer.launch_template_version.unwrap().version_number;
+    for _ in 0..2 {
+        assert_eq!(number(version.clone().send().await.unwrap()), Some(2));
+    }
+    assert_eq!(code(version.source_version("1").send().await), "IdempotentParameterMismatch");
     // A token that nobody gave is the SDK's own, new for each call.
     let launch = aws.launching(local.source());
     let first = first_id(launch.clone().send().await.unwrap().instances());

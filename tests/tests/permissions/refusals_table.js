@@ -73,6 +73,18 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a parameter beside the images": { resource: parameter("images-of-another/web") },
       "what documents read": { resource: parameter(`goldsmith/build/${stack}/web`) },
     }),
+    allow(role, "ec2:EnableImageDeregistrationProtection", owned("image", ELSEWHERE), ours, {
+      ...foreign,
+      "it protects, it ends no protection": { action: "ec2:DisableImageDeregistrationProtection" },
+    }),
+    allow(role, "ec2:ModifyLaunchTemplate", ec2("launch-template", ELSEWHERE), ours, {
+      ...foreign,
+      "it takes versions back, it adds none": { action: "ec2:CreateLaunchTemplateVersion" },
+    }),
+    allow(role, "ec2:DeleteLaunchTemplateVersions", ec2("launch-template", ELSEWHERE), ours, {
+      ...foreign,
+      "the template itself": { action: "ec2:DeleteLaunchTemplate" },
+    }),
     allow(role, "events:PutEvents", arn("events", "event-bus/default"), sources("goldsmith"), {
       "what somebody else would say": { context: sources("team.app") },
       "something else among its own": { context: sources("goldsmith", "team.app") },
@@ -237,6 +249,19 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "the end of another parameter": { resource: parameter("team/web") },
     }),
 
+    ...["CreateLaunchTemplateVersion", "ModifyLaunchTemplate", "DeleteLaunchTemplateVersions"].map((name) => (
+      allow("PublishRole", `ec2:${name}`, ec2("launch-template", ELSEWHERE), ours, {
+        ...foreign,
+        "another account's": { resource: ec2("launch-template", ELSEWHERE, STRANGER) },
+        "a template of its own": { action: "ec2:CreateLaunchTemplate" },
+        "the end of the template": { action: "ec2:DeleteLaunchTemplate" },
+        "a tag that makes a template the stack's": { action: "ec2:CreateTags", context: { ...untagged, ...keys("goldsmith:stack") } },
+      }))),
+
+    allow("PublishRole", "ec2:EnableImageDeregistrationProtection", owned("image", ELSEWHERE), ours, {
+      ...foreign,
+      "it protects, it ends no protection": { action: "ec2:DisableImageDeregistrationProtection" },
+    }),
     allow("PublishRole", "ec2:CreateTags", owned("image", ELSEWHERE), { ...ours, ...keys("goldsmith:status") }, {
       ...foreign,
       "a tag that says whose it is": { context: { ...ours, ...keys("goldsmith:stack") } },

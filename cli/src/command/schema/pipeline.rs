@@ -62,5 +62,6 @@ fn form(key: &Key) -> Value {
         Form::Map(fields) => keys(fields),
         Form::Maps(fields) => list(keys(fields), least),
         Form::TextOrMap(fields) => json!({"anyOf": [text(), keys(fields)]}),
+        Form::FlagOrMap(fields) => json!({"anyOf": [flag(), keys(fields)]}),
     }
 }

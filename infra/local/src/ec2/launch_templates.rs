@@ -84,6 +84,16 @@ fn version(call: &Call<'_>, source: BTreeMap<String, String>) -> Result<Template
 fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let id = find(&world, call.scope, call.params)?.id.clone();
+    let token = call.token();
+    if let Some(made) = world.made_before(token.as_ref())?
+        && let Some(number) = made.first().and_then(|number| number.parse().ok())
+    {
+        let mut xml = Xml::new();
+        if let Some(template) = world.launch_templates.get(&id) {
+            xml.node("launchTemplateVersion", |xml| version_item(xml, template, number));
+        }
+        return Ok(xml);
+    }
     // Without SourceVersion, a new version has only the values of the call, not those of the version before it (EC2 API
     // reference, CreateLaunchTemplateVersion).
     let source = match (world.launch_templates.get(&id), call.params.get("SourceVersion")) {
@@ -98,6 +108,9 @@ fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
         let number = template.latest_version;
         template.versions.insert(number, version);
         xml.node("launchTemplateVersion", |xml| version_item(xml, template, number));
+        if let Some((key, request)) = token {
+            world.remember(key, request, vec![number.to_string()]);
+        }
     }
     Ok(xml)
 }

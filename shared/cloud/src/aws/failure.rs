@@ -194,6 +194,8 @@ fn is_unknown_resource(code: &str) -> bool {
                 | "ParameterNotFound"
                 | "ParameterVersionNotFound"
                 | "InvalidInstanceId"
+                | "InvalidLaunchTemplateId.VersionNotFound"
+                | "InvalidLaunchTemplateName.NotFoundException"
                 | "InvalidCommandId"
                 | "InvocationDoesNotExist"
                 | "ExecutionDoesNotExist"
@@ -246,6 +248,7 @@ mod tests {
             ("InvalidSnapshot.InUse", 400, Kind::WrongState),
             ("VolumeInUse", 400, Kind::WrongState),
             ("InvalidInstanceID.NotFound", 400, Kind::NotFound),
+            ("InvalidLaunchTemplateId.VersionNotFound", 400, Kind::NotFound),
             ("HTTP 404", 404, Kind::NotFound),
             ("UnauthorizedOperation", 403, Kind::Denied),
             ("HTTP 403", 403, Kind::Denied),

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use super::{CloudWatchLogs, EventBridge, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
-use crate::{Account, Cloud, Images, Machines};
+use crate::{Account, Cloud, Images, LaunchTemplates, Machines};
 
 /// Returns AWS with this configuration and the stack's bucket. `ec2` is EC2's adapter. No call is made.
 #[must_use]
-pub fn with_ec2<E: Machines + Images + Account + 'static>(config: &SdkConfig, bucket: &str, ec2: Arc<E>) -> Cloud {
+pub fn with_ec2<E>(config: &SdkConfig, bucket: &str, ec2: Arc<E>) -> Cloud
+where
+    E: Machines + Images + LaunchTemplates + Account + 'static,
+{
     Cloud {
         machines: ec2.clone(),
         account: ec2.clone(),
-        images: ec2,
+        images: ec2.clone(),
+        templates: ec2,
         commands: Arc::new(SsmCommands::new(config)),
         parameters: Arc::new(SsmParameters::new(config)),
         objects: Arc::new(S3Objects::new(config, bucket)),

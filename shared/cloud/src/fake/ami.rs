@@ -6,7 +6,8 @@ use super::call::{ACCOUNT, Call, alias_of};
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
 use crate::{
-    BlockDevice, Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
+    BlockDevice, Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Protection, Result,
+    Snapshot, Tags,
 };
 
 /// An AMI and what will happen to it.
@@ -126,6 +127,7 @@ impl World {
             snapshots,
             source_instance: blueprint.instance,
             product_codes: Vec::new(),
+            protection: Protection::Off,
             source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()).or(blueprint.source),
             tags: blueprint.tags,
         };

@@ -89,6 +89,7 @@ pub fn not_known_yet(operation: &str) -> Option<&'static str> {
         "SendCommand" => Some("InvalidInstanceId"),
         "RunInstances" => Some("InvalidAMIID.NotFound"),
         "CreateImage" => Some("InvalidInstanceID.NotFound"),
+        "ModifyLaunchTemplate" => Some("InvalidLaunchTemplateId.VersionNotFound"),
         _ if operation.contains("Image") => Some("InvalidAMIID.NotFound"),
         _ if operation.contains("Instance") => Some("InvalidInstanceID.NotFound"),
         _ if operation.contains("Snapshot") => Some("InvalidSnapshot.NotFound"),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::call::Call;
-use crate::{ImageState, ImageSwitches, LaunchPermission, Result};
+use crate::{ImageState, ImageSwitches, LaunchPermission, Protection, Result};
 
 #[async_trait]
 impl ImageSwitches for FakeCloud {
@@ -34,6 +34,20 @@ impl ImageSwitches for FakeCloud {
         let call = Call::new("DisableImageDeprecation", region);
         self.effect(call, id, |world| {
             world.region(region).own_image(call, id)?.deprecated_at = None;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn unprotect(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("DisableImageDeregistrationProtection", region);
+        self.effect(call, id, |world| {
+            if let Some(record) = world.region(region).images.get_mut(id) {
+                record.image.protection = match record.image.protection {
+                    Protection::On { cooldown: true } | Protection::Cooling => Protection::Cooling,
+                    Protection::On { cooldown: false } | Protection::Off => Protection::Off,
+                };
+            }
             Ok(())
         })
         .await
@@ -68,5 +82,23 @@ mod tests {
         assert_eq!(cloud.terms(HOME, &id).1, None);
         cloud.disable(HOME, "ami-gone").await.unwrap();
         assert_eq!(cloud.enable(HOME, "ami-gone").await.unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_protected_image_is_not_deregistered_also_while_its_cooldown_lasts() {
+        let cloud = FakeCloud::new();
+        let ids = ["plain", "cool"].map(|name| cloud.add_image(HOME, "self", name));
+        for (id, cooldown) in ids.iter().zip([false, true]) {
+            for _ in 0..2 {
+                cloud.protect(HOME, id, cooldown).await.unwrap();
+            }
+            assert_eq!(cloud.deregister(HOME, id).await.unwrap_err().code, "OperationNotPermitted");
+            for _ in 0..2 {
+                cloud.unprotect(HOME, id).await.unwrap();
+            }
+        }
+        cloud.deregister(HOME, &ids[0]).await.unwrap();
+        assert_eq!(cloud.deregister(HOME, &ids[1]).await.unwrap_err().code, "OperationNotPermitted");
+        cloud.unprotect(HOME, "ami-gone").await.unwrap();
     }
 }

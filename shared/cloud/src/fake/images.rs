@@ -13,7 +13,7 @@ use super::pace::{Looks, Pace};
 use super::world::Region;
 use crate::{
     BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, ListedTemplate, NewImage,
-    Result, Snapshot, Tags,
+    Protection, Result, Snapshot, Tags,
 };
 
 #[async_trait]
@@ -66,7 +66,7 @@ impl Images for FakeCloud {
     async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>> {
         self.read(Call::new("DescribeLaunchTemplates", region), |world| {
             let all = world.region(region).launch_templates.iter();
-            Ok(all.map(|(id, (latest, _))| ListedTemplate { id: id.clone(), latest_version: *latest }).collect())
+            Ok(all.map(|(id, one)| ListedTemplate { id: id.clone(), latest_version: one.latest() }).collect())
         })
         .await
     }
@@ -74,7 +74,8 @@ impl Images for FakeCloud {
     async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>> {
         self.read(Call::new("DescribeLaunchTemplateVersions", region), |world| {
             world.template_looks += 1;
-            Ok(world.region(region).launch_templates.get(id).map(|(_, images)| images.clone()).unwrap_or_default())
+            let found = world.region(region).launch_templates.get(id).into_iter();
+            Ok(found.flat_map(|one| one.versions.values()).map(|version| version.image.clone()).collect())
         })
         .await
     }
@@ -145,6 +146,15 @@ impl Images for FakeCloud {
         .await
     }
 
+    async fn protect(&self, region: &str, id: &str, cooldown: bool) -> Result<()> {
+        let call = Call::new("EnableImageDeregistrationProtection", region);
+        self.effect(call, id, |world| {
+            world.region(region).own_image(call, id)?.image.protection = Protection::On { cooldown };
+            Ok(())
+        })
+        .await
+    }
+
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()> {
         if ids.is_empty() || tags.is_empty() {
             return Ok(()); // EC2 is not called
@@ -174,7 +184,12 @@ impl Images for FakeCloud {
         self.effect(call, id, |world| {
             let region = world.region(region);
             if region.images.contains_key(id) {
-                let snapshots = region.own_image(call, id)?.image.snapshots.clone();
+                let image = &region.own_image(call, id)?.image;
+                if image.protection != Protection::Off {
+                    let message = format!("{id} is protected from deregistration");
+                    return Err(call.error(Kind::Invalid, "OperationNotPermitted", message));
+                }
+                let snapshots = image.snapshots.clone();
                 region.images.remove(id);
                 for snapshot in snapshots {
                     // EC2 keeps a snapshot that another image uses.
@@ -256,19 +271,6 @@ impl FakeCloud {
             .snapshots
             .insert(id.clone(), SnapshotRecord { snapshot, shared_with: BTreeSet::new(), hidden: Looks(0) });
         id
-    }
-
-    /// Adds a launch template that names an image to a Region, or a version to a launch template that exists.
-    pub fn add_launch_template(&self, region: &str, id: &str, image: &str) {
-        let mut world = self.world();
-        let (latest, images) = world.region(region).launch_templates.entry(id.to_owned()).or_default();
-        *latest += 1;
-        images.insert(image.to_owned());
-    }
-
-    /// Deletes a launch template.
-    pub fn remove_launch_template(&self, region: &str, id: &str) {
-        self.world().region(region).launch_templates.remove(id);
     }
 
     /// Returns how often the versions of a launch template were read.

@@ -29,6 +29,11 @@ pub struct RegionInventory {
     pub commands: BTreeMap<String, String>,
     /// Values by parameter name.
     pub parameters: BTreeMap<String, String>,
+    /// Images that versions of launch templates name, by template and version. The first version of a template is not
+    /// listed, because only a person makes templates.
+    pub template_versions: BTreeMap<String, BTreeMap<u64, String>>,
+    /// Default versions of those templates of which it is not the first version.
+    pub default_versions: BTreeMap<String, u64>,
 }
 
 impl Inventory {
@@ -90,6 +95,21 @@ impl Region {
                 .map(|(id, record)| (id.clone(), record.snapshot.tags.clone()))
                 .collect(),
             parameters: self.parameters.iter().map(|(name, found)| (name.clone(), found.value.clone())).collect(),
+            template_versions: self
+                .launch_templates
+                .iter()
+                .filter(|(_, template)| template.versions.len() > 1)
+                .map(|(id, template)| {
+                    let added = template.versions.iter().filter(|(number, _)| **number > 1);
+                    (id.clone(), added.map(|(number, version)| (*number, version.image.clone())).collect())
+                })
+                .collect(),
+            default_versions: self
+                .launch_templates
+                .iter()
+                .filter(|(_, template)| template.default > 1)
+                .map(|(id, template)| (id.clone(), template.default))
+                .collect(),
             instances,
             commands,
         }

@@ -16,6 +16,7 @@ mod functions;
 mod image_switches;
 mod images;
 mod inventory;
+mod launch_templates;
 mod logs;
 mod machines;
 mod objects;
@@ -66,6 +67,7 @@ impl FakeCloud {
             machines: fake.clone(),
             account: fake.clone(),
             images: fake.clone(),
+            templates: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),
             objects: fake.clone(),

@@ -10,6 +10,7 @@ use super::commands::CommandRecord;
 use super::events::EmittedEvent;
 use super::executions::{ExecutionBook, TokenAnswer};
 use super::functions::Wakeup;
+use super::launch_templates::TemplateRecord;
 use super::machines::{MachineRecord, VolumeRecord};
 use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
@@ -69,8 +70,7 @@ pub(super) struct Region {
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
     pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
-    /// The number of the latest version of each launch template, and what its versions name as their image.
-    pub(super) launch_templates: BTreeMap<String, (i64, BTreeSet<String>)>,
+    pub(super) launch_templates: BTreeMap<String, TemplateRecord>,
     pub(super) commands: BTreeMap<String, CommandRecord>,
     pub(super) parameters: BTreeMap<String, Parameter>,
     /// Values that were put and are still being checked.

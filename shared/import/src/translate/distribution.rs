@@ -70,6 +70,13 @@ fn distribution(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> (S
     if !parameters.is_empty() {
         entries.push(("ssmParameterConfigurations", Yaml::List(parameters)));
     }
+    let mut templates = Vec::new();
+    for item in fields.take("launchTemplateConfigurations").map(Item::items).unwrap_or_default() {
+        templates.extend(template(translation, fields.inner("launchTemplateConfigurations", item)));
+    }
+    if !templates.is_empty() {
+        entries.push(("launchTemplateConfigurations", Yaml::List(templates)));
+    }
     fields.finish(&mut translation.findings);
     (region, Yaml::map(entries))
 }
@@ -248,4 +255,26 @@ fn parameter(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Optio
     let mut entries = vec![("parameterName", Yaml::Text(name))];
     entries.extend(kind.filter(|kind| kind == "text").map(|kind| ("dataType", Yaml::Text(kind))));
     Some(Yaml::map(entries))
+}
+
+fn template(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Option<Yaml> {
+    let id = translation.text(&mut fields, "launchTemplateId");
+    let default = translation.flag(&mut fields, "setDefaultVersion");
+    let account = translation.text(&mut fields, "accountId");
+    let id = id?;
+    let is_id = id.strip_prefix("lt-").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let why = match account {
+        Some(account) => format!("the template is in the account {account}"),
+        None if !is_id => format!("`{id}` is not the id of a launch template"),
+        None => {
+            fields.finish(&mut translation.findings);
+            let mut entries = vec![("launchTemplateId", Yaml::Text(id))];
+            entries
+                .extend(default.filter(|is_default| !is_default).map(|_| ("setDefaultVersion", Yaml::text("false"))));
+            return Some(Yaml::map(entries));
+        }
+    };
+    let instead = "only templates of the stack's own account get a version: let others name an SSM parameter";
+    fields.tell(&mut translation.findings, Outcome::LeftOut, "launchTemplateId", why, instead);
+    None
 }

@@ -1,5 +1,8 @@
 //! `kind: DistributionConfiguration`
 
+mod protection;
+mod templates;
+
 use goldsmith_document::MapReader;
 use goldsmith_document::yaml::Node;
 
@@ -45,9 +48,11 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
     let parameters = map.optional("ssmParameterConfigurations");
     let parameters = parameters.and_then(|node| context.reader.list(node, "`ssmParameterConfigurations`"));
     let parameters = parameters.unwrap_or_default().iter().filter_map(|node| parameter(context, node)).collect();
+    let templates = map.optional("launchTemplateConfigurations");
+    let templates = templates.and_then(|node| context.reader.list(node, "`launchTemplateConfigurations`"));
+    let templates = templates::read(context, templates.unwrap_or_default());
     for later in [
         "fastLaunchConfigurations",
-        "launchTemplateConfigurations",
         "licenseConfigurationArns",
         "containerDistributionConfiguration",
         "s3ExportConfiguration",
@@ -59,6 +64,7 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
         region: region?,
         ami_distribution_configuration: ami,
         ssm_parameter_configurations: parameters,
+        launch_template_configurations: templates,
     })
 }
 
@@ -90,6 +96,8 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
         let message = "EC2 deprecates a public AMI after two years at the latest: use at most P730D";
         context.reader.error(node.span, "out-of-range", message);
     }
+    let protection = map.optional("deregistrationProtection");
+    let deregistration_protection = protection.and_then(|node| protection::read(context, node));
     let kms_key_id = fields::text(&mut context.reader, &mut map, "kmsKeyId");
     if let Some(node) = map.optional("kmsKeyId")
         && kms_key_id.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs"))
@@ -107,6 +115,7 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
         launch_permission,
         share_snapshots,
         deprecate_after_days,
+        deregistration_protection,
         kms_key_id,
     })
 }

@@ -48,8 +48,8 @@ const KEYS: [(Kind, &str, &str); 33] = [
     (Kind::DistributionConfiguration, "targetAccountIds", "share the AMI with `launchPermission: {userIds: […]}`"),
     (
         Kind::DistributionConfiguration,
-        "launchTemplateConfigurations",
-        "let launch templates name an SSM parameter of `ssmParameterConfigurations`",
+        "accountId",
+        "remove it: only launch templates of the stack's own account get a version; others can name an SSM parameter",
     ),
     (Kind::DistributionConfiguration, "amiAccountId", "remove it: the parameter is in the account of the stack"),
     (Kind::ImagePipeline, "autoDisablePolicy", "remove it: a failed build never disables its pipeline"),

@@ -47,6 +47,8 @@ pub enum Form {
     Maps(&'static [Key]),
     /// Text, or a map with these keys.
     TextOrMap(&'static [Key]),
+    /// `true` or `false`, or a map with these keys.
+    FlagOrMap(&'static [Key]),
 }
 
 impl Key {
@@ -64,7 +66,7 @@ impl Form {
     #[must_use]
     pub fn keys(self) -> &'static [Key] {
         match self {
-            Self::Map(keys) | Self::Maps(keys) | Self::TextOrMap(keys) => keys,
+            Self::Map(keys) | Self::Maps(keys) | Self::TextOrMap(keys) | Self::FlagOrMap(keys) => keys,
             Self::Text
             | Self::Number
             | Self::Flag

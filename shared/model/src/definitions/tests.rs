@@ -280,8 +280,8 @@ fn configurations_are_checked() {
             "web/all.yml:5:65: error: `1234` is not an account id of 12 digits",
         ),
         (
-            distribution("    launchTemplateConfigurations: []\n"),
-            "web/all.yml:5:5: error: `launchTemplateConfigurations` is not supported yet",
+            distribution("    launchTemplateConfigurations: [{launchTemplateId: web}]\n"),
+            "web/all.yml:5:54: error: `web` is not the id of a launch template",
         ),
         (
             distribution("    ssmParameterConfigurations: [{parameterName: /aws/x}]\n"),

@@ -91,6 +91,7 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
         EffectKind::Image => &["CreateImage", "CopyImage"],
         EffectKind::Command { .. } => &["SendCommand"],
         EffectKind::Parameter { .. } => &["PutParameter"],
+        EffectKind::TemplateVersion { .. } => &["CreateLaunchTemplateVersion"],
     };
     // A transient error is left out because the call may have arrived. An error that may settle is left out because the
     // same call may work a minute later.

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
 use crate::engine::LATE;
-use crate::parts::status;
+use crate::parts::template_version;
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
 
 /// How often a describe by tag is repeated if the journal holds an effect whose answer is unknown. EC2 may show a
@@ -26,6 +26,9 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
     match (&effect.kind, &effect.id) {
         (EffectKind::Parameter { value, previous }, _) => {
             undo_parameter(context, effect, value, previous.as_ref()).await?;
+        }
+        (EffectKind::TemplateVersion { image, source, description }, _) => {
+            template_version::undo(context, effect, image, source, description).await?;
         }
         (_, None) => {}
         (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
@@ -67,7 +70,7 @@ pub(crate) struct Kept {
     pub(crate) instances: BTreeSet<String>,
     /// Whether it stays only until the time in its tag.
     pub(crate) for_a_while: bool,
-    /// Whether published parameters stay.
+    /// Whether published parameters and launch templates stay.
     pub(crate) parameters: bool,
 }
 
@@ -83,8 +86,8 @@ pub(crate) enum Patience {
 /// The result of undoing a build.
 #[derive(Debug, Default)]
 pub(crate) struct Undone {
-    /// Whether a function may still be writing a parameter. The sweep would not find that parameter later, since it has
-    /// no tags; it finds everything else by its tags.
+    /// Whether a function may still be writing a parameter or a launch template. The sweep would not find them later,
+    /// since the build has not tagged them; it finds everything else by its tags.
     pub(crate) is_putting: bool,
     /// What could not be undone.
     pub(crate) left: Vec<LeftBehind>,
@@ -100,23 +103,23 @@ struct Undoing<'a> {
     proof: Proof,
     patience: Patience,
     left: Vec<LeftBehind>,
-    /// Images that a parameter may still name.
+    /// Images that a parameter or a launch template may still name.
     held: BTreeSet<String>,
     /// Whether there was anything to remove.
     found: bool,
 }
 
-/// Returns the images that a parameter may still name, because the parameter could not be restored or because a
-/// function is writing it. They stay for now, since a parameter must never name an image that no longer exists.
+/// Returns the images that a parameter or a launch template may still name, because it could not be restored or because
+/// a function is writing it. They stay for now, since neither must ever name an image that no longer exists.
 fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Timestamp) -> BTreeSet<String> {
     let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
-    // Later no function of the build runs any more, so none can be putting a parameter.
+    // Later no function of the build runs any more, so none can be writing.
     let is_early = decided.is_none_or(|at| now < at + LATE);
     let named = |effect: &Effect| {
-        let EffectKind::Parameter { value, .. } = &effect.kind else { return None };
+        let image = effect.kind.named_image()?;
         let is_left = left.iter().any(|left| left.what == effect.name && left.region == effect.region);
         let may_name = effect.may_exist() && (is_left || (is_early && effect.id.is_none()));
-        may_name.then(|| value.clone())
+        may_name.then(|| image.to_owned())
     };
     effects.iter().filter_map(named).collect()
 }
@@ -134,11 +137,11 @@ pub(crate) async fn undo_build(
     let mut undoing = Undoing::new(context, record, keep, patience, proof);
     // The journal was read before the parameters are, so a parameter that a function puts from here on may be missed.
     let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
-    let is_putting = |effect: &Effect| effect.kind.is_parameter() && is_open(effect);
+    let is_putting = |effect: &Effect| effect.kind.named_image().is_some() && is_open(effect);
     let is_putting = !keep.parameters && effects.iter().any(is_putting);
-    // Parameters come first, since a parameter must never name an image that no longer exists.
+    // Parameters and launch templates come first, since they must never name an image that no longer exists.
     if !keep.parameters {
-        undoing.parameters(&effects).await?;
+        undoing.pointers(&effects).await?;
         undoing.hold(&effects);
     }
     undoing.made(&effects).await?;
@@ -221,24 +224,28 @@ impl<'a> Undoing<'a> {
         }
     }
 
-    /// Restores the build's parameters to their previous values, the last one first.
-    async fn parameters(&mut self, effects: &[Effect]) -> Result<()> {
-        for effect in effects.iter().rev().filter(|effect| effect.kind.is_parameter() && effect.may_exist()) {
+    /// Restores the build's parameters to their previous values, and its launch templates to their previous versions, the
+    /// last one first.
+    async fn pointers(&mut self, effects: &[Effect]) -> Result<()> {
+        let named = effects.iter().rev().filter(|effect| effect.kind.named_image().is_some() && effect.may_exist());
+        for effect in named {
             let undone = undo(self.context, effect).await;
             self.tolerate(undone, &effect.region, &effect.name)?;
         }
         Ok(())
     }
 
-    /// Keeps the images that a parameter may still name, and records those whose parameter could not be restored.
+    /// Keeps the images that a parameter or a launch template may still name, and records those for which one could not
+    /// be restored.
     fn hold(&mut self, effects: &[Effect]) {
         self.held = held(self.record, effects, &self.left, self.context.clock.now());
         for effect in effects {
-            let EffectKind::Parameter { value, .. } = &effect.kind else { continue };
+            let Some(image) = effect.kind.named_image() else { continue };
             let is_left = self.left.iter().any(|left| left.what == effect.name && left.region == effect.region);
             if is_left {
-                let reason = format!("the parameter {} may still name it", effect.name);
-                self.left.push(LeftBehind { what: value.clone(), region: effect.region.clone(), reason });
+                let what = if effect.kind.is_parameter() { "parameter" } else { "launch template" };
+                let reason = format!("the {what} {} may still name it", effect.name);
+                self.left.push(LeftBehind { what: image.to_owned(), region: effect.region.clone(), reason });
             }
         }
     }
@@ -254,7 +261,7 @@ impl<'a> Undoing<'a> {
                     keeps.iter().all(|kept| !kept.contains(id))
                 }
                 EffectKind::Command { .. } => !self.keep.instances.is_empty(),
-                EffectKind::Parameter { .. } => false,
+                EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => false,
             };
             if needed {
                 let undone = undo(self.context, effect).await;
@@ -370,42 +377,4 @@ impl Kept {
         let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());
         self.for_a_while && until.is_some_and(|until| until <= now)
     }
-}
-
-/// Marks what is kept: the status of its images and, if it is kept only for a while, the time from which it may be
-/// removed.
-pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Keep, kept: &Kept) -> Result<()> {
-    let expiry = match keep {
-        Keep::Instance { until } | Keep::Images { until } => Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]),
-        Keep::Nothing | Keep::Published => Tags::new(),
-    };
-    let home = &record.plan.home_region;
-    // Every place is tried, and the first error is returned.
-    let mut tagged = Ok(());
-    for id in &kept.instances {
-        tagged = tagged.and(context.cloud.images.tag(home, std::slice::from_ref(id), &expiry).await);
-    }
-    let tags: Tags = expiry.into_iter().chain(status::of_kept(record, keep)).collect();
-    for planned in record.plan.regions.iter().filter(|_| !kept.images.is_empty()) {
-        tagged = tagged.and(tag_images(context, record, &planned.region, &kept.images, &tags).await);
-    }
-    Ok(tagged?)
-}
-
-async fn tag_images(
-    context: &Context,
-    record: &BuildRecord,
-    region: &str,
-    kept: &BTreeSet<String>,
-    tags: &Tags,
-) -> goldsmith_cloud::Result<()> {
-    let images = &context.cloud.images;
-    for image in images.tagged(region, TAG_BUILD, &record.build).await? {
-        let is_marked = tags.iter().all(|(key, value)| image.tags.get(key) == Some(value));
-        if kept.contains(&image.id) && !is_marked {
-            let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();
-            images.tag(region, &ids, tags).await?;
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,5 @@
-//! Publish: decides whether enough Regions have the image, then makes it known: first the SSM parameters, last the
-//! record.
+//! Publish: decides whether enough Regions have the image, then makes it known: first the launch templates and the SSM
+//! parameters, last the record.
 //!
 //! Input: the outcomes of Distribute's Map. Output: none. Error: `CopyFailed` with the cause of the first failed
 //! Region. Once the record is written, the image stays, however the execution ends.
@@ -16,11 +16,12 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::engine::effect::effect;
+use crate::engine::mark::protect;
 use crate::engine::once::once;
 use crate::error_names::ErrorName;
 use crate::parts::passed;
 use crate::parts::short::whole;
-use crate::parts::status;
+use crate::parts::{status, template_version};
 use crate::{Context, Error, Outcome, Result, Start, State};
 
 /// How long a parameter may take to hold its value. Usually it takes a moment. The function itself has two minutes.
@@ -42,9 +43,10 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
 async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Result<String> {
     let good = good_regions(context, record, start.results.as_deref().unwrap_or_default()).await?;
     let amis = amis(context, record, &good).await?;
-    // The parameters come before the record. If one of them cannot be put, the build fails and Finish restores the
-    // others. After the record, the image would stay although not every parameter names it.
-    let published = if record.plan.overridden { 0 } else { put_parameters(context, record, start, &amis).await? };
+    // Templates and parameters come before the record. If one of them cannot be written, the build fails and Finish
+    // restores the others. After the record, the image would stay although not all of them name it.
+    let named =
+        if record.plan.overridden { Named::default() } else { name_image(context, record, start, &amis).await? };
     let snapshots = snapshots(context, &amis).await?;
     let image = ImageRecord {
         image: record.image.clone(),
@@ -69,11 +71,20 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     mark(context, record, &image).await?;
     let plural = |is_one: bool| if is_one { "" } else { "s" };
     let regions = image.amis.len();
-    Ok(format!("{regions} Region{}, {published} parameter{}", plural(regions == 1), plural(published == 1)))
+    let (templates, parameters) = (named.templates, named.parameters);
+    let templates = match templates {
+        0 => String::new(),
+        _ => format!(", {templates} launch template{}", plural(templates == 1)),
+    };
+    Ok(format!(
+        "{regions} Region{}{templates}, {parameters} parameter{}",
+        plural(regions == 1),
+        plural(parameters == 1)
+    ))
 }
 
-/// Marks the AMIs as published, which they are by now. If AWS rejects a mark, the image stays published, and `finish`
-/// tries again.
+/// Marks the AMIs as published, which they are by now, and protects them. If AWS rejects that, the image stays published,
+/// and `finish` tries again.
 async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
     if record.plan.overridden {
         return Ok(());
@@ -84,6 +95,11 @@ async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> R
         let ids: Vec<String> = std::iter::once(ami).chain(snapshots).cloned().collect();
         match context.cloud.images.tag(region, &ids, &tags).await {
             Err(error) if !error.is_transient() => tracing::warn!(%error, region, ami, "not marked as published yet"),
+            other => other?,
+        }
+        // The protection comes after the record: what a failed build has made must be removed.
+        match protect(context, record, region, ami).await {
+            Err(error) if !error.is_transient() => tracing::warn!(%error, region, ami, "not protected yet"),
             other => other?,
         }
     }
@@ -132,21 +148,41 @@ async fn snapshots(context: &Context, amis: &BTreeMap<String, String>) -> Result
     Ok(snapshots)
 }
 
-async fn put_parameters(
+/// How many launch templates and parameters name the image.
+#[derive(Default)]
+struct Named {
+    templates: u32,
+    parameters: u32,
+}
+
+/// Lets the launch templates and the parameters of every good Region name its AMI.
+async fn name_image(
     context: &Context,
     record: &BuildRecord,
     start: &Start,
     amis: &BTreeMap<String, String>,
-) -> Result<u32> {
-    let mut n = 0;
-    for planned in &record.plan.regions {
-        let Some(ami) = amis.get(&planned.region) else { continue };
-        for parameter in &planned.parameters {
-            put_parameter(context, record, start, n, (&planned.region, ami), parameter).await?;
-            n += 1;
+) -> Result<Named> {
+    let mut named = Named::default();
+    let good = || {
+        let regions = record.plan.regions.iter();
+        regions.filter_map(|planned| Some((planned, planned.region.as_str(), amis.get(&planned.region)?)))
+    };
+    // Launches by the default version begin to use the image at once. Parameters come last, because sources that other
+    // pipelines build from are parameters, too.
+    for (planned, region, ami) in good() {
+        for template in &planned.launch_templates {
+            template_version::add(context, record, start, named.templates, (region, ami), template).await?;
+            named.templates += 1;
         }
     }
-    Ok(n)
+    for (planned, region, ami) in good() {
+        for parameter in &planned.parameters {
+            let n = named.templates + named.parameters;
+            put_parameter(context, record, start, n, (region, ami), parameter).await?;
+            named.parameters += 1;
+        }
+    }
+    Ok(named)
 }
 
 /// Puts one parameter. The journal gets its previous value first, so that it can be restored.

@@ -59,7 +59,15 @@ pub(crate) async fn reach(task: &Task) -> Stack {
 
 /// The same in a run of these tasks.
 pub(crate) async fn reach_in(run: &[Task], task: &Task) -> Stack {
-    let stack = Stack::new().await;
+    go_to(Stack::new().await, run, task).await
+}
+
+/// The same on this stack.
+pub(crate) async fn reach_on(stack: Stack, task: &Task) -> Stack {
+    go_to(stack, &whole_build(), task).await
+}
+
+async fn go_to(stack: Stack, run: &[Task], task: &Task) -> Stack {
     for before in run.iter().take_while(|before| before.scope() != task.scope()) {
         let ended = stack.run(before).await;
         assert!(ended.is_ok(), "{}: {ended:?}", before.scope());
@@ -86,12 +94,21 @@ pub(crate) async fn kept_for_a_while() -> Stack {
 /// 3. Each of its effects, including writes to the table, goes wrong in each possible way. One way is that AWS does not
 ///    know yet what was made a moment ago. The state still ends as it would have, and leaves exactly the same in AWS.
 pub(crate) async fn check_state(task: Task, effects: &[&str]) {
-    check_state_in(&whole_build(), task, effects).await;
+    check(Stack::new, &whole_build(), task, effects).await;
 }
 
 /// The same in a run of these tasks.
 pub(crate) async fn check_state_in(run: &[Task], task: Task, effects: &[&str]) {
-    let stack = reach_in(run, &task).await;
+    check(Stack::new, run, task, effects).await;
+}
+
+/// The same on stacks that `new` makes.
+pub(crate) async fn check_state_on(new: impl AsyncFn() -> Stack, task: Task, effects: &[&str]) {
+    check(new, &whole_build(), task, effects).await;
+}
+
+async fn check(new: impl AsyncFn() -> Stack, run: &[Task], task: Task, effects: &[&str]) {
+    let stack = go_to(new().await, run, &task).await;
     let before = stack.cloud.effects().len();
     let ended = stack.run(&task).await;
     assert!(ended.is_ok(), "{}: {ended:?}", task.scope());
@@ -105,16 +122,17 @@ pub(crate) async fn check_state_in(run: &[Task], task: Task, effects: &[&str]) {
 
     for (n, effect) in (1..).zip(&made) {
         for fault in FAULTS {
-            check_fault(run, &task, n, fault, &ended, &stack).await;
+            let reached = go_to(new().await, run, &task).await;
+            check_fault(reached, &task, n, fault, (&ended, &stack)).await;
         }
         if not_known_yet(effect.name).is_some() && task.state != State::Plan {
-            check_fault(run, &task, n, Fault::Refuse(Kind::NotFound), &ended, &stack).await;
+            let reached = go_to(new().await, run, &task).await;
+            check_fault(reached, &task, n, Fault::Refuse(Kind::NotFound), (&ended, &stack)).await;
         }
     }
 }
 
-async fn check_fault(run: &[Task], task: &Task, n: usize, fault: Fault, ended: &Ended, good: &Stack) {
-    let stack = reach_in(run, task).await;
+async fn check_fault(stack: Stack, task: &Task, n: usize, fault: Fault, (ended, good): (&Ended, &Stack)) {
     stack.cloud.fail_at(n, fault);
     let what = || {
         let hit = stack.cloud.effects();

@@ -7,14 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Parameter};
-use goldsmith_model::ImagePipeline;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
+use goldsmith_model::{DeregistrationProtection, ImagePipeline, PublishedTemplate};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::faulty_table::FaultyTable;
-use crate::{Clock, Config, Context, Nonce, SsmAgent};
+use crate::{Clock, Config, Context, Nonce, SsmAgent, TAG_HOME, TAG_STACK};
 
 /// The second Region.
 pub(crate) const AWAY: &str = "us-east-1";
@@ -194,6 +194,29 @@ impl Stack {
             infrastructure.instance_profile_name = name.map(str::to_owned);
         }
         self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Adds two launch templates to the second Region, and lets the distribution publish to both. The version of the
+    /// second one does not become its default version.
+    pub(crate) async fn publish_to_templates(&self) {
+        let mut distributions = definitions().distributions;
+        let tags = [(TAG_STACK, "goldsmith"), (TAG_HOME, HOME)];
+        let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        for (id, set_default_version) in [("lt-1", true), ("lt-2", false)] {
+            self.cloud.add_tagged_launch_template(AWAY, id, "ami-old", &tags);
+            let template = PublishedTemplate { template: id.to_owned(), set_default_version };
+            distributions[0].distributions[1].launch_template_configurations.push(template);
+        }
+        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Lets the distribution protect the images of its two Regions.
+    pub(crate) async fn protect_images(&self, protections: [DeregistrationProtection; 2]) {
+        let mut distributions = definitions().distributions;
+        for (to, protection) in distributions[0].distributions.iter_mut().zip(protections) {
+            to.ami_distribution_configuration.deregistration_protection = Some(protection);
+        }
+        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
     }
 
     /// The store for a caller whose calls pass through this account's faults.

@@ -14,6 +14,7 @@ mod lifecycle;
 mod organisation;
 mod page;
 mod plan;
+mod publish;
 mod refusals;
 mod role;
 mod rules;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         failures::CASES,
         refusals::CASES,
         plan::CASES,
+        publish::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,

@@ -80,6 +80,25 @@ const REGION: &[Key] = &[
         "",
         "Parameters of this Region that get the AMI's id when the image is published.",
     ),
+    Key::optional(
+        "launchTemplateConfigurations",
+        Form::Maps(TEMPLATE),
+        "",
+        "Launch templates of this Region that get a version with the AMI when the image is published. The version is \
+         based on the default version. Each template must have the tags `goldsmith:stack`, with the name of the stack, \
+         and `goldsmith:home`, with the stack's Region.",
+    ),
+];
+
+const TEMPLATE: &[Key] = &[
+    Key::optional("launchTemplateId", Form::Text, "", "Id of the template. Each template needs an id or a name."),
+    Key::optional("launchTemplateName", Form::Text, "", "Name of the template, instead of its id."),
+    Key::optional(
+        "setDefaultVersion",
+        Form::Flag,
+        "`true`",
+        "Whether the new version becomes the default version, which is launched if a launch names no version.",
+    ),
 ];
 
 const AMI: &[Key] = &[
@@ -118,12 +137,26 @@ const AMI: &[Key] = &[
          accounts.",
     ),
     Key::optional(
+        "deregistrationProtection",
+        Form::FlagOrMap(PROTECTION),
+        "`false`",
+        "Whether the AMI cannot be deregistered once it is published. `goldsmith delete` and `goldsmith retention` \
+         switch the protection off first.",
+    ),
+    Key::optional(
         "kmsKeyId",
         Form::Text,
         "encrypted as the source image is",
         "Id, ARN or alias of the KMS key of the copy in this Region.",
     ),
 ];
+
+const PROTECTION: &[Key] = &[Key::optional(
+    "withCooldown",
+    Form::Flag,
+    "`false`",
+    "Whether the AMI stays protected for 24 hours after the protection was switched off.",
+)];
 
 const PERMISSION: &[Key] = &[
     Key::optional("userIds", Form::Texts, "", "Account ids of 12 digits."),

@@ -14,7 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::kept_now;
-use crate::engine::undo::{Kept, Patience, Undone, mark_kept, undo_build};
+use crate::engine::mark::mark_kept;
+use crate::engine::undo::{Kept, Patience, Undone, undo_build};
 use crate::events::trigger::{self, Call, Published};
 use crate::{Context, LATE, Result};
 

@@ -111,6 +111,8 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
         deprecate_at: ami
             .deprecate_after_days
             .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),
+        protection: ami.deregistration_protection,
         parameters: to.ssm_parameter_configurations.clone(),
+        launch_templates: to.launch_template_configurations.clone(),
     }
 }

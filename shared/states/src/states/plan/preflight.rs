@@ -6,6 +6,7 @@ mod devices;
 mod network;
 mod regions;
 mod sharing;
+mod templates;
 
 use goldsmith_cloud::{CloudError, Image};
 use goldsmith_model::{ExecutionInput, ImageRef};
@@ -84,12 +85,13 @@ async fn next_image(context: &Context, inputs: &Inputs) -> Result<ImageRef> {
 }
 
 /// Returns the plan for each Region. An image whose start has overridden something is neither shared nor named by a
-/// parameter.
+/// parameter or a launch template.
 fn regions_of(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
     let mut regions = freeze::regions(inputs, image, now);
     for region in regions.iter_mut().filter(|_| inputs.overridden) {
         region.launch_permission = Default::default();
         region.parameters.clear();
+        region.launch_templates.clear();
     }
     regions
 }

@@ -304,6 +304,32 @@ pub enum Problem {
         /// The data type that was asked for.
         wanted: String,
     },
+    /// The distribution configuration names a launch template that does not exist in that Region.
+    #[error("there is no launch template {template} in {region}")]
+    #[strum(message = "create the template there, or correct its id or its name")]
+    LaunchTemplateMissing {
+        /// The template as the distribution configuration names it.
+        template: String,
+        /// The Region.
+        region: String,
+    },
+    /// The stack's role may add versions only to launch templates that have the stack's tags. The tags say that the
+    /// stack may decide what is launched from the template.
+    #[error(
+        "the launch template {template} in {region} has not the tags of this stack, `goldsmith:stack` with the value {stack} \
+         and `goldsmith:home` with the value {home}, so the stack may not add a version to it"
+    )]
+    #[strum(message = "add these tags to the template, if the stack may decide what is launched from it")]
+    LaunchTemplateTags {
+        /// The template as the distribution configuration names it.
+        template: String,
+        /// Its Region.
+        region: String,
+        /// The stack.
+        stack: String,
+        /// The stack's home Region.
+        home: String,
+    },
     /// The image is to be public, but the account blocks public access to AMIs in that Region. New accounts do.
     #[error("the image is to be public in {region}, but the account blocks public access to AMIs there")]
     #[strum(message = "remove `userGroups`, or allow it with `aws ec2 disable-image-block-public-access`")]

@@ -8,7 +8,7 @@ use goldsmith_cloud::TAG_STATUS;
 use goldsmith_store::PlannedRegion;
 
 use super::sharing::Encryption;
-use super::{Look, answer, sharing};
+use super::{Look, answer, sharing, templates};
 use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
 use crate::{Result, TAG_BUILD, TAG_HOME, TAG_IMAGE, TAG_STACK};
@@ -65,6 +65,7 @@ async fn region(look: &Look<'_>, planned: &PlannedRegion, home: Option<&Encrypti
     let tags = too_many_tags(look, planned);
     findings.extend(tags.map(|problem| place("amiDistributionConfiguration.amiTags").has(problem)));
     parameters(look, planned, place, &mut findings).await?;
+    templates::check(look, planned, &mut findings).await?;
     sharing::check(look, planned, home, &mut findings).await?;
     Ok(findings)
 }

@@ -9,7 +9,7 @@ use goldsmith_cloud::{DefaultEncryption, Kind, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{
     BlockDeviceMapping, Distribution, DistributionConfiguration, Ebs, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, LaunchPermission,
+    InfrastructureConfiguration, LaunchPermission, PublishedTemplate,
 };
 use goldsmith_store::{MemoryTable, Store};
 use serde_json::{Value, json};
@@ -67,6 +67,12 @@ impl Scene {
         let mut to = Distribution { region: region.to_owned(), ..Distribution::default() };
         to.ami_distribution_configuration.launch_permission = permission;
         self.distribution.distributions.push(to);
+    }
+
+    /// Adds a launch template to the second Region.
+    fn publish_to(&mut self, template: &str) {
+        let template = PublishedTemplate { template: template.to_owned(), set_default_version: true };
+        self.distribution.distributions[1].launch_template_configurations.push(template);
     }
 
     async fn apply(&self) {
@@ -197,6 +203,11 @@ const TOGETHER: &[(&str, SetUp)] = &[
         home.ssm_parameter_configurations.push(serde_json::from_value(golden).unwrap());
     }),
     ("parameter-data-type", |scene| scene.put("/images/web", "ami-1", "text")),
+    ("launch-template-missing", |scene| scene.publish_to("lt-0123456789abcdef0")),
+    ("launch-template-tags", |scene| {
+        scene.stack.cloud.add_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1");
+        scene.publish_to("name-lt-0aaaaaaaaaaaaaaaa");
+    }),
     ("public-access-blocked", |scene| {
         scene.go_to("us-west-2", everyone());
         scene.stack.cloud.set_up(|account| {
@@ -320,6 +331,10 @@ async fn what_is_allowed_is_no_problem() {
     let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
     away.kms_key_id = Some("alias/own".to_owned());
     scene.go_to("us-west-2", LaunchPermission::default());
+    let tags = [("goldsmith:stack", "goldsmith"), ("goldsmith:home", HOME)];
+    let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    scene.stack.cloud.add_tagged_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1", &tags);
+    scene.publish_to("lt-0aaaaaaaaaaaaaaaa");
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);

@@ -1,0 +1,123 @@
+//! Placeholders of a build in texts of definitions: `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and
+//! `{{ imagebuilder:buildVersion }}` (`1.2.0-7`). They are the same in names, descriptions and tags of AMIs and in names
+//! of parameters.
+
+use jiff::Timestamp;
+
+use crate::ImageRef;
+
+/// Format of a build's date.
+// The name of an AMI must not contain a colon, so the time has hyphens.
+const DATE_FORMAT: &str = "%Y-%m-%dT%H-%M-%S.%3fZ";
+/// The longest date and the longest version.
+const LONGEST_DATE: &str = "2026-11-24T03-00-12.345Z";
+const LONGEST_VERSION: &str = "1073741823.1073741823.1073741823-4294967295";
+
+/// The character that stands, in a pattern, for what differs from build to build: digits and [`SIGNS_OF_BUILDS`].
+pub(crate) const OF_BUILD: char = '\u{1a}';
+/// The characters of a date and of a version that are not digits.
+const SIGNS_OF_BUILDS: &str = ".-TZ";
+
+/// Returns whether a date or a version may have this character.
+pub(crate) fn is_of_build(c: char) -> bool {
+    c.is_ascii_digit() || SIGNS_OF_BUILDS.contains(c)
+}
+
+/// Why the placeholders of a text cannot be replaced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceholderError {
+    /// An unknown placeholder.
+    #[error(
+        "unknown placeholder `{{{{ {placeholder} }}}}`: use `imagebuilder:buildDate` or `imagebuilder:buildVersion`"
+    )]
+    Unknown {
+        /// The text between the braces.
+        placeholder: String,
+    },
+    /// `{{` without `}}`.
+    #[error("`{{{{` without `}}}}` in `{text}`")]
+    Open {
+        /// The text.
+        text: String,
+    },
+}
+
+/// A part of a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part<'t> {
+    /// It is the same for every build.
+    Text(&'t str),
+    /// The date of the build.
+    Date,
+    /// The version of the image, and the number of the build.
+    Version,
+}
+
+impl Part<'_> {
+    /// Returns whether it differs from build to build.
+    pub(crate) fn is_of_build(&self) -> bool {
+        matches!(self, Self::Date | Self::Version)
+    }
+}
+
+/// Returns a text's parts in order.
+pub(crate) fn parts(text: &str) -> Result<Vec<Part<'_>>, PlaceholderError> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((placeholder, after)) = after.split_once("}}") else {
+            return Err(PlaceholderError::Open { text: text.to_owned() });
+        };
+        parts.push(Part::Text(before));
+        parts.push(match placeholder.trim() {
+            "imagebuilder:buildDate" => Part::Date,
+            "imagebuilder:buildVersion" => Part::Version,
+            other => return Err(PlaceholderError::Unknown { placeholder: other.to_owned() }),
+        });
+        rest = after;
+    }
+    parts.push(Part::Text(rest));
+    Ok(parts)
+}
+
+/// Returns the text for an image that was planned at `date`. A text whose placeholders are not known stays as it is:
+/// releases that knew no placeholders have stored such texts.
+#[must_use]
+pub fn render(text: &str, image: &ImageRef, date: Timestamp) -> String {
+    let Ok(parts) = parts(text) else { return text.to_owned() };
+    let render = |part: &Part<'_>| match part {
+        Part::Text(text) => (*text).to_owned(),
+        Part::Date => date.strftime(DATE_FORMAT).to_string(),
+        Part::Version => build_version(image),
+    };
+    parts.iter().map(render).collect()
+}
+
+/// Returns `VERSION-BUILD` of an image.
+pub(crate) fn build_version(image: &ImageRef) -> String {
+    format!("{}-{}", image.version, image.build)
+}
+
+/// Returns the text as a pattern: [`OF_BUILD`] stands for what differs from build to build.
+pub(crate) fn pattern(text: &str) -> String {
+    let of_build = OF_BUILD.to_string();
+    let text = |part: &Part<'_>| match part {
+        Part::Text(text) => (*text).to_owned(),
+        Part::Date | Part::Version => of_build.clone(),
+    };
+    parts(text_or_empty(&text, "")).map(|parts| parts.iter().map(text).collect()).unwrap_or_default()
+}
+
+/// Returns the longest text that it can become. A limit must hold for this text. Otherwise a pipeline would fail one day
+/// because the number of its builds has grown.
+///
+/// # Errors
+/// Fails if a placeholder is not known or not closed.
+pub(crate) fn longest(text: &str) -> Result<String, PlaceholderError> {
+    let longest = |part: &Part<'_>| match part {
+        Part::Text(text) => (*text).to_owned(),
+        Part::Date => LONGEST_DATE.to_owned(),
+        Part::Version => LONGEST_VERSION.to_owned(),
+    };
+    Ok(parts(text)?.iter().map(longest).collect())
+}

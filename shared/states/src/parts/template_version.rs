@@ -1,0 +1,180 @@
+//! Versions of launch templates that name the image of a build.
+
+use goldsmith_cloud::NewTemplateVersion;
+use goldsmith_model::PublishedTemplate;
+use goldsmith_store::{BuildRecord, Effect, EffectKind};
+
+use crate::engine::effect::effect;
+use crate::error_names::ErrorName;
+use crate::states::launch::token;
+use crate::{Context, Error, Result, Start};
+
+/// Adds a version that names the AMI to a launch template, as the `n`th effect of the state, and makes it the default
+/// version if the template is published so.
+pub(crate) async fn add(
+    context: &Context,
+    record: &BuildRecord,
+    start: &Start,
+    n: u32,
+    (region, ami): (&str, &str),
+    planned: &PublishedTemplate,
+) -> Result<()> {
+    let templates = &context.cloud.templates;
+    let Some(template) = templates.launch_template(region, &planned.template).await? else {
+        let message = format!("there is no launch template {} in {region}", planned.template);
+        return Err(Error::failed(ErrorName::AwsRefused, message));
+    };
+    // A second attempt may find its own version as the default one. The journal has the one from before the build, and
+    // EC2 accepts the token again only for the same request.
+    let scope = start.scope();
+    let written = context.store.effects(&record.build, &scope).await?.into_iter().find(|effect| effect.n == n);
+    let source = match written.map(|effect| effect.kind) {
+        Some(EffectKind::TemplateVersion { source, .. }) => source,
+        _ => template.default_version,
+    };
+    let version = NewTemplateVersion {
+        token: token(&[&record.execution, &scope.to_string(), &n.to_string()]),
+        template: template.id,
+        source: source.clone(),
+        image: ami.to_owned(),
+        description: format!("Goldsmith: {}", record.image),
+    };
+    let (image, description) = (version.image.clone(), version.description.clone());
+    let kind = EffectKind::TemplateVersion { image, source, description };
+    let intended = Effect::intended(&scope, n, kind, region, &version.template);
+    effect(context, record, intended, |_| async {
+        let number = templates.create_version(region, &version).await?;
+        if planned.set_default_version {
+            templates.set_default_version(region, &version.template, &number).await?;
+        }
+        Ok(number)
+    })
+    .await?;
+    Ok(())
+}
+
+/// Deletes the version that an effect has made. If it is the default version, the previous one becomes that again first,
+/// because EC2 does not delete a default version. Does nothing if there is no such version.
+pub(crate) async fn undo(
+    context: &Context,
+    effect: &Effect,
+    image: &str,
+    source: &str,
+    description: &str,
+) -> Result<()> {
+    let (templates, region, id) = (&context.cloud.templates, &effect.region, &effect.name);
+    let Some(template) = templates.launch_template(region, id).await? else { return Ok(()) };
+    // The image was made by this build. But somebody else may have made a version that names it as well.
+    let versions = templates.versions_with(region, id, image).await?;
+    for version in versions.iter().filter(|version| version.description == description) {
+        if version.number == template.default_version {
+            templates.set_default_version(region, id, source).await?;
+        }
+        templates.delete_version(region, id, &version.number).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::Fault;
+    use goldsmith_cloud::{Kind, LaunchTemplates as _, NewTemplateVersion};
+
+    use crate::State;
+    use crate::testing::{AWAY, Stack, Task, check_state_on, good, reach_on};
+
+    /// The effects of Publish if two launch templates get a version.
+    const EFFECTS: [&str; 6] = [
+        "CreateLaunchTemplateVersion",
+        "ModifyLaunchTemplate",
+        "CreateLaunchTemplateVersion",
+        "PutParameter",
+        "CreateTags",
+        "CreateTags",
+    ];
+
+    async fn stack() -> Stack {
+        let stack = Stack::new().await;
+        stack.publish_to_templates().await;
+        stack
+    }
+
+    /// The default version and the number of versions of each template.
+    fn versions(stack: &Stack) -> [(u64, usize); 2] {
+        ["lt-1", "lt-2"].map(|id| {
+            let (default, images) = stack.cloud.template_versions(AWAY, id).unwrap();
+            (default, images.len())
+        })
+    }
+
+    #[tokio::test]
+    async fn publish_survives_every_fault_with_launch_templates() {
+        check_state_on(stack, good(State::Publish), &EFFECTS).await;
+    }
+
+    #[tokio::test]
+    async fn a_template_gets_a_version_of_the_image_which_becomes_the_default_if_wanted() {
+        let stack = reach_on(stack().await, &good(State::Publish)).await;
+        stack.run(&good(State::Publish)).await.unwrap();
+        let ami = stack.image().await.amis[AWAY].clone();
+        for (id, default) in [("lt-1", 2), ("lt-2", 1)] {
+            let (is, images) = stack.cloud.template_versions(AWAY, id).unwrap();
+            assert_eq!((is, images[&1].as_str(), images[&2].as_str()), (default, "ami-old", ami.as_str()), "{id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_build_leaves_the_templates_as_they_were() {
+        let faults = [Fault::Refuse(Kind::Denied), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter];
+        for (at, fault) in (1..=4).flat_map(|at| faults.map(|fault| (at, fault))) {
+            let stack = reach_on(stack().await, &good(State::Publish)).await;
+            // Writes of the journal count, too: two for each effect.
+            stack.cloud.fail_next(EFFECTS[at - 1], fault);
+            stack.cloud.fail_always("PutParameter", "eu-west-1", Fault::Refuse(Kind::Denied));
+            let error = stack.run(&good(State::Publish)).await.unwrap_err();
+            stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+            assert_eq!(versions(&stack), [(1, 1), (1, 1)], "{fault:?} at {at}");
+            assert!(stack.inventory().is_empty(), "{fault:?} at {at}: {:?}", stack.inventory());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_stays_while_a_template_may_name_it() {
+        let stack = reach_on(stack().await, &good(State::Publish)).await;
+        stack.cloud.fail_always("PutParameter", "eu-west-1", Fault::Refuse(Kind::Denied));
+        let error = stack.run(&good(State::Publish)).await.unwrap_err();
+        stack.cloud.fail_always("DeleteLaunchTemplateVersions", AWAY, Fault::Refuse(Kind::Denied));
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        let (_, images) = stack.cloud.template_versions(AWAY, "lt-1").unwrap();
+        assert!(stack.inventory().region(AWAY).images.contains_key(&images[&2]));
+        let left = stack.record().await.after.left;
+        assert!(left.iter().any(|left| left.what == "lt-1"), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_has_made_of_the_template_stays() {
+        let stack = reach_on(stack().await, &good(State::Publish)).await;
+        stack.cloud.fail_always("PutParameter", "eu-west-1", Fault::Refuse(Kind::Denied));
+        let error = stack.run(&good(State::Publish)).await.unwrap_err();
+        let theirs = NewTemplateVersion {
+            token: "theirs".to_owned(),
+            template: "lt-1".to_owned(),
+            source: "1".to_owned(),
+            image: "ami-theirs".to_owned(),
+            description: String::new(),
+        };
+        let number = stack.cloud.create_version(AWAY, &theirs).await.unwrap();
+        stack.cloud.set_default_version(AWAY, "lt-1", &number).await.unwrap();
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        let (default, images) = stack.cloud.template_versions(AWAY, "lt-1").unwrap();
+        assert_eq!((default, images.into_values().collect::<Vec<_>>()), (3, vec!["ami-old".to_owned(), theirs.image]));
+    }
+
+    #[tokio::test]
+    async fn a_template_that_is_gone_fails_the_build() {
+        let stack = reach_on(stack().await, &good(State::Publish)).await;
+        stack.cloud.remove_launch_template(AWAY, "lt-1");
+        let error = stack.run(&good(State::Publish)).await.unwrap_err();
+        assert!(error.cause.contains("there is no launch template lt-1 in us-east-1"), "{}", error.cause);
+    }
+}

@@ -1,0 +1,120 @@
+//! What names and protects an image once it is published: launch templates, and the protection from deregistration.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::Region;
+use aws_sdk_ec2::error::ProvideErrorMetadata as _;
+use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification};
+use goldsmith_store::ImageLife;
+use serde_json::json;
+
+use super::Case;
+use crate::definitions::{Pipeline, folder};
+use crate::stack::Stack;
+
+pub(super) const CASES: &[(&str, Case)] = &[
+    ("launch_templates_get_a_version_of_each_image_and_keep_none_of_a_failed_build", templates),
+    ("a_protected_image_goes_only_after_its_cooldown", protected),
+];
+
+fn ec2(stack: &Stack, region: &'static str) -> Client {
+    Client::from_conf(aws_sdk_ec2::config::Builder::from(stack.sdk()).region(Region::new(region)).build())
+}
+
+/// Makes a launch template with the tags of a stack.
+fn template(stack: &Stack, ec2: &Client, name: &str, owner: &str) -> String {
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    let tags = TagSpecification::builder().resource_type(ResourceType::LaunchTemplate);
+    let tags = tags.tags(tag("goldsmith:stack", owner)).tags(tag("goldsmith:home", "eu-west-1")).build();
+    let data = RequestLaunchTemplateData::builder().image_id("ami-0123456789abcdef0");
+    let data = data.instance_type(InstanceType::T3Large).build();
+    let make = ec2.create_launch_template().launch_template_name(name).launch_template_data(data);
+    let made = stack.block_on(make.tag_specifications(tags).send()).unwrap().launch_template.unwrap();
+    made.launch_template_id.unwrap()
+}
+
+/// The versions of a template, the newest first: number, AMI, instance type, and whether it is the default.
+fn versions(stack: &Stack, ec2: &Client, id: &str) -> Vec<(i64, String, String, bool)> {
+    let request = ec2.describe_launch_template_versions().launch_template_id(id);
+    let found = stack.block_on(request.send()).unwrap().launch_template_versions.unwrap();
+    let shown = |version: aws_sdk_ec2::types::LaunchTemplateVersion| {
+        let data = version.launch_template_data.unwrap();
+        let size = data.instance_type.unwrap().as_str().to_owned();
+        (version.version_number.unwrap(), data.image_id.unwrap(), size, version.default_version.unwrap())
+    };
+    found.into_iter().map(shown).collect()
+}
+
+fn templates(stack: &Stack) {
+    let (home, away) = (ec2(stack, "eu-west-1"), ec2(stack, "us-east-1"));
+    let id = template(stack, &home, "templated", stack.name());
+    let other = template(stack, &away, "templated", stack.name());
+    let pipeline = Pipeline { parameters: true, ..Pipeline::new("templated", &[("build", "Nothing", "true")]) };
+    let name = |template: &str| {
+        let text = pipeline.text();
+        let here = format!("  - region: eu-west-1\n    launchTemplateConfigurations: [{{{template}}}]\n");
+        let there = "  - region: us-east-1\n    launchTemplateConfigurations: \
+                     [{launchTemplateName: templated, setDefaultVersion: false}]\n";
+        folder(&text.replace("  - region: eu-west-1\n", &here).replace("  - region: us-east-1\n", there))
+    };
+    let files = name(&format!("launchTemplateId: {id}"));
+    let built = stack.build(files.path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
+    assert!(built.progress.contains("2 Regions, 2 launch templates, 2 parameters"), "{}", built.progress);
+    let amis = stack.image(built.image()).amis;
+    let all = |ami: &str, is_default: bool| {
+        let version = |number, ami: &str, is| (number, ami.to_owned(), "t3.large".to_owned(), is);
+        vec![version(2, ami, is_default), version(1, "ami-0123456789abcdef0", !is_default)]
+    };
+    let (here, there) = (all(&amis["eu-west-1"], true), all(&amis["us-east-1"], false));
+    assert_eq!((versions(stack, &home, &id), versions(stack, &away, &other)), (here.clone(), there.clone()));
+
+    stack.arm(&json!([{"when": {"action": "PutParameter", "nth": 1}, "do": "fail", "code": "AccessDeniedException"}]));
+    let failed = stack.build(files.path());
+    stack.disarm();
+    assert_eq!((failed.exit, failed.json["outcome"].as_str()), (1, Some("failed")), "{failed:?}");
+    assert_eq!((versions(stack, &home, &id), versions(stack, &away, &other)), (here, there));
+    assert_eq!(stack.left_of(failed.build()).counts(), (0, 0, 0));
+
+    let theirs = template(stack, &home, "theirs", "another");
+    let unknown = "lt-0123456789abcdef0".to_owned();
+    for (template, problem) in [(theirs, "launch-template-tags"), (unknown, "launch-template-missing")] {
+        let path = name(&format!("launchTemplateId: {template}"));
+        let path = path.path().display().to_string();
+        let plan = stack.goldsmith(&["plan", &path, "--local", "--output", "json"]);
+        let said = String::from_utf8_lossy(&plan.stdout);
+        assert!(said.contains(problem), "{said}");
+    }
+}
+
+fn protected(stack: &Stack) {
+    let text = Pipeline::quick("protected", "retention: {keep: 1}\n").text();
+    let with = |protection: &str| {
+        let here = format!(
+            "  - region: eu-west-1\n    amiDistributionConfiguration: {{deregistrationProtection: {protection}}}\n"
+        );
+        let files = folder(&text.replace("  - region: eu-west-1\n", &here));
+        stack.build(files.path())
+    };
+    let built = ["{withCooldown: true}", "true", "false"].map(with);
+    let amis = built.each_ref().map(|built| stack.image(built.image()).amis["eu-west-1"].clone());
+    let ec2 = ec2(stack, "eu-west-1");
+    let protection = |ami: &String| {
+        let found = stack.block_on(ec2.describe_images().image_ids(ami).send()).unwrap();
+        found.images()[0].deregistration_protection().unwrap().to_owned()
+    };
+    let expected = ["enabled-with-cooldown", "enabled-without-cooldown", "disabled"];
+    assert_eq!(amis.each_ref().map(protection), expected);
+    let refused = stack.block_on(ec2.deregister_image().image_id(&amis[1]).send()).unwrap_err();
+    assert_eq!(refused.code(), Some("OperationNotPermitted"));
+
+    let ended = stack.goldsmith_by_endpoint(&["retention", "protected", "--yes"]);
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned() + &String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("EC2 protects {} in eu-west-1 for 24 hours more", amis[0])), "{said}");
+    assert!(said.contains(&format!("{} is deleted", built[1].image())), "{said}");
+    assert_eq!(protection(&amis[0]), "cooldown");
+    let left = built.each_ref().map(|built| stack.left_of(built.build()).counts());
+    assert_eq!(left, [(0, 1, 1), (0, 0, 0), (0, 1, 1)]);
+    let life = built.each_ref().map(|built| stack.image(built.image()).life);
+    assert_eq!(life, [Some(ImageLife::Disabled), Some(ImageLife::Deleted), None]);
+}
