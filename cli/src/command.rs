@@ -13,6 +13,7 @@ mod disable;
 mod doctor;
 mod enable;
 mod explain;
+mod graph;
 mod images;
 mod import;
 mod init;
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     /// List pipelines, what starts them, and when they start next.
     Pipelines(pipelines::Args),
+    /// Show which pipelines start from what, and where their images go.
+    Graph(graph::Args),
     /// List images.
     Images(images::Args),
     /// List all definitions that are stored, and what uses each of them.
@@ -155,6 +158,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Plan(args) => plan::run(globals, args).await,
         Command::Explain(args) => explain::run(globals, args),
         Command::Build(args) => build::run(globals, args).await,
+        Command::Graph(args) => graph::run(globals, args).await,
         Command::Verify(args) => verify::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,
         Command::Pipelines(args) => pipelines::run(globals, args).await,

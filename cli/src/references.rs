@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use goldsmith_cloud::{ImageUse, Images, Parameters};
 use goldsmith_model::definitions::Kind;
-use goldsmith_model::{DefinitionRef, ImageRef, Name};
+use goldsmith_model::{DefinitionRef, ImageRef, Name, placeholder};
 use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, Rollback, Store, User};
 use serde::{Serialize, Serializer};
 
@@ -178,7 +178,9 @@ impl References {
             && let Some(distribution) = self.store.distribution(&distribution).await?
         {
             for to in distribution.distributions {
+                // A name with placeholders is of one build only, whose plan has it as it was written.
                 let written = to.ssm_parameter_configurations.into_iter().map(|one| one.parameter_name);
+                let written = written.filter(|name| !placeholder::differs(name));
                 names.extend(written.map(|name| (to.region.clone(), name)));
             }
         }

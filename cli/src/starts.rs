@@ -3,12 +3,15 @@
 use std::fmt;
 
 use anyhow::Result;
-use goldsmith_model::{ImagePipeline, RebuildOn, ScheduleExpression, Status, schedule_name};
+use goldsmith_model::{ImagePipeline, RebuildOn, ScheduleExpression, Status, schedule_name, time_zone};
+use goldsmith_store::Failures;
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
 
+use crate::args::Globals;
 use crate::connection::Connection;
-use crate::render::word;
+use crate::render::{count, word};
 
 /// A time at which a schedule fires, in the pipeline's time zone: for programs in the format of RFC 3339, for people
 /// with the day of the week.
@@ -27,7 +30,43 @@ impl fmt::Display for NextTime {
     }
 }
 
-/// Returns the next fire times, or why there are none.
+/// What keeps a pipeline from starting by itself for a while, as `--output json` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Holds {
+    /// The failures that have stopped its automatic starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) auto_disabled: Option<Failures>,
+    /// When the freeze ends that puts off its automatic starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) frozen_until: Option<NextTime>,
+}
+
+impl Holds {
+    /// Returns what keeps the pipeline from starting by itself now.
+    pub(crate) async fn of(connection: &Connection, pipeline: &ImagePipeline, now: Timestamp) -> Result<Self> {
+        let failures = connection.store.failures(&pipeline.name).await?;
+        let zone = pipeline.freeze.iter().find_map(|freeze| freeze.timezone.as_deref()).unwrap_or("UTC");
+        let zone = time_zone(zone).unwrap_or(TimeZone::UTC);
+        Ok(Self {
+            auto_disabled: failures.filter(|failures| failures.stopped_at.is_some()),
+            frozen_until: pipeline.frozen_until(now).map(|until| NextTime(until.to_zoned_datetime(zone))),
+        })
+    }
+
+    /// Returns why failures have stopped the pipeline, and what a person can do.
+    pub(crate) fn why_stopped(&self, globals: &Globals, pipeline: &ImagePipeline) -> Option<String> {
+        let Failures { count: failures, image, .. } = self.auto_disabled.as_ref()?;
+        let (failures, again) = (count(*failures as usize, "failed build"), globals.again());
+        Some(format!(
+            "{failures} in a row, the last one {image}: `{again} enable {}` lets it start again",
+            pipeline.name
+        ))
+    }
+}
+
+/// Returns the next times at which a schedule starts the pipeline, or why there are none. A time within a freeze is put
+/// off to its end.
 pub(crate) async fn next_times(
     connection: &Connection,
     pipeline: &ImagePipeline,
@@ -46,10 +85,16 @@ pub(crate) async fn next_times(
         },
         _ => now,
     };
-    let times = schedule.next(now, began, number).filter(|(times, _)| !times.is_empty());
-    Ok(times
-        .map(|(times, zone)| times.into_iter().map(|time| NextTime(time.to_zoned_datetime(zone.clone()))).collect())
-        .ok_or("it never fires again"))
+    let (mut times, mut after) = (Vec::new(), now);
+    while times.len() < number
+        && let Some((next, zone)) = schedule.next(after, began, 1)
+        && let Some(time) = next.first()
+    {
+        // One build at the end of a freeze serves all times within it.
+        after = pipeline.frozen_until(*time).unwrap_or(*time);
+        times.push(NextTime(after.to_zoned_datetime(zone)));
+    }
+    Ok(if times.is_empty() { Err("it never fires again") } else { Ok(times) })
 }
 
 /// Returns when the pipeline's schedule was made: a rate counts from then.

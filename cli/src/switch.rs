@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use goldsmith_document::did_you_mean;
-use goldsmith_model::definitions::Definitions;
+use goldsmith_model::definitions::{Definitions, Kind};
 use goldsmith_model::{ImagePipeline, Name, Status};
-use goldsmith_store::ApplyError;
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -36,8 +35,14 @@ impl Show for Switched {
 
 /// Switches the pipeline or the image that a text names, and shows the result.
 pub(crate) async fn switch(globals: &Globals, what: &str, status: Status) -> Result<Exit> {
+    let named = target::definition(what)?;
+    if let Some(other) = named.as_ref().filter(|named| named.kind != Kind::ImagePipeline) {
+        return Err(invalid(format!("{other} has no switch: name a pipeline, or an image as NAME/VERSION/BUILD")));
+    }
     let connection = Connection::open(globals).await?;
-    if what.contains('/') {
+    if let Some(pipeline) = named {
+        output::show(globals, &switch_pipeline(&connection, pipeline.name.as_str(), status).await?)?;
+    } else if what.contains('/') {
         let image = target::image(&connection.store, what).await?;
         let switched = match status {
             Status::Enabled => image_switch::enable(&connection, &image).await?,
@@ -52,14 +57,14 @@ pub(crate) async fn switch(globals: &Globals, what: &str, status: Status) -> Res
 
 /// Stores this status of a pipeline, and lets its schedule and its subscription follow. Safe to repeat.
 async fn switch_pipeline(connection: &Connection, text: &str, status: Status) -> Result<Switched> {
-    let pipeline = find(connection, text).await?;
-    let name = pipeline.name.clone();
-    let definitions = Definitions { pipelines: vec![ImagePipeline { status, ..pipeline }], ..Definitions::default() };
-    connection.store.apply(&definitions).await.map_err(|error| match error {
-        ApplyError::Taken(_) => invalid(error.to_string()),
-        ApplyError::Store(error) => error.into(),
-    })?;
-    schedules::keep(connection, &definitions).await?;
+    let name = find(connection, text).await?.name;
+    let mut stored = connection.store.switch_pipeline(&name, status).await?;
+    while let Some(pipeline) = stored {
+        let definitions = Definitions { pipelines: vec![pipeline.clone()], ..Definitions::default() };
+        schedules::keep(connection, &definitions).await?;
+        // Somebody may have applied another schedule in the meantime, which this one must not replace.
+        stored = connection.store.pipeline(&name).await?.filter(|now| *now != pipeline);
+    }
     Ok(Switched { pipeline: name, status })
 }
 
@@ -81,9 +86,9 @@ mod tests {
     use goldsmith_cloud::fake::Fault;
     use goldsmith_model::Status;
 
-    use super::switch_pipeline;
+    use super::{switch, switch_pipeline};
     use crate::output::Show;
-    use crate::testing::{Stack, WEB, globals};
+    use crate::testing::{Stack, WEB, globals, stopped};
 
     #[tokio::test]
     async fn a_disabled_pipeline_starts_neither_by_its_schedule_nor_by_its_source() {
@@ -104,6 +109,26 @@ mod tests {
             assert_eq!(connection.store.sources().await.unwrap().len(), usize::from(enabled));
             assert_eq!(connection.store.pipeline(&name).await.unwrap().unwrap().status, status);
         }
+    }
+
+    #[tokio::test]
+    async fn enabling_lets_a_pipeline_start_again_that_failures_have_stopped() {
+        let stack = Stack::new();
+        stack.apply(WEB).await;
+        let (store, web) = (&stack.connection.store, "web".parse().unwrap());
+        stack.put("PIPELINE#web", "FAILURES", stopped()).await;
+        switch_pipeline(&stack.connection, "web", Status::Disabled).await.unwrap();
+        assert!(store.is_stopped(&web).await.unwrap());
+        for _ in 0..2 {
+            switch_pipeline(&stack.connection, "web", Status::Enabled).await.unwrap();
+            assert_eq!(store.failures(&web).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_definition_other_than_a_pipeline_has_no_switch() {
+        let error = switch(&globals(""), "recipe/web", Status::Disabled).await.unwrap_err().to_string();
+        assert_eq!(error, "recipe/web has no switch: name a pipeline, or an image as NAME/VERSION/BUILD");
     }
 
     #[tokio::test]

@@ -32,6 +32,11 @@ data: |
 {kind: ImagePipeline, name: web, imageRecipe: web, infrastructureConfiguration: small, rebuildOn: [source-update], schedule: {scheduleExpression: rate(1 day)}}
 ";
 
+/// The failures that have stopped a pipeline.
+pub(crate) fn stopped() -> Value {
+    json!({"count": 3, "build": "b", "image": "web/1.0.0/1", "stoppedAt": "2026-01-01T00:00:00.000Z"})
+}
+
 /// The options that `goldsmith FLAGS` gives to a command.
 pub(crate) fn globals(flags: &str) -> Globals {
     let words = ["goldsmith"].into_iter().chain(flags.split_whitespace()).chain(["images"]);

@@ -166,7 +166,15 @@ def parameters_of(service, headers, body):
 def more_exact(service, headers, path, body, query_params):
     """Returns the resource of a call if the emulator names it differently from AWS; otherwise `None`. The emulator puts
     every schedule into the default group, names log streams by their group, names rules of the default bus with that
-    bus, and names neither instance profiles nor the principal of a policy simulation."""
+    bus, and names neither instance profiles nor the principal of a policy simulation. It takes an alias for a key."""
+    if service == "kms":
+        from ministack.services import kms
+
+        # An alias stands for its key (KMS developer guide, "Using aliases to control access to KMS keys").
+        name = json.loads(body or b"{}").get("KeyId", "")
+        key = kms._resolve_key(name)
+        of_alias = name.startswith("alias/") or ":alias/" in name
+        return f"key/{key['KeyId'] if key else 'behind-an-alias'}" if of_alias else None
     if service == "iam":
         asked = {key: value[0] for key, value in query_params.items() if key in ("InstanceProfileName", "PolicySourceArn")}
         simulated = asked.get("PolicySourceArn", "").split(":", 5)[5:]
@@ -200,11 +208,13 @@ def install(endpoint, check_pin):
     returns an answer if the call is denied. The second returns the keys that the caller of a call may not use: EC2 does
     not deny such a call, but the new resource fails. The third guards schedules."""
     from ministack.core import iam_actions, iam_evaluator, responses, router
+    from ministack.services import kms
 
     check_pin(iam_evaluator, {
         "enforce": ["access_key_id", "iam_action", "service", "region", "resource_arn", "service_context"],
         "check_credentials": ["access_key_id", "service"],
     })
+    check_pin(kms, {"_resolve_key": ["key_id_or_arn"]})
     check_pin(iam_actions, {
         "extract_resource_arn": ["service", "method", "path", "headers", "body", "query_params", "region", "account_id"],
     })
@@ -243,7 +253,9 @@ def install(endpoint, check_pin):
         return [arn for arn in (await inventory())["kmsKeys"] if not may_use(caller, arn)]
 
     def may_use(caller, arn):
-        region = arn.split(":")[3]
+        region, key = arn.split(":")[3], kms._resolve_key(arn)
+        if key and key["KeyState"] != "Enabled":
+            return False  # no caller may use it
         context = {"kms:ViaService": f"ec2.{region}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
         return not any(
             enforce(caller, f"kms:{right}", "kms", region, resource_arn=arn, service_context=context)

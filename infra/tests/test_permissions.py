@@ -8,12 +8,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "local"))
 
 import permissions
 
-IMAGE, SNAPSHOT, TAGS = "ami-0123456789abcdef0", "snap-0123456789abcdef0", {"goldsmith:stack": "s"}
+IMAGE, SNAPSHOT, TEMPLATE = "ami-0123456789abcdef0", "snap-0123456789abcdef0", "lt-0123456789abcdef0"
+TAGS = {"goldsmith:stack": "s"}
 
 
 def touched(action, **parameters):
     """Returns the resources and condition keys that a call is checked on; `None` if the emulator checks it."""
-    call = permissions.Call(action, parameters, "eu-west-1", "111122223333", {IMAGE: TAGS, SNAPSHOT: TAGS})
+    call = permissions.Call(action, parameters, "eu-west-1", "111122223333", dict.fromkeys((IMAGE, SNAPSHOT, TEMPLATE), TAGS))
     found = permissions.touched(action)
     return found and [(resource, context) for _, resource, context in found(call)]
 
@@ -27,6 +28,11 @@ class Touched(unittest.TestCase):
         for action in ("DeleteSnapshot", "ModifySnapshotTier"):
             self.assertEqual(touched(f"ec2:{action}", SnapshotId=SNAPSHOT), [snapshot], action)
         self.assertEqual(touched("ec2:LockSnapshots", **{"SnapshotId.1": SNAPSHOT, "ImageId": IMAGE}), [image, snapshot])
+
+    def test_a_call_about_a_launch_template_is_checked_on_its_tags(self):
+        template = ("arn:aws:ec2:eu-west-1:111122223333:launch-template/" + TEMPLATE, {"aws:ResourceTag/goldsmith:stack": "s"})
+        for action in ("CreateLaunchTemplateVersion", "ModifyLaunchTemplate", "DeleteLaunchTemplateVersions"):
+            self.assertEqual(touched(f"ec2:{action}", LaunchTemplateId=TEMPLATE), [template], action)
 
     def test_a_missing_resource_is_left_to_ec2(self):
         self.assertEqual(touched("ec2:DeregisterImage", ImageId="ami-1"), [])

@@ -11,6 +11,7 @@ use goldsmith_document::{INSTEAD_OF_SECRET, did_you_mean, looks_like_secret};
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{ExecutionInput, Name, SourceImage, StartFrom};
 use goldsmith_store::Store;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -98,6 +99,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     input.reason.clone_from(&args.reason);
     input.source_image.clone_from(&args.overrides.source_image);
     input.parameters = parameters;
+    if let Some(warning) = frozen(&connection.store, &input.pipeline, Timestamp::now()).await? {
+        output::say(&warning);
+    }
     start_and_watch(globals, &connection, &input, args.detach).await
 }
 
@@ -125,6 +129,14 @@ pub(crate) async fn start_and_watch(
     let ending = Ending::of(&connection.store, &execution).await?;
     output::show(globals, &ending)?;
     Ok(ending.exit())
+}
+
+/// Returns a warning about a start by hand during a freeze, which does not keep it from building.
+async fn frozen(store: &Store, pipeline: &Name, now: Timestamp) -> Result<Option<String>> {
+    let until = store.pipeline(pipeline).await?.and_then(|pipeline| pipeline.frozen_until(now));
+    Ok(until.map(|until| {
+        format!("warning: pipeline `{pipeline}` is frozen until {until}; a start by hand builds all the same")
+    }))
 }
 
 /// Returns what a start does, in words for people.

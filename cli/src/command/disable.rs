@@ -17,7 +17,7 @@ use crate::switch::switch;
 /// newest image that is not disabled. The command says what refers to the image.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A pipeline, or an image as NAME/VERSION/BUILD.
+    /// A pipeline, as NAME or pipeline/NAME, or an image as NAME/VERSION/BUILD.
     #[arg(value_name = "PIPELINE|IMAGE")]
     what: String,
 }

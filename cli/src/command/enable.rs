@@ -9,11 +9,12 @@ use crate::switch::switch;
 
 /// Undo `disable`.
 ///
-/// The schedule and the sources of the pipeline start it again. The image can be launched again, by everyone whom its
+/// The schedule and the sources of the pipeline start it again, even if failures had stopped this, and its failures are
+/// counted from zero. The image can be launched again, by everyone whom its
 /// build has given a launch permission.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A pipeline, or an image as NAME/VERSION/BUILD.
+    /// A pipeline, as NAME or pipeline/NAME, or an image as NAME/VERSION/BUILD.
     #[arg(value_name = "PIPELINE|IMAGE")]
     what: String,
 }

@@ -20,11 +20,14 @@ pub(crate) struct Args {
 
 /// What there is to say about a problem.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Explanation {
     name: &'static str,
     severity: Severity,
     explanation: String,
     remedy: &'static str,
+    /// What a build would meet without the check.
+    without_check: String,
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
@@ -43,6 +46,7 @@ fn explain(name: &str) -> Result<Explanation> {
         severity: problem.severity(),
         explanation: problem.explanation(),
         remedy: problem.remedy(),
+        without_check: problem.cost().to_string(),
     })
 }
 
@@ -57,6 +61,7 @@ impl Show for Explanation {
             ("severity", severity.to_owned()),
             ("means", self.explanation.clone()),
             ("fix", self.remedy.to_owned()),
+            ("cost", self.without_check.clone()),
         ])
     }
 }

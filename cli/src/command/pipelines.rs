@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use goldsmith_model::{ImagePipeline, Name};
+use goldsmith_model::{ImagePipeline, Name, Status};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output::{self, Show};
 use crate::render::{table, word};
-use crate::starts::{self, NextTime};
+use crate::starts::{self, Holds, NextTime};
 
 /// Number of pipelines that are read at the same time.
 const AT_ONCE: usize = 16;
@@ -26,6 +26,8 @@ pub(crate) struct Args {}
 struct Listed {
     #[serde(flatten)]
     pipeline: ImagePipeline,
+    #[serde(flatten)]
+    holds: Holds,
     /// When its schedule fires next, in its time zone.
     next_time: Option<NextTime>,
     /// Why it does not fire.
@@ -49,10 +51,14 @@ async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
 
 async fn look(connection: &Connection, name: Name, now: Timestamp) -> Result<Option<Listed>> {
     let Some(pipeline) = connection.store.pipeline(&name).await? else { return Ok(None) };
+    let holds = Holds::of(connection, &pipeline, now).await?;
+    if holds.auto_disabled.is_some() {
+        return Ok(Some(Listed { pipeline, holds, next_time: None, no_time: Some("failures have disabled it") }));
+    }
     let times = starts::next_times(connection, &pipeline, now, 1).await?;
     Ok(Some(match times {
-        Ok(times) => Listed { pipeline, next_time: times.into_iter().next(), no_time: None },
-        Err(why) => Listed { pipeline, next_time: None, no_time: Some(why) },
+        Ok(times) => Listed { pipeline, holds, next_time: times.into_iter().next(), no_time: None },
+        Err(why) => Listed { pipeline, holds, next_time: None, no_time: Some(why) },
     }))
 }
 
@@ -63,15 +69,22 @@ impl Show for Vec<Listed> {
 
     fn remarks(&self, globals: &Globals) -> Vec<String> {
         let hint = || format!("There are no pipelines yet: `{} apply FOLDER` stores some.", globals.again());
-        self.is_empty().then(hint).into_iter().collect()
+        let stopped = self.iter().filter_map(|Listed { pipeline, holds, .. }| {
+            Some(format!("{} is disabled after {}", pipeline.name, holds.why_stopped(globals, pipeline)?))
+        });
+        self.is_empty().then(hint).into_iter().chain(stopped).collect()
     }
 }
 
-fn row(Listed { pipeline, next_time, no_time }: &Listed) -> Vec<String> {
+fn row(Listed { pipeline, holds, next_time, no_time }: &Listed) -> Vec<String> {
     let never = || format!("never: {}", no_time.unwrap_or("it never fires again"));
-    let next = next_time.as_ref().map_or_else(never, ToString::to_string);
+    let mut next = next_time.as_ref().map_or_else(never, ToString::to_string);
+    if let Some(until) = &holds.frozen_until {
+        next += &format!(" (frozen until {until})");
+    }
+    let status = if holds.auto_disabled.is_some() { Status::Disabled } else { pipeline.status };
     let recipe = pipeline.image_recipe.to_string();
-    vec![pipeline.name.to_string(), word(pipeline.status), recipe, starts::rebuilt_on(pipeline), next]
+    vec![pipeline.name.to_string(), word(status), recipe, starts::rebuilt_on(pipeline), next]
 }
 
 #[cfg(test)]
@@ -81,7 +94,7 @@ mod tests {
 
     use super::list;
     use crate::output::Show;
-    use crate::testing::{Stack, globals};
+    use crate::testing::{Stack, globals, stopped};
 
     fn pipeline(name: &str, more: &Value) -> goldsmith_model::ImagePipeline {
         let mut json = json!({"name": name, "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small"});
@@ -110,5 +123,33 @@ mod tests {
         ];
         assert_eq!(listed.lines(&globals("")), expected);
         assert_eq!(serde_json::to_value(&listed).unwrap()[1]["nextTime"], "2026-03-28T03:00:00+01:00");
+    }
+
+    #[tokio::test]
+    async fn a_stopped_and_a_frozen_pipeline_are_listed_as_such() {
+        let stack = Stack::new();
+        let now = "2026-12-24T12:00:00Z".parse().unwrap();
+        let nightly = json!({"scheduleExpression": "cron(0 3 * * ? *)", "timezone": "Europe/Berlin"});
+        let freeze = json!([{"from": "2026-12-20", "until": "2027-01-04", "timezone": "Europe/Berlin"}]);
+        let pipelines = vec![
+            pipeline("web", &json!({"schedule": nightly, "autoDisablePolicy": {"failureCount": 3}})),
+            pipeline("base", &json!({"schedule": nightly, "freeze": freeze})),
+        ];
+        stack.connection.store.apply(&Definitions { pipelines, ..Definitions::default() }).await.unwrap();
+        stack.put("PIPELINE#web", "FAILURES", stopped()).await;
+        let listed = list(&stack.connection, now).await.unwrap();
+        let expected = "\
+PIPELINE  STATUS    RECIPE     REBUILT ON  NEXT
+base      ENABLED   web/1.x.x  nothing     Mon 2027-01-04 00:00:00 +01:00 (frozen until Mon 2027-01-04 00:00:00 +01:00)
+web       DISABLED  web/1.x.x  nothing     never: failures have disabled it";
+        assert_eq!(listed.lines(&globals("")).join("\n"), expected);
+        let remark = "web is disabled after 3 failed builds in a row, the last one web/1.0.0/1: `goldsmith enable web` lets it \
+                      start again";
+        assert_eq!(listed.remarks(&globals("")), [remark]);
+        let json = serde_json::to_value(&listed).unwrap();
+        assert_eq!(
+            (&json[0]["frozenUntil"], &json[1]["autoDisabled"]["count"]),
+            (&json!("2027-01-04T00:00:00+01:00"), &json!(3))
+        );
     }
 }

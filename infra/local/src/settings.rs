@@ -1,6 +1,6 @@
 //! Settings of an endpoint that can be changed while it runs: its times, its limits and the events that it sends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +33,10 @@ pub(crate) struct Settings {
     pub(crate) copy_slots: usize,
     /// Regions that are not enabled.
     pub(crate) disabled_regions: BTreeSet<String>,
+    /// Availability Zones that do not have an instance type, by type.
+    pub(crate) not_offered: BTreeMap<String, BTreeSet<String>>,
+    /// Product codes of images to which no account has subscribed, by image.
+    pub(crate) product_codes: BTreeMap<String, String>,
 }
 
 /// A change. Settings that are not named stay the same.
@@ -53,6 +57,8 @@ pub(crate) struct Change {
     credentials_after: Option<f64>,
     copy_slots: Option<usize>,
     regions: Option<Regions>,
+    not_offered: Option<BTreeMap<String, BTreeSet<String>>>,
+    product_codes: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +78,8 @@ impl From<&Options> for Settings {
             credentials_after: Duration::ZERO,
             copy_slots: COPY_SLOTS,
             disabled_regions: BTreeSet::new(),
+            not_offered: BTreeMap::new(),
+            product_codes: BTreeMap::new(),
         }
     }
 }
@@ -80,6 +88,11 @@ impl Settings {
     /// Returns a time as answers show it: tests of what happens after hours need not wait for them.
     pub(crate) fn aged(&self, time: Timestamp) -> Timestamp {
         time.checked_sub(self.age).unwrap_or(time)
+    }
+
+    /// Returns whether an Availability Zone has an instance type.
+    pub(crate) fn offers(&self, instance_type: &str, zone: &str) -> bool {
+        !self.not_offered.get(instance_type).is_some_and(|zones| zones.contains(zone))
     }
 
     /// Returns the moment whose state is known to calls that act on a resource.
@@ -100,6 +113,12 @@ impl Settings {
         self.copy_slots = change.copy_slots.unwrap_or(self.copy_slots);
         if let Some(regions) = &change.regions {
             self.disabled_regions.clone_from(&regions.disabled);
+        }
+        if let Some(not_offered) = &change.not_offered {
+            self.not_offered.clone_from(not_offered);
+        }
+        if let Some(product_codes) = &change.product_codes {
+            self.product_codes.clone_from(product_codes);
         }
         self.delays = change.delays.map_or(self.delays, Delays::from);
         self.age = change.age.map_or(self.age, |seconds| Duration::from_secs(seconds.into()));

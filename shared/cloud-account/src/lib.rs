@@ -1,12 +1,11 @@
 //! Calls to AWS that only the command line makes, and no function: CloudFormation, the bucket for what is deployed, the
-//! caller, keys, quotas and settings. They are a crate of their own, because their SDKs would make every function
+//! caller, quotas and settings. They are a crate of their own, because their SDKs would make every function
 //! larger.
 
 mod artifacts;
 mod caller;
 pub mod functions;
 pub mod iam;
-pub mod keys;
 pub mod quotas;
 pub mod settings;
 pub mod stack;

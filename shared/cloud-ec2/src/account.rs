@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    InstanceTypeInfo, RouteState, RouteTable as SdkTable, SecurityGroup as SdkGroup, State, SubnetState, VpcEndpoint,
+    InstanceTypeInfo, RouteState, RouteTable as SdkTable, SecurityGroup as SdkGroup, SnapshotBlockPublicAccessState,
+    State, SubnetState, VpcEndpoint,
 };
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::failure;
@@ -198,6 +199,17 @@ impl Ec2 {
         let answer = self.0.client(region).get_image_block_public_access_state().send().await;
         let answer = answer.map_err(failure("GetImageBlockPublicAccessState", region))?;
         Ok(answer.image_block_public_access_state() == Some("block-new-sharing"))
+    }
+
+    /// Returns whether new public sharing of snapshots is blocked.
+    ///
+    /// # Errors
+    /// The errors that AWS returns.
+    pub async fn blocks_public_snapshots(&self, region: &str) -> Result<bool> {
+        let answer = self.0.client(region).get_snapshot_block_public_access_state().send().await;
+        let answer = answer.map_err(failure("GetSnapshotBlockPublicAccessState", region))?;
+        // There are two states that block: `block-all-sharing` also hides what is public already.
+        Ok(answer.state().is_some_and(|state| *state != SnapshotBlockPublicAccessState::Unblocked))
     }
 
     /// Returns every Region, with whether it is enabled in the account.

@@ -20,6 +20,10 @@ impl Account for Ec2 {
         self.blocks_public_images(region).await
     }
 
+    async fn public_snapshots_are_blocked(&self, region: &str) -> Result<bool> {
+        self.blocks_public_snapshots(region).await
+    }
+
     async fn default_encryption(&self, region: &str) -> Result<DefaultEncryption> {
         let storage = self.storage(region).await?;
         Ok(DefaultEncryption { always: storage.encrypted_by_default, key: storage.default_key })
@@ -95,6 +99,18 @@ mod tests {
             ("availability-zone", "instance-type")
         );
         assert_eq!(sent["Filter.1.Value.2"], "m9.large");
+    }
+
+    #[tokio::test]
+    async fn both_blocks_of_public_snapshots_count() {
+        let state = |state: &str| {
+            let name = "GetSnapshotBlockPublicAccessState";
+            Canned::ok(format!("<{name}Response><state>{state}</state></{name}Response>"))
+        };
+        let (ec2, _) = ec2(["block-new-sharing", "block-all-sharing", "unblocked"].map(state));
+        for expected in [true, true, false] {
+            assert_eq!(ec2.public_snapshots_are_blocked("eu-west-1").await.unwrap(), expected);
+        }
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
-use crate::Result;
+use crate::{Result, is_aws_key};
 
 /// How EBS encrypts new volumes and snapshots in a Region.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,7 +20,7 @@ impl DefaultEncryption {
     /// guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
     #[must_use]
     pub fn is_managed_by_aws(&self) -> bool {
-        self.key.ends_with("alias/aws/ebs")
+        is_aws_key(&self.key)
     }
 }
 
@@ -42,6 +42,8 @@ pub trait Account: Send + Sync {
     async fn known_regions(&self, home: &str) -> Result<BTreeMap<String, bool>>;
     /// `GetImageBlockPublicAccessState`. Returns whether new public sharing of images is blocked.
     async fn public_images_are_blocked(&self, region: &str) -> Result<bool>;
+    /// `GetSnapshotBlockPublicAccessState`. Returns whether new public sharing of snapshots is blocked.
+    async fn public_snapshots_are_blocked(&self, region: &str) -> Result<bool>;
     /// `GetEbsEncryptionByDefault` and `GetEbsDefaultKmsKeyId`.
     async fn default_encryption(&self, region: &str) -> Result<DefaultEncryption>;
     /// `DescribeSubnets`. Subnets that do not exist are left out. Without ids, no call is made.

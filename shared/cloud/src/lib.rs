@@ -17,6 +17,7 @@ pub mod fake;
 mod functions;
 mod image_switches;
 mod images;
+mod keys;
 mod launch_templates;
 mod logs;
 mod machines;
@@ -38,6 +39,7 @@ pub use images::{
     Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, ListedTemplate, NewImage, PUBLISHED, Protection,
     Snapshot, TAG_STATUS,
 };
+pub use keys::{Key, KeyUsers, Keys, is_aws_key};
 pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
 pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
@@ -55,6 +57,8 @@ pub struct Cloud {
     pub machines: Arc<dyn Machines>,
     /// The account's own settings.
     pub account: Arc<dyn Account>,
+    /// KMS keys.
+    pub keys: Arc<dyn Keys>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
     /// EC2 launch templates.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
+use crate::placeholder::{self, OF_BUILD, Part, PlaceholderError, build_version, parts};
 use crate::{ImageRef, Name};
 
 /// Shortest and longest AMI name that EC2 allows.
@@ -13,10 +14,6 @@ const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
 
 /// Characters that EC2 allows in an AMI name in addition to ASCII letters and digits.
 const SIGNS: &str = "()[] ./'@_-";
-
-/// Format of a build's date. EC2 allows no colon in a name.
-// The name of an AMI must not contain a colon, so the time has hyphens.
-const DATE_FORMAT: &str = "%Y-%m-%dT%H-%M-%S.%3fZ";
 
 /// Template of an AMI name: text with `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and `{{
 /// imagebuilder:buildVersion }}` (`1.2.0-7`). At least one of them is required, because names are unique per account
@@ -27,20 +24,9 @@ pub struct AmiName(String);
 /// Why a text is not an [`AmiName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmiNameError {
-    /// An unknown placeholder.
-    #[error(
-        "unknown placeholder `{{{{ {placeholder} }}}}`: use `imagebuilder:buildDate` or `imagebuilder:buildVersion`"
-    )]
-    Placeholder {
-        /// The text between the braces.
-        placeholder: String,
-    },
-    /// `{{` without `}}`.
-    #[error("`{{{{` without `}}}}` in the AMI name `{template}`")]
-    Open {
-        /// The template.
-        template: String,
-    },
+    /// A placeholder that is not known or not closed.
+    #[error(transparent)]
+    Placeholder(#[from] PlaceholderError),
     /// Nothing in it differs from build to build.
     #[error(
         "the AMI name `{template}` would be the same for every build: put `{{{{ imagebuilder:buildDate }}}}` or \
@@ -64,34 +50,11 @@ pub enum AmiNameError {
     },
 }
 
-/// The character that stands, in a pattern, for what differs from build to build: digits and [`SIGNS_OF_BUILDS`].
-pub(crate) const OF_BUILD: char = '\u{1a}';
-/// The characters of a date and of a version that are not digits.
-const SIGNS_OF_BUILDS: &str = ".-TZ";
-
-/// Returns whether a date or a version may have this character.
-pub(crate) fn is_of_build(c: char) -> bool {
-    c.is_ascii_digit() || SIGNS_OF_BUILDS.contains(c)
-}
-
-#[derive(Clone, Copy)]
-enum Part<'t> {
-    Text(&'t str),
-    Date,
-    Version,
-}
-
 impl AmiName {
     /// Returns the name of an image that was planned at `date`.
     #[must_use]
     pub fn render(&self, image: &ImageRef, date: Timestamp) -> String {
-        let parts = parts(&self.0).unwrap_or_default(); // cannot fail: it was checked when it was made
-        let render = |part: &Part<'_>| match part {
-            Part::Text(text) => (*text).to_owned(),
-            Part::Date => date.strftime(DATE_FORMAT).to_string(),
-            Part::Version => build_version(image),
-        };
-        parts.iter().map(render).collect()
+        placeholder::render(&self.0, image, date)
     }
 
     /// Returns the name that is used if the distribution has none: `NAME VERSION-BUILD`, with NAME cut to fit.
@@ -111,12 +74,7 @@ impl AmiName {
     /// build to build.
     #[must_use]
     pub(crate) fn pattern(&self) -> String {
-        let parts = parts(&self.0).unwrap_or_default(); // cannot fail: it was checked when it was made
-        let text = |part: &Part<'_>| match part {
-            Part::Text(text) => (*text).to_owned(),
-            Part::Date | Part::Version => OF_BUILD.to_string(),
-        };
-        parts.iter().map(text).collect()
+        placeholder::pattern(&self.0)
     }
 
     /// Returns the same pattern for [`AmiName::default_for`].
@@ -144,39 +102,6 @@ fn with_prefix(prefix: &str, image: &ImageRef) -> String {
     format!("{prefix}{name} {version}")
 }
 
-fn build_version(image: &ImageRef) -> String {
-    format!("{}-{}", image.version, image.build)
-}
-
-/// Returns a template's parts in order.
-fn parts(template: &str) -> Result<Vec<Part<'_>>, AmiNameError> {
-    let mut parts = Vec::new();
-    let mut rest = template;
-    while let Some((text, after)) = rest.split_once("{{") {
-        let Some((placeholder, after)) = after.split_once("}}") else {
-            return Err(AmiNameError::Open { template: template.to_owned() });
-        };
-        parts.push(Part::Text(text));
-        parts.push(match placeholder.trim() {
-            "imagebuilder:buildDate" => Part::Date,
-            "imagebuilder:buildVersion" => Part::Version,
-            other => return Err(AmiNameError::Placeholder { placeholder: other.to_owned() }),
-        });
-        rest = after;
-    }
-    parts.push(Part::Text(rest));
-    Ok(parts)
-}
-
-/// Returns the greatest length that a part can have.
-fn longest(part: &Part<'_>) -> usize {
-    match part {
-        Part::Text(text) => text.chars().count(),
-        Part::Date => "2026-11-24T03-00-12.345Z".len(),
-        Part::Version => "1073741823.1073741823.1073741823-4294967295".len(),
-    }
-}
-
 impl FromStr for AmiName {
     type Err = AmiNameError;
 
@@ -187,12 +112,10 @@ impl FromStr for AmiName {
         if let Some(character) = texts.flat_map(str::chars).find(|c| !allowed(c)) {
             return Err(AmiNameError::Character { character });
         }
-        if !parts.iter().any(|part| matches!(part, Part::Date | Part::Version)) {
+        if !parts.iter().any(Part::is_of_build) {
             return Err(AmiNameError::Constant { template: template.to_owned() });
         }
-        // The longest version counts. Otherwise a pipeline would fail one day because the number of its builds has
-        // grown.
-        let length = parts.iter().map(longest).sum();
+        let length = placeholder::longest(template)?.chars().count();
         if length > *LENGTH.end() {
             return Err(AmiNameError::Length { length });
         }
@@ -241,7 +164,7 @@ mod tests {
                 "web {{ buildDate }}",
                 "unknown placeholder `{{ buildDate }}`: use `imagebuilder:buildDate` or `imagebuilder:buildVersion`",
             ),
-            ("web {{ imagebuilder:buildDate", "`{{` without `}}` in the AMI name `web {{ imagebuilder:buildDate`"),
+            ("web {{ imagebuilder:buildDate", "`{{` without `}}` in `web {{ imagebuilder:buildDate`"),
             (
                 "web",
                 "the AMI name `web` would be the same for every build: put `{{ imagebuilder:buildDate }}` or \

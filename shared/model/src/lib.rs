@@ -10,12 +10,14 @@ mod component;
 mod definition_ref;
 pub mod definitions;
 mod distribution;
+mod freeze;
 mod infrastructure;
 mod input;
 mod managed;
 mod name;
 mod output;
 mod pipeline;
+pub mod placeholder;
 mod recipe;
 mod reference;
 mod region;
@@ -35,12 +37,16 @@ pub use distribution::{
     AmiDistribution, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed,
     ParameterDataType, PublishedTemplate, SsmParameter,
 };
+pub use freeze::Freeze;
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
 pub use input::{ExecutionInput, InputError, StartFrom};
 pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};
 pub use output::{ExecutionFailure, ExecutionOutput};
-pub use pipeline::{ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status};
+pub use pipeline::{
+    AutoDisablePolicy, ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status,
+};
+pub use placeholder::PlaceholderError;
 pub use recipe::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};

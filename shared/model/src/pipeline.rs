@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Name, RecipeRef, Retention};
+use crate::{Freeze, Name, RecipeRef, Retention, SourceImage};
 
 /// A pipeline.
 #[skip_serializing_none]
@@ -28,6 +28,11 @@ pub struct ImagePipeline {
     /// Changes that start it too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rebuild_on: Vec<RebuildOn>,
+    /// After how many failures it no longer starts by itself; `None` if failures never keep it from that.
+    pub auto_disable_policy: Option<AutoDisablePolicy>,
+    /// Days on which it does not start by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<Freeze>,
     /// Whether a start may specify another source image or other parameters. Such an image is never published.
     #[serde(default)]
     pub allow_overrides: bool,
@@ -47,6 +52,17 @@ pub struct ImagePipeline {
 impl ImagePipeline {
     /// The most minutes that fit within the 48 hours of the states in which documents run.
     pub const MAX_MINUTES: u32 = 2_875;
+
+    /// Returns the `rebuildOn` value for which a new image of its source starts the pipeline; `None` if none does.
+    #[must_use]
+    pub fn watches(&self, source: &SourceImage) -> Option<RebuildOn> {
+        let why = match source {
+            SourceImage::Ami(_) => return None, // never changes
+            SourceImage::Pipeline(_) => RebuildOn::Dependency,
+            SourceImage::Parameter(_) | SourceImage::Newest { .. } => RebuildOn::SourceUpdate,
+        };
+        (self.status == Status::Enabled && self.rebuild_on.contains(&why)).then_some(why)
+    }
 }
 
 /// What happens if the audit finds something that every instance of an image would share.
@@ -79,6 +95,19 @@ pub enum Status {
     Enabled,
     /// It does not start by itself.
     Disabled,
+}
+
+/// After how many failures a pipeline no longer starts by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoDisablePolicy {
+    /// Number of automatic builds in a row that must fail, from 1 to [`AutoDisablePolicy::MAX`].
+    pub failure_count: u32,
+}
+
+impl AutoDisablePolicy {
+    /// The most failures, as in Image Builder (its API reference, `AutoDisablePolicy`).
+    pub const MAX: u32 = 10;
 }
 
 /// When a pipeline starts by itself.

@@ -35,7 +35,7 @@ pub use events::reap::metric;
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use states::plan::{
-    Chosen, Difference, Existing, Finding, Place, Preview, PreviewedRegion, PreviewedSource, Problem, Severity,
+    Chosen, Cost, Difference, Existing, Finding, Place, Preview, PreviewedRegion, PreviewedSource, Problem, Severity,
     Verdict, preview,
 };
 pub use states::{STATES, Spec, spec};

@@ -8,6 +8,7 @@ use goldsmith_model::{Name, Version};
 use serde::Serialize;
 
 use crate::definitions::{ListedPipeline, PIPELINES, unversioned, versioned};
+use crate::failures::forget;
 use crate::store::encode;
 use crate::version::{self, RECORD_VERSION};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, catalog};
@@ -157,6 +158,8 @@ impl Store {
             Some(listed) => {
                 let key = Key::new(PIPELINES, entry.name.to_string());
                 writes.push(Write::Put { item: encode(key, listed)?, checks: Vec::new() });
+                // Who changes a pipeline may have fixed what made its builds fail.
+                writes.push(forget(&entry.name));
             }
             None => writes.push(catalog::listing(entry.kind, &entry.name)?),
         }

@@ -8,6 +8,7 @@ use goldsmith_model::definitions::Kind;
 
 use crate::catalog::list_key;
 use crate::definitions::{PIPELINES, unversioned, versioned};
+use crate::failures::forget;
 use crate::{Catalog, Key, Result, Store, StoreError, User, Write};
 
 /// Why definitions were not deleted.
@@ -65,6 +66,7 @@ impl Store {
             if *kind == Kind::ImagePipeline {
                 self.unsubscribe(name).await?;
                 writes.push(delete(Key::new(PIPELINES, name.as_str())));
+                writes.push(forget(name));
             } else {
                 writes.push(delete(list_key(*kind, name)));
             }

@@ -37,6 +37,11 @@ pub(crate) fn lease(pipeline: &Name) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), "LEASE")
 }
 
+/// Returns the key of a pipeline's failures in a row.
+pub(crate) fn failures(pipeline: &Name) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), "FAILURES")
+}
+
 /// Returns the key of the counter of builds of one image name and version.
 pub(crate) fn counter(image: &Name, padded_version: &str) -> Key {
     Key::new(format!("IMAGE#{image}"), format!("COUNTER#{padded_version}"))

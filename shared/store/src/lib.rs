@@ -14,6 +14,7 @@ mod delete;
 #[cfg(feature = "dynamo")]
 mod dynamo;
 mod error;
+mod failures;
 mod image_life;
 mod journal;
 mod keys;
@@ -38,6 +39,7 @@ mod sources;
 mod store;
 #[cfg(test)]
 mod stored;
+mod switch;
 mod table;
 mod tagged;
 mod validation;
@@ -56,6 +58,7 @@ pub use delete::DeleteError;
 #[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
+pub use failures::Failures;
 pub use image_life::ImageLife;
 pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use goldsmith_model::definitions::{Draft, Kind, Reference, Stored};
 use goldsmith_model::{Component, ImageRecipe, Name, VersionPattern};
 
@@ -47,6 +47,13 @@ impl Store {
         Ok(stored)
     }
 
+    /// Returns every pipeline, with its recipe and its distribution configuration.
+    pub async fn stored_pipelines(&self) -> Result<Stored> {
+        let mut stored = Stored::default();
+        self.add_pipelines(&mut stored).await?;
+        Ok(stored)
+    }
+
     async fn referred_to<'r>(&self, reference: &'r Reference) -> Result<Found<'r>> {
         let Reference { kind, name, version } = reference;
         Ok(match kind {
@@ -71,7 +78,7 @@ impl Store {
     async fn add_pipelines(&self, stored: &mut Stored) -> Result<()> {
         let names = self.pipeline_names().await?;
         let looks = names.into_iter().map(|name| async move { readable(self.pipeline(&name).await, &name) });
-        stored.pipelines = all(stream::iter(looks).buffered(AT_ONCE)).await?;
+        stored.pipelines = all_of(looks).await?;
         // Many pipelines may share a recipe or a distribution configuration. Each of these is read once.
         let mut recipes: BTreeMap<(&Name, String), VersionPattern> = BTreeMap::new();
         let mut distributions: BTreeSet<&Name> = BTreeSet::new();
@@ -83,9 +90,9 @@ impl Store {
         let looks = recipes
             .into_iter()
             .map(|((name, _), version)| async move { readable(self.best_recipe(name, version).await, name) });
-        stored.recipes.extend(all(stream::iter(looks).buffered(AT_ONCE)).await?);
+        stored.recipes.extend(all_of(looks).await?);
         let looks = distributions.into_iter().map(|name| async move { readable(self.distribution(name).await, name) });
-        stored.distributions.extend(all(stream::iter(looks).buffered(AT_ONCE)).await?);
+        stored.distributions.extend(all_of(looks).await?);
         Ok(())
     }
 }
@@ -101,9 +108,11 @@ fn readable<T>(read: Result<Option<T>>, name: &Name) -> Result<Option<T>> {
     }
 }
 
-/// Collects everything that exists.
-async fn all<T>(found: impl Stream<Item = Result<Option<T>>>) -> Result<Vec<T>> {
-    found.try_filter_map(|one| ready(Ok(one))).try_collect().await
+/// Looks at everything, several at once, and collects what exists.
+async fn all_of<T, F: Future<Output = Result<Option<T>>>>(looks: impl Iterator<Item = F>) -> Result<Vec<T>> {
+    // The compiler cannot show that a stream over the closure of `looks` may move to another thread.
+    let looks: Vec<F> = looks.collect();
+    stream::iter(looks).buffered(AT_ONCE).try_filter_map(|one| ready(Ok(one))).try_collect().await
 }
 
 #[cfg(test)]

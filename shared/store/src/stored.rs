@@ -14,8 +14,8 @@ use crate::newest::Newest;
 use crate::sources::{Meta, Watching};
 use crate::store::decode;
 use crate::{
-    BuildRecord, CauseRecord, Effect, ImageRecord, Item, Lease, Leftover, Pointed, Result, Retirement, Rollback,
-    StateRecord, Subscription, Wait, WatchedSource,
+    BuildRecord, CauseRecord, Effect, Failures, ImageRecord, Item, Lease, Leftover, Pointed, Result, Retirement,
+    Rollback, StateRecord, Subscription, Wait, WatchedSource,
 };
 
 /// Attributes that belong to the item and not to its record: the key, the index, the expiry, the lock, the mark.
@@ -38,6 +38,7 @@ fn kinds() -> BTreeMap<&'static str, Read> {
         ("CauseRecord", read::<CauseRecord>),
         ("Cursor", read::<Cursor>),
         ("Effect", read::<Effect>),
+        ("Failures", read::<Failures>),
         ("ImageRecord", read::<ImageRecord>),
         ("Lease", read::<Lease>),
         ("Leftover", read::<Leftover>),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use goldsmith_model::definitions::Definitions;
-use goldsmith_model::{ImagePipeline, Name, RebuildOn, SourceImage, Status};
+use goldsmith_model::{ImagePipeline, Name};
 
 use crate::{Result, Store};
 
@@ -20,30 +20,27 @@ impl Store {
             names.extend(listed.into_iter().filter(|one| recipes.contains(&one.recipe)).map(|one| one.name));
         }
         for name in names {
-            if let Some(pipeline) = self.pipeline(&name).await? {
-                self.watch_source(&pipeline).await?;
-            }
+            self.watch_source_of(&name).await?;
         }
         Ok(())
+    }
+
+    /// Subscribes a pipeline to the source that it has now, and returns the pipeline. `None` if it is not stored.
+    pub(crate) async fn watch_source_of(&self, name: &Name) -> Result<Option<ImagePipeline>> {
+        let pipeline = self.pipeline(name).await?;
+        if let Some(pipeline) = &pipeline {
+            self.watch_source(pipeline).await?;
+        }
+        Ok(pipeline)
     }
 
     async fn watch_source(&self, pipeline: &ImagePipeline) -> Result<()> {
         let wanted = &pipeline.image_recipe;
         let recipe = self.best_recipe(&wanted.name, wanted.version).await?;
-        let watched = recipe.and_then(|recipe| Some((reason(pipeline, &recipe.parent_image)?, recipe.parent_image)));
+        let watched = recipe.and_then(|recipe| Some((pipeline.watches(&recipe.parent_image)?, recipe.parent_image)));
         match watched {
             Some((why, source)) => self.subscribe(&pipeline.name, &source, why).await,
             None => self.unsubscribe(&pipeline.name).await,
         }
     }
-}
-
-/// Returns the `rebuildOn` value for which the pipeline watches its source; `None` if it does not watch it.
-fn reason(pipeline: &ImagePipeline, source: &SourceImage) -> Option<RebuildOn> {
-    let why = match source {
-        SourceImage::Ami(_) => return None, // never changes
-        SourceImage::Pipeline(_) => RebuildOn::Dependency,
-        SourceImage::Parameter(_) | SourceImage::Newest { .. } => RebuildOn::SourceUpdate,
-    };
-    (pipeline.status == Status::Enabled && pipeline.rebuild_on.contains(&why)).then_some(why)
 }

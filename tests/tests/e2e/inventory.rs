@@ -76,6 +76,11 @@ impl Stack {
         ureq::post(self.admin("settings")).header(SHOWN, self.secret()).send(settings.to_string()).unwrap();
     }
 
+    /// Hands resources over, such as keys.
+    pub(crate) fn hand(&self, resources: &Value) {
+        ureq::post(self.admin("resources")).header(SHOWN, self.secret()).send(resources.to_string()).unwrap();
+    }
+
     /// Disarms all faults and lets held answers go.
     pub(crate) fn disarm(&self) {
         ureq::delete(self.admin("faults")).header(SHOWN, self.secret()).call().unwrap();

@@ -311,6 +311,12 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     allow("PlanRole", "ec2:DescribeImages", "*", {}, {
       "it plans builds, it starts no instance": { action: "ec2:RunInstances", resource: ec2("instance"), context: marked },
     }),
+    allow("PlanRole", "kms:GetKeyPolicy", key(), {}, {
+      "another account's key": { resource: key(STRANGER) },
+      "what the key has encrypted": { action: "kms:Decrypt" },
+      "another policy": { action: "kms:PutKeyPolicy" },
+      "a grant": { action: "kms:CreateGrant" },
+    }),
     keeps("PlanRole"),
 
     ...["BuildRole", "TestInstanceRole"].map((role) => allow(role, "logs:PutLogEvents", logs(`${stack}/builds`, HOME, said), {}, {

@@ -9,7 +9,7 @@ use super::ending::Ending;
 use super::{Detached, parse_parameter, start};
 use crate::exit::Exit;
 use crate::output::Show;
-use crate::testing::{STATE_MACHINE, Stack, globals};
+use crate::testing::{STATE_MACHINE, Stack, WEB, globals};
 use crate::watch::{self, Display};
 
 fn execution(status: ExecutionStatus, output: Option<Value>, failed: Option<(&str, &str)>) -> Execution {
@@ -22,6 +22,23 @@ fn execution(status: ExecutionStatus, output: Option<Value>, failed: Option<(&st
         error: failed.map(|(error, _)| error.to_owned()),
         cause: failed.map(|(_, cause)| cause.to_owned()),
     }
+}
+
+#[tokio::test]
+async fn a_start_during_a_freeze_is_warned() {
+    let stack = Stack::new();
+    stack
+        .apply(&WEB.replace(
+            "name: web, imageRecipe",
+            "name: web, freeze: [{from: 2026-12-20, until: 2027-01-04}], imageRecipe",
+        ))
+        .await;
+    let at = async |time: &str| {
+        super::frozen(&stack.connection.store, &"web".parse().unwrap(), time.parse().unwrap()).await.unwrap()
+    };
+    let warning = "warning: pipeline `web` is frozen until 2027-01-04T00:00:00Z; a start by hand builds all the same";
+    assert_eq!(at("2026-12-24T00:00:00Z").await.as_deref(), Some(warning));
+    assert_eq!(at("2027-01-04T00:00:00Z").await, None);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use goldsmith_cloud::aws::{SdkConfig, home_region};
-use goldsmith_cloud_account::keys::{Key, Kms};
+use goldsmith_cloud::aws::{Kms, SdkConfig, home_region};
+use goldsmith_cloud::{Key, Keys as _, is_aws_key};
 use goldsmith_cloud_ec2::Ec2;
 use goldsmith_cloud_ec2::account::Storage;
 
@@ -41,7 +41,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
             }
         };
         // A key that nothing uses does not matter.
-        let is_used = storage.encrypted_by_default && !is_managed(&storage.default_key);
+        let is_used = storage.encrypted_by_default && !is_aws_key(&storage.default_key);
         let key = if is_used { kms.key(region, &storage.default_key).await } else { Ok(None) };
         match key {
             Ok(key) => defaults.insert(region.to_owned(), (storage, key)),
@@ -67,10 +67,6 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
     whole(findings, "the parts marked unseen above")
 }
 
-fn is_managed(key: &str) -> bool {
-    key.ends_with("alias/aws/ebs")
-}
-
 fn wanted(definitions: &Definitions, home: &str) -> Wanted {
     let of_places = definitions.places().filter_map(|(name, place)| {
         let key = place.ami_distribution_configuration.kms_key_id.clone()?;
@@ -86,7 +82,7 @@ fn wanted(definitions: &Definitions, home: &str) -> Wanted {
 fn judge_defaults(globals: &Globals, defaults: &BTreeMap<String, (Storage, Option<Key>)>) -> Vec<Finding> {
     let bad: Vec<Finding> = defaults
         .iter()
-        .filter(|(_, (storage, _))| storage.encrypted_by_default && !is_managed(&storage.default_key))
+        .filter(|(_, (storage, _))| storage.encrypted_by_default && !is_aws_key(&storage.default_key))
         .filter_map(|(region, (storage, key))| {
             let state = match key {
                 Some(key) if key.enabled => return None,
@@ -135,7 +131,7 @@ fn judge_sharing(
     }
     let uses_aws_key = |region: &str| {
         let found = defaults.get(region);
-        found.is_some_and(|(storage, _)| storage.encrypted_by_default && is_managed(&storage.default_key))
+        found.is_some_and(|(storage, _)| storage.encrypted_by_default && is_aws_key(&storage.default_key))
     };
     // A key that the distribution names takes precedence over the default.
     let bad: Vec<String> = shared
@@ -197,7 +193,7 @@ mod tests {
 
     fn key(enabled: bool) -> Key {
         let state = if enabled { "Enabled" } else { "Disabled" };
-        Key { enabled, managed_by_aws: false, state: state.to_owned() }
+        Key { arn: String::new(), enabled, managed_by_aws: false, symmetric: true, state: state.to_owned() }
     }
 
     fn home(storage: Storage, key: Option<Key>) -> BTreeMap<String, (Storage, Option<Key>)> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use goldsmith_cloud::{Parameter, Parameters};
-use goldsmith_model::ImagePipeline;
+use goldsmith_model::{ImagePipeline, placeholder};
 use serde::Serialize;
 
 use crate::connection::Connection;
@@ -58,6 +58,10 @@ pub(super) async fn pointers(connection: &Connection, pipeline: &ImagePipeline) 
     for to in distribution.into_iter().flat_map(|one| one.distributions) {
         for parameter in to.ssm_parameter_configurations {
             let (region, name) = (to.region.clone(), parameter.parameter_name);
+            // Each image has its own parameter of this kind, which names it for good.
+            if placeholder::differs(&name) {
+                continue;
+            }
             let Some(from) = connection.cloud.parameters.get(&region, &name).await? else {
                 return Err(invalid(format!("the parameter {name} does not exist in {region}: a build makes it")));
             };

@@ -1,7 +1,7 @@
 //! `goldsmith show PIPELINE`: when it starts next, and why it was last built.
 
 use anyhow::Result;
-use goldsmith_model::ImagePipeline;
+use goldsmith_model::{Freeze, ImagePipeline, Status};
 use goldsmith_store::{ImageRecord, Pointed, Rollback};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::output::Show;
 use crate::render::{cause, columns, labelled, status, word};
-use crate::starts::{NextTime, next_times, rebuilt_on};
+use crate::starts::{Holds, NextTime, next_times, rebuilt_on};
 
 /// Number of start times that are shown.
 const TIMES: usize = 5;
@@ -22,6 +22,8 @@ const BUILDS: usize = 5;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
     pipeline: ImagePipeline,
+    #[serde(flatten)]
+    holds: Holds,
     /// The next times at which its schedule fires, in its time zone.
     next_times: Vec<NextTime>,
     /// Why there are none.
@@ -38,14 +40,19 @@ pub(crate) struct Shown {
 
 /// Returns what there is to show about a pipeline at this time.
 pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: Timestamp) -> Result<Shown> {
+    let holds = Holds::of(connection, &pipeline, now).await?;
     let (next_times, no_times) = match next_times(connection, &pipeline, now, TIMES).await? {
         Ok(times) => (times, None),
         Err(why) => (Vec::new(), Some(why)),
     };
+    let (next_times, no_times) = match holds.auto_disabled {
+        Some(_) => (Vec::new(), Some("failures have disabled it")),
+        None => (next_times, no_times),
+    };
     let builds = builds(connection, &pipeline).await?;
     let rollbacks = connection.store.pointed(&pipeline.name).await?;
     let open_rollback = connection.store.rollback(&pipeline.name).await?;
-    Ok(Shown { pipeline, next_times, no_times, rollbacks, open_rollback, builds })
+    Ok(Shown { pipeline, holds, next_times, no_times, rollbacks, open_rollback, builds })
 }
 
 /// Returns the last builds of the pipeline, newest first.
@@ -58,11 +65,12 @@ async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec
 }
 
 impl Show for Shown {
-    fn lines(&self, _: &Globals) -> Vec<String> {
-        let pipeline = &self.pipeline;
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let (pipeline, holds) = (&self.pipeline, &self.holds);
+        let status = if holds.auto_disabled.is_some() { Status::Disabled } else { pipeline.status };
         let mut rows = vec![
             ("pipeline", pipeline.name.to_string()),
-            ("status", word(pipeline.status)),
+            ("status", word(status)),
             ("recipe", pipeline.image_recipe.to_string()),
             ("infrastructure", pipeline.infrastructure_configuration.to_string()),
         ];
@@ -73,6 +81,12 @@ impl Show for Shown {
             rows.push(("condition", word(schedule.pipeline_execution_start_condition)));
         }
         rows.push(("rebuilt on", rebuilt_on(pipeline)));
+        rows.extend(
+            pipeline.auto_disable_policy.map(|policy| ("disabled after", format!("{} failures", policy.failure_count))),
+        );
+        rows.extend(holds.why_stopped(globals, pipeline).map(|why| ("disabled by", why)));
+        rows.extend(pipeline.freeze.iter().map(|freeze| ("freeze", window(freeze))));
+        rows.extend(holds.frozen_until.iter().map(|until| ("frozen until", until.to_string())));
         rows.extend(self.next_times.iter().map(|time| ("next", time.to_string())));
         rows.extend(self.no_times.map(|why| ("next", format!("never: {why}"))));
         rows.extend(self.rollbacks.iter().map(|one| ("rolled back", format!("{} to {}", one.at, one.image))));
@@ -88,20 +102,24 @@ impl Show for Shown {
     }
 }
 
+fn window(freeze: &Freeze) -> String {
+    format!("{} to {} {}", freeze.from, freeze.until, freeze.timezone.as_deref().unwrap_or("UTC"))
+}
+
 fn build(image: &ImageRecord) -> Vec<String> {
     vec![image.image.to_string(), status(image), image.created_at.clone(), cause(&image.cause)]
 }
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_model::{ImagePipeline, ImageRef};
+    use goldsmith_model::{AutoDisablePolicy, ImagePipeline, ImageRef};
     use goldsmith_store::{Pointed, Rollback};
     use serde_json::json;
 
     use super::show;
     use crate::output::Show;
     use crate::schedules;
-    use crate::testing::{Stack, globals};
+    use crate::testing::{Stack, globals, stopped};
 
     fn pipeline(schedule: serde_json::Value, status: &str) -> ImagePipeline {
         let json = json!({"name": "web", "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small",
@@ -139,6 +157,29 @@ next            Wed 2026-04-01 03:00:00 +02:00
 
 web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00.000Z  dependency base/1.0.0/3";
         assert_eq!(lines(&stack, pipeline(nightly, "ENABLED")).await, expected);
+    }
+
+    #[tokio::test]
+    async fn what_keeps_a_pipeline_from_starting_is_shown() {
+        let stack = Stack::new();
+        let mut web = pipeline(json!({"scheduleExpression": "cron(0 3 * * ? *)"}), "ENABLED");
+        let freeze = json!([{"from": "2026-03-27", "until": "2026-03-30"}]);
+        web.freeze = serde_json::from_value(freeze).unwrap();
+        web.auto_disable_policy = Some(AutoDisablePolicy { failure_count: 3 });
+        let expected = "\
+disabled after  3 failures
+freeze          2026-03-27 to 2026-03-30 UTC
+frozen until    Mon 2026-03-30 00:00:00 +00:00
+next            Mon 2026-03-30 00:00:00 +00:00
+next            Mon 2026-03-30 03:00:00 +00:00
+";
+        let text = lines(&stack, web.clone()).await;
+        assert!(text.contains(expected), "{text}");
+        stack.put("PIPELINE#web", "FAILURES", stopped()).await;
+        let text = lines(&stack, web).await;
+        let expected = "\ndisabled by     3 failed builds in a row, the last one web/1.0.0/1: `goldsmith enable web` lets it start again\n";
+        assert!(text.contains(expected) && text.contains("\nstatus          DISABLED\n"), "{text}");
+        assert!(text.ends_with("\nnext            never: failures have disabled it"), "{text}");
     }
 
     #[tokio::test]

@@ -33,7 +33,16 @@ fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let users = call.params.list("ExecutableBy");
     seen.retain(|(image, _)| users.is_empty() || users.iter().any(|user| may_launch(call, image, user)));
     seen.retain(|(image, _)| owners.is_empty() || owners.iter().any(|owner| is_owner(call, image, owner)));
-    filters::answer(call, "imagesSet", filters.keep(seen, |xml, (image, state)| item(xml, &world, image, state)))
+    let settings = call.endpoint.settings();
+    let kept = filters.keep(seen, |xml, (image, state)| {
+        item(xml, &world, image, state);
+        if let Some(code) = settings.product_codes.get(&image.id) {
+            xml.items("productCodes", [code], |xml, code| {
+                xml.text("productCode", code).text("type", "marketplace");
+            });
+        }
+    });
+    filters::answer(call, "imagesSet", kept)
 }
 
 fn chosen<'w>(call: &Call<'_>, world: &'w World) -> Result<Vec<Seen<'w>>, ApiError> {

@@ -228,16 +228,19 @@ fn item(xml: &mut Xml, found: Type<'_>) {
 }
 
 /// Describes offerings. Every listed type is offered in every Region and in every zone, and so is any other type that a
-/// filter names and that a launch accepts.
+/// filter names and that a launch accepts, except in the zones that the setting `notOffered` names.
 fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &OFFERINGS)?;
     let kind = call.params.get("LocationType").unwrap_or("region");
     let region = &call.scope.region;
     let zones = ["a", "b", "c"].map(|letter| format!("{region}{letter}"));
-    let locations = match kind {
-        "region" => vec![region.clone()],
-        "availability-zone" => zones.to_vec(),
-        "availability-zone-id" => zones.iter().map(|zone| super::network::zone_id(zone)).collect(),
+    // Each location, and the zones in it.
+    let locations: Vec<(String, &[String])> = match kind {
+        "region" => vec![(region.clone(), &zones[..])],
+        "availability-zone" => zones.iter().map(|zone| (zone.clone(), std::slice::from_ref(zone))).collect(),
+        "availability-zone-id" => {
+            zones.iter().map(|zone| (super::network::zone_id(zone), std::slice::from_ref(zone))).collect()
+        }
         other => {
             let message = format!("Value ({other}) for parameter locationType is invalid.");
             return Err(ApiError::new("InvalidParameterValue", message));
@@ -253,7 +256,11 @@ fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
         .collect();
     let named = asked.iter().map(String::as_str).filter(|name| Type::read(name).is_some());
     let names: BTreeSet<&str> = LISTED.into_iter().chain(named).collect();
-    let all = locations.iter().flat_map(|location| names.iter().map(move |name| (name, location)));
+    let settings = &call.endpoint.settings();
+    let all = locations.iter().flat_map(|(location, zones)| {
+        let there = names.iter().filter(move |name| zones.iter().any(|zone| settings.offers(name, zone)));
+        there.map(move |name| (name, location))
+    });
     let kept = filters.keep(all, |xml, (name, location)| {
         xml.text("instanceType", name).text("locationType", kind).text("location", location);
     });

@@ -34,6 +34,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     let network = world.network(call.scope);
     let interface = interface(params)?;
     let subnet = subnet(&network, params, &interface)?;
+    check_offered(call, &interface, instance_type, subnet)?;
     let profile = params.get("IamInstanceProfile.Name").or(params.get("IamInstanceProfile.Arn"));
     profile.map_or(Ok(()), |profile| network.check_profile(profile))?;
     let key_name = params.get("KeyName");
@@ -95,6 +96,21 @@ fn check_placement(params: &Params, devices: &[BlockDevice], root: &str) -> Resu
     Ok(())
 }
 
+/// Rejects a type that the call's zone does not have. If the call names neither a subnet nor a zone, EC2 chooses a zone
+/// that has the type.
+fn check_offered(call: &Call<'_>, interface: &Params, instance_type: &str, subnet: &Subnet) -> Result<(), ApiError> {
+    let params = call.params;
+    let named = params.get("SubnetId").or(interface.get("SubnetId")).or(params.get("Placement.AvailabilityZone"));
+    if named.is_none() || call.endpoint.settings().offers(instance_type, &subnet.zone) {
+        return Ok(());
+    }
+    let message = format!(
+        "Your requested instance type ({instance_type}) is not supported in your requested Availability Zone ({}). Please retry your request by not specifying an Availability Zone or choosing another one.",
+        subnet.zone
+    );
+    Err(ApiError::new("Unsupported", message))
+}
+
 /// Returns the id of an image, or the id that a public parameter names: `resolve:ssm:NAME`, `resolve:ssm:NAME:VERSION`.
 fn image_id(world: &mut World, scope: &Scope, asked: &str) -> Result<String, ApiError> {
     let Some(name) = asked.strip_prefix("resolve:ssm:") else { return Ok(asked.to_owned()) };
@@ -117,11 +133,19 @@ fn launchable<'w>(world: &'w World, call: &Call<'_>, id: &str) -> Result<&'w Ima
         );
         return Err(ApiError::new("UnsupportedOperation", message));
     }
-    if state == ImageState::Available {
-        return Ok(image);
+    if state != ImageState::Available {
+        let message = format!("The image '{id}' is not in a valid state: {}", state.name());
+        return Err(ApiError::new("InvalidAMIID.Unavailable", message));
     }
-    let message = format!("The image '{id}' is not in a valid state: {}", state.name());
-    Err(ApiError::new("InvalidAMIID.Unavailable", message))
+    match call.endpoint.settings().product_codes.get(id) {
+        None => Ok(image),
+        Some(code) => {
+            let message = format!(
+                "In order to use this AWS Marketplace product you need to accept terms and subscribe. To do so please visit https://aws.amazon.com/marketplace/pp?sku={code}"
+            );
+            Err(ApiError::new("OptInRequired", message))
+        }
+    }
 }
 
 /// Returns the first interface that the call describes. The call may give the values of an interface only there (EC2

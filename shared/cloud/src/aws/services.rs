@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use super::{CloudWatchLogs, EventBridge, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
+use super::{CloudWatchLogs, EventBridge, Kms, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
 use crate::{Account, Cloud, Images, LaunchTemplates, Machines};
 
 /// Returns AWS with this configuration and the stack's bucket. `ec2` is EC2's adapter. No call is made.
@@ -18,6 +18,7 @@ where
         account: ec2.clone(),
         images: ec2.clone(),
         templates: ec2,
+        keys: Arc::new(Kms::new(config)),
         commands: Arc::new(SsmCommands::new(config)),
         parameters: Arc::new(SsmParameters::new(config)),
         objects: Arc::new(S3Objects::new(config, bucket)),

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::call::Call;
-use crate::{Account, DefaultEncryption, Result, Subnet};
+use crate::{Account, DefaultEncryption, KeyUsers, Result, Subnet};
 
 /// The Regions that are enabled in every account, as far as tests name them.
-const ENABLED: [&str; 6] = ["eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "us-east-1", "us-west-2"];
+const ENABLED: [&str; 8] =
+    ["ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "us-east-1", "us-west-2"];
 /// The VPC of everything that a test has not put elsewhere.
 const VPC: &str = "vpc-1";
 
@@ -21,10 +22,16 @@ pub struct AccountSettings {
     pub disabled_regions: BTreeSet<String>,
     /// Regions in which images may not be made public.
     pub without_public_images: BTreeSet<String>,
+    /// Regions in which snapshots may not be made public.
+    pub without_public_snapshots: BTreeSet<String>,
     /// How new volumes are encrypted, by Region. By default, only those are encrypted for which a call asks for it,
     /// with AWS's own key.
     pub encryption: BTreeMap<String, DefaultEncryption>,
-    /// Subnets and security groups that do not exist.
+    /// Names of KMS keys that are disabled.
+    pub disabled_keys: BTreeSet<String>,
+    /// Who may use a key, by the end of its ARN; every account if a test says nothing.
+    pub key_users: BTreeMap<String, KeyUsers>,
+    /// Subnets, security groups and KMS keys that do not exist.
     pub missing: BTreeSet<String>,
     /// The VPC of a subnet or a security group.
     pub vpcs: BTreeMap<String, String>,
@@ -64,6 +71,11 @@ impl Account for FakeCloud {
     async fn public_images_are_blocked(&self, region: &str) -> Result<bool> {
         let call = Call::new("GetImageBlockPublicAccessState", region);
         self.read(call, |world| Ok(world.account.without_public_images.contains(region))).await
+    }
+
+    async fn public_snapshots_are_blocked(&self, region: &str) -> Result<bool> {
+        let call = Call::new("GetSnapshotBlockPublicAccessState", region);
+        self.read(call, |world| Ok(world.account.without_public_snapshots.contains(region))).await
     }
 
     async fn default_encryption(&self, region: &str) -> Result<DefaultEncryption> {

@@ -16,6 +16,7 @@ mod functions;
 mod image_switches;
 mod images;
 mod inventory;
+mod keys;
 mod launch_templates;
 mod logs;
 mod machines;
@@ -67,6 +68,7 @@ impl FakeCloud {
             machines: fake.clone(),
             account: fake.clone(),
             images: fake.clone(),
+            keys: fake.clone(),
             templates: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),

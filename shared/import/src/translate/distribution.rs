@@ -259,7 +259,8 @@ fn parameter(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Optio
 
 fn template(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Option<Yaml> {
     let id = translation.text(&mut fields, "launchTemplateId");
-    let default = translation.flag(&mut fields, "setDefaultVersion");
+    // Terraform's name for it is the second one.
+    let default = translation.flag(&mut fields, "setDefaultVersion").or(translation.flag(&mut fields, "default"));
     let account = translation.text(&mut fields, "accountId");
     let id = id?;
     let is_id = id.strip_prefix("lt-").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));

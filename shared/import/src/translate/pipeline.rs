@@ -1,7 +1,7 @@
 //! Image pipelines.
 
 use goldsmith_model::definitions::{Kind, elsewhere};
-use goldsmith_model::{ImagePipeline, Name, ScheduleExpression, time_zone};
+use goldsmith_model::{AutoDisablePolicy, ImagePipeline, Name, ScheduleExpression, time_zone};
 
 use super::Translation;
 use crate::fields::Fields;
@@ -111,6 +111,12 @@ fn schedule(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Optio
         }
         _ => {}
     }
+    let policy = inner.take("autoDisablePolicy").map(|item| inner.inner("autoDisablePolicy", item));
+    let limit = policy.and_then(|mut policy| {
+        let limit = translation.number(&mut policy, "failureCount", 1..=AutoDisablePolicy::MAX);
+        policy.finish(&mut translation.findings);
+        limit
+    });
     inner.finish(&mut translation.findings);
     let mut entries = vec![("scheduleExpression", Yaml::Text(expression?))];
     entries.extend(zone.map(|zone| ("timezone", Yaml::Text(zone))));
@@ -118,6 +124,7 @@ fn schedule(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Optio
     let only = condition.as_deref() == Some("EXPRESSION_MATCH_ONLY");
     let condition = if only { "EXPRESSION_MATCH_ONLY" } else { "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE" };
     entries.push(("pipelineExecutionStartCondition", Yaml::text(condition)));
+    entries.extend(limit.map(|limit| ("autoDisablePolicy", Yaml::map(vec![("failureCount", Yaml::Text(limit))]))));
     Some(("schedule", Yaml::map(entries)))
 }
 

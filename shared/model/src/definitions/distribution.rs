@@ -10,7 +10,7 @@ use super::draft::Context;
 use super::{Kind, fields};
 use crate::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
-    SsmParameter, check_region,
+    SsmParameter, check_region, placeholder,
 };
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
@@ -81,8 +81,8 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
     let mut map = context.reader.map(node, "`amiDistributionConfiguration`")?;
     let name = map.optional("name");
     let name = name.and_then(|node| fields::parse(&mut context.reader, node, "`name`"));
-    let description = fields::short_text(&mut context.reader, &mut map, "description", 255);
-    let ami_tags = fields::tags(&mut context.reader, &mut map, "amiTags");
+    let description = fields::short_template(&mut context.reader, &mut map, "description", 255);
+    let ami_tags = fields::tag_templates(&mut context.reader, &mut map, "amiTags");
     let permission = map.optional("launchPermission").and_then(|node| launch_permission(context, node));
     let launch_permission = permission.unwrap_or_default();
     let share_snapshots = share_snapshots(context, &mut map, &launch_permission);
@@ -171,7 +171,15 @@ fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter>
     let name = map.required(&mut context.reader, "parameterName");
     let name = name.and_then(|node| {
         let name = context.reader.text(node, "`parameterName`")?.value;
-        if !is_parameter_name(&name) {
+        // The longest name that it can become is a name with the characters of every other.
+        let longest = match placeholder::longest(&name) {
+            Ok(longest) => longest,
+            Err(error) => {
+                context.reader.error(node.span, "wrong-value", error.to_string());
+                return None;
+            }
+        };
+        if !is_parameter_name(&longest) {
             let message =
                 format!("`{name}` cannot be the name of your own parameter: use a name such as /images/web-server");
             context.reader.error(node.span, "wrong-value", message);
@@ -231,6 +239,41 @@ mod tests {
         for wrong in ["90", "P0D", "P3651D", "P1M", "PT90H"] {
             let message = ami(&format!("{{deprecateAfter: {wrong}}}")).unwrap_err();
             assert!(message.contains("from P1D to P3650D, such as P90D"), "{wrong}: {message}");
+        }
+    }
+
+    /// Reads a distribution of one Region with these keys, and returns the messages.
+    fn messages(keys: &str) -> Vec<String> {
+        let text =
+            format!("{{kind: DistributionConfiguration, name: web, distributions: [{{region: eu-west-1, {keys}}}]}}\n");
+        let files = [SourceFile { path: "f.yml".to_owned(), text }];
+        let read = Draft::read(&files, &|_| Ok(String::new())).check_alone();
+        read.err().into_iter().flatten().map(|one| one.message).collect()
+    }
+
+    #[test]
+    fn parameters_descriptions_and_tags_have_the_placeholders_of_names() {
+        let known = "use `imagebuilder:buildDate` or `imagebuilder:buildVersion`";
+        let ami = |key: &str, value: &str| format!("amiDistributionConfiguration: {{{key}: {value}}}");
+        let parameter = |name: &str| format!("ssmParameterConfigurations: [{{parameterName: '{name}'}}]");
+        let long = "x".repeat(230);
+        for (keys, message) in [
+            (parameter("/images/web/{{ imagebuilder:buildVersion }}"), None),
+            (parameter("/images/web/{{ version }}"), Some(format!("unknown placeholder `{{{{ version }}}}`: {known}"))),
+            (ami("description", "'of {{ imagebuilder:buildDate }}'"), None),
+            (ami("description", "'of {{ today }}'"), Some(format!("unknown placeholder `{{{{ today }}}}`: {known}"))),
+            (ami("description", &format!("'{long} {{{{ imagebuilder:buildDate }}}}'")), None),
+            (
+                ami("description", &format!("'{long}x {{{{ imagebuilder:buildDate }}}}'")),
+                Some("`description` can become up to 256 characters: 255 are allowed".to_owned()),
+            ),
+            (ami("amiTags", "{built: '{{ imagebuilder:buildDate }}'}"), None),
+            (
+                ami("amiTags", "{built: '{{ imagebuilder:buildDate'}"),
+                Some("`{{` without `}}` in `{{ imagebuilder:buildDate`".to_owned()),
+            ),
+        ] {
+            assert_eq!(messages(&keys), message.into_iter().collect::<Vec<_>>(), "{keys}");
         }
     }
 }

@@ -5,11 +5,15 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use goldsmith_document::yaml::{Node, Value};
+use goldsmith_document::yaml::{Node, Span, Value};
 use goldsmith_document::{MapReader, Reader, Spanned};
+
+use crate::placeholder;
 
 /// Greatest number of tags of an AWS resource.
 const MAX_TAGS: usize = 50;
+/// Greatest length of a tag's value in characters.
+const MAX_TAG_VALUE: usize = 256;
 
 /// Reads a text that its type checks.
 pub(super) fn parse<T>(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<T>
@@ -33,8 +37,8 @@ pub(super) fn text(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'stat
     reader.text(node, &format!("`{key}`")).map(|text| text.value)
 }
 
-/// Reads an optional text of limited length in characters.
-pub(super) fn short_text(
+/// Reads an optional text with placeholders of a build, of limited length in characters once they are replaced.
+pub(super) fn short_template(
     reader: &mut Reader<'_>,
     map: &mut MapReader<'_>,
     key: &'static str,
@@ -42,12 +46,21 @@ pub(super) fn short_text(
 ) -> Option<String> {
     let node = map.optional(key)?;
     let text = reader.text(node, &format!("`{key}`"))?;
-    let length = text.value.chars().count();
-    if length > limit {
-        reader.error(text.span, "too-long", format!("`{key}` has {length} characters: {limit} are allowed"));
-        return None;
+    check_template(reader, text.span, &format!("`{key}`"), &text.value, limit).then_some(text.value)
+}
+
+/// Checks the placeholders of a text, and its length once they are replaced. Reports what is wrong.
+pub(super) fn check_template(reader: &mut Reader<'_>, span: Span, what: &str, text: &str, limit: usize) -> bool {
+    match placeholder::longest(text).map(|longest| longest.chars().count()) {
+        Err(error) => reader.error(span, "wrong-value", error.to_string()),
+        Ok(length) if length > limit => {
+            let becomes = if placeholder::differs(text) { "can become up to" } else { "has" };
+            let message = format!("{what} {becomes} {length} characters: {limit} are allowed");
+            reader.error(span, "too-long", message);
+        }
+        Ok(_) => return true,
     }
-    Some(text.value)
+    false
 }
 
 /// Reads a whole number within limits.
@@ -133,10 +146,25 @@ pub(super) fn tags(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'stat
             reader.error(name.span, "reserved-tag", message);
         } else if !(1..=128).contains(&name.value.chars().count()) {
             reader.error(name.span, "too-long", "the name of a tag has 1 to 128 characters");
-        } else if value.value.chars().count() > 256 {
+        } else if value.value.chars().count() > MAX_TAG_VALUE {
             reader.error(value.span, "too-long", "the value of a tag has at most 256 characters");
         }
         tags.insert(name.value, value.value);
+    }
+    tags
+}
+
+/// Reads tags of an image, whose values may have placeholders of a build.
+pub(super) fn tag_templates(
+    reader: &mut Reader<'_>,
+    map: &mut MapReader<'_>,
+    key: &'static str,
+) -> BTreeMap<String, String> {
+    let tags = tags(reader, map, key);
+    if let Some(node) = map.optional(key) {
+        for (name, value) in &tags {
+            check_template(reader, node.span, &format!("the tag `{name}`"), value, MAX_TAG_VALUE);
+        }
     }
     tags
 }

@@ -11,12 +11,14 @@ mod document;
 mod draft;
 mod elsewhere;
 mod fields;
+mod graph;
 mod infrastructure;
 mod keys;
 mod kind;
 mod pipeline;
 mod recipe;
 mod retention;
+mod starting;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, In
 pub use check::Stored;
 pub use draft::{Draft, Load, Reference, Settled, SourceFile, VersionPlace};
 pub use elsewhere::elsewhere;
+pub use graph::{Edges, Graph, Way};
 pub use keys::{Form, Key};
 pub use kind::Kind;
 

@@ -4,11 +4,9 @@ use goldsmith_document::yaml::Node;
 use goldsmith_document::{MapReader, Reader};
 
 use super::draft::Context;
+use super::starting::{self, Starting};
 use super::{Kind, elsewhere, fields, retention};
-use crate::{
-    ImageAudit, ImagePipeline, ImageTests, Name, RebuildOn, RecipeRef, Schedule, ScheduleExpression, StartCondition,
-    Status, VersionPattern, time_zone,
-};
+use crate::{ImageAudit, ImagePipeline, ImageTests, Name, RecipeRef, Status, VersionPattern};
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
     let name = context.named(Kind::ImagePipeline, map);
@@ -30,8 +28,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         let choices = [("fail", ImageAudit::Fail), ("warn", ImageAudit::Warn), ("off", ImageAudit::Off)];
         context.reader.choice(node, "`audit`", &choices)
     });
-    let schedule = map.optional("schedule").and_then(|node| schedule(&mut context.reader, node));
-    let rebuild_on = map.optional("rebuildOn").map(|node| rebuild_on(&mut context.reader, node)).unwrap_or_default();
+    let Starting { schedule, rebuild_on, auto_disable_policy, freeze } = starting::read(&mut context.reader, map);
     let retention = map.optional("retention").and_then(|node| retention::read(&mut context.reader, node));
     refuse_what_is_not_built(context, map);
     context.draft.definitions.pipelines.push(ImagePipeline {
@@ -43,6 +40,8 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         status: status.unwrap_or_default(),
         schedule,
         rebuild_on,
+        auto_disable_policy,
+        freeze,
         allow_overrides: overrides.unwrap_or_default(),
         timeout_minutes: timeout,
         image_tests_configuration: tests.unwrap_or_default(),
@@ -72,59 +71,6 @@ fn refuse_what_is_not_built(context: &mut Context<'_, '_>, map: &mut MapReader<'
         "workflows",
     ];
     elsewhere::refuse(context, Kind::ImagePipeline, map, &later);
-}
-
-fn schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
-    let mut map = reader.map(node, "`schedule`")?;
-    let expression = map.required(reader, "scheduleExpression");
-    let expression = expression.and_then(|node| {
-        fields::parse::<ScheduleExpression>(reader, node, "`scheduleExpression`")?;
-        node.text().map(str::to_owned)
-    });
-    let zone = map.optional("timezone").and_then(|node| zone(reader, node));
-    let condition = map.optional("pipelineExecutionStartCondition").and_then(|node| {
-        let choices = [
-            ("EXPRESSION_MATCH_ONLY", StartCondition::ExpressionMatchOnly),
-            (
-                "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE",
-                StartCondition::ExpressionMatchAndDependencyUpdatesAvailable,
-            ),
-        ];
-        reader.choice(node, "`pipelineExecutionStartCondition`", &choices)
-    });
-    let instead = elsewhere::elsewhere(Kind::ImagePipeline, "autoDisablePolicy");
-    map.unsupported_with(reader, "autoDisablePolicy", instead);
-    map.finish(reader);
-    Some(Schedule {
-        schedule_expression: expression?,
-        timezone: zone,
-        pipeline_execution_start_condition: condition.unwrap_or_default(),
-    })
-}
-
-fn zone(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
-    let zone = reader.text(node, "`timezone`")?;
-    if let Err(error) = time_zone(&zone.value) {
-        let help = error.near.as_ref().map(|near| format!("did you mean `{near}`?"));
-        reader.error_with_help(zone.span, "wrong-value", error.to_string(), help);
-        return None;
-    }
-    Some(zone.value)
-}
-
-fn rebuild_on(reader: &mut Reader<'_>, node: &Node) -> Vec<RebuildOn> {
-    let choices = [("source-update", RebuildOn::SourceUpdate), ("dependency", RebuildOn::Dependency)];
-    let mut changes = Vec::new();
-    for item in reader.list(node, "`rebuildOn`").unwrap_or_default() {
-        let Some(change) = reader.choice(item, "`rebuildOn`", &choices) else { continue };
-        if changes.contains(&change) {
-            let word = item.text().unwrap_or_default();
-            reader.error(item.span, "duplicate", format!("`{word}` is in `rebuildOn` twice"));
-        } else {
-            changes.push(change);
-        }
-    }
-    changes
 }
 
 fn recipe(context: &mut Context<'_, '_>, node: &Node) -> Option<RecipeRef> {

@@ -26,7 +26,7 @@ const MAX_VALUE: usize = 1024;
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
     let identity = context.versioned(Kind::ImageRecipe, map);
-    let description = fields::short_text(&mut context.reader, map, "description", 255);
+    let description = fields::short_template(&mut context.reader, map, "description", 255);
     let source = map.required(&mut context.reader, "parentImage");
     let source = source.and_then(|node| Some((node.span, source_image(context, node)?)));
     let owners = owners(context, map, source.as_ref().map(|(_, source)| source));
@@ -34,7 +34,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let components = map.optional("components").map_or_else(|| Some(Vec::new()), |node| components(context, node));
     let working_directory = working_directory(context, map);
     let devices = map.optional("blockDeviceMappings").map(|node| block_devices(context, node)).unwrap_or_default();
-    let tags = fields::tags(&mut context.reader, map, "tags");
+    let tags = fields::tag_templates(&mut context.reader, map, "tags");
     let later = ["additionalInstanceConfiguration", "amiTags", "amiWatermarks", "userDataOverride", "version"];
     elsewhere::refuse(context, Kind::ImageRecipe, map, &later);
     let (name, version) = identity?;

@@ -281,7 +281,7 @@ fn configurations_are_checked() {
         ),
         (
             distribution("    launchTemplateConfigurations: [{launchTemplateId: web}]\n"),
-            "web/all.yml:5:54: error: `web` is not the id of a launch template",
+            "web/all.yml:5:55: error: `web` is not the id of a launch template",
         ),
         (
             distribution("    ssmParameterConfigurations: [{parameterName: /aws/x}]\n"),

@@ -4,12 +4,16 @@
 use goldsmith_cloud::{Execution, ExecutionStatus, Started};
 use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, Name, Status};
 use goldsmith_store::{CauseRecord, CauseStatus, Lease};
+use jiff::SignedDuration;
 
 use crate::error_names::ErrorName;
 use crate::{Context, Error, Result};
 
 /// How many ended executions of one cause are skipped before the cause is left to the next look.
 const ATTEMPTS: u32 = 5;
+
+/// Longest time until a cause that a freeze puts off is looked at again.
+const FROZEN_LOOK: SignedDuration = SignedDuration::from_hours(1);
 
 /// The result of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub(crate) enum Start {
     Kept,
     /// A build has served the cause before.
     Served,
+    /// Failures have stopped the automatic starts of the pipeline. The cause is not kept.
+    Stopped,
 }
 
 /// Starts a build of the pipeline for a cause, or keeps the cause for later. Safe to repeat, even much later.
@@ -30,6 +36,11 @@ pub(crate) enum Start {
 /// # Errors
 /// Fails if a call to the table or to AWS fails. If the cause was already kept, the reaper starts it.
 pub(crate) async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> Result<Start> {
+    // A cause that is not kept does not count as served. If its source has still not been built when a person enables
+    // the pipeline, the next check of sources finds it again.
+    if context.store.is_stopped(pipeline).await? {
+        return Ok(Start::Stopped);
+    }
     let record = context.store.keep_cause(pipeline, cause, context.clock.now()).await?;
     if record.status == CauseStatus::Served {
         return Ok(Start::Served);
@@ -63,9 +74,10 @@ pub(crate) async fn start_pending(context: &Context, pipeline: &Name) -> Result<
     let same_kind: Vec<&CauseRecord> =
         pending.iter().filter(|record| record.cause.kind() == first.cause.kind()).collect();
     let Some(newest) = same_kind.iter().rposition(|record| !record.rests(now)) else { return Ok(()) };
-    // A pipeline that was disabled in the meantime is only started by hand, so nothing will ever serve the causes that
-    // wait for it.
-    if context.store.pipeline(pipeline).await?.is_some_and(|found| found.status == Status::Disabled) {
+    // A pipeline that was disabled in the meantime, by a person or by failures, is only started by hand, so nothing will
+    // ever serve the causes that wait for it.
+    let is_disabled = context.store.pipeline(pipeline).await?.is_some_and(|found| found.status == Status::Disabled);
+    if is_disabled || context.store.is_stopped(pipeline).await? {
         for record in &pending {
             context.store.serve_cause(pipeline, &record.cause, now).await?;
         }
@@ -84,6 +96,13 @@ pub(crate) async fn start_pending(context: &Context, pipeline: &Name) -> Result<
 async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) -> Result<Start> {
     let now = context.clock.now();
     if record.rests(now) {
+        return Ok(Start::Kept);
+    }
+    // What comes during a freeze waits too, and one build serves all causes of a kind. A cause is looked at every hour,
+    // because a person may shorten the freeze.
+    let pipeline = context.store.pipeline(&record.pipeline).await?;
+    if let Some(until) = pipeline.and_then(|pipeline| pipeline.frozen_until(now)) {
+        context.store.defer_cause(&record, until.min(now + FROZEN_LOOK)).await?;
         return Ok(Start::Kept);
     }
     // Plan would answer that it is too soon. Without a time in the cause, the reaper would start such an execution
@@ -197,6 +216,8 @@ fn is_passing(error: &str) -> bool {
 
 #[cfg(test)]
 mod forged;
+#[cfg(test)]
+mod held;
 #[cfg(test)]
 mod retried;
 #[cfg(test)]

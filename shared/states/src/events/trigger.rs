@@ -5,6 +5,7 @@
 //! many such events come, the check runs at most twice a minute: an event that comes too soon is recorded, and a later
 //! tick of `reap` begins the check. An unknown or malformed event is logged and dropped, and never retried.
 
+mod joins;
 mod sources;
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;

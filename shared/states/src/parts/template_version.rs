@@ -1,13 +1,22 @@
 //! Versions of launch templates that name the image of a build.
 
+use std::time::Duration;
+
 use goldsmith_cloud::NewTemplateVersion;
 use goldsmith_model::PublishedTemplate;
 use goldsmith_store::{BuildRecord, Effect, EffectKind};
+
+use jiff::SignedDuration;
 
 use crate::engine::effect::effect;
 use crate::error_names::ErrorName;
 use crate::states::launch::token;
 use crate::{Context, Error, Result, Start};
+
+/// How long EC2 may take to know a new version. The function itself has two minutes.
+const SETTLES: SignedDuration = SignedDuration::from_mins(1);
+/// Pause between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Adds a version that names the AMI to a launch template, as the `n`th effect of the state, and makes it the default
 /// version if the template is published so.
@@ -45,12 +54,23 @@ pub(crate) async fn add(
     effect(context, record, intended, |_| async {
         let number = templates.create_version(region, &version).await?;
         if planned.set_default_version {
-            templates.set_default_version(region, &version.template, &number).await?;
+            make_default(context, region, &version.template, &number).await?;
         }
         Ok(number)
     })
     .await?;
     Ok(())
+}
+
+/// Makes a new version the default one. EC2 may not know the version yet.
+async fn make_default(context: &Context, region: &str, template: &str, number: &str) -> Result<()> {
+    let until = context.clock.now() + SETTLES;
+    loop {
+        match context.cloud.templates.set_default_version(region, template, number).await {
+            Err(error) if error.may_settle() && context.clock.now() < until => context.clock.sleep(PAUSE).await,
+            result => return Ok(result?),
+        }
+    }
 }
 
 /// Deletes the version that an effect has made. If it is the default version, the previous one becomes that again first,
@@ -78,9 +98,12 @@ pub(crate) async fn undo(
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::fake::Fault;
-    use goldsmith_cloud::{Kind, LaunchTemplates as _, NewTemplateVersion};
+    use goldsmith_cloud::{ExecutionStatus, Kind, LaunchTemplates as _, NewTemplateVersion};
+    use jiff::SignedDuration;
+    use serde_json::json;
 
     use crate::State;
+    use crate::events::reap;
     use crate::testing::{AWAY, Stack, Task, check_state_on, good, reach_on};
 
     /// The effects of Publish if two launch templates get a version.
@@ -128,27 +151,58 @@ mod tests {
         let faults = [Fault::Refuse(Kind::Denied), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter];
         for (at, fault) in (1..=4).flat_map(|at| faults.map(|fault| (at, fault))) {
             let stack = reach_on(stack().await, &good(State::Publish)).await;
-            // Writes of the journal count, too: two for each effect.
             stack.cloud.fail_next(EFFECTS[at - 1], fault);
             stack.cloud.fail_always("PutParameter", "eu-west-1", Fault::Refuse(Kind::Denied));
             let error = stack.run(&good(State::Publish)).await.unwrap_err();
             stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+            assert_eq!(versions(&stack), [(1, 1), (1, 1)], "{fault:?} at {at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_at_any_moment_leaves_the_templates_as_they_were() {
+        for (at, fault) in (0..4).flat_map(|at| [(at, Fault::KillBefore), (at, Fault::KillAfter)]) {
+            let stack = stopped(EFFECTS[at], fault).await;
+            reap(&stack, 1).await;
+            reap(&stack, 1).await;
             assert_eq!(versions(&stack), [(1, 1), (1, 1)], "{fault:?} at {at}");
             assert!(stack.inventory().is_empty(), "{fault:?} at {at}: {:?}", stack.inventory());
         }
     }
 
     #[tokio::test]
-    async fn an_image_stays_while_a_template_may_name_it() {
-        let stack = reach_on(stack().await, &good(State::Publish)).await;
-        stack.cloud.fail_always("PutParameter", "eu-west-1", Fault::Refuse(Kind::Denied));
-        let error = stack.run(&good(State::Publish)).await.unwrap_err();
+    async fn an_image_stays_as_long_as_a_template_may_name_it() {
+        let stack = stopped("CreateLaunchTemplateVersion", Fault::KillAfter).await;
         stack.cloud.fail_always("DeleteLaunchTemplateVersions", AWAY, Fault::Refuse(Kind::Denied));
-        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
-        let (_, images) = stack.cloud.template_versions(AWAY, "lt-1").unwrap();
-        assert!(stack.inventory().region(AWAY).images.contains_key(&images[&2]));
+        for _ in 0..5 {
+            reap(&stack, 1).await;
+            let (_, images) = stack.cloud.template_versions(AWAY, "lt-1").unwrap();
+            assert!(stack.inventory().region(AWAY).images.contains_key(&images[&2]));
+        }
         let left = stack.record().await.after.left;
-        assert!(left.iter().any(|left| left.what == "lt-1"), "{left:?}");
+        assert!(left.iter().any(|left| left.reason == "the launch template lt-1 may still name it"), "{left:?}");
+        stack.cloud.heal();
+        for hours in [1, 7, 25, 25] {
+            reap(&stack, hours).await;
+        }
+        assert_eq!(versions(&stack), [(1, 1), (1, 1)]);
+        assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    }
+
+    /// A build whose process ends at this effect of Publish, and whose execution is stopped.
+    async fn stopped(effect: &'static str, fault: Fault) -> Stack {
+        let stack = reach_on(stack().await, &good(State::Publish)).await;
+        stack.start_execution().await;
+        stack.cloud.fail_next(effect, fault);
+        stack.run_until_killed(&[good(State::Publish)]).await;
+        stack.end_execution(ExecutionStatus::Aborted).await;
+        stack
+    }
+
+    /// Lets hours pass, and then the reaper look.
+    async fn reap(stack: &Stack, hours: i64) {
+        stack.clock.advance(SignedDuration::from_hours(hours));
+        reap::handle(&stack.context(), json!({"sweep": true})).await.unwrap();
     }
 
     #[tokio::test]

@@ -207,13 +207,29 @@ async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -
     let (pipeline, cause, now) = (&record.pipeline, &record.cause, context.clock.now());
     match ending.status {
         _ if !cause.is_automatic() => {}
-        ImageStatus::Failed => context.store.fail_cause(pipeline, cause, &record.build, now).await?,
+        ImageStatus::Failed => {
+            context.store.fail_cause(pipeline, cause, &record.build, now).await?;
+            count_failure(context, record).await?;
+        }
         // A person who stops a build does not want it.
         _ => context.store.serve_cause(pipeline, cause, now).await?,
     }
     if ending.keep == Keep::Published && !record.plan.overridden {
+        context.store.forget_failures(pipeline).await?;
         let source = record.plan.source.hash();
         context.store.note_built(&source, pipeline, &record.plan.source_image).await?;
+    }
+    Ok(())
+}
+
+/// Counts a failed automatic build, after which the pipeline may no longer start by itself. The cause is not built again
+/// then.
+async fn count_failure(context: &Context, record: &BuildRecord) -> Result<()> {
+    let now = context.clock.now();
+    // A pipeline that was deleted in the meantime has no policy.
+    let Some(pipeline) = context.store.pipeline(&record.pipeline).await? else { return Ok(()) };
+    if context.store.count_failure(&pipeline, record, now).await? {
+        context.store.serve_cause(&record.pipeline, &record.cause, now).await?;
     }
     Ok(())
 }

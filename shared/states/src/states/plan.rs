@@ -14,8 +14,9 @@ mod problem;
 mod resolve;
 mod types;
 
-use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, ImageRecipe, ImageRef, StartCondition};
+use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
 use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, Opened, Scope, stamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::engine::once::once;
@@ -27,7 +28,7 @@ pub use finding::{Finding, Place};
 use freeze::{Resolved, freeze};
 use preflight::examine;
 pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
-pub use problem::{Problem, Severity};
+pub use problem::{Cost, Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};
 
 /// Runs one invocation.
@@ -62,7 +63,7 @@ async fn plan(context: &Context, start: &Start) -> Result<ExecutionOutput> {
         refused(format!("the field `pipeline` of the input names `{}`, which was never applied", input.pipeline))
     })?;
     input.check_overrides(&pipeline).map_err(refused)?;
-    let why = why(context, start, &input).await?;
+    let why = why(context, start, &input, &pipeline).await?;
     let mut findings = Vec::new();
     let Some(inputs) = resolve(context, &input, &pipeline, Viewer::Stack, &mut findings).await? else {
         return Err(refused_for(&findings));
@@ -92,16 +93,19 @@ fn refused_for(findings: &[Finding]) -> Error {
 /// Why this build is made.
 struct Why {
     cause: Cause,
-    /// When the cause arrived, if it is tried again after a build that has failed.
-    tried_since: Option<String>,
+    /// When the cause arrived, if it has waited: it is tried again after a build that has failed, or a freeze has put it
+    /// off. Another build may have done its work since.
+    waited_since: Option<String>,
 }
 
 /// Returns why this build is made. A cause that the stack has not kept for this very execution is only a claim, and the
 /// build then counts as started by a person.
-async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result<Why> {
+async fn why(context: &Context, start: &Start, input: &ExecutionInput, pipeline: &ImagePipeline) -> Result<Why> {
     if let Some(record) = kept_cause(context, &start.build, input).await? {
-        let tried_since = (record.failures > 0).then_some(record.arrived_at);
-        return Ok(Why { cause: record.cause, tried_since });
+        let arrived = record.arrived_at.parse::<Timestamp>();
+        let was_frozen = arrived.is_ok_and(|arrived| pipeline.was_frozen(arrived, context.clock.now()));
+        let waited_since = (record.failures > 0 || was_frozen).then_some(record.arrived_at);
+        return Ok(Why { cause: record.cause, waited_since });
     }
     let cause = match &input.cause {
         Some(cause @ Cause::Manual { .. }) => cause.clone(),
@@ -115,7 +119,7 @@ async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result
             Cause::Manual { id: start.build.clone() }
         }
     };
-    Ok(Why { cause, tried_since: None })
+    Ok(Why { cause, waited_since: None })
 }
 
 /// Takes the lease and a build number, both or neither.
@@ -182,14 +186,14 @@ async fn nothing_changed(
         }),
         Cause::Manual { .. } | Cause::Dependency { .. } => false,
     };
-    if input.force || !(only_on_change || why.tried_since.is_some()) {
+    if input.force || !(only_on_change || why.waited_since.is_some()) {
         return Ok(None);
     }
     let last = context.store.newest_image(&inputs.recipe.name, &inputs.pipeline.name).await?;
     let same = last.filter(|last| Some(&last.input_digest) == inputs.digest.as_ref());
-    // A cause that is tried again has its build if another build has published the same since the cause arrived.
+    // A cause that has waited has its build if another build has published the same since the cause arrived.
     let same =
-        same.filter(|last| only_on_change || why.tried_since.as_ref().is_some_and(|time| *time <= last.created_at));
+        same.filter(|last| only_on_change || why.waited_since.as_ref().is_some_and(|time| *time <= last.created_at));
     Ok(same.map(|last| format!("nothing changed since {}", last.image)))
 }
 

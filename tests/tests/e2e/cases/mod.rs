@@ -3,6 +3,7 @@
 mod audits;
 mod canary;
 mod definitions;
+mod dependencies;
 mod doctor;
 mod documents;
 mod failures;
@@ -14,6 +15,7 @@ mod lifecycle;
 mod organisation;
 mod page;
 mod plan;
+mod problems;
 mod publish;
 mod refusals;
 mod role;
@@ -42,8 +44,10 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         documents::CASES,
         audits::CASES,
         failures::CASES,
+        dependencies::CASES,
         refusals::CASES,
         plan::CASES,
+        problems::CASES,
         publish::CASES,
         sources::CASES,
         role::CASES,

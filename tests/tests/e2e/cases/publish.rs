@@ -1,9 +1,12 @@
-//! What names and protects an image once it is published: launch templates, and the protection from deregistration.
+//! What names and protects an image once it is published: launch templates, placeholders, and the protection from
+//! deregistration.
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::error::ProvideErrorMetadata as _;
 use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification};
+use goldsmith_cloud::Parameters as _;
+use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_store::ImageLife;
 use serde_json::json;
 
@@ -14,6 +17,7 @@ use crate::stack::Stack;
 pub(super) const CASES: &[(&str, Case)] = &[
     ("launch_templates_get_a_version_of_each_image_and_keep_none_of_a_failed_build", templates),
     ("a_protected_image_goes_only_after_its_cooldown", protected),
+    ("a_parameter_a_description_and_a_tag_name_the_build_by_placeholders", placeholders),
 ];
 
 fn ec2(stack: &Stack, region: &'static str) -> Client {
@@ -73,7 +77,8 @@ fn templates(stack: &Stack) {
     stack.disarm();
     assert_eq!((failed.exit, failed.json["outcome"].as_str()), (1, Some("failed")), "{failed:?}");
     assert_eq!((versions(stack, &home, &id), versions(stack, &away, &other)), (here, there));
-    assert_eq!(stack.left_of(failed.build()).counts(), (0, 0, 0));
+    // The work is not lost: the images are kept for three days, and nothing names them.
+    assert_eq!(stack.left_of(failed.build()).counts(), (0, 2, 2));
 
     let theirs = template(stack, &home, "theirs", "another");
     let unknown = "lt-0123456789abcdef0".to_owned();
@@ -117,4 +122,34 @@ fn protected(stack: &Stack) {
     assert_eq!(left, [(0, 1, 1), (0, 0, 0), (0, 1, 1)]);
     let life = built.each_ref().map(|built| stack.image(built.image()).life);
     assert_eq!(life, [Some(ImageLife::Disabled), Some(ImageLife::Deleted), None]);
+}
+
+fn placeholders(stack: &Stack) {
+    let text = Pipeline::quick("placeholders", "").text();
+    let version = "{{ imagebuilder:buildVersion }}";
+    let here = format!(
+        "  - region: eu-west-1\n    ssmParameterConfigurations: [{{parameterName: \"/images/placeholders/{version}\"}}]\n    \
+         amiDistributionConfiguration: {{description: \"of {version}\", amiTags: {{release: \"{version}\"}}}}\n"
+    );
+    let files = folder(&text.replace("  - region: eu-west-1\n", &here));
+    let built = [(); 2].map(|()| stack.build(files.path()));
+    let (ec2, ssm) = (ec2(stack, "eu-west-1"), SsmParameters::new(stack.sdk()));
+    for (built, version) in built.iter().zip(["1.0.0-1", "1.0.0-2"]) {
+        let ami = stack.image(built.image()).amis["eu-west-1"].clone();
+        let found =
+            stack.block_on(ec2.describe_images().image_ids(&ami).send()).unwrap().images.unwrap().swap_remove(0);
+        assert_eq!(found.description(), Some(format!("of {version}").as_str()));
+        let tag = found.tags().iter().find(|tag| tag.key() == Some("release"));
+        assert_eq!(tag.and_then(Tag::value), Some(version));
+        // The second build has not changed the first one's parameter.
+        let parameter =
+            stack.block_on(ssm.get("eu-west-1", &format!("/images/placeholders/{version}"))).unwrap().unwrap();
+        assert_eq!(parameter.value, ami);
+        let refused = stack.goldsmith_by_endpoint(&["delete", built.image(), "--yes"]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+        assert!(said.contains(&format!("the parameter /images/placeholders/{version}")), "{said}");
+    }
+    let rollback = stack.goldsmith_by_endpoint(&["rollback", "placeholders", "--yes"]);
+    let said = String::from_utf8_lossy(&rollback.stderr).into_owned();
+    assert!(said.contains("writes no parameters"), "{said}");
 }

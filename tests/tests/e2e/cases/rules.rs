@@ -1,17 +1,19 @@
 //! Builds under rules of EC2's that the defaults of the local AWS do not show.
 
+use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::types::{InstanceStateName, InstanceType, ResourceType, Tag, TagSpecification};
+use aws_sdk_kms::Client as Kms;
 use goldsmith_store::ImageStatus;
 use serde_json::json;
 
 use super::Case;
 use crate::STACK;
 use crate::definitions::{Pipeline, folder};
-use crate::stack::{SHOWN, Stack};
+use crate::stack::Stack;
 
 /// The account of the local AWS.
-const OWN: &str = "000000000000";
-/// Id of a key.
+pub(super) const OWN: &str = "000000000000";
+/// Id of a key of another account.
 const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
 pub(super) const CASES: &[(&str, Case)] = &[
@@ -22,9 +24,20 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// Hands keys over; from then on their accounts have no others.
-fn hand_over(stack: &Stack, region: &str, account: &str, keys: &serde_json::Value) {
-    let resources = json!({"region": region, "account": account, "kmsKeys": keys});
-    ureq::post(stack.admin("resources")).header(SHOWN, stack.secret()).send(resources.to_string()).unwrap();
+pub(super) fn hand_over(stack: &Stack, region: &str, account: &str, keys: &serde_json::Value) {
+    stack.hand(&json!({"region": region, "account": account, "kmsKeys": keys}));
+}
+
+/// KMS in a Region.
+pub(super) fn kms(stack: &Stack, region: &str) -> Kms {
+    Kms::from_conf(aws_sdk_kms::config::Builder::from(stack.sdk()).region(Region::new(region.to_owned())).build())
+}
+
+/// Makes a key in KMS, and hands it over to EC2; its id.
+pub(super) fn make_key(stack: &Stack, region: &str) -> String {
+    let id = stack.block_on(kms(stack, region).create_key().send()).unwrap().key_metadata.unwrap().key_id;
+    hand_over(stack, region, OWN, &json!([{"id": id}]));
+    id
 }
 
 /// A pipeline whose root volume is encrypted with one key, and its copy in us-east-1 with another.
@@ -38,9 +51,11 @@ fn encrypted(name: &str, key: &str, copy: &str) -> tempfile::TempDir {
 }
 
 fn own_keys(stack: &Stack) {
-    hand_over(stack, "eu-west-1", OWN, &json!([{"alias": "alias/images", "id": KEY}]));
-    hand_over(stack, "us-east-1", OWN, &json!([{"id": KEY}]));
-    let built = stack.build(encrypted("own-keys", "alias/images", KEY).path());
+    let home = make_key(stack, "eu-west-1");
+    hand_over(stack, "eu-west-1", OWN, &json!([{"alias": "alias/images", "id": home}]));
+    let alias = kms(stack, "eu-west-1").create_alias().alias_name("alias/images").target_key_id(&home);
+    stack.block_on(alias.send()).unwrap();
+    let built = stack.build(encrypted("own-keys", "alias/images", &make_key(stack, "us-east-1")).path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
     assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
 }
@@ -49,7 +64,7 @@ fn foreign_key(stack: &Stack) {
     // Its policy lets this account use it: what lacks is the stack's own right.
     hand_over(stack, "eu-west-1", "111122223333", &json!([{"id": KEY, "grants": [OWN]}]));
     let key = format!("arn:aws:kms:eu-west-1:111122223333:key/{KEY}");
-    let built = stack.build(encrypted("foreign-key", &key, "alias/aws/ebs-unused").path());
+    let built = stack.build(encrypted("foreign-key", &key, &make_key(stack, "us-east-1")).path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
     let failure = stack.image(built.image()).failure.unwrap();
     let said = format!(

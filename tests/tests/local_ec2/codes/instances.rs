@@ -13,6 +13,7 @@ use crate::local::{Local, REGION};
 pub(super) async fn meet(met: &mut Met, local: &Local) {
     let aws = local.aws("100000000021");
     launches(met, &aws, local.source()).await;
+    not_to_be_had(met, &aws, local).await;
     no_subnet(met, local).await;
     full_subnet(met, local).await;
     let made = aws.launching(local.source()).client_token("one").send().await.unwrap();
@@ -60,6 +61,23 @@ async fn launches(met: &mut Met, aws: &Aws, source: &str) {
     met.refused("InvalidBlockDeviceMapping", launch.clone().block_device_mappings(small).send().await);
     let unencrypted = mapped(EbsBlockDevice::builder().kms_key_id("key").build());
     met.refused("InvalidParameterDependency", launch.block_device_mappings(unencrypted).send().await);
+}
+
+/// A type that a zone does not have, and an image that has to be subscribed to.
+async fn not_to_be_had(met: &mut Met, aws: &Aws, local: &Local) {
+    let subnets = aws.ec2.describe_subnets().send().await.unwrap();
+    let (subnet, zone) = (subnets.subnets()[0].subnet_id().unwrap(), subnets.subnets()[0].availability_zone().unwrap());
+    let change = json!({"notOffered": {"t3.small": [zone]}, "productCodes": {local.source(): "4t9example"}});
+    let launch = aws.launching(local.source());
+    let changed = local.set(&change, json!({"notOffered": {}, "productCodes": {}}));
+    met.refused("OptInRequired", launch.clone().send().await);
+    drop(changed);
+    let changed = local.set(&json!({"notOffered": {"t3.small": [zone]}}), json!({"notOffered": {}}));
+    met.refused("Unsupported", launch.clone().subnet_id(subnet).send().await);
+    let elsewhere = launch.clone().dry_run(true);
+    met.refused("DryRunOperation", elsewhere.send().await);
+    drop(changed);
+    met.refused("DryRunOperation", launch.subnet_id(subnet).dry_run(true).send().await);
 }
 
 /// An account whose subnets are none that launches fall back on.

@@ -109,12 +109,17 @@ const AMI: &[Key] = &[
         "Name of the AMI, with `{{ imagebuilder:buildDate }}` or `{{ imagebuilder:buildVersion }}` in it, because \
          names are unique.",
     ),
-    Key::optional("description", Form::Text, "the recipe's", "Its description, at most 255 characters."),
+    Key::optional(
+        "description",
+        Form::Text,
+        "the recipe's",
+        "Its description, at most 255 characters, with the same placeholders as the name.",
+    ),
     Key::optional(
         "amiTags",
         Form::Pairs,
         "",
-        "Its tags, in addition to the recipe's. Together with Goldsmith's own, at most 50 are allowed.",
+        "Its tags, in addition to the recipe's. Their values may have the same placeholders as the name. Together with Goldsmith's own, at most 50 are allowed.",
     ),
     Key::optional(
         "launchPermission",
@@ -169,7 +174,9 @@ const PARAMETER: &[Key] = &[
     Key::required(
         "parameterName",
         Form::Text,
-        "Name of the parameter, such as `/images/web-server`, below the stack's `ImageParameterPath`.",
+        "Name of the parameter, such as `/images/web-server`, below the stack's `ImageParameterPath`. With \
+         `{{ imagebuilder:buildDate }}` or `{{ imagebuilder:buildVersion }}` in it, each image has its own parameter, which \
+         no later build and no rollback changes.",
     ),
     Key::optional(
         "dataType",

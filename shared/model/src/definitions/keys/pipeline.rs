@@ -27,6 +27,20 @@ pub(super) const PIPELINE: &[Key] = &[
         "Changes that start it: a new release of the source image, a new image of the pipeline that is its source.",
     ),
     Key::optional(
+        "autoDisablePolicy",
+        Form::Map(AUTO_DISABLE),
+        "failures never disable it",
+        "After how many failures in a row the pipeline no longer starts by itself, until `goldsmith enable`. Image \
+         Builder has it in `schedule`, which is accepted too.",
+    ),
+    Key::optional(
+        "freeze",
+        Form::Maps(FREEZE),
+        "",
+        "Days on which the pipeline does not start by itself, at most 50 windows. What would have started it then starts \
+         it once afterwards. A build by hand starts with a warning.",
+    ),
+    Key::optional(
         "allowOverrides",
         Form::Flag,
         "`false`",
@@ -85,6 +99,24 @@ const SCHEDULE: &[Key] = &[
         "Whether a scheduled start builds if no component and no source image has changed. In Image Builder, the \
          default is the other value.",
     ),
+    Key::optional(
+        "autoDisablePolicy",
+        Form::Map(AUTO_DISABLE),
+        "failures never disable it",
+        "The same as `autoDisablePolicy` of the pipeline.",
+    ),
+];
+
+const AUTO_DISABLE: &[Key] = &[Key::required(
+    "failureCount",
+    Form::Number,
+    "The number of automatic builds in a row that must fail, from 1 to 10.",
+)];
+
+const FREEZE: &[Key] = &[
+    Key::required("from", Form::Text, "The first day, such as `2026-12-20`."),
+    Key::required("until", Form::Text, "The day after the last one: the pipeline starts again when this day begins."),
+    Key::optional("timezone", Form::Text, "`UTC`", "Time zone in which the days begin, such as `Europe/Berlin`."),
 ];
 
 const TESTS: &[Key] = &[

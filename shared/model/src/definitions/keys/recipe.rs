@@ -54,7 +54,12 @@ pub(super) const RECIPE: &[Key] = &[
         "the devices of the source image",
         "Volumes that are added to the source image's volumes, or changed.",
     ),
-    Key::optional("tags", Form::Pairs, "", "Tags of every AMI that is built, and of its snapshots."),
+    Key::optional(
+        "tags",
+        Form::Pairs,
+        "",
+        "Tags of every AMI that is built, and of its snapshots. Their values may have the placeholders of `name` in a distribution.",
+    ),
 ];
 
 const FILTER: &[Key] = &[

@@ -35,6 +35,28 @@ fn what_starts_a_pipeline_is_stored() {
 }
 
 #[test]
+fn what_keeps_a_pipeline_from_starting_is_stored() {
+    let stored = |rest: &str| {
+        let found = read(&all(&pipeline(rest)).each_ref().map(String::as_str)).unwrap();
+        serde_json::to_value(&found.pipelines[0]).unwrap()
+    };
+    let policy = json!({"failureCount": 3});
+    for text in [
+        "autoDisablePolicy: {failureCount: 3}\n",
+        // As Image Builder has it.
+        "schedule: {scheduleExpression: rate(1 day), autoDisablePolicy: {failureCount: 3}}\n",
+    ] {
+        assert_eq!(stored(text)["autoDisablePolicy"], policy, "{text}");
+    }
+    let freeze = "freeze: [{from: 2026-12-20, until: 2027-01-04, timezone: Europe/Berlin}, {from: 2026-01-01, until: 2026-01-02}]\n";
+    let expected = json!([{"from": "2026-12-20", "until": "2027-01-04", "timezone": "Europe/Berlin"},
+                          {"from": "2026-01-01", "until": "2026-01-02"}]);
+    assert_eq!(stored(freeze)["freeze"], expected);
+    let plain = stored("");
+    assert!(plain.get("freeze").is_none() && plain.get("autoDisablePolicy").is_none(), "{plain}");
+}
+
+#[test]
 fn an_impossible_schedule_is_rejected_at_its_line() {
     let one = |schedule: &str| refused(&all(&pipeline(schedule)).each_ref().map(String::as_str));
     let zone = "\
@@ -65,9 +87,26 @@ help: did you mean `Europe/Berlin`?";
             "web/all.yml:5:78: error: `ALWAYS` is not a value of `pipelineExecutionStartCondition`",
         ),
         (
-            "schedule: {scheduleExpression: rate(1 day), autoDisablePolicy: {failureCount: 3}}\n",
-            "web/all.yml:5:45: error: `autoDisablePolicy` is not supported yet",
+            "schedule: {scheduleExpression: rate(1 day), autoDisablePolicy: {failureCount: 11}}\n",
+            "web/all.yml:5:79: error: `failureCount` must be from 1 to 10, not 11",
         ),
+        (
+            "schedule: {scheduleExpression: rate(1 day), autoDisablePolicy: {failureCount: 3}}\nautoDisablePolicy: {failureCount: 3}\n",
+            "web/all.yml:6:21: error: `autoDisablePolicy` is in the pipeline and in its `schedule`: write it once",
+        ),
+        (
+            "freeze: [{from: 2026-12-20, until: 2026-12-20}]\n",
+            "web/all.yml:5:36: error: `until` must be after `from`, which is 2026-12-20: it is the day after the last one",
+        ),
+        (
+            "freeze: [{from: 2026-12-20T18:00, until: 2027-01-04}]\n",
+            "web/all.yml:5:17: error: `from` must be a day such as 2026-12-20, not `2026-12-20T18:00`",
+        ),
+        (
+            "freeze: [{from: 2026-12-20, until: 2027-01-04, timezone: UCT+1}]\n",
+            "web/all.yml:5:58: error: there is no time zone `UCT+1`",
+        ),
+        ("freeze: {from: 2026-12-20}\n", "web/all.yml:5:9: error: `freeze` must be a list, not a map"),
         (
             "schedule: {scheduleExpression: rate(1 day), zone: UTC}\n",
             "web/all.yml:5:45: error: unknown key `zone` in `schedule`",
@@ -140,6 +179,9 @@ web/all.yml:4:14: error: pipelines build on each other in a circle: `web` → `w
                ^^^^^^^^^^^^^^^
 help: `web` starts from the parameter `/images/web`, which `web` writes";
     assert_eq!(own, expected);
+    let of_build = by("'/images/web-{{ imagebuilder:buildVersion }}'");
+    let found = refused(&[&publishing("web", "ssm:/images/web-1.0.0-1", &of_build), COMPONENT, SMALL]);
+    assert!(found.contains("in a circle: `web` → `web`"), "{found}");
     let two = [
         publishing("web", "ssm:/images/app", &by("/images/web")),
         publishing("app", "ssm:/images/web", &by("/images/app")),
@@ -162,6 +204,7 @@ help: `web` starts from the parameter `/images/web`, which `web` writes";
         ("{owners: [amazon], name: \"golden-*\"}", named.to_owned()),
         ("{owners: [self], name: \"silver-*\"}", named.to_owned()),
         ("ssm:/images/base", by("/images/web")),
+        ("ssm:/images/web", by("'/images/web-{{ imagebuilder:buildVersion }}'")),
     ] {
         let read = read(&[&publishing("web", source, &to), COMPONENT, SMALL]);
         assert!(read.is_ok(), "{source}: {:?}", read.err());

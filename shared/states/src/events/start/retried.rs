@@ -22,21 +22,21 @@ async fn watching() -> Stack {
 }
 
 /// Publishes a release of the source, and returns its cause.
-async fn release(stack: &Stack, name: &str) -> Cause {
+pub(super) async fn release(stack: &Stack, name: &str) -> Cause {
     let image = stack.cloud.add_image(HOME, AMAZON, name);
     stack.point_source_to(&image).await;
     Cause::SourceUpdate { source: "ssm:/source".to_owned(), image_id: image }
 }
 
 /// Lets minutes pass, with a check of sources and a tick at the end.
-async fn pass(stack: &Stack, minutes: i64) {
+pub(super) async fn pass(stack: &Stack, minutes: i64) {
     stack.clock.advance(SignedDuration::from_mins(minutes));
     trigger::handle(&stack.context(), json!({"check": "sources"})).await.unwrap();
     reap::handle(&stack.context(), json!({})).await.unwrap();
 }
 
 /// Runs the builds that were started to their end. Either each of these builds fails in its component, or none does.
-async fn build(stack: &Stack, fails: bool) -> Vec<Value> {
+pub(super) async fn build(stack: &Stack, fails: bool) -> Vec<Value> {
     let mut ended = Vec::new();
     for run in stack.cloud.executions() {
         if run.status == goldsmith_cloud::ExecutionStatus::Running {
@@ -51,16 +51,16 @@ async fn build(stack: &Stack, fails: bool) -> Vec<Value> {
     ended
 }
 
-async fn images(stack: &Stack) -> Vec<ImageRecord> {
+pub(super) async fn images(stack: &Stack) -> Vec<ImageRecord> {
     stack.store().images("web").await.unwrap()
 }
 
-async fn kept(stack: &Stack, cause: &Cause) -> CauseRecord {
+pub(super) async fn kept(stack: &Stack, cause: &Cause) -> CauseRecord {
     stack.store().cause(&"web".parse().unwrap(), cause).await.unwrap().unwrap()
 }
 
 /// The last event of a build's end.
-fn told(stack: &Stack) -> Value {
+pub(super) fn told(stack: &Stack) -> Value {
     serde_json::from_str(&stack.cloud.events().last().unwrap().detail).unwrap()
 }
 

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
 use goldsmith_cloud::Parameter;
+use goldsmith_model::definitions::Stored;
 use goldsmith_model::{Cause, Name, SourceImage};
 use goldsmith_store::{Round, SourceCheck, Subscription, WatchedSource};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Checked, call};
+use super::{Call, Checked, call, joins};
 use crate::events::start::{Start, start};
 use crate::parts::newest::{newest_image_of, newest_of};
 use crate::{Context, Error, Result};
@@ -119,7 +120,7 @@ async fn look_at_sources(context: &Context, place: &mut Place) -> Result<Looked>
     let until = context.clock.now() + BUDGET;
     let at = place.at().map(str::to_owned);
     let watched = in_turn(context.store.sources().await?, place);
-    let mut checking = Checking { context, until, started: 0, failed: None };
+    let mut checking = Checking { context, until, started: 0, failed: None, pipelines: None };
     let (mut is_whole, mut progress) = (true, false);
     'all: for some in watched.chunks(PARAMETERS_AT_ONCE) {
         let parameters = checking.parameters(some).await;
@@ -165,6 +166,8 @@ struct Checking<'a> {
     started: u32,
     /// The first failure.
     failed: Option<Error>,
+    /// All pipelines, once a join has asked for them.
+    pipelines: Option<Stored>,
 }
 
 impl Checking<'_> {
@@ -191,6 +194,14 @@ impl Checking<'_> {
                 return true;
             }
         };
+        match self.is_unfinished(&watched.source, &image, &stale).await {
+            Ok(true) => return true, // a later check finds the source again
+            Ok(false) => {}
+            Err(error) => {
+                self.fail(error, &watched.source.to_string());
+                return true;
+            }
+        }
         let until = self.until;
         let mut starts = stream::iter(stale)
             .map(
@@ -208,6 +219,20 @@ impl Checking<'_> {
             }
         }
         is_whole
+    }
+
+    /// Returns whether the source waits for another image that the same cause makes ([`joins`]).
+    async fn is_unfinished(&mut self, source: &SourceImage, image: &str, stale: &[(Name, Cause)]) -> Result<bool> {
+        if stale.is_empty() || !joins::may_join(source) {
+            return Ok(false);
+        }
+        let pipelines = match self.pipelines.take() {
+            Some(known) => known,
+            None => self.context.store.stored_pipelines().await?,
+        };
+        let is_unfinished = joins::is_unfinished(self.context, &pipelines, source, image).await;
+        self.pipelines = Some(pipelines);
+        is_unfinished
     }
 
     /// Returns the values of those sources that are parameters. SSM rejects the whole call if the role may not read one

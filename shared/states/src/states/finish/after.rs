@@ -155,10 +155,17 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
         None => None,
     };
+    // Another automatic build of the pipeline cannot have ended since, because it would need the lease.
+    let failures = match image.failure {
+        Some(_) => context.store.failures(&image.pipeline).await?,
+        None => None,
+    };
+    let stopped = failures.filter(|failures| failures.build == image.build && failures.stopped_at.is_some());
     let pending = kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending);
     let detail = json!({
         "triedAgainAt": pending.and_then(|kept| kept.not_before.as_ref()),
         "givenUp": kept.as_ref().is_some_and(|kept| kept.given_up),
+        "pipelineDisabled": stopped.map(|stopped| json!({"at": stopped.stopped_at, "failures": stopped.count})),
         "image": image.image.to_string(),
         "build": image.build,
         "pipeline": image.pipeline,

@@ -31,8 +31,9 @@ pub struct Difference {
 /// Fails if a call to the table fails.
 pub(super) async fn since(context: &Context, newest: &ImageRecord, resolved: &Resolved) -> Result<Vec<Difference>> {
     let Some(record) = context.store.build(&newest.build).await? else { return Ok(Vec::new()) };
-    // The build's number and the time are in names only, and those of the last build make them equal.
-    let plan = freeze(resolved, &context.config.subnets, &newest.image, context.clock.now());
+    // The build's number and the time stand for placeholders only, and those of the last build make them equal.
+    let began = record.created_at.parse().unwrap_or_else(|_| context.clock.now());
+    let plan = freeze(resolved, &context.config.subnets, &newest.image, began);
     let mut found = between(&record.plan, &plan);
     let version = resolved.inputs.recipe.version;
     if version != newest.image.version {
@@ -95,7 +96,15 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
     for region in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
         match (before.get(region), after.get(region)) {
             (Some(one), Some(other)) => {
-                let names = ["description", "tags", "kmsKeyId", "launchPermission", "parameters"];
+                let names = [
+                    "description",
+                    "tags",
+                    "kmsKeyId",
+                    "launchPermission",
+                    "protection",
+                    "parameters",
+                    "launchTemplates",
+                ];
                 found.extend(fields(&format!("{region}: "), &json!(one), &json!(other), &names));
             }
             (one, _) => {

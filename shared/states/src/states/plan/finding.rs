@@ -75,8 +75,9 @@ impl Serialize for Finding {
     }
 }
 
-/// The most characters of a refusal. An event of the bus and the table hold more.
-const LONGEST: usize = 8_000;
+/// The most characters of a refusal. The cause of a failed execution, which quotes it, has at most 32,768 (Step Functions
+/// API reference, SendTaskFailure, `cause`).
+const LONGEST: usize = 16_000;
 
 /// Returns all refusals as one message; `None` if nothing is refused. A long message ends with the number of problems
 /// that it leaves out.

@@ -1,7 +1,7 @@
 //! Freezes what was resolved into the plan of one build, and renders its names. Pure.
 
 use goldsmith_cloud::Image;
-use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed};
+use goldsmith_model::{AmiName, Distribution, ImageRef, SsmParameter, placeholder};
 use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, VerifiedImage, stamp};
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,7 +31,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         working_directory: inputs.recipe.working_directory.clone(),
         launch: launch(resolved, subnets),
         regions: regions(inputs, image, now),
-        some_regions_suffice: inputs.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some),
+        some_regions_suffice: inputs.some_regions_suffice(),
         tests: types.test.clone(),
         timeout_minutes: inputs.pipeline.timeout_minutes,
         test_timeout_minutes: tests.timeout_minutes,
@@ -100,11 +100,12 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
         None => AmiName::default_for(image),
         Some(name) => name.render(image, now),
     };
+    let rendered = |text: &String| placeholder::render(text, image, now);
     PlannedRegion {
         region: to.region.clone(),
         name,
-        description: ami.description.clone().or_else(|| inputs.recipe.description.clone()).unwrap_or_default(),
-        tags,
+        description: ami.description.as_ref().or(inputs.recipe.description.as_ref()).map(rendered).unwrap_or_default(),
+        tags: tags.into_iter().map(|(key, value)| (key, rendered(&value))).collect(),
         kms_key_id: ami.kms_key_id.clone(),
         launch_permission: ami.launch_permission.clone(),
         share_snapshots: ami.share_snapshots,
@@ -112,7 +113,11 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
             .deprecate_after_days
             .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),
         protection: ami.deregistration_protection,
-        parameters: to.ssm_parameter_configurations.clone(),
+        parameters: to
+            .ssm_parameter_configurations
+            .iter()
+            .map(|one| SsmParameter { parameter_name: rendered(&one.parameter_name), ..one.clone() })
+            .collect(),
         launch_templates: to.launch_template_configurations.clone(),
     }
 }

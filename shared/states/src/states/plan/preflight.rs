@@ -3,6 +3,7 @@
 //! It only reads. If AWS denies a read, that becomes a warning, and never stops a build.
 
 mod devices;
+mod keys;
 mod network;
 mod regions;
 mod sharing;
@@ -31,10 +32,11 @@ pub(super) struct Examined {
 }
 
 impl Examined {
-    /// Returns what goes into the build; `None` if something is missing.
+    /// Returns what goes into the build; `None` if something is missing, or if no instance type fits.
     pub(super) fn resolved(self) -> Option<Resolved> {
         let digest = self.inputs.digest.clone()?;
-        Some(Resolved { source: self.source?, types: self.types?, digest, inputs: self.inputs })
+        let types = self.types.filter(|types| !types.build.is_empty())?;
+        Some(Resolved { source: self.source?, types, digest, inputs: self.inputs })
     }
 }
 
@@ -61,7 +63,7 @@ pub(super) async fn examine(
     let now = context.clock.now();
     let source = source_image(context, input, &inputs, findings).await?;
     let types = match &source {
-        Some(source) => runnable(context, &inputs, source, viewer, findings).await?,
+        Some(source) => Some(runnable(context, &inputs, source, viewer, findings).await?),
         None => None,
     };
     let image = next_image(context, &inputs).await?;

@@ -110,6 +110,9 @@ pub struct PreviewedRegion {
     pub name: String,
     /// Parameters that get the AMI's id.
     pub parameters: Vec<String>,
+    /// Launch templates that get a version with the AMI, by id or by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub launch_templates: Vec<String>,
     /// Accounts, organizations and groups that may launch the AMI.
     pub shared_with: Vec<String>,
 }
@@ -235,6 +238,7 @@ fn region(planned: &PlannedRegion) -> PreviewedRegion {
         region: planned.region.clone(),
         name: planned.name.clone(),
         parameters: planned.parameters.iter().map(|one| one.parameter_name.clone()).collect(),
+        launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
         shared_with: others.into_iter().flatten().cloned().collect(),
     }
 }
@@ -257,6 +261,19 @@ async fn skips(context: &Context, inputs: &Inputs, is_same: bool) -> Result<Vec<
     }
     if pipeline.status == Status::Disabled {
         skips.push("the pipeline is disabled: it does not start by itself".to_owned());
+    }
+    if pipeline.auto_disable_policy.is_some()
+        && let Some(failures) = context.store.failures(&pipeline.name).await?
+        && failures.stopped_at.is_some()
+    {
+        skips.push(format!(
+            "the pipeline does not start by itself, because {} builds in a row have failed: `goldsmith enable {}` lets it \
+             start again",
+            failures.count, pipeline.name
+        ));
+    }
+    if let Some(until) = pipeline.frozen_until(context.clock.now()) {
+        skips.push(format!("the pipeline is frozen until {until}: automatic starts wait until then"));
     }
     if is_same {
         skips.push("nothing has changed: a start by an update of the source is skipped".to_owned());

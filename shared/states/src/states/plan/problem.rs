@@ -1,7 +1,10 @@
 //! The problems of a planned build: what is wrong, where, what was expected, and how to fix it.
 
-use serde::Serialize;
-use strum::{EnumMessage as _, IntoEnumIterator as _};
+mod about;
+mod cost;
+
+pub use about::Severity;
+pub use cost::Cost;
 
 /// Something in a planned build that is wrong or that a person should know.
 ///
@@ -83,8 +86,7 @@ pub enum Problem {
         allowed: String,
     },
     /// The source image was bought, for example in AWS Marketplace. Images that are made from it keep the product code:
-    /// every account that launches them must subscribe to the product as well, and the build fails if this account has
-    /// not subscribed.
+    /// every account that launches them must subscribe to the product as well.
     #[error("the source image {id} has the product code {code}")]
     #[strum(message = "subscribe to the product in this account, and in each account that uses the image")]
     SourceProduct {
@@ -209,8 +211,7 @@ pub enum Problem {
         /// The subnet's VPC.
         subnet_vpc: String,
     },
-    /// The recipe maps a device that is the root device of other images, but not of this source. The instance would get
-    /// a second, empty volume, and its root volume would keep its size.
+    /// The recipe maps a device that is the root device of other images, but not of this source.
     #[error("the recipe maps {device}, but the root device of the source image {id} is {root}")]
     #[strum(message = "name the source's root device")]
     RootDevice {
@@ -234,8 +235,7 @@ pub enum Problem {
         /// The snapshot's size in GiB.
         least: u32,
     },
-    /// The AMI's name is taken in a Region to which the image goes. Names are unique in an account and Region, so EC2
-    /// rejects the image after the whole build.
+    /// The AMI's name is taken in a Region to which the image goes: names are unique in an account and Region.
     #[error("the AMI name `{name}` is taken in {region} by {id}")]
     #[strum(message = "deregister that AMI, or put the date into the name: `{{ imagebuilder:buildDate }}`")]
     AmiNameTaken {
@@ -259,9 +259,7 @@ pub enum Problem {
     },
     /// The image goes to a Region that is not enabled in the account.
     #[error("the image goes to {region}, which is not enabled in this account")]
-    #[strum(
-        message = "enable the Region, which takes minutes to hours, or remove it from the distribution configuration"
-    )]
+    #[strum(message = "enable the Region, which takes minutes to hours, or remove it from the distribution")]
     RegionDisabled {
         /// The Region.
         region: String,
@@ -289,10 +287,7 @@ pub enum Problem {
     },
     /// The parameter exists with another data type, which never changes (Systems Manager user guide, "Using native
     /// parameter support for Amazon Machine Image IDs").
-    #[error(
-        "the parameter `{name}` in {region} has the data type {is}, which cannot be changed, but the distribution \
-         configuration asks for {wanted}"
-    )]
+    #[error("the parameter `{name}` in {region} has the data type {is}, which cannot be changed to {wanted}")]
     #[strum(message = "set that `dataType` in the distribution configuration, or delete the parameter")]
     ParameterDataType {
         /// The parameter.
@@ -337,6 +332,13 @@ pub enum Problem {
         /// The Region.
         region: String,
     },
+    /// The image is to be public with its snapshots, but the account blocks public access to snapshots in that Region.
+    #[error("the snapshots are to be public in {region}, but the account blocks public access to snapshots there")]
+    #[strum(message = "remove `shareSnapshots`, or allow it with `aws ec2 disable-snapshot-block-public-access`")]
+    PublicSnapshotsBlocked {
+        /// The Region.
+        region: String,
+    },
     /// The image is to be public, but EC2 does not allow that for an image with encrypted snapshots or with a product
     /// code (EC2 user guide, "Make your AMI publicly available for use in Amazon EC2").
     #[error("the image is to be public in {region}, but it {obstacle}, so EC2 does not allow that")]
@@ -350,15 +352,44 @@ pub enum Problem {
     /// The image is to be shared, but its snapshots would be encrypted with the key that AWS manages for the account. No
     /// other account can use that key (EBS user guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
     #[error("the image is to be shared in {region}, but it would be encrypted there with {key}, which AWS manages")]
-    #[strum(
-        message = "name a key of your own (for the home Region in the recipe's blockDeviceMappings, for another Region as \
-                   its `kmsKeyId`), or make it the default key for EBS"
-    )]
+    #[strum(message = "name a key of your own, or make it the default key for EBS in that Region")]
     SharedWithAwsKey {
         /// The Region.
         region: String,
         /// The key.
         key: String,
+    },
+    /// A KMS key that the definitions name does not exist in its Region: each Region has keys of its own.
+    #[error("there is no KMS key {key} in {region}")]
+    #[strum(message = "name a key of that Region")]
+    KeyMissing {
+        /// The key as it is named.
+        key: String,
+        /// The Region.
+        region: String,
+    },
+    /// A KMS key cannot encrypt: it is disabled, waits for its deletion or its material, or is not a symmetric key.
+    #[error("the KMS key {key} in {region} cannot encrypt the image: {reason}")]
+    #[strum(message = "enable the key, or name another one")]
+    KeyUnusable {
+        /// The key as it is named.
+        key: String,
+        /// The Region.
+        region: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The image is to be shared with accounts that neither the policy of its KMS key nor a grant names. They would see the
+    /// AMI but could not launch it (EBS user guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
+    #[error("neither the policy of the KMS key {key} in {region} nor a grant names {accounts}")]
+    #[strum(message = "allow those accounts to use the key in its policy")]
+    KeyClosed {
+        /// The key as it is named.
+        key: String,
+        /// The Region.
+        region: String,
+        /// The accounts.
+        accounts: String,
     },
     /// A verification has nothing to run: no component of the recipe has the phase `test`, or the pipeline switches its
     /// tests off, and the pipeline does not have `audit: fail` either.
@@ -380,57 +411,14 @@ pub enum Problem {
         /// The pipeline.
         pipeline: String,
     },
-    /// Something could not be checked, because AWS rejected the call. The build starts anyway.
+    /// Something could not be checked, because AWS rejected the call, or because a Region did not answer without which
+    /// the image is good enough (`mustSucceed: some`). The build starts anyway.
     #[error("this could not be checked: {error}")]
     #[strum(message = "allow the call, or check it by hand")]
     Unchecked {
         /// AWS's error.
         error: String,
     },
-}
-
-/// Whether a problem stops the build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// Plan refuses the build.
-    Refusal,
-    /// The build starts, but a person should know.
-    Warning,
-}
-
-impl Problem {
-    /// Returns the name of the problem, such as `ami-name-taken`. Programs may rely on it.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.into()
-    }
-
-    /// Returns whether the problem stops the build.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
-        match self {
-            Self::SourceParameterPath { .. } | Self::SourceProduct { .. } | Self::Unchecked { .. } => Severity::Warning,
-            _ => Severity::Refusal,
-        }
-    }
-
-    /// Returns how to fix it.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        self.get_message().unwrap_or_default()
-    }
-
-    /// Returns what the problem means, in sentences.
-    #[must_use]
-    pub fn explanation(&self) -> String {
-        self.get_documentation().unwrap_or_default().lines().collect::<Vec<_>>().join(" ")
-    }
-
-    /// Returns every problem that there is, with empty data.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::iter()
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use goldsmith_cloud::{CloudError, Image, ImageState, Kind};
 use goldsmith_document::Document;
 use goldsmith_model::{
     Component, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, SourceImage, StartFrom,
+    InfrastructureConfiguration, MustSucceed, SourceImage, StartFrom,
 };
 use goldsmith_store::PlannedDocument;
 use serde_json::json;
@@ -66,6 +66,11 @@ impl Inputs {
 
     pub(super) fn pipeline_place(&self, field: impl Into<String>) -> Place {
         pipeline_place(&self.pipeline).field(field)
+    }
+
+    /// Returns whether the image is published even if some of its Regions do not get it.
+    pub(super) fn some_regions_suffice(&self) -> bool {
+        self.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some)
     }
 
     /// Returns the place of a field of a Region. If the home Region is not listed, its settings follow from the recipe.
@@ -279,6 +284,7 @@ async fn source(
         SourceImage::Parameter(name) => match context.cloud.parameters.get(region, name).await {
             Err(error) if error.kind == Kind::Denied => {
                 findings.push(place.has(unreadable(context, wanted, viewer, &error)));
+                refuse_unreadable_path(context, wanted, name, viewer, place, findings);
                 return Ok(None);
             }
             answer => {
@@ -350,8 +356,12 @@ pub(super) async fn source_image(
         return Ok(None);
     };
     if image.state != ImageState::Available {
-        findings.push(place.has(Problem::SourceUnavailable { source_image, id: image.id }));
-        return Ok(None);
+        findings.push(place.has(Problem::SourceUnavailable { source_image, id: image.id.clone() }));
+        // EC2 still describes a disabled AMI in full, so that the other problems can be found. Of a deregistered one, it
+        // knows no devices.
+        if image.block_devices.is_empty() {
+            return Ok(None);
+        }
     }
     findings.extend(foreign(context, inputs, &image).map(|problem| place.has(problem)));
     Ok(Some(image))

@@ -197,3 +197,20 @@ async fn throttling_is_tried_again_by_the_definition() {
     stack.cloud.fail_at(1, Fault::Refuse(Kind::Throttled));
     assert_eq!(stack.run(&Task::new(State::Plan)).await.unwrap()["outcome"], "build");
 }
+
+#[tokio::test]
+async fn placeholders_are_replaced_in_everything_that_an_image_is_known_by() {
+    let stack = Stack::new().await;
+    let mut distribution = stack.store().distribution(&"two".parse().unwrap()).await.unwrap().unwrap();
+    let home = &mut distribution.distributions[0];
+    home.ami_distribution_configuration.description = Some("of {{ imagebuilder:buildDate }}".to_owned());
+    let tags = [("built", "{{ imagebuilder:buildVersion }}"), ("braces", "{{ of an earlier release }}")];
+    home.ami_distribution_configuration.ami_tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    home.ssm_parameter_configurations[0].parameter_name = "/images/web/{{ imagebuilder:buildVersion }}".to_owned();
+    stack.store().apply(&Definitions { distributions: vec![distribution], ..Definitions::default() }).await.unwrap();
+    stack.run(&Task::new(State::Plan)).await.unwrap();
+    let planned = stack.record().await.plan.regions.swap_remove(0);
+    assert_eq!(planned.description, "of 2026-11-24T03-00-00.000Z");
+    assert_eq!((planned.tags["built"].as_str(), planned.tags["braces"].as_str()), ("1.0.0-1", tags[1].1));
+    assert_eq!(planned.parameters[0].parameter_name, "/images/web/1.0.0-1");
+}

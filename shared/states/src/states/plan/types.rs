@@ -15,7 +15,7 @@ use crate::{Context, Result};
 /// The types of a build's instances.
 #[derive(Debug, Clone)]
 pub(super) struct Types {
-    /// The types of the build instance, tried in order.
+    /// The types of the build instance, tried in order; empty if none of the named types runs the source.
     pub(super) build: Vec<String>,
     /// The types on which the image is tested. It is tested on each of them; empty if there is nothing to test.
     pub(super) test: Vec<String>,
@@ -23,15 +23,15 @@ pub(super) struct Types {
     pub(super) audit_only: bool,
 }
 
-/// Returns the infrastructure's types that run the source, and the test's types; `None` if none does. One of the
-/// infrastructure's types is enough, but all test types must run the source.
+/// Returns the infrastructure's types that run the source, and the test's types. One of the infrastructure's types is
+/// enough, but all test types must run the source.
 pub(super) async fn runnable(
     context: &Context,
     inputs: &Inputs,
     source: &Image,
     viewer: Viewer,
     findings: &mut Vec<Finding>,
-) -> Result<Option<Types>> {
+) -> Result<Types> {
     let (infrastructure, tests) = (&inputs.infrastructure, &inputs.pipeline.image_tests_configuration);
     let is_tested = inputs.has_tests && tests.image_tests_enabled;
     let test = if is_tested { tests.instance_types.as_slice() } else { &[] };
@@ -76,7 +76,7 @@ pub(super) async fn runnable(
         [] if is_tested || audit_only => build.iter().take(1).cloned().collect(),
         some => some.to_vec(),
     };
-    Ok((!build.is_empty()).then_some(Types { build, test, audit_only }))
+    Ok(Types { build, test, audit_only })
 }
 
 /// Returns why a type does not run the image, or `None` if it does.

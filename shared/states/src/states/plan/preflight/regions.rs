@@ -8,10 +8,10 @@ use goldsmith_cloud::TAG_STATUS;
 use goldsmith_store::PlannedRegion;
 
 use super::sharing::Encryption;
-use super::{Look, answer, sharing, templates};
+use super::{Look, answer, keys, sharing, templates};
 use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
-use crate::{Result, TAG_BUILD, TAG_HOME, TAG_IMAGE, TAG_STACK};
+use crate::{Error, Result, TAG_BUILD, TAG_HOME, TAG_IMAGE, TAG_STACK};
 
 /// Tags that every image gets from Goldsmith. A tag `Name` of the user replaces ours.
 const OWN_TAGS: [&str; 6] = [TAG_STACK, TAG_HOME, TAG_BUILD, TAG_IMAGE, TAG_STATUS, "Name"];
@@ -27,7 +27,7 @@ pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Resul
     for found in try_join_all(there.map(|planned| region(look, planned, home.as_ref()))).await? {
         findings.extend(found);
     }
-    Ok(())
+    keys::of_volumes(look, findings).await
 }
 
 /// Returns the planned Regions that are enabled. If that cannot be read, all count as enabled.
@@ -52,22 +52,43 @@ async fn enabled<'l>(look: &Look<'l>, findings: &mut Vec<Finding>) -> Result<BTr
     Ok(enabled)
 }
 
-/// Returns what is wrong in one Region.
+/// Returns what is wrong in one Region. If the image is good enough without the Region, and the Region does not answer,
+/// that is a warning: it may well answer by the time of the copy.
+///
+/// # Errors
+/// Fails if a call to any other Region may succeed later.
 async fn region(look: &Look<'_>, planned: &PlannedRegion, home: Option<&Encryption>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    let is_dispensable = look.inputs.some_regions_suffice() && planned.region != look.inputs.home_region;
+    match examine(look, planned, home, &mut findings).await {
+        Err(Error::Cloud(error)) if is_dispensable && error.is_transient() => {
+            let place = look.inputs.region_place(&planned.region, "region");
+            findings.push(place.has(Problem::Unchecked { error: error.to_string() }));
+        }
+        other => other?,
+    }
+    Ok(findings)
+}
+
+async fn examine(
+    look: &Look<'_>,
+    planned: &PlannedRegion,
+    home: Option<&Encryption>,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
     let place = |field: &str| look.inputs.region_place(&planned.region, field);
     let name_place = || place("amiDistributionConfiguration.name");
     let taken = look.context.cloud.images.named(&planned.region, &planned.name).await;
-    if let Some(taken) = answer(taken, name_place, &mut findings)?.flatten() {
+    if let Some(taken) = answer(taken, name_place, findings)?.flatten() {
         let (name, region) = (planned.name.clone(), planned.region.clone());
         findings.push(name_place().has(Problem::AmiNameTaken { name, region, id: taken.id }));
     }
     let tags = too_many_tags(look, planned);
     findings.extend(tags.map(|problem| place("amiDistributionConfiguration.amiTags").has(problem)));
-    parameters(look, planned, place, &mut findings).await?;
-    templates::check(look, planned, &mut findings).await?;
-    sharing::check(look, planned, home, &mut findings).await?;
-    Ok(findings)
+    parameters(look, planned, place, findings).await?;
+    templates::check(look, planned, findings).await?;
+    sharing::check(look, planned, home, findings).await?;
+    keys::of_copy(look, planned, findings).await
 }
 
 fn too_many_tags(look: &Look<'_>, planned: &PlannedRegion) -> Option<Problem> {

@@ -4,7 +4,7 @@ use goldsmith_cloud::{BlockDevice, DefaultEncryption, Image};
 use goldsmith_model::{BlockDeviceMapping, LaunchPermission};
 use goldsmith_store::PlannedRegion;
 
-use super::{Look, answer};
+use super::{Look, answer, keys};
 use crate::Result;
 use crate::states::plan::finding::Finding;
 use crate::states::plan::problem::Problem;
@@ -75,6 +75,12 @@ pub(super) async fn check(
             findings.push(place().has(Problem::PublicAccessBlocked { region: region.clone() }));
         }
     }
+    if is_public && planned.share_snapshots {
+        let blocked = account.public_snapshots_are_blocked(region).await;
+        if answer(blocked, place, findings)? == Some(true) {
+            findings.push(place().has(Problem::PublicSnapshotsBlocked { region: region.clone() }));
+        }
+    }
     if is_public && look.source.is_some_and(|source| !source.product_codes.is_empty()) {
         let obstacle = "has a product code".to_owned();
         findings.push(place().has(Problem::NeverPublic { region: region.clone(), obstacle }));
@@ -93,13 +99,19 @@ pub(super) async fn check(
         let obstacle = "would have encrypted snapshots".to_owned();
         findings.push(place().has(Problem::NeverPublic { region: region.clone(), obstacle }));
     }
-    if let Some(default) = by_default.filter(|default| default.is_managed_by_aws() && names_others(permission)) {
-        findings.push(place().has(Problem::SharedWithAwsKey { region: region.clone(), key: default.key }));
+    match by_default {
+        Some(default) if default.is_managed_by_aws() && names_others(permission) => {
+            findings.push(place().has(Problem::SharedWithAwsKey { region: region.clone(), key: default.key }));
+            Ok(())
+        }
+        Some(default) if !default.is_managed_by_aws() => {
+            keys::check(look, planned, &default.key, place(), findings).await
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns whether accounts, organizations or units are named.
-fn names_others(permission: &LaunchPermission) -> bool {
+pub(super) fn names_others(permission: &LaunchPermission) -> bool {
     !LaunchPermission { user_groups: Vec::new(), ..permission.clone() }.is_empty()
 }

@@ -1,134 +1,21 @@
 //! Tests of each problem alone, of all of them at once, and of none.
 
+mod faults;
+mod scene;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME};
-use goldsmith_cloud::{DefaultEncryption, Kind, Parameter};
-use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
-use goldsmith_model::{
-    BlockDeviceMapping, Distribution, DistributionConfiguration, Ebs, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, LaunchPermission, PublishedTemplate,
-};
+use goldsmith_cloud::{DefaultEncryption, KeyUsers, Kind};
+use goldsmith_model::definitions::{Draft, SourceFile};
+use goldsmith_model::{Ebs, LaunchPermission};
 use goldsmith_store::{MemoryTable, Store};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::super::finding::Finding;
-use super::super::resolve::{Viewer, resolve};
-use super::examine;
-use crate::testing::{AWAY, Stack, Task};
-use crate::{Context, State};
-
-/// A stack, its definitions, and the input of a start.
-struct Scene {
-    stack: Stack,
-    recipe: ImageRecipe,
-    infrastructure: InfrastructureConfiguration,
-    distribution: DistributionConfiguration,
-    pipeline: ImagePipeline,
-    input: Value,
-    viewer: Viewer,
-    source: String,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let (stack, name) = (Stack::new().await, "web".parse().unwrap());
-        let store = stack.store();
-        let mut recipe = store.best_recipe(&name, "x.x.x".parse().unwrap()).await.unwrap().unwrap();
-        recipe.version = "1.0.1".parse().unwrap();
-        recipe.parent_image = "ssm:/images/base".parse().unwrap();
-        let infrastructure = store.infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();
-        let distribution = store.distribution(&"two".parse().unwrap()).await.unwrap().unwrap();
-        let pipeline = store.pipeline(&name).await.unwrap().unwrap();
-        let (input, viewer, source) = (json!({"pipeline": "web"}), Viewer::Stack, stack.source().await);
-        let scene = Self { stack, recipe, infrastructure, distribution, pipeline, input, viewer, source };
-        scene.put("/images/base", &scene.source, "aws:ec2:image");
-        scene
-    }
-
-    fn put(&self, name: &str, value: &str, data_type: &str) {
-        let parameter = Parameter { value: value.to_owned(), data_type: data_type.to_owned() };
-        self.stack.cloud.cloud().parameters.put(HOME, name, &parameter).now_or_never().unwrap().unwrap();
-    }
-
-    fn map(&mut self, device: &str, ebs: Ebs) {
-        self.recipe.block_device_mappings.push(BlockDeviceMapping { device_name: device.to_owned(), ebs });
-    }
-
-    /// Lets the start only test the source image.
-    fn verify(&mut self) {
-        self.input["from"] = json!({"at": "test", "image": self.source});
-    }
-
-    /// Adds a Region with this launch permission.
-    fn go_to(&mut self, region: &str, permission: LaunchPermission) {
-        let mut to = Distribution { region: region.to_owned(), ..Distribution::default() };
-        to.ami_distribution_configuration.launch_permission = permission;
-        self.distribution.distributions.push(to);
-    }
-
-    /// Adds a launch template to the second Region.
-    fn publish_to(&mut self, template: &str) {
-        let template = PublishedTemplate { template: template.to_owned(), set_default_version: true };
-        self.distribution.distributions[1].launch_template_configurations.push(template);
-    }
-
-    async fn apply(&self) {
-        let definitions = Definitions {
-            recipes: vec![self.recipe.clone()],
-            infrastructures: vec![self.infrastructure.clone()],
-            distributions: vec![self.distribution.clone()],
-            pipelines: vec![self.pipeline.clone()],
-            ..Definitions::default()
-        };
-        self.stack.store().apply(&definitions).await.unwrap();
-    }
-
-    /// Everything that pre-flight finds.
-    async fn findings(&self) -> Vec<Finding> {
-        self.findings_with(&self.stack.context()).await
-    }
-
-    async fn findings_with(&self, context: &Context) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let input = ExecutionInput::parse(&self.input).unwrap();
-        let pipeline = context.store.pipeline(&input.pipeline).await.unwrap().unwrap();
-        let inputs = resolve(context, &input, &pipeline, self.viewer, &mut findings).await.unwrap();
-        if let Some(inputs) = inputs {
-            examine(context, &input, inputs, self.viewer, &mut findings).await.unwrap();
-        }
-        findings
-    }
-
-    /// Returns the message with which the Plan state refuses the build, or `None`.
-    async fn refusal(&self) -> Option<String> {
-        let task = Task { input: Some(self.input.clone()), ..Task::new(State::Plan) };
-        let cause = self.stack.run(&task).await.err()?.cause;
-        let told: Value = serde_json::from_str(&cause).unwrap();
-        let cause: Value = serde_json::from_str(told["errorMessage"].as_str().unwrap()).unwrap();
-        Some(cause["message"].as_str().unwrap().to_owned())
-    }
-}
-
-fn names(findings: &[Finding]) -> Vec<&'static str> {
-    let mut names: Vec<&str> = findings.iter().map(|finding| finding.problem.name()).collect();
-    names.sort_unstable();
-    names
-}
-
-fn accounts() -> LaunchPermission {
-    LaunchPermission { user_ids: vec!["444455556666".to_owned()], ..LaunchPermission::default() }
-}
-
-fn everyone() -> LaunchPermission {
-    LaunchPermission { user_groups: vec!["all".to_owned()], ..LaunchPermission::default() }
-}
-
-fn encrypted() -> Ebs {
-    Ebs { encrypted: Some(true), ..Ebs::default() }
-}
+use self::scene::{Scene, accounts, encrypted, everyone, names, with_key};
+use crate::states::plan::resolve::Viewer;
+use crate::testing::AWAY;
 
 /// A change that makes one problem.
 type SetUp = fn(&mut Scene);
@@ -143,6 +30,9 @@ const TOGETHER: &[(&str, SetUp)] = &[
         let home = &mut scene.distribution.distributions[0].ami_distribution_configuration;
         home.kms_key_id = Some("alias/images".to_owned());
     }),
+    ("source-unavailable", |scene| {
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.state = goldsmith_cloud::ImageState::Failed);
+    }),
     ("source-owner", |scene| {
         scene.stack.cloud.edit_image(HOME, &scene.source, |image| {
             image.owner = "999988887777".to_owned();
@@ -155,9 +45,12 @@ const TOGETHER: &[(&str, SetUp)] = &[
     ("test-type-architecture", |scene| {
         scene.pipeline.image_tests_configuration.instance_types = vec!["t4g.small".to_owned()];
     }),
+    ("type-architecture", |scene| scene.infrastructure.instance_types = vec!["t4g.small".to_owned()]),
     ("agent-missing", |scene| scene.stack.lose_agent("x86_64")),
     ("type-not-offered", |scene| {
         scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
+        // No type of the build runs the source if the problem above is there too. A test's type is checked anyway.
+        scene.pipeline.image_tests_configuration.instance_types.push("t3.small".to_owned());
         scene.stack.cloud.set_up(|account| {
             account.not_offered.extend(["t3.small", "t3a.small"].map(|name| (name.to_owned(), 'a')));
         });
@@ -196,7 +89,7 @@ const TOGETHER: &[(&str, SetUp)] = &[
             account.disabled_regions.insert("ap-east-1".to_owned());
         });
     }),
-    ("region-unknown", |scene| scene.go_to("eu-nowhere-1", LaunchPermission::default())),
+    ("region-unknown", |scene| _ = scene.go_to("eu-nowhere-1", LaunchPermission::default())),
     ("parameter-path", |scene| {
         let golden = json!({"parameterName": "/golden/web"});
         let home = &mut scene.distribution.distributions[0];
@@ -214,7 +107,31 @@ const TOGETHER: &[(&str, SetUp)] = &[
             account.without_public_images.insert("us-west-2".to_owned());
         });
     }),
+    ("public-snapshots-blocked", |scene| {
+        scene.go_to("eu-west-2", everyone()).share_snapshots = true;
+        scene.stack.cloud.set_up(|account| {
+            account.without_public_snapshots.insert("eu-west-2".to_owned());
+        });
+    }),
     ("shared-with-aws-key", |scene| scene.map("/dev/sdf", encrypted())),
+    ("key-missing", |scene| {
+        scene.go_to("eu-west-3", LaunchPermission::default()).kms_key_id = Some("alias/gone".to_owned());
+        scene.stack.cloud.set_up(|account| {
+            account.missing.insert("alias/gone".to_owned());
+        });
+    }),
+    ("key-unusable", |scene| {
+        scene.go_to("eu-north-1", LaunchPermission::default()).kms_key_id = Some("alias/off".to_owned());
+        scene.stack.cloud.set_up(|account| {
+            account.disabled_keys.insert("alias/off".to_owned());
+        });
+    }),
+    ("key-closed", |scene| {
+        scene.go_to("ca-central-1", accounts()).kms_key_id = Some("alias/closed".to_owned());
+        scene.stack.cloud.set_up(|account| {
+            account.key_users.insert("alias/closed".to_owned(), KeyUsers::default());
+        });
+    }),
     ("unchecked", |scene| {
         scene.go_to("eu-central-1", accounts());
         let denied = Fault::Refuse(Kind::Denied);
@@ -224,13 +141,27 @@ const TOGETHER: &[(&str, SetUp)] = &[
 
 /// Problems with which some of the others cannot occur.
 const ALONE: &[(&str, SetUp)] = &[
+    ("key-unusable", |scene| {
+        scene.map("/dev/sdg", with_key("alias/off"));
+        // The copy would have AWS's key otherwise, with which it cannot be shared.
+        scene.distribution.distributions[1].ami_distribution_configuration.kms_key_id = Some("alias/own".to_owned());
+        scene.stack.cloud.set_up(|account| {
+            account.disabled_keys.insert("alias/off".to_owned());
+        });
+    }),
+    ("shared-with-aws-key", |scene| {
+        let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
+        away.kms_key_id = Some("alias/aws/ebs".to_owned());
+    }),
     ("definition-missing", |scene| scene.pipeline.infrastructure_configuration = "nowhere".parse().unwrap()),
     ("source-missing", |scene| scene.recipe.parent_image = "ssm:/images/none".parse().unwrap()),
     ("source-missing", |scene| scene.recipe.parent_image = "ami-0123456789abcdef0".parse().unwrap()),
     ("source-missing", |scene| scene.recipe.parent_image = "pipeline:web".parse().unwrap()),
     ("source-unavailable", |scene| {
-        let state = goldsmith_cloud::ImageState::Failed;
-        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.state = state);
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| {
+            image.state = goldsmith_cloud::ImageState::Failed; // deregistered
+            image.block_devices.clear();
+        });
     }),
     ("source-parameter-denied", |scene| {
         scene.recipe.parent_image = "ssm:/team/base".parse().unwrap();
@@ -241,7 +172,6 @@ const ALONE: &[(&str, SetUp)] = &[
         scene.viewer = Viewer::Person;
         scene.recipe.parent_image = "ssm:/source".parse().unwrap();
     }),
-    ("type-architecture", |scene| scene.infrastructure.instance_types = vec!["t4g.small".to_owned()]),
     ("type-not-offered", |scene| {
         scene.infrastructure.subnet_ids.push("subnet-c".to_owned());
         scene.stack.cloud.set_up(|account| {
@@ -252,7 +182,7 @@ const ALONE: &[(&str, SetUp)] = &[
     }),
     ("never-public", |scene| {
         scene.go_to("us-west-2", everyone());
-        scene.map("/dev/xvda", Ebs { kms_key_id: Some("alias/own".to_owned()), ..encrypted() });
+        scene.map("/dev/xvda", with_key("alias/own"));
         let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
         away.kms_key_id = Some("alias/own".to_owned());
     }),
@@ -302,10 +232,11 @@ async fn all_problems_of_a_build_are_found_at_once_and_nothing_is_begun() {
     scene.apply().await;
     let findings = scene.findings().await;
     let mut expected: Vec<&str> = TOGETHER.iter().map(|(name, _)| *name).collect();
-    // The image that is to be public has a product code, and an encrypted volume.
-    expected.extend(["never-public", "never-public"]);
+    // The image that is to be public in two Regions has a product code, and an encrypted volume.
+    expected.extend(["never-public"; 4]);
     expected.sort_unstable();
     assert_eq!(names(&findings), expected, "{findings:#?}");
+    assert!(findings.len() >= 30, "{}", findings.len());
     let (effects, refusals) =
         (scene.stack.cloud.effects().len(), findings.iter().filter(|one| one.is_refusal()).count());
     let message = scene.refusal().await.unwrap();
@@ -357,46 +288,21 @@ async fn a_verification_is_not_checked_for_what_only_an_image_needs() {
 
 #[tokio::test]
 async fn the_examples_have_no_problems() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/web-server");
-    let path = folder.join("web-server.yml");
-    let files = [SourceFile { path: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap() }];
-    let definitions = Draft::read(&files, &|path| std::fs::read_to_string(path)).check(&Default::default()).unwrap();
-    let mut scene = Scene::new().await;
-    scene.put("/goldsmith/examples/source", &scene.source, "aws:ec2:image");
-    let mut context = scene.stack.context();
-    context.store = Store::new(Arc::new(MemoryTable::new()));
-    context.store.apply(&definitions).await.unwrap();
-    scene.input["pipeline"] = json!(definitions.pipelines[0].name);
-    for viewer in [Viewer::Stack, Viewer::Person] {
-        scene.viewer = viewer;
-        assert_eq!(scene.findings_with(&context).await, []);
-    }
-}
-
-#[tokio::test]
-async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again() {
-    let reads = [
-        "DescribeRegions",
-        "DescribeSubnets",
-        "DescribeSecurityGroups",
-        "DescribeInstanceTypeOfferings",
-        "GetEbsEncryptionByDefault",
-        "GetEbsDefaultKmsKeyId",
-        "GetImageBlockPublicAccessState",
-    ];
-    for read in reads {
-        for (kind, refused) in [(Kind::Denied, false), (Kind::Invalid, false), (Kind::Throttled, true)] {
-            let mut scene = Scene::new().await;
-            scene.infrastructure.subnet_ids = vec!["subnet-a".to_owned()];
-            scene.go_to("us-west-2", everyone());
-            scene.apply().await;
-            for region in [HOME, AWAY, "us-west-2"] {
-                scene.stack.cloud.fail_always(read, region, Fault::Refuse(kind));
-            }
-            let task = Task::new(State::Plan);
-            assert_eq!(scene.stack.run(&task).await.is_err(), refused, "{read} {kind:?}");
-            scene.stack.cloud.heal();
-            assert!(scene.stack.run(&task).await.is_ok(), "{read} {kind:?}");
+    for example in ["broken", "web-server"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
+        let path = folder.join(format!("{example}.yml"));
+        let files = [SourceFile { path: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap() }];
+        let definitions =
+            Draft::read(&files, &|path| std::fs::read_to_string(path)).check(&Default::default()).unwrap();
+        let mut scene = Scene::new().await;
+        scene.put("/goldsmith/examples/source", &scene.source, "aws:ec2:image");
+        let mut context = scene.stack.context();
+        context.store = Store::new(Arc::new(MemoryTable::new()));
+        context.store.apply(&definitions).await.unwrap();
+        scene.input["pipeline"] = json!(definitions.pipelines[0].name);
+        for viewer in [Viewer::Stack, Viewer::Person] {
+            scene.viewer = viewer;
+            assert_eq!(scene.findings_with(&context).await, [], "{example}");
         }
     }
 }

@@ -98,14 +98,21 @@ pub(crate) fn build_version(image: &ImageRef) -> String {
     format!("{}-{}", image.version, image.build)
 }
 
-/// Returns the text as a pattern: [`OF_BUILD`] stands for what differs from build to build.
+/// Returns the text as a pattern: [`OF_BUILD`] stands for what differs from build to build. A text whose placeholders are
+/// not known stays as it is, as for [`render`].
 pub(crate) fn pattern(text: &str) -> String {
-    let of_build = OF_BUILD.to_string();
-    let text = |part: &Part<'_>| match part {
+    let Ok(parts) = parts(text) else { return text.to_owned() };
+    let shown = |part: &Part<'_>| match part {
         Part::Text(text) => (*text).to_owned(),
-        Part::Date | Part::Version => of_build.clone(),
+        Part::Date | Part::Version => OF_BUILD.to_string(),
     };
-    parts(text_or_empty(&text, "")).map(|parts| parts.iter().map(text).collect()).unwrap_or_default()
+    parts.iter().map(shown).collect()
+}
+
+/// Returns whether the text differs from build to build.
+#[must_use]
+pub fn differs(text: &str) -> bool {
+    parts(text).is_ok_and(|parts| parts.iter().any(Part::is_of_build))
 }
 
 /// Returns the longest text that it can become. A limit must hold for this text. Otherwise a pipeline would fail one day
@@ -120,4 +127,36 @@ pub(crate) fn longest(text: &str) -> Result<String, PlaceholderError> {
         Part::Version => LONGEST_VERSION.to_owned(),
     };
     Ok(parts(text)?.iter().map(longest).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{differs, longest, pattern, render};
+
+    #[test]
+    fn texts_are_rendered_and_unknown_placeholders_stay() {
+        let image = "web-server/1.2.0/7".parse().unwrap();
+        let date = "2026-11-24T03:00:12.345678Z".parse().unwrap();
+        for (text, rendered, is_different) in [
+            ("/images/web/{{ imagebuilder:buildVersion }}", "/images/web/1.2.0-7", true),
+            ("of {{imagebuilder:buildDate}}", "of 2026-11-24T03-00-12.345Z", true),
+            ("as it is", "as it is", false),
+            ("{{ team }} {{ imagebuilder:buildDate }}", "{{ team }} {{ imagebuilder:buildDate }}", false),
+            ("{{ open", "{{ open", false),
+        ] {
+            assert_eq!((render(text, &image, date).as_str(), differs(text)), (rendered, is_different), "{text}");
+        }
+        assert_eq!(pattern("a {{ imagebuilder:buildVersion }}"), "a \u{1a}");
+        assert_eq!(longest("{{ imagebuilder:buildDate }}").unwrap().len(), 24);
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let known = "use `imagebuilder:buildDate` or `imagebuilder:buildVersion`";
+        assert_eq!(
+            longest("{{ date }}").unwrap_err().to_string(),
+            format!("unknown placeholder `{{{{ date }}}}`: {known}")
+        );
+        assert_eq!(longest("a {{ b").unwrap_err().to_string(), "`{{` without `}}` in `a {{ b`");
+    }
 }

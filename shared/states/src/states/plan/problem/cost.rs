@@ -1,0 +1,113 @@
+//! What a build would meet without the check for a problem. The end-to-end suite makes each of these calls.
+
+use std::fmt;
+
+use goldsmith_model::State;
+
+use super::Problem;
+
+/// What a build would meet without the check for a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// AWS rejects a call, and the build ends.
+    Rejected {
+        /// The state in which it ends.
+        state: State,
+        /// The API operation, such as `CopyImage`.
+        call: &'static str,
+        /// AWS's error code.
+        error: &'static str,
+    },
+    /// AWS rejects no call. This happens instead, in a sentence.
+    Otherwise(&'static str),
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected { state, call, error } => {
+                write!(out, "The build would end in {state}: AWS rejects {call} with `{error}`.")
+            }
+            Self::Otherwise(what) => out.write_str(what),
+        }
+    }
+}
+
+impl Problem {
+    /// Returns what a build would meet without the check.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        use State::{DistributeRegion, Launch, LaunchTest, Plan, Publish, Snapshot};
+        let rejected = |state, call, error| Cost::Rejected { state, call, error };
+        match self {
+            Self::SourceMissing { .. } => rejected(Launch, "RunInstances", "InvalidAMIID.NotFound"),
+            Self::SourceUnavailable { .. } => rejected(Launch, "RunInstances", "InvalidAMIID.Unavailable"),
+            Self::SourceParameterDenied { .. } | Self::SourceParameterPath { .. } => {
+                rejected(Plan, "GetParameter", "AccessDeniedException")
+            }
+            Self::SourceProduct { .. } => rejected(Launch, "RunInstances", "OptInRequired"),
+            Self::TypeArchitecture { .. } => rejected(Launch, "RunInstances", "InvalidParameterValue"),
+            Self::TypeNotOffered { .. } => rejected(Launch, "RunInstances", "Unsupported"),
+            Self::SubnetMissing { .. } => rejected(Launch, "RunInstances", "InvalidSubnetID.NotFound"),
+            Self::SecurityGroupMissing { .. } => rejected(Launch, "RunInstances", "InvalidGroup.NotFound"),
+            Self::SecurityGroupVpc { .. } => rejected(Launch, "RunInstances", "InvalidParameter"),
+            Self::VolumeTooSmall { .. } => rejected(Launch, "RunInstances", "InvalidBlockDeviceMapping"),
+            Self::TooManyTags { .. } => rejected(Snapshot, "CreateImage", "TagLimitExceeded"),
+            Self::TestTypeArchitecture { .. } => rejected(LaunchTest, "RunInstances", "InvalidParameterValue"),
+            Self::AmiNameTaken { .. } => rejected(DistributeRegion, "CopyImage", "InvalidAMIName.Duplicate"),
+            Self::RegionDisabled { .. } => rejected(DistributeRegion, "CopyImage", "AuthFailure"),
+            Self::PublicAccessBlocked { .. } => {
+                rejected(DistributeRegion, "ModifyImageAttribute", "OperationNotPermitted")
+            }
+            Self::PublicSnapshotsBlocked { .. } => {
+                rejected(DistributeRegion, "ModifySnapshotAttribute", "OperationNotPermitted")
+            }
+            Self::NeverPublic { .. } => rejected(DistributeRegion, "ModifyImageAttribute", "UnsupportedOperation"),
+            Self::SharedWithAwsKey { .. } => rejected(DistributeRegion, "ModifyImageAttribute", "InvalidParameter"),
+            Self::LaunchTemplateMissing { .. } => {
+                rejected(Publish, "CreateLaunchTemplateVersion", "InvalidLaunchTemplateId.NotFound")
+            }
+            Self::LaunchTemplateTags { .. } => {
+                rejected(Publish, "CreateLaunchTemplateVersion", "UnauthorizedOperation")
+            }
+            Self::ParameterPath { .. } => rejected(Publish, "PutParameter", "AccessDeniedException"),
+            Self::ParameterDataType { .. } => rejected(Publish, "PutParameter", "ValidationException"),
+            _ => Cost::Otherwise(self.otherwise()),
+        }
+    }
+
+    /// Returns what happens if AWS rejects no call; an empty text for every other problem.
+    fn otherwise(&self) -> &'static str {
+        match self {
+            Self::DefinitionMissing { .. } => "There would be nothing to build from or to run.",
+            Self::ComponentUnused { .. } | Self::ParameterUnknown { .. } => {
+                "The value would change nothing, and nobody would be told."
+            }
+            Self::ParameterValue { .. } => {
+                "The build would end in Build: the agent rejects the document on the running instance."
+            }
+            Self::SourceOwner { .. } => "The instance would start: AWS does not ask whose image a parameter names.",
+            Self::NothingToVerify { .. } => "The run would launch nothing, test nothing, and succeed.",
+            Self::VerifiedProfile { .. } => "The AMI would run with the rights of the instance profile.",
+            Self::AgentMissing { .. } => "The build would end in Build: no document can run on the running instance.",
+            Self::RootDevice { .. } => {
+                "The instance would start with a second, empty volume, and its root volume would keep its size."
+            }
+            Self::KeyAtHome { .. } => {
+                "The AMI would have the key of the build's volumes instead: CreateImage takes no key."
+            }
+            Self::RegionUnknown { .. } => {
+                "The build would end in DistributeRegion: there is no endpoint that answers CopyImage."
+            }
+            Self::KeyMissing { .. } | Self::KeyUnusable { .. } => {
+                "The call would succeed, and its result would fail: the instance would end during its launch in Launch, or \
+                 the copy would become `failed` in DistributeRegion."
+            }
+            Self::KeyClosed { .. } => {
+                "The accounts would see the AMI, but neither their launches nor their copies succeed."
+            }
+            Self::Unchecked { .. } => "The build starts, and may end later for a reason that a plan could have named.",
+            _ => "",
+        }
+    }
+}

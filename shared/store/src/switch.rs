@@ -1,0 +1,109 @@
+//! Switches a pipeline on or off.
+
+use goldsmith_model::definitions::Kind;
+use goldsmith_model::{ImagePipeline, Name, Status};
+use serde_json::json;
+
+use crate::definitions::unversioned;
+use crate::failures::forget;
+use crate::{Check, Item, Result, Store, StoreError, Write};
+
+impl Store {
+    /// Stores this status of a pipeline, lets the source that it watches follow, and returns the pipeline as it is stored
+    /// then. An enabled pipeline starts by itself again even if failures had stopped it. Returns `None` if there is no
+    /// such pipeline. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] if other callers keep changing the source that it watches.
+    pub async fn switch_pipeline(&self, name: &Name, status: Status) -> Result<Option<ImagePipeline>> {
+        let mut writes = vec![Write::Update {
+            key: unversioned(Kind::ImagePipeline, name),
+            // Only the status is written: an `apply` at the same time must not lose what it has written.
+            set: Item::from_iter([("status".to_owned(), json!(status))]),
+            remove: vec![],
+            checks: vec![Check::Present],
+        }];
+        writes.extend((status == Status::Enabled).then(|| forget(name)));
+        match self.write(writes).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict { .. }) => return Ok(None),
+            Err(other) => return Err(other),
+        }
+        self.watch_source_of(name).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use goldsmith_model::Status;
+    use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
+
+    use crate::{Item, Key, MemoryTable, Result, Store, Table, Write};
+
+    const WEB: &str = "\
+{kind: ImageRecipe, name: web, semanticVersion: 1.0.0, parentImage: ssm:/a, components: [{name: nginx, version: 1.x.x}]}
+---
+{kind: ImagePipeline, name: web, imageRecipe: web, infrastructureConfiguration: small, rebuildOn: [source-update]}
+";
+
+    fn definitions(description: &str) -> Definitions {
+        let text =
+            WEB.replace("name: web, imageRecipe", &format!("name: web, description: {description}, imageRecipe"));
+        let files = [SourceFile { path: "web.yml".to_owned(), text }];
+        Draft::read(&files, &|_| Ok(String::new())).check_alone().unwrap()
+    }
+
+    /// A table in which somebody applies other definitions before the first write.
+    struct Meanwhile {
+        table: MemoryTable,
+        applied: Mutex<Option<Definitions>>,
+    }
+
+    #[async_trait::async_trait]
+    impl Table for Meanwhile {
+        async fn get(&self, key: &Key) -> Result<Option<Item>> {
+            self.table.get(key).await
+        }
+        async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
+            self.table.query(pk, prefix).await
+        }
+        async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
+            self.table.last(pk, prefix).await
+        }
+        async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
+            self.table.due(open, until).await
+        }
+        async fn write(&self, writes: Vec<Write>) -> Result<()> {
+            let applied = self.applied.lock().unwrap().take();
+            if let Some(applied) = applied {
+                Store::new(Arc::new(self.table.clone())).apply(&applied).await.unwrap();
+            }
+            self.table.write(writes).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_switch_loses_nothing_that_an_apply_writes_at_the_same_time() {
+        let (table, web) = (MemoryTable::new(), "web".parse().unwrap());
+        let store = Store::new(Arc::new(table.clone()));
+        store.apply(&definitions("old")).await.unwrap();
+        let applied = Mutex::new(Some(definitions("new")));
+        let meanwhile = Store::new(Arc::new(Meanwhile { table, applied }));
+        let switched = meanwhile.switch_pipeline(&web, Status::Disabled).await.unwrap().unwrap();
+        assert_eq!((switched.status, switched.description.as_deref()), (Status::Disabled, Some("new")));
+        assert_eq!(store.pipeline(&web).await.unwrap(), Some(switched));
+        assert!(store.sources().await.unwrap().is_empty());
+        store.switch_pipeline(&web, Status::Enabled).await.unwrap();
+        assert_eq!(store.sources().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_pipeline_is_not_made_by_a_switch() {
+        let table = MemoryTable::new();
+        let store = Store::new(Arc::new(table.clone()));
+        assert_eq!(store.switch_pipeline(&"web".parse().unwrap(), Status::Disabled).await.unwrap(), None);
+        assert!(table.dump().is_empty());
+    }
+}

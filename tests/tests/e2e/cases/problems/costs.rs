@@ -1,0 +1,305 @@
+//! What each problem would cost: the call that a build would make later, with the values of [`World`], and what AWS
+//! answers.
+
+use aws_sdk_ec2::config::Region;
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder;
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, CreateVolumePermission, CreateVolumePermissionModifications, EbsBlockDevice, ImageState,
+    InstanceStateName, InstanceType, LaunchPermission, LaunchPermissionModifications, PermissionGroup,
+    RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
+};
+use aws_sdk_iam::Client as Iam;
+use aws_sdk_ssm::Client as Ssm;
+use aws_sdk_ssm::types::ParameterType;
+use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
+use goldsmith_states::{Cost, Problem};
+
+use super::world::{
+    CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_SUBNET, NO_TEMPLATE, OFF, PUBLIC,
+    SHARED, TEXT, UNKNOWN, World,
+};
+
+/// A parameter that neither the stack nor its users may read.
+pub(super) const UNREADABLE: &str = "/team/base";
+
+/// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
+/// ends the build, which the tests of `documents.rs` in the executor show.
+const WITHOUT_CALL: [&str; 7] = [
+    "agent-missing",
+    "component-unused",
+    "definition-missing",
+    "nothing-to-verify",
+    "parameter-unknown",
+    "parameter-value",
+    "verified-profile",
+];
+
+/// A problem, what its call gets, and the call.
+type Trial = (&'static str, &'static str, fn(&World<'_>) -> String);
+
+const TRIALS: &[Trial] = &[
+    ("source-missing", "InvalidAMIID.NotFound", |w| w.launched(w.launching().image_id("ami-0123456789abcdef0"))),
+    ("source-unavailable", "InvalidAMIID.Unavailable", |w| w.launched(w.launching().image_id(&w.source))),
+    ("source-product", "OptInRequired", unsubscribed),
+    ("source-owner", "DryRunOperation", |w| w.launched(w.launching().dry_run(true))),
+    ("type-architecture", "InvalidParameterValue", |w| w.launched(w.launching().instance_type(InstanceType::T4gSmall))),
+    ("test-type-architecture", "InvalidParameterValue", |w| {
+        w.launched(w.launching().instance_type(InstanceType::T4gSmall))
+    }),
+    ("type-not-offered", "Unsupported", |w| w.launched(w.launching().subnet_id(&w.subnet))),
+    ("subnet-missing", "InvalidSubnetID.NotFound", |w| w.launched(w.launching().subnet_id(NO_SUBNET))),
+    ("security-group-missing", "InvalidGroup.NotFound", |w| w.launched(w.launching().security_group_ids(NO_GROUP))),
+    ("security-group-vpc", "InvalidParameter", |w| w.launched(w.launching().security_group_ids(FAR_GROUP))),
+    ("volume-too-small", "InvalidBlockDeviceMapping", |w| {
+        w.launched(w.launching().block_device_mappings(disk("/dev/xvda", 1)))
+    }),
+    ("root-device", "2 volumes", second_volume),
+    ("too-many-tags", "TagLimitExceeded", tagged),
+    ("key-at-home", "the key of the volume", key_of_volume),
+    ("ami-name-taken", "InvalidAMIName.Duplicate", |w| w.copied(w.copying(PUBLIC, NAME))),
+    ("region-disabled", "AuthFailure", |w| w.copied(w.copying(DISABLED, "e2e-disabled"))),
+    ("region-unknown", "InvalidParameterValue", |w| {
+        code(w.stack.block_on(w.ec2(HOME).describe_regions().region_names(UNKNOWN).send()))
+    }),
+    ("key-missing", "failed", |w| {
+        state_of(w, KEYLESS, w.copying(KEYLESS, "e2e-keyless").encrypted(true).kms_key_id(NO_KEY))
+    }),
+    ("key-unusable", "failed", |w| state_of(w, OFF, w.copying(OFF, "e2e-off").encrypted(true).kms_key_id(&w.off))),
+    ("key-closed", "Client.InternalError", closed),
+    ("public-access-blocked", "OperationNotPermitted", |w| {
+        let copy = w.copy(w.copying(PUBLIC, "e2e-public"));
+        w.shared(PUBLIC, &copy, everyone())
+    }),
+    ("public-snapshots-blocked", "OperationNotPermitted", public_snapshot),
+    ("never-public", "UnsupportedOperation", |w| {
+        let copy = w.copy(w.copying(SHARED, "e2e-never-public").encrypted(true));
+        w.shared(SHARED, &copy, everyone())
+    }),
+    ("shared-with-aws-key", "InvalidParameter", |w| {
+        let copy = w.copy(w.copying(SHARED, "e2e-shared").encrypted(true));
+        w.shared(SHARED, &copy, friend())
+    }),
+    ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", |w| w.versioned(w.stack.sdk(), NO_TEMPLATE)),
+    ("launch-template-tags", "UnauthorizedOperation", |w| {
+        w.versioned(&w.as_role("PublishRole", "e2e-adds-versions"), &w.template)
+    }),
+    ("parameter-path", "AccessDeniedException", |w| w.put(&w.as_role("PublishRole", "e2e-publishes"), "/golden/web")),
+    ("parameter-data-type", "ValidationException", |w| w.put(w.stack.sdk(), TEXT)),
+    ("source-parameter-denied", "AccessDeniedException", |w| read_as_plan(w, "e2e-plans")),
+    ("source-parameter-path", "AccessDeniedException", |w| read_as_plan(w, "e2e-plans-too")),
+    ("unchecked", "UnauthorizedOperation", |w| {
+        code(w.stack.block_on(w.ec2("eu-central-1").get_ebs_encryption_by_default().send()))
+    }),
+];
+
+/// Makes every call, and holds the answers against what the documentation says.
+pub(super) fn meet(world: &World<'_>) {
+    for problem in Problem::all().filter(|problem| !WITHOUT_CALL.contains(&problem.name())) {
+        let name = problem.name();
+        let (_, expected, call) = TRIALS.iter().find(|(of, ..)| *of == name).unwrap_or_else(|| panic!("{name}"));
+        if let Cost::Rejected { error, .. } = problem.cost() {
+            assert_eq!(*expected, error, "{name}");
+        }
+        assert_eq!(call(world), *expected, "{name}");
+    }
+}
+
+/// Returns the code of an error, or an empty text.
+fn code<T, E: ProvideErrorMetadata>(answer: Result<T, E>) -> String {
+    answer.err().and_then(|error| error.code().map(str::to_owned)).unwrap_or_default()
+}
+
+fn disk(name: &str, size: i32) -> BlockDeviceMapping {
+    let ebs = EbsBlockDevice::builder().volume_size(size).delete_on_termination(true).encrypted(name != "/dev/xvda");
+    BlockDeviceMapping::builder().device_name(name).ebs(ebs.build()).build()
+}
+
+fn everyone() -> LaunchPermission {
+    LaunchPermission::builder().group(PermissionGroup::All).build()
+}
+
+fn friend() -> LaunchPermission {
+    LaunchPermission::builder().user_id(FRIEND).build()
+}
+
+impl World<'_> {
+    fn launching(&self) -> RunInstancesFluentBuilder {
+        let launch = self.ec2(HOME).run_instances().image_id(&self.base).instance_type(InstanceType::T3Small);
+        launch.min_count(1).max_count(1)
+    }
+
+    fn launched(&self, launch: RunInstancesFluentBuilder) -> String {
+        code(self.stack.block_on(launch.send()))
+    }
+
+    fn copying(&self, to: &str, name: &str) -> CopyImageFluentBuilder {
+        self.ec2(to).copy_image().source_region(HOME).source_image_id(&self.base).name(name)
+    }
+
+    fn copied(&self, copy: CopyImageFluentBuilder) -> String {
+        code(self.stack.block_on(copy.send()))
+    }
+
+    fn copy(&self, copy: CopyImageFluentBuilder) -> String {
+        self.stack.block_on(copy.send()).unwrap().image_id.unwrap()
+    }
+
+    fn shared(&self, region: &str, image: &str, with: LaunchPermission) -> String {
+        let with = LaunchPermissionModifications::builder().add(with).build();
+        code(
+            self.stack
+                .block_on(self.ec2(region).modify_image_attribute().image_id(image).launch_permission(with).send()),
+        )
+    }
+
+    /// Adds a version to a launch template of [`SHARED`].
+    fn versioned(&self, config: &SdkConfig, template: &str) -> String {
+        let config = aws_sdk_ec2::config::Builder::from(config).region(Region::new(SHARED));
+        let data = RequestLaunchTemplateData::builder().image_id(&self.base).build();
+        let version = aws_sdk_ec2::Client::from_conf(config.build()).create_launch_template_version();
+        let version = version.launch_template_id(template).launch_template_data(data);
+        code(self.stack.block_on(version.send()))
+    }
+
+    fn put(&self, config: &SdkConfig, name: &str) -> String {
+        let put = Ssm::new(config).put_parameter().name(name).value(&self.base).data_type("aws:ec2:image");
+        code(self.stack.block_on(put.r#type(ParameterType::String).overwrite(true).send()))
+    }
+
+    /// Starts an instance with this second volume. Its id.
+    fn with_volume(&self) -> String {
+        let launch = self.launching().block_device_mappings(disk("/dev/sda1", 30));
+        let made = self.stack.block_on(launch.send()).unwrap();
+        made.instances()[0].instance_id().unwrap().to_owned()
+    }
+
+    fn terminate(&self, id: &str) {
+        self.stack.block_on(self.ec2(HOME).terminate_instances().instance_ids(id).send()).unwrap();
+    }
+
+    /// Returns the configuration of a new user with the policies in a role of the stack, since only Lambda may assume the
+    /// role itself.
+    fn as_role(&self, role: &str, user: &str) -> SdkConfig {
+        let iam = Iam::new(self.stack.sdk());
+        let keys = self.stack.block_on(async {
+            let roles = iam.list_roles().send().await.unwrap().roles;
+            let role = roles.iter().find(|one| one.role_name.starts_with(&format!("e2e-{role}"))).unwrap();
+            iam.create_user().user_name(user).send().await.unwrap();
+            let listed = iam.list_role_policies().role_name(&role.role_name).send().await.unwrap();
+            for policy in listed.policy_names {
+                let found = iam.get_role_policy().role_name(&role.role_name).policy_name(&policy).send().await.unwrap();
+                // IAM returns documents in the encoding of URLs.
+                let document = form_urlencoded::parse(found.policy_document.as_bytes()).next().unwrap().0.into_owned();
+                let put = iam.put_user_policy().user_name(user).policy_name(policy).policy_document(document);
+                put.send().await.unwrap();
+            }
+            iam.create_access_key().user_name(user).send().await.unwrap().access_key.unwrap()
+        });
+        with_keys(self.stack.sdk(), &keys.access_key_id, &keys.secret_access_key)
+    }
+
+    /// EC2 as another account sees it, by the endpoint's own address.
+    fn as_friend(&self, region: &str) -> aws_sdk_ec2::Client {
+        let url = self.stack.description()["ec2Url"].as_str().unwrap();
+        let config = self.stack.block_on(sdk_config(None, Some(region), Some(url)));
+        aws_sdk_ec2::Client::new(&with_keys(&config, FRIEND, self.stack.secret()))
+    }
+}
+
+/// The source can be launched again, but the account has not subscribed to its product.
+fn unsubscribed(world: &World<'_>) -> String {
+    world.stack.block_on(world.ec2(HOME).enable_image().image_id(&world.source).send()).unwrap();
+    world.launched(world.launching().image_id(&world.source).instance_type(InstanceType::T4gSmall))
+}
+
+fn second_volume(world: &World<'_>) -> String {
+    let id = world.with_volume();
+    let filter = aws_sdk_ec2::types::Filter::builder().name("attachment.instance-id").values(&id).build();
+    let volumes = world.stack.block_on(world.ec2(HOME).describe_volumes().filters(filter).send()).unwrap();
+    world.terminate(&id);
+    format!("{} volumes", volumes.volumes().len())
+}
+
+fn tagged(world: &World<'_>) -> String {
+    let id = world.with_volume();
+    let tags = (0..54).map(|number| Tag::builder().key(format!("t{number}")).value("v").build());
+    let tags = TagSpecification::builder().resource_type(ResourceType::Image).set_tags(Some(tags.collect())).build();
+    let image = world.ec2(HOME).create_image().instance_id(&id).name("e2e-tagged").tag_specifications(tags);
+    let answer = code(world.stack.block_on(image.send()));
+    world.terminate(&id);
+    answer
+}
+
+/// The image of an instance keeps the keys of its volumes: CreateImage has no parameter for another one.
+fn key_of_volume(world: &World<'_>) -> String {
+    let (stack, ec2) = (world.stack, world.ec2(HOME));
+    let id = world.with_volume();
+    let instance = ec2.describe_instances().instance_ids(&id);
+    stack.wait_for("the instance", || {
+        let found = stack.block_on(instance.clone().send()).ok()?;
+        let state = found.reservations()[0].instances()[0].state()?.name().cloned();
+        (state? == InstanceStateName::Running).then_some(())
+    });
+    let image = stack.block_on(ec2.create_image().instance_id(&id).name("e2e-key-at-home").send()).unwrap();
+    let image = stack.block_on(ec2.describe_images().image_ids(image.image_id.unwrap()).send()).unwrap();
+    let snapshots = image.images()[0].block_device_mappings().iter().filter_map(|device| device.ebs()?.snapshot_id());
+    let snapshots = ec2.describe_snapshots().set_snapshot_ids(Some(snapshots.map(str::to_owned).collect()));
+    let snapshots = stack.block_on(snapshots.send()).unwrap();
+    let volume = ec2
+        .describe_volumes()
+        .filters(aws_sdk_ec2::types::Filter::builder().name("attachment.instance-id").values(&id).build());
+    let volumes = stack.block_on(volume.send()).unwrap();
+    world.terminate(&id);
+    let of_volume = volumes.volumes().iter().find_map(|volume| volume.kms_key_id());
+    let of_image = snapshots.snapshots().iter().find_map(|snapshot| snapshot.kms_key_id());
+    assert!(of_image.is_some(), "{snapshots:?}");
+    if of_image == of_volume { "the key of the volume" } else { "another key" }.to_owned()
+}
+
+/// Copies, and waits until the copy has an end.
+fn state_of(world: &World<'_>, region: &str, copy: CopyImageFluentBuilder) -> String {
+    let id = world.copy(copy);
+    let describe = world.ec2(region).describe_images().image_ids(id);
+    world.stack.wait_for("the end of the copy", || {
+        let found = world.stack.block_on(describe.clone().send()).ok()?;
+        let state = found.images()[0].state()?.clone();
+        (state != ImageState::Pending).then(|| state.as_str().to_owned())
+    })
+}
+
+/// An instance of another account, launched from an image whose key is closed to that account.
+fn closed(world: &World<'_>) -> String {
+    let stack = world.stack;
+    let copy = world.copy(world.copying(CLOSED, "e2e-closed").encrypted(true).kms_key_id(&world.closed));
+    let describe = world.ec2(CLOSED).describe_images().image_ids(&copy);
+    stack.wait_for("the copy", || {
+        let found = stack.block_on(describe.clone().send()).ok()?;
+        (found.images()[0].state() == Some(&ImageState::Available)).then_some(())
+    });
+    assert_eq!(world.shared(CLOSED, &copy, friend()), "", "the image itself is shared");
+    let theirs = world.as_friend(CLOSED);
+    let launch = theirs.run_instances().image_id(&copy).instance_type(InstanceType::T3Small).min_count(1).max_count(1);
+    let made = stack.block_on(launch.send()).unwrap();
+    let describe = theirs.describe_instances().instance_ids(made.instances()[0].instance_id().unwrap());
+    stack.wait_for("the end of the instance", || {
+        let found = stack.block_on(describe.clone().send()).ok()?;
+        found.reservations()[0].instances()[0].state_reason()?.code().map(str::to_owned)
+    })
+}
+
+fn public_snapshot(world: &World<'_>) -> String {
+    let copy = world.copy(world.copying(PUBLIC, "e2e-public-snapshot"));
+    let described = world.stack.block_on(world.ec2(PUBLIC).describe_images().image_ids(copy).send()).unwrap();
+    let snapshot = described.images()[0].block_device_mappings()[0].ebs().unwrap().snapshot_id().unwrap();
+    let with = CreateVolumePermission::builder().group(PermissionGroup::All).build();
+    let with = CreateVolumePermissionModifications::builder().add(with).build();
+    let share = world.ec2(PUBLIC).modify_snapshot_attribute().snapshot_id(snapshot).create_volume_permission(with);
+    code(world.stack.block_on(share.send()))
+}
+
+fn read_as_plan(world: &World<'_>, user: &str) -> String {
+    let plan = world.as_role("PlanRole", user);
+    code(world.stack.block_on(Ssm::new(&plan).get_parameter().name(UNREADABLE).send()))
+}
