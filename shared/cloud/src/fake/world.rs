@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) requests: Requests,
     /// The clock; `None` if the time never changes.
     pub(super) clock: Option<Box<dyn Fn() -> Timestamp + Send>>,
+    /// How often the versions of a launch template were read.
+    pub(super) template_looks: usize,
     counters: BTreeMap<&'static str, u64>,
 }
 

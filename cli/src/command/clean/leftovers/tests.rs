@@ -84,7 +84,8 @@ async fn note(stack: &Stack, region: &str, build: &str, image: &str) {
 fn leftovers(cloud: &FakeCloud) -> Leftovers {
     let cloud = Arc::new(cloud.clone());
     let (stack, home) = ("one".to_owned(), HOME.to_owned());
-    Leftovers { machines: cloud.clone(), images: cloud.clone(), parameters: cloud, stack, home }
+    let templates = TemplateUses::new(cloud.clone(), cloud.clone());
+    Leftovers { machines: cloud.clone(), images: cloud.clone(), parameters: cloud, templates, stack, home }
 }
 
 fn gone(stack: &Stack) -> Records {
@@ -255,8 +256,8 @@ async fn what_uses_an_image_is_reported() {
     Parameters::put(&cloud, HOME, "/images/web", &parameter).await.unwrap();
     let users = [
         format!("the instance {server}"),
-        "the launch template lt-1".to_owned(),
         "the launch permission of 111122223333".to_owned(),
+        "the launch template lt-1".to_owned(),
         "the parameter /images/web".to_owned(),
     ];
     assert_eq!(used_by().await, (true, users.to_vec()));
