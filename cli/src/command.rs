@@ -8,6 +8,7 @@ mod clean;
 mod definitions;
 mod delete;
 mod deploy;
+mod deprecate;
 mod disable;
 mod doctor;
 mod enable;
@@ -15,6 +16,7 @@ mod explain;
 mod graph;
 mod images;
 mod import;
+mod init;
 mod local;
 mod logs;
 mod pipelines;
@@ -76,6 +78,8 @@ fn without_secret(told: &str, argument: &str) -> String {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a folder of definitions to begin with.
+    Init(init::Args),
     /// Check the definitions of a folder or file and store them.
     Apply(apply::Args),
     /// Show what every instance of an image would share: keys, identities, credentials, histories.
@@ -114,6 +118,8 @@ pub(crate) enum Command {
     Disable(disable::Args),
     /// Undo `disable`.
     Enable(enable::Args),
+    /// Mark an image as deprecated, in all Regions.
+    Deprecate(deprecate::Args),
     /// Delete an image that nothing refers to, or definitions that nothing uses.
     Delete(delete::Args),
     /// Delete the images of a pipeline that are beyond its retention.
@@ -145,6 +151,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Clean(args) => clean::run(globals, args).await,
         Command::Definitions(args) => definitions::run(globals, args).await,
         Command::Delete(args) => delete::run(globals, args).await,
+        Command::Deprecate(args) => deprecate::run(globals, args).await,
         Command::Disable(args) => disable::run(globals, args).await,
         Command::Enable(args) => enable::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
@@ -162,6 +169,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Run(args) => run::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Import(args) => import::run(globals, args),
+        Command::Init(args) => init::run(globals, args),
         Command::Validate(args) => validate::run(globals, args),
         Command::Deploy(args) => deploy::run(globals, args).await,
         Command::Retire(args) => retire::run(globals, args).await,

@@ -131,7 +131,7 @@ impl Connection {
     /// Returns the means to find what refers to an image.
     pub(crate) fn references(&self) -> References {
         let (images, parameters) = (self.cloud.images.clone(), self.cloud.parameters.clone());
-        References { images, parameters, store: self.store.clone() }
+        References::new(images, parameters, self.store.clone())
     }
 
     fn with(config: &SdkConfig, region: String, name: &str, stack: StackConfig) -> Self {

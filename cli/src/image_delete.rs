@@ -11,6 +11,7 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
 use crate::output::Show;
+use crate::references::{Reference, References};
 use crate::tags::TAG_BUILD;
 
 /// An image that was deleted.
@@ -26,14 +27,20 @@ pub(crate) struct Deleted {
     snapshots_left: BTreeMap<String, Vec<String>>,
 }
 
+impl Deleted {
+    /// Returns a line for each snapshot that stays.
+    pub(crate) fn left(&self) -> impl Iterator<Item = String> {
+        self.snapshots_left.iter().flat_map(|(region, ids)| {
+            ids.iter().map(move |id| format!("stays    {region}  {id}  another AMI uses this snapshot"))
+        })
+    }
+}
+
 impl Show for Deleted {
     fn lines(&self, _: &Globals) -> Vec<String> {
         let amis = self.amis.iter().map(|(region, ami)| format!("deleted  {region}  {ami}"));
-        let left = self.snapshots_left.iter().flat_map(|(region, ids)| {
-            ids.iter().map(move |id| format!("stays    {region}  {id}  another AMI uses this snapshot"))
-        });
         let copies = self.copies_left.iter().map(stays);
-        amis.chain(left).chain(copies).chain([format!("{} is deleted", self.image)]).collect()
+        amis.chain(self.left()).chain(copies).chain([format!("{} is deleted", self.image)]).collect()
     }
 }
 
@@ -43,27 +50,40 @@ pub(crate) fn stays(copy: &OwnedCopy) -> String {
     format!("stays    {region}  {ami}  account {account} owns this copy; only that account deletes it")
 }
 
-/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image other than the
+/// The result of a deletion.
+#[derive(Debug)]
+pub(crate) enum Deletion {
+    /// The image is gone.
+    Done(Deleted),
+    /// Something refers to the image, so that it stays as it was.
+    Refused(Reference),
+}
+
+/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image now, other than the
 /// launch permissions of those in `unshare`. Safe to repeat: a later call continues where this one stopped.
 ///
 /// The protection from deregistration that the image's own build has switched on is switched off. If it has a cooldown,
 /// nothing is deleted yet, and the error says when to call again.
-pub(crate) async fn delete(connection: &Connection, image: &ImageRecord, unshare: &[String]) -> Result<Deleted> {
+pub(crate) async fn delete(
+    connection: &Connection,
+    references: &References,
+    image: &ImageRecord,
+    unshare: &[String],
+) -> Result<Deletion> {
     let protected = protected(connection, image).await?;
     // An image of which some AMIs may be gone must not look like a whole one. Builds do not start from it any more.
     if image.is_in_use() {
         connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
     }
-    // The caller has looked already, but somebody may have begun to use the image since then, for example while a
-    // question waited for its answer. From here on, no build can.
-    let references = connection.references().of(image).await;
+    // This look is the one that counts. The caller may have looked too, but somebody may have begun to use the image since
+    // then, for example while a question waited for its answer. From here on, no build can.
+    let references = references.of(image).await;
     let in_the_way = references.map(|found| found.into_iter().find(|one| !one.is_only_of(unshare)));
     if image.is_in_use() && !matches!(in_the_way, Ok(None)) {
         connection.store.set_life(&image.image, None).await?;
     }
     if let Some(reference) = in_the_way? {
-        let message = format!("{} was not deleted: {} refers to it now", image.image, reference.by);
-        return Err(Stop { exit: Exit::Failed, message }.into());
+        return Ok(Deletion::Refused(reference));
     }
     unprotect(connection, image, &protected).await?;
     let mut snapshots_left = BTreeMap::new();
@@ -89,7 +109,7 @@ pub(crate) async fn delete(connection: &Connection, image: &ImageRecord, unshare
     }
     connection.store.set_life(&image.image, Some(ImageLife::Deleted)).await?;
     let (amis, copies_left) = (image.amis.clone(), image.copies.clone());
-    Ok(Deleted { image: image.image.to_string(), amis, copies_left, snapshots_left })
+    Ok(Deletion::Done(Deleted { image: image.image.to_string(), amis, copies_left, snapshots_left }))
 }
 
 /// Returns the image's snapshots in a Region that EC2 still lists. An AMI that is gone no longer names them.
@@ -165,13 +185,17 @@ mod tests {
     use goldsmith_store::{ImageLife, ImageRecord};
     use serde_json::json;
 
-    use super::delete;
+    use super::Deletion;
     use crate::testing::Stack;
 
     const AWAY: &str = "us-east-1";
 
     async fn image(stack: &Stack) -> ImageRecord {
         stack.connection.store.image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap()
+    }
+
+    async fn delete(stack: &Stack) -> anyhow::Result<Deletion> {
+        super::delete(&stack.connection, &stack.connection.references(), &image(stack).await, &[]).await
     }
 
     /// A published image in two Regions, with these protections. `planned` are those that its build has switched on.
@@ -198,7 +222,7 @@ mod tests {
     #[tokio::test]
     async fn a_protection_that_the_build_has_switched_on_is_switched_off_first() {
         let stack = published([Some("untilOff"); 2], [Protection::On { cooldown: false }; 2]).await;
-        delete(&stack.connection, &image(&stack).await, &[]).await.unwrap();
+        delete(&stack).await.unwrap();
         assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
         assert!(stack.cloud.inventory().region(AWAY).images.is_empty());
     }
@@ -209,7 +233,7 @@ mod tests {
         let stack = published([Some("untilOff"), Some("withCooldown")], cooling).await;
         let ami = image(&stack).await.amis[AWAY].clone();
         for _ in 0..2 {
-            let error = delete(&stack.connection, &image(&stack).await, &[]).await.unwrap_err().to_string();
+            let error = delete(&stack).await.unwrap_err().to_string();
             let expected = format!("EC2 protects {ami} in {AWAY} for 24 hours more");
             assert!(error.starts_with("web/1.0.0/1 is disabled, and not deleted yet"), "{error}");
             assert!(error.contains(&expected), "{error}");
@@ -217,7 +241,7 @@ mod tests {
             assert_eq!(stack.cloud.inventory().region(HOME).images.len(), 1, "no AMI goes before the others");
         }
         stack.cloud.edit_image(AWAY, &ami, |image| image.protection = Protection::Off);
-        delete(&stack.connection, &image(&stack).await, &[]).await.unwrap();
+        delete(&stack).await.unwrap();
         assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
     }
 
@@ -225,7 +249,7 @@ mod tests {
     async fn an_image_that_somebody_else_has_protected_stays_as_it_was() {
         let protections = [Protection::On { cooldown: false }, Protection::Off];
         let stack = published([None; 2], protections).await;
-        let error = delete(&stack.connection, &image(&stack).await, &[]).await.unwrap_err().to_string();
+        let error = delete(&stack).await.unwrap_err().to_string();
         assert!(error.starts_with("web/1.0.0/1 was not deleted: somebody has protected ami-"), "{error}");
         assert_eq!(image(&stack).await.life, None);
         assert_eq!(

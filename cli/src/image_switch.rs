@@ -19,6 +19,9 @@ pub(crate) struct SwitchedImage {
     image: ImageRecord,
     /// What refers to it.
     references: Vec<Reference>,
+    /// Whether the record of its build is gone, which alone says who may launch it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lacks_permissions: bool,
 }
 
 impl Show for SwitchedImage {
@@ -30,6 +33,13 @@ impl Show for SwitchedImage {
     }
 
     fn remarks(&self, globals: &Globals) -> Vec<String> {
+        if self.lacks_permissions {
+            return vec![
+                "The record of its build is gone, so only this account can launch it: give others their launch permissions \
+                 by hand."
+                    .to_owned(),
+            ];
+        }
         if self.image.life.is_none() || self.references.is_empty() {
             return Vec::new();
         }
@@ -54,7 +64,7 @@ pub(crate) async fn disable(connection: &Connection, image: &ImageRecord) -> Res
             connection.switches.disable(region, ami).await?;
         }
     }
-    Ok(SwitchedImage { image: read(connection, image).await?, references })
+    Ok(SwitchedImage { image: read(connection, image).await?, references, lacks_permissions: false })
 }
 
 /// Enables an image again, and gives it the launch permissions that its build has given it. Safe to repeat.
@@ -81,14 +91,16 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
         }
     }
     connection.store.set_life(&image.image, None).await?;
-    Ok(SwitchedImage { image: read(connection, image).await?, references: Vec::new() })
+    let image = read(connection, image).await?;
+    Ok(SwitchedImage { lacks_permissions: build.is_none() && !image.overridden, image, references: Vec::new() })
 }
 
 async fn read(connection: &Connection, image: &ImageRecord) -> Result<ImageRecord> {
     connection.store.image(&image.image).await?.with_context(|| format!("{} has no record any more", image.image))
 }
 
-async fn refuse(connection: &Connection, image: &ImageRecord) -> Result<()> {
+/// Rejects an image that has no AMIs, or whose build may still change its record.
+pub(crate) async fn refuse(connection: &Connection, image: &ImageRecord) -> Result<()> {
     // The end of the build writes the whole record, and would write over what is changed here.
     if connection.store.running_build(&image.pipeline).await?.is_some_and(|build| build == image.build) {
         return Err(invalid(format!("the build of {} has not ended: wait until it has", image.image)));
@@ -144,6 +156,20 @@ mod tests {
             assert!(switched.remarks(&globals("")).is_empty());
             assert_eq!(stack.cloud.image(HOME, &ami).await.unwrap().unwrap().state, ImageState::Available);
         }
+    }
+
+    #[tokio::test]
+    async fn an_image_without_the_record_of_its_build_is_enabled_without_launch_permissions_and_says_so() {
+        let (stack, ami) = published().await;
+        stack.forget_build("b").await;
+        for _ in 0..2 {
+            disable(&stack.connection, &image(&stack).await).await.unwrap();
+            let switched = enable(&stack.connection, &image(&stack).await).await.unwrap();
+            let expected = "The record of its build is gone, so only this account can launch it: give others their launch \
+                            permissions by hand.";
+            assert_eq!(switched.remarks(&globals("")), [expected]);
+        }
+        assert_eq!(stack.cloud.image(HOME, &ami).await.unwrap().unwrap().state, ImageState::Available);
     }
 
     #[tokio::test]

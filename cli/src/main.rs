@@ -30,6 +30,7 @@ mod starts;
 mod switch;
 mod tags;
 mod target;
+mod template_uses;
 #[cfg(test)]
 mod testing;
 mod version;

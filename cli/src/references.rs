@@ -8,8 +8,10 @@ use anyhow::Result;
 use goldsmith_cloud::{ImageUse, Images, Parameters};
 use goldsmith_model::definitions::Kind;
 use goldsmith_model::{DefinitionRef, ImageRef, Name, placeholder};
-use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, Store, User};
+use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, Rollback, Store, User};
 use serde::{Serialize, Serializer};
+
+use crate::template_uses::{TemplateUse, TemplateUses};
 
 /// Something that refers to an image, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,8 +29,10 @@ pub(crate) struct Reference {
 /// What refers to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum By {
-    /// An instance or a launch template of this account, or the right of somebody else to launch it.
+    /// An instance of this account, or the right of somebody else to launch it.
     Use(ImageUse),
+    /// A launch template of this account.
+    Template(TemplateUse),
     /// A parameter that names the AMI.
     Parameter(String),
     /// A parameter that cannot be read, and AWS's words.
@@ -40,17 +44,23 @@ pub(crate) enum By {
     /// A running build of its pipeline, which may be the image's own. If it fails, it lets parameters name the image again
     /// that they named before.
     Build(String),
+    /// A rollback of this pipeline that was interrupted. When it is finished or undone, parameters may name the image.
+    Rollback(Name),
 }
 
 impl fmt::Display for By {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Use(one) => one.fmt(out),
+            Self::Template(one) => one.fmt(out),
             Self::Parameter(name) => write!(out, "the parameter {name}"),
             Self::Unread(name, why) => write!(out, "the parameter {name}, which cannot be read: {why}"),
             Self::Child(image) => write!(out, "the image {image}, which was built from it"),
             Self::Pipeline(user) => write!(out, "{user}, which builds from the newest image"),
             Self::Build(build) => write!(out, "the running build {build}, which may let parameters name it again"),
+            Self::Rollback(pipeline) => {
+                write!(out, "the interrupted rollback of {pipeline}, which may let parameters name it again")
+            }
         }
     }
 }
@@ -83,22 +93,33 @@ impl Reference {
     }
 }
 
-/// Where to look for references.
+/// Where to look for references. A command looks at all of its images through one of these, because it remembers the
+/// launch templates.
 pub(crate) struct References {
-    pub(crate) images: Arc<dyn Images>,
-    pub(crate) parameters: Arc<dyn Parameters>,
-    pub(crate) store: Store,
+    images: Arc<dyn Images>,
+    parameters: Arc<dyn Parameters>,
+    templates: TemplateUses,
+    store: Store,
 }
 
 impl References {
-    /// Returns everything that refers to an image.
+    /// Creates it. No call is made.
+    pub(crate) fn new(images: Arc<dyn Images>, parameters: Arc<dyn Parameters>, store: Store) -> Self {
+        let templates = TemplateUses::new(images.clone(), parameters.clone());
+        Self { images, parameters, templates, store }
+    }
+
+    /// Returns everything that refers to an image now.
     pub(crate) async fn of(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
         let mut found = Vec::new();
+        let rollback = self.store.rollback(&image.pipeline).await?;
         let names = self.parameter_names(image).await?;
         for (region, ami) in &image.amis {
             let here = |by: By| Reference { region: Some(region.clone()), ami: Some(ami.clone()), by };
             let uses = self.images.uses(region, ami).await?;
             found.extend(uses.into_iter().map(|one| here(By::Use(one))));
+            let templates = self.templates.naming(region, ami).await?;
+            found.extend(templates.into_iter().map(|one| here(By::Template(one))));
             for (_, name) in names.iter().filter(|(of, _)| of == region) {
                 match self.parameters.get(region, name).await {
                     Ok(Some(parameter)) if parameter.value == *ami => found.push(here(By::Parameter(name.clone()))),
@@ -106,6 +127,9 @@ impl References {
                     // A parameter that cannot be read may name the image.
                     Err(error) => found.push(here(By::Unread(name.clone(), error.to_string()))),
                 }
+            }
+            if rollback.as_ref().is_some_and(|rollback| names_in(rollback, region, ami)) {
+                found.push(here(By::Rollback(image.pipeline.clone())));
             }
         }
         let everywhere = |by: By| Reference { region: None, ami: None, by };
@@ -136,8 +160,8 @@ impl References {
         Ok(found)
     }
 
-    /// Returns the parameters that may name the image, with their Regions: those that its build has written, and those
-    /// that its pipeline writes now.
+    /// Returns the parameters that may name the image, with their Regions: those that its build has written, those that
+    /// rollbacks of its pipeline have changed, and those that its pipeline writes now.
     async fn parameter_names(&self, image: &ImageRecord) -> Result<BTreeSet<(String, String)>> {
         let mut names = BTreeSet::new();
         if let Some(build) = self.store.build(&image.build).await? {
@@ -146,6 +170,9 @@ impl References {
                 names.extend(written.map(|name| (planned.region.clone(), name)));
             }
         }
+        // The pipeline may have written other parameters when it was rolled back than its builds or its definition name.
+        let changed = self.store.pointed(&image.pipeline).await?.into_iter().flat_map(|one| one.parameters);
+        names.extend(changed.map(|one| (one.region, one.name)));
         let pipeline = self.store.pipeline(&image.pipeline).await?;
         if let Some(distribution) = pipeline.and_then(|pipeline| pipeline.distribution_configuration)
             && let Some(distribution) = self.store.distribution(&distribution).await?
@@ -188,10 +215,16 @@ impl References {
     }
 }
 
+/// Returns whether a rollback may let a parameter of a Region name an AMI, or has done so.
+fn names_in(rollback: &Rollback, region: &str, ami: &str) -> bool {
+    rollback.parameters.iter().any(|one| one.region == region && one.may_have_given(ami))
+}
+
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::fake::HOME;
     use goldsmith_cloud::{Images as _, LaunchPermission, Parameter, Parameters as _};
+    use goldsmith_store::{ParameterPlace, Pointed, Pointing, Rollback};
     use serde_json::json;
 
     use crate::testing::{Stack, WEB};
@@ -227,8 +260,8 @@ mod tests {
         stack.put("IMAGE#app", "V#0000000001.0000000000.0000000000#0000000001", child.clone()).await;
         stack.put("IMAGES", "app", json!({})).await;
         let expected = [
-            format!("{HOME} {ami} the launch template lt-1"),
             format!("{HOME} {ami} the launch permission of 111122223333"),
+            format!("{HOME} {ami} the launch template lt-1"),
             format!("{HOME} {ami} the parameter /images/web"),
             "the image app/1.0.0/1, which was built from it".to_owned(),
             "pipeline/app, which builds from the newest image".to_owned(),
@@ -238,5 +271,37 @@ mod tests {
         deleted["life"] = json!("DELETED");
         stack.put("IMAGE#app", "V#0000000001.0000000000.0000000000#0000000001", deleted).await;
         assert!(!words(&stack).await.iter().any(|one| one.contains("app/1.0.0/1")), "a deleted child counts no more");
+    }
+
+    #[tokio::test]
+    async fn parameters_of_a_rollback_count_whatever_the_pipeline_writes_now() {
+        let stack = Stack::new();
+        stack.apply(WEB).await;
+        let ami = stack.cloud.add_image(HOME, "self", "web 1");
+        stack.closed_build(json!({"status": "AVAILABLE", "amis": {HOME: ami}})).await;
+        let parameter = Parameter { value: ami.clone(), data_type: "text".to_owned() };
+        stack.cloud.put(HOME, "/images/before", &parameter).await.unwrap();
+        assert_eq!(words(&stack).await, [""; 0]);
+        let (store, web) = (&stack.connection.store, "web".parse().unwrap());
+        let image: goldsmith_model::ImageRef = "web/1.0.0/1".parse().unwrap();
+        let (region, name) = (HOME.to_owned(), "/images/before".to_owned());
+        let begun = Rollback {
+            holder: "one".to_owned(),
+            at: "2026-01-02T00:00:00.000Z".to_owned(),
+            image: image.clone(),
+            parameters: vec![Pointing {
+                region: region.clone(),
+                name: name.clone(),
+                from: ami.clone(),
+                to: "ami-0".to_owned(),
+                earlier: Vec::new(),
+            }],
+        };
+        assert!(store.begin_rollback(&web, &begun, None).await.unwrap());
+        let expected = format!("{HOME} {ami} the interrupted rollback of web, which may let parameters name it again");
+        assert_eq!(words(&stack).await, [expected]);
+        let pointed = Pointed { at: begun.at, image, parameters: vec![ParameterPlace { region, name }] };
+        assert!(store.end_rollback(&web, "one", Some(&pointed)).await.unwrap());
+        assert_eq!(words(&stack).await, [format!("{HOME} {ami} the parameter /images/before")]);
     }
 }

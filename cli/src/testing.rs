@@ -123,6 +123,12 @@ impl Stack {
         self.put(&format!("BUILD#{id}"), "META", build).await;
     }
 
+    /// Removes the record of a build.
+    pub(crate) async fn forget_build(&self, id: &str) {
+        let key = Key { pk: format!("BUILD#{id}"), sk: "META".to_owned() };
+        self.table.write(vec![Write::Delete { key, checks: vec![] }]).await.unwrap();
+    }
+
     /// Stores build `b` of image `web/1.0.0/1`, which runs.
     pub(crate) async fn open_build(&self, execution: &str) {
         self.build(json!({"status": "open", "execution": execution}), json!({"status": "BUILDING"})).await;

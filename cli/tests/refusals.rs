@@ -93,6 +93,7 @@ fn what_is_not_there_is_said() {
     for command in ["images", "pipelines"] {
         refused(&goldsmith(folder.path(), &[command]), 2, NO_REGION);
     }
+    refused(&goldsmith(folder.path(), &["deprecate", "web/1.0.0/1"]), 2, NO_REGION);
     let several = "goldsmith: error: only `clean` takes more than one --region\n";
     refused(&goldsmith(folder.path(), &["images", "--region", "eu-west-1", "--region", "us-east-1"]), 2, several);
 }
@@ -123,6 +124,17 @@ fn a_build_gets_each_value_only_once_and_a_wrong_call_applies_nothing() {
     refused(&goldsmith(folder.path(), &twice), 2, "goldsmith: error: --parameter has `nginx.port` twice\n");
     let other = ["build", "web", "--parameter", "nginx.port=1", "--parameter", "apache.port=2"];
     refused(&goldsmith(folder.path(), &other), 2, NO_REGION);
+}
+
+#[test]
+fn a_new_folder_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = goldsmith(folder.path(), &["init"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "written  ./pipeline.yml\nwritten  ./components/app.yml\n");
+    assert!(goldsmith(folder.path(), &["validate", "."]).status.success());
+    let expected = "goldsmith: error: ./pipeline.yml exists already: nothing was written; name another folder, so that no file \
+                    is overwritten\n";
+    refused(&goldsmith(folder.path(), &["init"]), 2, expected);
 }
 
 #[test]

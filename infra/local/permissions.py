@@ -80,6 +80,16 @@ class Call:
         for bus, named in sources.items():
             yield self.action, f"arn:aws:events:{self.region}:{self.account}:event-bus/{bus}", {"events:source": named}
 
+    def spot_request(self):
+        """Yields the spot request that a launch makes if it asks for a spot instance."""
+        if self.parameters.get("InstanceMarketOptions.MarketType") == "spot":
+            yield from self.new("spot-instances-request")
+
+    def key_pair(self):
+        """Yields the key pair that a launch names, which is known by its name."""
+        for name in self.values("KeyName"):
+            yield self.action, self.name("key-pair", name), {}
+
     def default_subnet(self):
         """Yields a subnet of the default VPC if the call names none: this subnet also needs a permission."""
         if not self.values("SubnetId"):
@@ -127,8 +137,10 @@ class Call:
 TOUCHED = {
     "ec2:RunInstances": lambda call: [
         *call.new("instance", "volume", "network-interface"),
+        *call.spot_request(),
         *call.existing("ImageId", "SubnetId", "SecurityGroupId"),
         *call.default_subnet(),
+        *call.key_pair(),
         *call.passed_role(),
     ],
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],

@@ -21,6 +21,7 @@ use crate::connection::{self, Connection};
 use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
 use crate::render::{columns, count_in_words};
+use crate::template_uses::TemplateUses;
 use leftovers::{Leftover, Leftovers, Refused, Stays};
 use records::Records;
 
@@ -59,7 +60,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         None => Records::of_gone(journals(&config, &globals.stack).await),
     };
     let parameters = Arc::new(SsmParameters::new(&config));
-    let leftovers = Leftovers { machines: ec2.clone(), images: ec2, parameters, stack: globals.stack.clone(), home };
+    let templates = TemplateUses::new(ec2.clone(), parameters.clone());
+    let leftovers =
+        Leftovers { machines: ec2.clone(), images: ec2, parameters, templates, stack: globals.stack.clone(), home };
     output::say(&format!("Looking in {}", regions.iter().cloned().collect::<Vec<_>>().join(", ")));
     let now = Timestamp::now();
     let (mut found, unseen) = leftovers.find(records, &regions).await?;

@@ -10,8 +10,9 @@ use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
-use crate::image_delete::delete;
+use crate::image_delete::{Deletion, delete};
 use crate::output::{self, Show};
+use crate::references::References;
 use crate::render::{count_in_words, table};
 use crate::switch::find;
 
@@ -22,7 +23,8 @@ const TAG_KEEP: &str = "goldsmith:keep";
 ///
 /// The pipeline says how many images it keeps: `retention: {keep: 5, olderThan: P90D}`. An image goes if that many newer
 /// ones can be used and if it is that old. It stays if something refers to it, as for `goldsmith delete`, or if one of
-/// its AMIs has the tag `goldsmith:keep`. Shows what goes and what stays, and asks.
+/// its AMIs has the tag `goldsmith:keep`. Shows what goes and what stays, and asks. If an image cannot be deleted, the
+/// command goes on with the others, and ends with exit code 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pipeline.
@@ -76,7 +78,8 @@ impl Show for Plan {
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
     let pipeline = find(&connection, &args.pipeline).await?;
-    let plan = plan(&connection, &pipeline, &args.unshare, Timestamp::now()).await?;
+    let references = connection.references();
+    let plan = plan(&connection, &references, &pipeline, &args.unshare, Timestamp::now()).await?;
     output::show(globals, &plan)?;
     let going = plan.going().count();
     if going == 0 {
@@ -87,39 +90,55 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         output::say("Nothing was deleted.");
         return Ok(Exit::Success);
     }
-    let mut exit = Exit::Success;
+    let mut failed = 0;
     for image in plan.going() {
-        // Somebody may have marked the image, or begun to use it, while the question waited for its answer.
-        let stays = stays(&connection, image, &args.unshare).await?;
-        if stays.is_empty() {
-            if delete_or_say(&connection, image, &args.unshare).await? != Exit::Success {
-                exit = Exit::Failed;
+        match retire(&connection, &references, image, &args.unshare).await {
+            Ok(lines) => lines.iter().for_each(|line| output::say(line)),
+            Err(error) => {
+                // The words of a reason to stop name the image themselves.
+                let is_told = error.is::<Stop>();
+                let what = if is_told { String::new() } else { format!("{} could not be deleted: ", image.image) };
+                output::say(&format!("{what}{error:#}"));
+                failed += 1;
             }
-        } else {
-            output::say(&format!("{} stays: {}", image.image, stays.join("; ")));
         }
     }
-    Ok(exit)
+    if failed == 0 {
+        return Ok(Exit::Success);
+    }
+    let failed = count_in_words(failed, "image");
+    let message = format!("{failed} of {going} could not be deleted");
+    Err(Stop { exit: Exit::Failed, message }.into())
 }
 
-/// Deletes an image, or says why it stays. An image that stays must not keep the others from being deleted: the cooldowns
-/// of all protections begin with the same call.
-async fn delete_or_say(connection: &Connection, image: &ImageRecord, unshare: &[String]) -> Result<Exit> {
-    match delete(connection, image, unshare).await {
-        Ok(_) => {
-            output::say(&format!("{} is deleted", image.image));
-            Ok(Exit::Success)
-        }
-        Err(error) => {
-            let stop = error.downcast::<Stop>()?;
-            output::say(&stop.message);
-            Ok(stop.exit)
-        }
+/// Deletes an image unless something keeps it now. Returns what became of it, in lines.
+async fn retire(
+    connection: &Connection,
+    references: &References,
+    image: &ImageRecord,
+    unshare: &[String],
+) -> Result<Vec<String>> {
+    let name = &image.image;
+    // Somebody may have marked the image, or begun to use it, while the question waited for its answer. `delete` looks at
+    // the references itself, right before it deletes.
+    let kept = kept_by_tag(connection, image).await?;
+    if !kept.is_empty() {
+        return Ok(vec![format!("{name} stays: {}", kept.join("; "))]);
     }
+    Ok(match delete(connection, references, image, unshare).await? {
+        Deletion::Done(deleted) => deleted.left().chain([format!("{name} is deleted")]).collect(),
+        Deletion::Refused(reference) => vec![format!("{name} stays: {}", reference.by)],
+    })
 }
 
 /// Returns the images that are beyond the retention, and why some of them stay.
-async fn plan(connection: &Connection, pipeline: &ImagePipeline, unshare: &[String], now: Timestamp) -> Result<Plan> {
+async fn plan(
+    connection: &Connection,
+    references: &References,
+    pipeline: &ImagePipeline,
+    unshare: &[String],
+    now: Timestamp,
+) -> Result<Plan> {
     let Some(rule) = &pipeline.retention else {
         let form = "retention: {keep: 5, olderThan: P90D}";
         return Err(invalid(format!(
@@ -130,20 +149,18 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, unshare: &[Stri
     let images = connection.store.images_of_pipeline(&pipeline.name).await?;
     let mut judged = Vec::new();
     for image in beyond(rule, &images, now) {
-        let stays = stays(connection, image, unshare).await?;
+        let found = references.of(image).await?.into_iter();
+        let mut stays: Vec<String> =
+            found.filter(|one| !one.is_only_of(unshare)).map(|one| one.by.to_string()).collect();
+        stays.extend(kept_by_tag(connection, image).await?);
         judged.push(Judged { image: image.image.clone(), stays, record: image.clone() });
     }
     Ok(Plan { images: judged })
 }
 
-/// Returns why an image stays: what refers to it, and the tag by which a person keeps it.
-async fn stays(connection: &Connection, image: &ImageRecord, unshare: &[String]) -> Result<Vec<String>> {
+/// Returns the tags by which a person keeps an image.
+async fn kept_by_tag(connection: &Connection, image: &ImageRecord) -> Result<Vec<String>> {
     let mut why = Vec::new();
-    for reference in connection.references().of(image).await? {
-        if !reference.is_only_of(unshare) {
-            why.push(reference.by.to_string());
-        }
-    }
     for (region, ami) in &image.amis {
         let found = connection.cloud.images.image(region, ami).await?;
         if found.is_some_and(|found| found.tags.contains_key(TAG_KEEP)) {

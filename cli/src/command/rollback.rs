@@ -1,13 +1,13 @@
 //! `goldsmith rollback PIPELINE`
 
 mod pointers;
+mod resumable;
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 use goldsmith_model::{ImagePipeline, ImageRef};
-use goldsmith_store::{ImageRecord, ImageStatus, Pointed, stamp};
-use jiff::Timestamp;
+use goldsmith_store::{ImageRecord, ImageStatus, Rollback};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -17,11 +17,15 @@ use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
 use crate::render::{columns, status};
 use crate::switch::find;
-use pointers::{Pointer, point, pointers};
+use pointers::{Pointer, pointers};
+use resumable::{before, roll_back};
 
 /// Let the parameters of a pipeline name an earlier image again.
 ///
-/// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their values back.
+/// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their values back. If
+/// the command is interrupted, the same call finishes what it has begun, and `--to` with the image that the parameters named
+/// before undoes it.
+///
 /// The next build that publishes an image moves them forward again, and `goldsmith disable PIPELINE` keeps builds from
 /// starting by themselves. A recipe with `pipeline:NAME` does not read parameters: `goldsmith disable IMAGE` keeps it from
 /// the newer image.
@@ -37,6 +41,21 @@ pub(crate) struct Args {
     /// Change the parameters without asking.
     #[arg(long)]
     yes: bool,
+}
+
+/// What a rollback is to do.
+struct Planned {
+    /// The image that the parameters are to name.
+    image: ImageRecord,
+    pointers: Vec<Pointer>,
+    /// A rollback that was interrupted, which this one replaces.
+    interrupted: Option<Rollback>,
+}
+
+impl Planned {
+    fn lines(&self) -> Vec<String> {
+        columns(&self.pointers.iter().map(Pointer::row).collect::<Vec<_>>())
+    }
 }
 
 /// What was changed.
@@ -58,30 +77,36 @@ impl Show for RolledBack {
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
     let pipeline = find(&connection, &args.pipeline).await?;
-    let (image, parameters) = plan(&connection, &pipeline, args.to.as_ref()).await?;
-    columns(&parameters.iter().map(Pointer::row).collect::<Vec<_>>()).iter().for_each(|line| output::say(line));
-    if !consents(&format!("Set them to {}?", image.image), "nothing was changed", args.yes)? {
+    let planned = plan(&connection, &pipeline, args.to.as_ref()).await?;
+    if let Some(Rollback { at, image, .. }) = &planned.interrupted {
+        output::say(&format!(
+            "The rollback to {image} of {at} has not ended. It was interrupted, or still runs elsewhere."
+        ));
+    }
+    planned.lines().iter().for_each(|line| output::say(line));
+    let image = &planned.image.image;
+    if !consents(&format!("Set them to {image}?"), "nothing was changed", args.yes)? {
         output::say("Nothing was changed.");
         return Ok(Exit::Success);
     }
     // A build may have begun, or moved the parameters, while the question waited for its answer.
-    let (_, now) = plan(&connection, &pipeline, Some(&image.image)).await?;
-    if now.iter().map(|one| &one.from).ne(parameters.iter().map(|one| &one.from)) {
+    let again = plan(&connection, &pipeline, Some(image)).await?;
+    let held = |planned: &Planned| planned.pointers.iter().map(|one| one.now.clone()).collect::<Vec<_>>();
+    if held(&again) != held(&planned) || again.interrupted != planned.interrupted {
         return Err(invalid("the parameters have changed in the meantime: call the command again"));
     }
-    point(&connection, &parameters).await?;
-    let pointed = Pointed { at: stamp(Timestamp::now()), image: image.image.clone() };
-    connection.store.note_pointed(&pipeline.name, &pointed).await?;
-    output::show(globals, &RolledBack { pipeline: pipeline.name.to_string(), image: image.image, parameters })?;
+    roll_back(&connection, &pipeline, &again).await?;
+    let Planned { image, pointers, .. } = again;
+    let done = RolledBack { pipeline: pipeline.name.to_string(), image: image.image, parameters: pointers };
+    output::show(globals, &done)?;
     Ok(Exit::Success)
 }
 
 /// Returns the image that the parameters are to name, and what changes. Changes nothing.
-async fn plan(
-    connection: &Connection,
-    pipeline: &ImagePipeline,
-    to: Option<&ImageRef>,
-) -> Result<(ImageRecord, Vec<Pointer>)> {
+///
+/// Parameters that an interrupted rollback has changed count as what they named before it, so the same call leads to the
+/// same image.
+async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&ImageRef>) -> Result<Planned> {
     // A failed build would let the parameters name what they named when it began.
     if let Some(build) = connection.store.running_build(&pipeline.name).await? {
         let name = &pipeline.name;
@@ -92,7 +117,14 @@ async fn plan(
     let mut images = connection.store.images_of_pipeline(&pipeline.name).await?;
     images.retain(|image| image.status == ImageStatus::Available && !image.overridden);
     images.sort_by(|a, b| b.created_at.cmp(&a.created_at));
-    let current = pointers(connection, pipeline).await?;
+    let interrupted = connection.store.rollback(&pipeline.name).await?;
+    let mut current = pointers(connection, pipeline).await?;
+    if let Some(interrupted) = &interrupted {
+        current = before(connection, current, interrupted).await?;
+    }
+    if current.is_empty() {
+        return Err(invalid(format!("the pipeline `{}` writes no parameters", pipeline.name)));
+    }
     let image = match to {
         Some(to) => images
             .iter()
@@ -120,7 +152,7 @@ async fn plan(
         }
         changed.push(Pointer { to: ami.clone(), ..pointer });
     }
-    Ok((image.clone(), changed))
+    Ok(Planned { image: image.clone(), pointers: changed, interrupted })
 }
 
 /// Returns the newest usable image that is older than the one that the parameters name.

@@ -21,6 +21,12 @@ impl ImageSwitches for Ec2 {
         Ok(())
     }
 
+    async fn undeprecate(&self, region: &str, id: &str) -> Result<()> {
+        let answer = self.0.client(region).disable_image_deprecation().image_id(id).send().await;
+        answer.map_err(failure("DisableImageDeprecation", region))?;
+        Ok(())
+    }
+
     async fn unprotect(&self, region: &str, id: &str) -> Result<()> {
         let answer = self.0.client(region).disable_image_deregistration_protection().image_id(id).send().await;
         still_there(answer.map_err(failure("DisableImageDeregistrationProtection", region)))?;
@@ -50,6 +56,17 @@ mod tests {
             ("DisableImage", "EnableImage")
         );
         assert_eq!(form(&replay, 2)["ImageId"], "ami-1");
+    }
+
+    #[tokio::test]
+    async fn a_deprecation_is_removed_from_an_image_that_exists() {
+        let done =
+            Canned::ok("<DisableImageDeprecationResponse><return>true</return></DisableImageDeprecationResponse>");
+        let (ec2, replay) = ec2([done, Canned::ec2_error(400, "InvalidAMIID.NotFound")]);
+        ec2.undeprecate("us-east-1", "ami-1").await.unwrap();
+        let sent = form(&replay, 0);
+        assert_eq!((sent["Action"].as_str(), sent["ImageId"].as_str()), ("DisableImageDeprecation", "ami-1"));
+        assert_eq!(ec2.undeprecate("us-east-1", "ami-1").await.unwrap_err().kind, Kind::NotFound);
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Images and their snapshots.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_ec2::config::Config;
 use aws_sdk_ec2::config::retry::RetryConfig;
@@ -10,7 +12,9 @@ use aws_sdk_ec2::types::{
     ResourceType, SnapshotAttributeName,
 };
 use goldsmith_cloud::aws::{failure, incomplete, known};
-use goldsmith_cloud::{Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags};
+use goldsmith_cloud::{
+    Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, ListedTemplate, NewImage, Result, Snapshot, Tags,
+};
 
 use crate::Ec2;
 use crate::described_images::{all, refuse_anyone, still_there};
@@ -51,6 +55,14 @@ impl Images for Ec2 {
 
     async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
         self.uses_of(region, id).await
+    }
+
+    async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>> {
+        self.all_launch_templates(region).await
+    }
+
+    async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>> {
+        self.images_of_versions(region, id).await
     }
 
     async fn create(&self, region: &str, image: &NewImage) -> Result<String> {

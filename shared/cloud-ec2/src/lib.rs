@@ -4,6 +4,7 @@ pub mod account;
 mod described_images;
 mod image_switches;
 mod images;
+mod launch;
 mod launch_templates;
 mod machines;
 mod regions;

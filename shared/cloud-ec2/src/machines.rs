@@ -3,51 +3,25 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{
-    HttpTokensState, IamInstanceProfileSpecification, Instance as SdkInstance, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsRequest, InstanceStateName, InstanceType, ResourceType,
-};
+use aws_sdk_ec2::types::{Instance as SdkInstance, InstanceStateName, InstanceType};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use goldsmith_cloud::aws::{failure, incomplete, known};
-use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, MetadataOptions, Result, Volume};
+use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, Result, Volume};
 
 use crate::Ec2;
 use crate::account::architectures_of;
-use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications, to_time};
+use crate::launch::request;
+use crate::requests::{filter, from_sdk_tags, tag_filter, to_time};
 
 /// Every state except `terminated`.
 pub(crate) const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
-
-/// Kinds of resources that RunInstances creates.
-const MADE_BY_LAUNCH: [ResourceType; 3] =
-    [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
 
 #[async_trait]
 impl Machines for Ec2 {
     async fn launch(&self, region: &str, launch: &Launch) -> Result<Instance> {
         const OPERATION: &str = "RunInstances";
-        // Without the parameter, EC2 takes the default security group of the VPC.
-        let groups = (!launch.security_groups.is_empty()).then(|| launch.security_groups.clone());
-        let profile =
-            launch.instance_profile.as_ref().map(|name| IamInstanceProfileSpecification::builder().name(name).build());
-        let request = self
-            .0
-            .client(region)
-            .run_instances()
-            .client_token(&launch.token)
-            .min_count(1)
-            .max_count(1)
-            .image_id(&launch.image)
-            .instance_type(InstanceType::from(launch.instance_type.as_str()))
-            .set_subnet_id(launch.subnet.clone())
-            .set_security_group_ids(groups)
-            .set_iam_instance_profile(profile)
-            .metadata_options(metadata_options(&launch.metadata))
-            .set_user_data(launch.user_data.as_ref().map(|text| BASE64_STANDARD.encode(text)))
-            .set_block_device_mappings(block_device_mappings(&launch.block_devices))
-            // Everything that the call creates is tagged: a policy of the organization may deny untagged resources.
-            .set_tag_specifications(tag_specifications(&MADE_BY_LAUNCH, &launch.tags));
+        let request = request(&self.0.client(region), launch);
         let answer = request.send().await.map_err(failure(OPERATION, region))?;
         let instance = answer.instances().first().ok_or_else(|| incomplete(OPERATION, region, "instance"))?;
         to_instance(instance, OPERATION, region)
@@ -126,15 +100,6 @@ impl Machines for Ec2 {
     }
 }
 
-fn metadata_options(options: &MetadataOptions) -> InstanceMetadataOptionsRequest {
-    let tokens = if options.tokens_required { HttpTokensState::Required } else { HttpTokensState::Optional };
-    InstanceMetadataOptionsRequest::builder()
-        .http_endpoint(InstanceMetadataEndpointState::Enabled)
-        .http_tokens(tokens)
-        .http_put_response_hop_limit(i32::from(options.hop_limit))
-        .build()
-}
-
 /// Converts an instance. An id or state that is missing or unknown is an error: the instance may be running, and must not
 /// look as if it did not exist.
 fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) -> Result<Instance> {
@@ -167,7 +132,7 @@ fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) ->
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::aws::replay::{Canned, Replay};
-    use goldsmith_cloud::{BlockDevice, Kind, Tags};
+    use goldsmith_cloud::{BlockDevice, Kind, Market, MetadataOptions, Tags};
 
     use super::*;
     use crate::testing::{ec2, form};
@@ -180,6 +145,10 @@ mod tests {
             subnet: Some("subnet-1".to_owned()),
             security_groups: vec!["sg-1".to_owned()],
             instance_profile: Some("profile".to_owned()),
+            zone: None,
+            is_dedicated: false,
+            market: Market::OnDemand,
+            key_pair: None,
             metadata: MetadataOptions { tokens_required: true, hop_limit: 2 },
             tags: Tags::from([("goldsmith:build".to_owned(), "b".to_owned())]),
             block_devices: vec![BlockDevice {
@@ -255,6 +224,34 @@ mod tests {
             assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
         }
         assert!(!sent.contains_key("KeyName") && !sent.contains_key("BlockDeviceMapping.1.Ebs.Iops"));
+    }
+
+    #[tokio::test]
+    async fn a_placement_a_key_and_a_spot_request_are_sent_only_if_they_are_asked_for() {
+        let answer =
+            || Canned::ok(format!("<RunInstancesResponse>{}</RunInstancesResponse>", described("i-1", "pending")));
+        let (ec2, replay) = ec2([answer(), answer()]);
+        let zone = Some("eu-west-1b".to_owned());
+        let key_pair = Some("debug".to_owned());
+        let asked = Launch { zone, is_dedicated: true, market: Market::Spot, key_pair, ..launch() };
+        let fields = [
+            ("Placement.AvailabilityZone", "eu-west-1b"),
+            ("Placement.Tenancy", "dedicated"),
+            ("KeyName", "debug"),
+            ("InstanceMarketOptions.MarketType", "spot"),
+            ("InstanceMarketOptions.SpotOptions.SpotInstanceType", "one-time"),
+            ("InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior", "terminate"),
+            ("TagSpecification.4.ResourceType", "spot-instances-request"),
+            ("TagSpecification.4.Tag.1.Key", "goldsmith:build"),
+        ];
+        for (number, launch, is_sent) in [(0, asked, true), (1, launch(), false)] {
+            ec2.launch("eu-west-1", &launch).await.unwrap();
+            let sent = form(&replay, number);
+            for (name, value) in fields {
+                assert_eq!(sent.get(name).map(String::as_str), is_sent.then_some(value), "{name}");
+            }
+            assert!(!sent.keys().any(|name| name.contains("MaxPrice")));
+        }
     }
 
     #[tokio::test]

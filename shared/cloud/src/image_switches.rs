@@ -1,4 +1,4 @@
-//! Whether instances may be launched from an AMI, and whether it may be deregistered.
+//! Whether instances may be launched from an AMI, whether it is listed, and whether it may be deregistered.
 
 use async_trait::async_trait;
 
@@ -12,6 +12,9 @@ pub trait ImageSwitches: Send + Sync {
     async fn disable(&self, region: &str, id: &str) -> Result<()>;
     /// `EnableImage`. *Effect*, safe to repeat. Fails with kind `NotFound` if the image does not exist.
     async fn enable(&self, region: &str, id: &str) -> Result<()>;
+    /// `DisableImageDeprecation`: the image no longer becomes deprecated, or is no longer deprecated. *Effect*, safe to repeat;
+    /// [`crate::Images::deprecate`] undoes it. Fails with kind `NotFound` if the image does not exist.
+    async fn undeprecate(&self, region: &str, id: &str) -> Result<()>;
     /// `DisableImageDeregistrationProtection`. *Effect*, safe to repeat; [`crate::Images::protect`] undoes it. If the
     /// protection has a cooldown, the image cannot be deregistered for 24 hours from then on. No error if the image does
     /// not exist.

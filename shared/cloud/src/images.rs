@@ -1,5 +1,6 @@
 //! AMIs and EBS snapshots.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -164,8 +165,6 @@ pub struct Snapshot {
 pub enum ImageUse {
     /// Id of an instance of it that is not terminated.
     Instance(String),
-    /// Id of a launch template with a version that names it.
-    LaunchTemplate(String),
     /// An account, an organization, or `all`, with permission to launch it.
     Permission(String),
 }
@@ -174,10 +173,18 @@ impl fmt::Display for ImageUse {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Instance(id) => write!(out, "the instance {id}"),
-            Self::LaunchTemplate(id) => write!(out, "the launch template {id}"),
             Self::Permission(whose) => write!(out, "the launch permission of {whose}"),
         }
     }
+}
+
+/// A launch template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedTemplate {
+    /// `lt-…`
+    pub id: String,
+    /// Number of its latest version. It grows with each new version, and a version never changes.
+    pub latest_version: i64,
 }
 
 /// AMIs and their snapshots.
@@ -192,8 +199,14 @@ pub trait Images: Send + Sync {
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>>;
     /// Returns this account's images with this tag.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>>;
-    /// Returns what uses the image, in this account and beyond; empty if the image does not exist.
+    /// Returns the instances of the image, and who else may launch it; empty if the image does not exist.
     async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>>;
+    /// Returns all launch templates of this account.
+    async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>>;
+    /// Returns what the versions of a launch template name as their image: ids of AMIs, and `resolve:ssm:` with a parameter.
+    /// An Auto Scaling group may name a version by its number, so every version counts and not only the latest or the
+    /// default one. Empty if the template does not exist.
+    async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>>;
     /// `CreateImage` without reboot. *Effect* without a token: if the name is taken, the error has kind `Duplicate`;
     /// SDK retries are off.
     async fn create(&self, region: &str, image: &NewImage) -> Result<String>;

@@ -37,13 +37,13 @@ pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
 pub use image_switches::ImageSwitches;
 pub use images::{
-    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Protection, Snapshot,
-    TAG_STATUS,
+    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, ListedTemplate, NewImage, PUBLISHED, Protection,
+    Snapshot, TAG_STATUS,
 };
 pub use keys::{Key, KeyUsers, Keys, is_aws_key};
 pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
 pub use logs::{LogLine, LogPage, Logs};
-pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
+pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, Volume};
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
 pub use schedules::{Schedule, Schedules};

@@ -37,6 +37,17 @@ pub struct BlockDevice {
     pub delete_on_termination: bool,
 }
 
+/// How EC2 sells an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Market {
+    /// On demand: EC2 does not take it back.
+    #[default]
+    OnDemand,
+    /// A spot instance of a one-time request. If EC2 needs the capacity, it terminates the instance. Such an instance
+    /// cannot be stopped.
+    Spot,
+}
+
 /// A request for one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
@@ -48,13 +59,21 @@ pub struct Launch {
     pub instance_type: String,
     /// Subnet id; `None` for the default VPC's choice.
     pub subnet: Option<String>,
+    /// Availability Zone; `None` for the subnet's, or for EC2's choice.
+    pub zone: Option<String>,
+    /// Whether the instance runs on hardware that no other account uses (`Tenancy=dedicated`).
+    pub is_dedicated: bool,
+    /// How EC2 sells it.
+    pub market: Market,
+    /// Name of the key pair whose public key the instance gets.
+    pub key_pair: Option<String>,
     /// Security group ids; empty for the VPC's default group.
     pub security_groups: Vec<String>,
     /// Name of the instance profile.
     pub instance_profile: Option<String>,
     /// IMDS options.
     pub metadata: MetadataOptions,
-    /// Tags of the instance and its volumes, set in the creating call.
+    /// Tags of the instance, its volumes and its spot request, set in the creating call.
     pub tags: Tags,
     /// Changed block devices; empty for the image's own. Settings that are not given for a device of the image stay as
     /// the image has them.

@@ -99,7 +99,7 @@ pub(crate) enum Mark {
     Unknown,
     /// Another resource of the source, by its address.
     Resource,
-    /// The time of the build.
+    /// The time of the build, or a time after it: then the label is what was added, such as `2160h`.
     Now,
     /// The content of a file, by its path.
     File,
@@ -181,7 +181,8 @@ pub(crate) fn holds(text: &str, mark: Mark) -> bool {
 pub(crate) fn shown(text: &str) -> String {
     let piece = |part: &Part<'_>| match part {
         Part::Text(text) => (*text).to_owned(),
-        Part::Mark(Mark::Now, _) => "${the time}".to_owned(),
+        Part::Mark(Mark::Now, "") => "${the time}".to_owned(),
+        Part::Mark(Mark::Now, later) => format!("${{the time and {later}}}"),
         Part::Mark(Mark::Template, label) => format!("${{{}}}", label.lines().next().unwrap_or_default()),
         Part::Mark(_, label) => format!("${{{}}}", bare(label)),
     };

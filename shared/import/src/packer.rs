@@ -4,6 +4,7 @@
 mod provisioner;
 mod source;
 mod steps;
+mod terms;
 
 use ::hcl::edit::structure::Block;
 use goldsmith_model::definitions::Kind;

@@ -30,12 +30,49 @@ pub struct InfrastructureConfiguration {
     /// Options of the instance metadata service.
     #[serde(default)]
     pub instance_metadata_options: InstanceMetadataOptions,
+    /// Where EC2 puts the instances.
+    #[serde(default, skip_serializing_if = "Placement::is_default")]
+    pub placement: Placement,
+    /// Name of the key pair whose public key EC2 gives to the build instance; `None` for no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_pair: Option<String>,
     /// Tags of the instances and their volumes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resource_tags: BTreeMap<String, String>,
     /// How long the instance of a failed build is kept; zero if it is not kept. Stored as ISO 8601, such as `PT4H`.
     #[serde(default)]
     pub keep_on_failure: SignedDuration,
+}
+
+/// Where EC2 puts an instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// Availability Zone, such as `eu-west-1a`; `None` if the subnet or EC2 decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_zone: Option<String>,
+    /// On whose hardware the instance runs.
+    #[serde(default)]
+    pub tenancy: Tenancy,
+}
+
+impl Placement {
+    /// Returns whether the definition left the placement to EC2.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// On whose hardware an instance runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Tenancy {
+    /// What the VPC has: for almost every VPC, hardware that accounts share.
+    #[default]
+    Default,
+    /// Hardware that only this account uses (a Dedicated Instance).
+    Dedicated,
 }
 
 /// Options of the instance metadata service. Tokens (IMDSv2) are always required.

@@ -38,7 +38,7 @@ pub use distribution::{
     ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
 };
 pub use freeze::Freeze;
-pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
+pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};
 pub use input::{ExecutionInput, InputError, StartFrom};
 pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};

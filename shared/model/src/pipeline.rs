@@ -156,6 +156,9 @@ pub struct ImageTests {
     /// Instance types, with one test instance each; empty for one instance of the build's type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instance_types: Vec<String>,
+    /// Whether a test instance is a spot instance if EC2 has one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot: bool,
 }
 
 impl ImageTests {
@@ -167,6 +170,11 @@ impl ImageTests {
 
 impl Default for ImageTests {
     fn default() -> Self {
-        Self { image_tests_enabled: true, timeout_minutes: Self::DEFAULT_MINUTES, instance_types: Vec::new() }
+        Self {
+            image_tests_enabled: true,
+            timeout_minutes: Self::DEFAULT_MINUTES,
+            instance_types: Vec::new(),
+            spot: false,
+        }
     }
 }

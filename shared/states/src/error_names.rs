@@ -22,7 +22,7 @@ pub enum ErrorName {
     Refused,
     /// AWS asked to slow down, or did not answer.
     Throttled,
-    /// No combination of instance type and subnet had capacity.
+    /// No combination of instance type, subnet and market had capacity.
     Capacity,
     /// The instance never came online, or ended before that.
     NotOnline,

@@ -65,7 +65,7 @@ pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{MemoryTable, Reads};
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion, VerifiedImage};
-pub use pointed::Pointed;
+pub use pointed::{ParameterPlace, Pointed, Pointing, Rollback};
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use records::{

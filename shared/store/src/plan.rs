@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use goldsmith_model::{
-    BlockDeviceMapping, DeregistrationProtection, ImageAudit, LaunchPermission, Name, PublishedTemplate, SourceImage,
-    SsmParameter, TargetAccount, Version,
+    BlockDeviceMapping, DeregistrationProtection, ImageAudit, LaunchPermission, Name, Placement, PublishedTemplate,
+    SourceImage, SsmParameter, TargetAccount, Version,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -107,6 +107,15 @@ pub struct PlannedLaunch {
     pub instance_profile: Option<String>,
     /// IMDS hop limit. Tokens (IMDSv2) are always required.
     pub metadata_hop_limit: u8,
+    /// Where EC2 puts the instances.
+    #[serde(default, skip_serializing_if = "Placement::is_default")]
+    pub placement: Placement,
+    /// Key pair of the build instance; `None` for no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_pair: Option<String>,
+    /// Whether test instances are first requested as spot instances.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot_tests: bool,
     /// The user's tags on everything that the build makes.
     pub tags: BTreeMap<String, String>,
     /// Block devices of the recipe; empty for the source's own.

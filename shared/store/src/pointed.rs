@@ -1,10 +1,10 @@
-//! Records to which images the parameters of a pipeline were rolled back, and when.
+//! Rollbacks of a pipeline's parameters: those that were done, and the one that has begun and not ended.
 
 use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::store::encode;
-use crate::{Key, Result, Store, Write};
+use crate::{Check, Key, Result, Store, Write};
 
 /// `PIPELINE#n / POINTED#time`: a rollback of the pipeline's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,17 +13,132 @@ pub struct Pointed {
     pub at: String,
     /// The image that the parameters named from then on, until a build moved them forward.
     pub image: ImageRef,
+    /// The parameters; empty in a record that an earlier release wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<ParameterPlace>,
+}
+
+/// A parameter of a Region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParameterPlace {
+    /// The Region.
+    pub region: String,
+    /// The parameter's name.
+    pub name: String,
+}
+
+/// `PIPELINE#n / ROLLBACK`: a rollback that has begun. It is written before the first parameter changes, and removed when
+/// all parameters have changed or have their values back. So an interrupted rollback can be finished or undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// Unique id of the call that works on it.
+    pub holder: String,
+    /// When that call began (RFC 3339).
+    pub at: String,
+    /// The image that the parameters are to name.
+    pub image: ImageRef,
+    /// The parameters, in the order in which they change.
+    pub parameters: Vec<Pointing>,
+}
+
+/// A parameter that a rollback changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pointing {
+    /// The Region.
+    pub region: String,
+    /// The parameter's name.
+    pub name: String,
+    /// What it held before the rollback.
+    pub from: String,
+    /// What it is to hold.
+    pub to: String,
+    /// What interrupted rollbacks before this one were to give it, and may have given it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+}
+
+impl Pointing {
+    /// Returns whether the parameter may hold this value because of this rollback or an interrupted one before it.
+    #[must_use]
+    pub fn may_have_given(&self, value: &str) -> bool {
+        self.from == value || self.to == value || self.earlier.iter().any(|one| one == value)
+    }
+}
+
+/// Returns the key of the rollback that has begun.
+fn begun(pipeline: &Name) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), "ROLLBACK")
 }
 
 impl Store {
-    /// Records a rollback.
-    pub async fn note_pointed(&self, pipeline: &Name, pointed: &Pointed) -> Result<()> {
-        let key = Key::new(format!("PIPELINE#{pipeline}"), format!("POINTED#{}", pointed.at));
-        self.write(vec![Write::Put { item: encode(key, pointed)?, checks: Vec::new() }]).await
-    }
-
-    /// Returns all rollbacks of a pipeline, the oldest first.
+    /// Returns all rollbacks of a pipeline that were done, the oldest first.
     pub async fn pointed(&self, pipeline: &Name) -> Result<Vec<Pointed>> {
         self.read_all(&format!("PIPELINE#{pipeline}"), "POINTED#").await
+    }
+
+    /// Returns the rollback of a pipeline that has begun and not ended.
+    pub async fn rollback(&self, pipeline: &Name) -> Result<Option<Rollback>> {
+        self.read(&begun(pipeline)).await
+    }
+
+    /// Records that a rollback begins, which replaces an interrupted one: the one of the call `over`. Returns whether it
+    /// was recorded; it is not if another call has begun a rollback in the meantime. Safe to repeat.
+    pub async fn begin_rollback(&self, pipeline: &Name, rollback: &Rollback, over: Option<&str>) -> Result<bool> {
+        let checks = vec![over.map_or(Check::Absent, |holder| Check::equals("holder", holder))];
+        let write = Write::Put { item: encode(begun(pipeline), rollback)?, checks };
+        match self.write(vec![write]).await {
+            // An earlier attempt may have recorded it although its answer was lost.
+            Err(error) if error.is_conflict() => Ok(self.rollback(pipeline).await?.as_ref() == Some(rollback)),
+            written => written.map(|()| true),
+        }
+    }
+
+    /// Records that the rollback of this call has ended: with what the parameters name now, or `None` if they have their
+    /// values back. Returns whether the pipeline has no unfinished rollback now; it has one if another call has taken
+    /// this one over. Safe to repeat.
+    pub async fn end_rollback(&self, pipeline: &Name, holder: &str, done: Option<&Pointed>) -> Result<bool> {
+        let mut writes = vec![Write::Delete { key: begun(pipeline), checks: vec![Check::equals("holder", holder)] }];
+        if let Some(pointed) = done {
+            let key = Key::new(format!("PIPELINE#{pipeline}"), format!("POINTED#{}", pointed.at));
+            writes.push(Write::Put { item: encode(key, pointed)?, checks: Vec::new() });
+        }
+        match self.write(writes).await {
+            Err(error) if error.is_conflict() => Ok(self.rollback(pipeline).await?.is_none()),
+            written => written.map(|()| true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::MemoryTable;
+
+    #[tokio::test]
+    async fn only_one_call_works_on_a_rollback_and_another_can_take_it_over() {
+        let (store, web) = (Store::new(Arc::new(MemoryTable::new())), "web".parse().unwrap());
+        let of = |holder: &str| Rollback {
+            holder: holder.to_owned(),
+            at: "2026-11-24T03:00:00.000Z".to_owned(),
+            image: "web/1.0.0/1".parse().unwrap(),
+            parameters: Vec::new(),
+        };
+        for _ in 0..2 {
+            assert!(store.begin_rollback(&web, &of("one"), None).await.unwrap());
+            assert!(!store.begin_rollback(&web, &of("two"), None).await.unwrap());
+        }
+        assert!(!store.begin_rollback(&web, &of("two"), Some("three")).await.unwrap());
+        assert!(store.begin_rollback(&web, &of("two"), Some("one")).await.unwrap());
+        let pointed = Pointed { at: of("two").at, image: of("two").image, parameters: Vec::new() };
+        assert!(!store.end_rollback(&web, "one", Some(&pointed)).await.unwrap());
+        assert_eq!(store.rollback(&web).await.unwrap(), Some(of("two")));
+        assert_eq!(store.pointed(&web).await.unwrap(), []);
+        for _ in 0..2 {
+            assert!(store.end_rollback(&web, "two", Some(&pointed)).await.unwrap());
+            assert_eq!(store.rollback(&web).await.unwrap(), None);
+            assert_eq!(store.pointed(&web).await.unwrap(), std::slice::from_ref(&pointed));
+        }
     }
 }

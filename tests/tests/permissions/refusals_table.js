@@ -167,8 +167,12 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a volume of nobody's": { context: {} },
       "a volume that counts as another stack's": { context: mismarked },
     }),
+    allow("LaunchRole", "ec2:RunInstances", arn("ec2", "spot-instances-request/*"), marked, {
+      "a spot request of nobody's": { context: {} },
+      "a spot request that counts as another stack's": { context: mismarked },
+    }),
     allow("LaunchRole", "ec2:RunInstances", ec2("subnet"), {}, {
-      "a key pair, by which somebody could log in": { resource: arn("ec2", "key-pair/one") },
+      "a key pair that the stack does not list, by which somebody could log in": { resource: arn("ec2", "key-pair/one") },
       "a launch template, which could say anything": { resource: arn("ec2", "launch-template/lt-0123456789abcdef0") },
       "a subnet of another Region": { resource: ec2("subnet", ELSEWHERE) },
     }),

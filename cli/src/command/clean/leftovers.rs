@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::records::{Known, Records};
 use crate::output;
 use crate::tags::{TAG_BUILD, TAG_LEFTOVER, TAG_STACK, has_home};
+use crate::template_uses::TemplateUses;
 
 /// Tag with the image that the build makes.
 const TAG_IMAGE: &str = "goldsmith:image";
@@ -103,6 +104,7 @@ pub(super) struct Leftovers {
     pub(super) machines: Arc<dyn Machines>,
     pub(super) images: Arc<dyn Images>,
     pub(super) parameters: Arc<dyn Parameters>,
+    pub(super) templates: TemplateUses,
     /// The stack's name.
     pub(super) stack: String,
     /// Its home Region.
@@ -177,6 +179,7 @@ impl Leftovers {
     async fn users(&self, region: &str, image: &str, known: &Known) -> Result<Vec<String>> {
         let uses = self.images.uses(region, image).await?;
         let mut users: Vec<String> = uses.iter().map(ToString::to_string).collect();
+        users.extend(self.templates.naming(region, image).await?.iter().map(ToString::to_string));
         let put = known.parameters.iter().filter(|(of, _, named)| of == region && named == image);
         for (_, name, _) in put {
             match self.parameters.get(region, name).await {

@@ -7,9 +7,9 @@ use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
-use crate::image_delete::{delete, stays};
+use crate::image_delete::{Deleted, Deletion, delete, stays};
 use crate::output;
-use crate::references::Reference;
+use crate::references::{Reference, References};
 use crate::render::{columns, status};
 
 /// Deletes an image, if nothing refers to it except those in `unshare`, who may launch it.
@@ -21,9 +21,10 @@ pub(super) async fn run(
     yes: bool,
 ) -> Result<Exit> {
     refuse_unpublished(image)?;
-    let references = connection.references().of(image).await?;
-    columns(&references.iter().map(Reference::row).collect::<Vec<_>>()).iter().for_each(|line| output::say(line));
-    refuse_referred_to(globals, image, &references, unshare)?;
+    let references = connection.references();
+    let found = references.of(image).await?;
+    columns(&found.iter().map(Reference::row).collect::<Vec<_>>()).iter().for_each(|line| output::say(line));
+    refuse_referred_to(globals, image, &found, unshare)?;
     for (region, ami) in &image.amis {
         output::say(&format!("{region}  {ami}"));
     }
@@ -32,8 +33,24 @@ pub(super) async fn run(
         output::say("Nothing was deleted.");
         return Ok(Exit::Success);
     }
-    output::show(globals, &delete(connection, image, unshare).await?)?;
+    output::show(globals, &delete_or_fail(connection, &references, image, unshare).await?)?;
     Ok(Exit::Success)
+}
+
+/// Deletes an image to which nothing has referred before the question.
+async fn delete_or_fail(
+    connection: &Connection,
+    references: &References,
+    image: &ImageRecord,
+    unshare: &[String],
+) -> Result<Deleted> {
+    match delete(connection, references, image, unshare).await? {
+        Deletion::Done(deleted) => Ok(deleted),
+        Deletion::Refused(reference) => {
+            let message = format!("{} was not deleted: {} refers to it now", image.image, reference.by);
+            Err(Stop { exit: Exit::Failed, message }.into())
+        }
+    }
 }
 
 /// Rejects an image that was never published: what its build keeps, Goldsmith removes by itself.
@@ -85,8 +102,7 @@ mod tests {
     use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy};
     use serde_json::json;
 
-    use super::{refuse_unpublished, run};
-    use crate::image_delete::delete;
+    use super::{delete_or_fail, refuse_unpublished, run};
     use crate::output::Show as _;
     use crate::testing::{Stack, globals};
 
@@ -130,7 +146,9 @@ mod tests {
         let stack = published().await;
         let copy = OwnedCopy { account: "222233334444".to_owned(), region: HOME.to_owned(), ami: "ami-9".to_owned() };
         let record = ImageRecord { copies: vec![copy], ..image(&stack).await };
-        let lines = delete(&stack.connection, &record, &[]).await.unwrap().lines(&globals(""));
+        let references = stack.connection.references();
+        let deleted = delete_or_fail(&stack.connection, &references, &record, &[]).await.unwrap();
+        let lines = deleted.lines(&globals(""));
         let stays =
             format!("stays    {HOME}  ami-9  account 222233334444 owns this copy; only that account deletes it");
         assert!(lines.contains(&stays), "{lines:?}");
@@ -142,7 +160,12 @@ mod tests {
         for fault in [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer] {
             let stack = published().await;
             stack.cloud.fail_next("DeregisterImage", fault);
-            assert!(delete(&stack.connection, &image(&stack).await, &[]).await.is_err(), "{fault:?}");
+            assert!(
+                delete_or_fail(&stack.connection, &stack.connection.references(), &image(&stack).await, &[])
+                    .await
+                    .is_err(),
+                "{fault:?}"
+            );
             assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled), "no build starts from it");
             deleted(&stack, &[]).await.unwrap();
             assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
@@ -166,7 +189,7 @@ mod tests {
                     from it, and can be undone";
         assert_eq!(deleted(&stack, &["111122223333".to_owned()]).await.unwrap_err(), used);
         assert_eq!(image(&stack).await.life, None);
-        stack.cloud.add_launch_template("us-east-1", "lt-1", "ami-other");
+        stack.cloud.remove_launch_template("us-east-1", "lt-1");
         deleted(&stack, &["111122223333".to_owned()]).await.unwrap();
     }
 
@@ -176,12 +199,15 @@ mod tests {
         let record = image(&stack).await;
         // The look before the question has found nothing.
         stack.cloud.add_launch_template("us-east-1", "lt-1", &record.amis["us-east-1"]);
-        let error = delete(&stack.connection, &record, &[]).await.unwrap_err().to_string();
+        let error = delete_or_fail(&stack.connection, &stack.connection.references(), &record, &[])
+            .await
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "web/1.0.0/1 was not deleted: the launch template lt-1 refers to it now");
         assert_eq!(image(&stack).await.life, None);
         // A look that fails says nothing about the image, either.
         stack.cloud.fail_next("DescribeImageAttribute", Fault::Refuse(Kind::Throttled));
-        assert!(delete(&stack.connection, &record, &[]).await.is_err());
+        assert!(delete_or_fail(&stack.connection, &stack.connection.references(), &record, &[]).await.is_err());
         assert_eq!(image(&stack).await.life, None);
         assert!(stack.cloud.inventory().region(HOME).images.contains_key(&record.amis[HOME]));
     }

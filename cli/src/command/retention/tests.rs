@@ -3,17 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_cloud::fake::HOME;
+use goldsmith_cloud::fake::{Fault, HOME};
 use goldsmith_cloud::{
-    Images as _, Launch, LaunchPermission, Machines as _, MetadataOptions, Parameter, Parameters as _, Tags,
+    Images as _, Kind as CloudKind, Launch, LaunchPermission, Machines as _, Market, MetadataOptions, Parameter,
+    Parameters as _, Tags,
 };
 use goldsmith_model::{ImagePipeline, Retention};
-use goldsmith_store::ImageLife;
+use goldsmith_store::{ImageLife, ImageRecord};
 use serde_json::{Value, json};
 
-use super::{TAG_KEEP, plan};
-use crate::image_delete::delete;
+use super::{Plan, TAG_KEEP, retire};
 use crate::output::Show;
+use crate::tags::TAG_BUILD;
 use crate::testing::{Stack, globals};
 
 const WORLDS: u64 = 10_000;
@@ -74,6 +75,10 @@ fn launch(image: &str, number: u32) -> Launch {
         subnet: None,
         security_groups: vec![],
         instance_profile: None,
+        zone: None,
+        is_dedicated: false,
+        market: Market::OnDemand,
+        key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
         tags: Tags::new(),
         block_devices: vec![],
@@ -174,6 +179,12 @@ fn must_go(all: &[Made], one: &Made, rule: &Retention) -> bool {
     is_beyond && !is_referred_to
 }
 
+/// Returns what the retention does now.
+async fn plan(stack: &Stack, pipeline: &ImagePipeline, unshare: &[String]) -> anyhow::Result<Plan> {
+    let references = stack.connection.references();
+    super::plan(&stack.connection, &references, pipeline, unshare, NOW.parse().unwrap()).await
+}
+
 fn pipeline(rule: Retention) -> ImagePipeline {
     let json = json!({"name": "web", "imageRecipe": "web", "infrastructureConfiguration": "small", "retention": rule});
     serde_json::from_value(json).unwrap()
@@ -194,9 +205,10 @@ async fn in_random_worlds_nothing_that_is_referred_to_goes_and_everything_else_b
         let keep = u32::try_from(1 + dice.below(3)).unwrap();
         let older_than_days = (dice.below(2) == 0).then_some(u32::try_from(1 + dice.below(90)).unwrap());
         let rule = Retention { keep, older_than_days };
-        let plan = plan(&stack.connection, &pipeline(rule), &[], NOW.parse().unwrap()).await.unwrap();
+        let plan = plan(&stack, &pipeline(rule), &[]).await.unwrap();
+        let references = stack.connection.references();
         for record in plan.going() {
-            delete(&stack.connection, record, &[]).await.unwrap();
+            retire(&stack.connection, &references, record, &[]).await.unwrap();
         }
         let left = stack.cloud.inventory();
         for one in &all {
@@ -236,19 +248,79 @@ async fn a_plan_says_why_an_image_stays() {
     }
     stack.put("IMAGES", "web", json!({})).await;
     let rule = Retention { keep: 1, older_than_days: None };
-    let now = NOW.parse().unwrap();
-    let found = plan(&stack.connection, &pipeline(rule), &[], now).await.unwrap();
+    let found = plan(&stack, &pipeline(rule), &[]).await.unwrap();
     let expected = "\
 IMAGE        BEGAN                            REFERRED TO BY
 web/1.0.0/2  2026-05-11T00:00:00.000Z  stays  the launch permission of 111122223333; the tag goldsmith:keep of ami-00000000000000002
 web/1.0.0/1  2026-05-01T00:00:00.000Z  goes";
     assert_eq!(found.lines(&globals("")).join("\n"), expected);
-    let consented = plan(&stack.connection, &pipeline(rule), &["111122223333".to_owned()], now).await.unwrap();
+    let consented = plan(&stack, &pipeline(rule), &["111122223333".to_owned()]).await.unwrap();
     assert_eq!(consented.images[0].stays, ["the tag goldsmith:keep of ami-00000000000000002"]);
     let none = ImagePipeline { retention: None, ..pipeline(rule) };
-    let error = plan(&stack.connection, &none, &[], now).await.unwrap_err().to_string();
+    let error = plan(&stack, &none, &[]).await.unwrap_err().to_string();
     assert_eq!(
         error,
         "pipeline `web` has no retention: write `retention: {keep: 5, olderThan: P90D}` into its definition"
     );
+}
+
+/// A pipeline with images of one AMI each, and their records, the oldest first.
+async fn images(count: u32) -> (Stack, Vec<ImageRecord>) {
+    let stack = Stack::new();
+    stack.cloud.pace(|pace| (pace.until_image, pace.hide_new) = (0, 0));
+    stack.closed_build(json!({"status": "FAILED"})).await;
+    for number in 1..=count {
+        let ami = stack.cloud.add_image(HOME, "self", &format!("web {number}"));
+        let snapshots = stack.cloud.image(HOME, &ami).await.unwrap().unwrap().snapshots;
+        let more = json!({"amis": {HOME: ami}, "snapshots": {HOME: snapshots},
+                          "createdAt": format!("2026-05-{number:02}T00:00:00.000Z")});
+        stack.put("IMAGE#web", &key(number), record("web", number, &more)).await;
+    }
+    let mut images = stack.connection.store.images_of_pipeline(&"web".parse().unwrap()).await.unwrap();
+    images.sort_by_key(|image| image.image.build);
+    (stack, images)
+}
+
+#[tokio::test]
+async fn a_failure_is_reported_and_what_somebody_has_begun_to_use_stays() {
+    let (stack, images) = images(4).await;
+    let references = stack.connection.references();
+    stack.cloud.add_launch_template(HOME, "lt-1", &images[1].amis[HOME]);
+    let tags = Tags::from([(TAG_KEEP.to_owned(), String::new())]);
+    stack.cloud.tag(HOME, std::slice::from_ref(&images[2].amis[HOME]), &tags).await.unwrap();
+    let snapshot = images[3].snapshots[HOME][0].clone();
+    let of_build = Tags::from([(TAG_BUILD.to_owned(), images[3].build.clone())]);
+    stack.cloud.tag(HOME, std::slice::from_ref(&snapshot), &of_build).await.unwrap();
+    let other = stack.cloud.add_image(HOME, "self", "other");
+    stack.cloud.edit_image(HOME, &other, |image| image.snapshots.push(snapshot.clone()));
+    stack.cloud.fail_next("DeregisterImage", Fault::Refuse(CloudKind::Throttled));
+    let mut ended = Vec::new();
+    for image in &images {
+        let lines = retire(&stack.connection, &references, image, &[]).await;
+        ended.push(lines.map(|lines| lines.join("\n")).map_err(|error| error.to_string()));
+    }
+    assert!(ended.remove(0).is_err());
+    let tag = format!("web/1.0.0/3 stays: the tag {TAG_KEEP} of {}", images[2].amis[HOME]);
+    let left = format!("stays    {HOME}  {snapshot}  another AMI uses this snapshot\nweb/1.0.0/4 is deleted");
+    let expected = ["web/1.0.0/2 stays: the launch template lt-1", &tag, &left];
+    assert_eq!(ended, expected.map(|lines| Ok(lines.to_owned())));
+    let again = retire(&stack.connection, &references, &images[0], &[]).await.unwrap();
+    assert_eq!(again, ["web/1.0.0/1 is deleted"]);
+}
+
+#[tokio::test]
+async fn launch_templates_are_read_once_in_a_run() {
+    let (stack, images) = images(20).await;
+    for number in 0..50 {
+        stack.cloud.add_launch_template(HOME, &format!("lt-{number}"), "ami-other");
+    }
+    let references = stack.connection.references();
+    let rule = pipeline(Retention { keep: 1, older_than_days: None });
+    let now = NOW.parse().unwrap();
+    let found = super::plan(&stack.connection, &references, &rule, &[], now).await.unwrap();
+    assert_eq!(found.going().count(), images.len() - 1);
+    for image in found.going() {
+        retire(&stack.connection, &references, image, &[]).await.unwrap();
+    }
+    assert_eq!(stack.cloud.template_looks(), 50);
 }

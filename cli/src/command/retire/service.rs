@@ -104,7 +104,7 @@ impl Service<'_> {
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::fake::{Fault, HOME};
-    use goldsmith_cloud::{ExecutionStatus, Executions, Kind, Launch, Machines, MetadataOptions};
+    use goldsmith_cloud::{ExecutionStatus, Executions, Kind, Launch, Machines, Market, MetadataOptions};
     use serde_json::json;
 
     use std::sync::Arc;
@@ -158,6 +158,10 @@ mod tests {
             subnet: None,
             security_groups: vec![],
             instance_profile: None,
+            zone: None,
+            is_dedicated: false,
+            market: Market::OnDemand,
+            key_pair: None,
             metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
             tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             block_devices: vec![],

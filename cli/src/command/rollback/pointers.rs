@@ -23,24 +23,39 @@ pub(super) struct Pointer {
     pub(super) name: String,
     /// What it holds now.
     #[serde(skip)]
+    pub(super) now: String,
+    /// What it holds again if the change fails. After an interrupted rollback, this is what it held before that one.
+    #[serde(skip)]
     pub(super) from: Parameter,
+    /// What interrupted rollbacks may have given it, or may give it yet.
+    #[serde(skip)]
+    pub(super) earlier: Vec<String>,
     /// The AMI that it is to name.
     pub(super) to: String,
 }
 
 impl Pointer {
+    /// Returns a parameter that holds this. Its `to` is empty.
+    pub(super) fn new(region: String, name: String, from: Parameter) -> Self {
+        Self { region, name, now: from.value.clone(), from, earlier: Vec::new(), to: String::new() }
+    }
+
     pub(super) fn row(&self) -> Vec<String> {
-        vec![self.region.clone(), self.name.clone(), self.from.value.clone(), "→".to_owned(), self.to.clone()]
+        vec![self.region.clone(), self.name.clone(), self.now.clone(), "→".to_owned(), self.to.clone()]
+    }
+
+    /// Returns whether a rollback may have given it this value.
+    fn is_own(&self, value: &String) -> bool {
+        [&self.to, &self.now, &self.from.value].contains(&value) || self.earlier.contains(value)
     }
 }
 
 /// Returns the parameters that the pipeline writes, with what they hold. Their `to` is empty.
 pub(super) async fn pointers(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec<Pointer>> {
-    let none = || invalid(format!("the pipeline `{}` writes no parameters", pipeline.name));
-    let distribution = pipeline.distribution_configuration.as_ref().ok_or_else(none)?;
-    let distribution = connection.store.distribution(distribution).await?.ok_or_else(none)?;
+    let Some(distribution) = &pipeline.distribution_configuration else { return Ok(Vec::new()) };
+    let distribution = connection.store.distribution(distribution).await?;
     let mut pointers = Vec::new();
-    for to in distribution.distributions {
+    for to in distribution.into_iter().flat_map(|one| one.distributions) {
         for parameter in to.ssm_parameter_configurations {
             let (region, name) = (to.region.clone(), parameter.parameter_name);
             // Each image has its own parameter of this kind, which names it for good.
@@ -50,34 +65,53 @@ pub(super) async fn pointers(connection: &Connection, pipeline: &ImagePipeline) 
             let Some(from) = connection.cloud.parameters.get(&region, &name).await? else {
                 return Err(invalid(format!("the parameter {name} does not exist in {region}: a build makes it")));
             };
-            pointers.push(Pointer { region, name, from, to: String::new() });
+            pointers.push(Pointer::new(region, name, from));
         }
     }
-    if pointers.is_empty() { Err(none()) } else { Ok(pointers) }
+    Ok(pointers)
 }
 
-/// Changes all parameters or none. Safe to repeat.
-pub(super) async fn point(connection: &Connection, pointers: &[Pointer]) -> Result<()> {
+/// Why the parameters were not changed.
+pub(super) struct Failed {
+    pub(super) error: anyhow::Error,
+    /// Whether they all have their values back.
+    pub(super) are_restored: bool,
+}
+
+/// Changes all parameters or none. If one fails, the others get their values back if `may_restore` says so then. Safe to
+/// repeat.
+pub(super) async fn point(
+    connection: &Connection,
+    pointers: &[Pointer],
+    may_restore: impl AsyncFnOnce() -> bool,
+) -> Result<(), Failed> {
     let parameters = connection.cloud.parameters.as_ref();
     for (at, pointer) in pointers.iter().enumerate() {
         let to = Parameter { value: pointer.to.clone(), ..pointer.from.clone() };
         if let Err(error) = put(parameters, pointer, &to).await {
-            // The failed one is among them: its call may have been made although the answer was lost.
-            return Err(restore(parameters, &pointers[..=at], error).await);
+            if !may_restore().await {
+                return Err(Failed { error, are_restored: false });
+            }
+            // The failed one is among them: its call may have been made although the answer was lost. Those behind it may
+            // have been changed by a rollback that was interrupted.
+            let changed = pointers.iter().enumerate().filter(|(n, one)| *n <= at || one.now != one.from.value);
+            return Err(restore(parameters, changed.map(|(_, one)| one), error).await);
         }
     }
     Ok(())
 }
 
 /// Gives the parameters their values back, and returns why.
-async fn restore(parameters: &dyn Parameters, changed: &[Pointer], error: anyhow::Error) -> anyhow::Error {
+async fn restore<'p>(
+    parameters: &dyn Parameters,
+    changed: impl Iterator<Item = &'p Pointer>,
+    error: anyhow::Error,
+) -> Failed {
     let mut left = Vec::new();
     for pointer in changed {
         // Whoever has changed it in the meantime, for example a build, has meant it.
         let found = parameters.get(&pointer.region, &pointer.name).await;
-        if found
-            .is_ok_and(|found| found.is_some_and(|found| ![&pointer.to, &pointer.from.value].contains(&&found.value)))
-        {
+        if found.is_ok_and(|found| found.is_some_and(|found| !pointer.is_own(&found.value))) {
             continue;
         }
         if let Err(error) = put(parameters, pointer, &pointer.from).await {
@@ -86,10 +120,11 @@ async fn restore(parameters: &dyn Parameters, changed: &[Pointer], error: anyhow
         }
     }
     if left.is_empty() {
-        return error.context("the parameters were not changed");
+        return Failed { error: error.context("the parameters were not changed"), are_restored: true };
     }
-    let message = format!("{error:#}; set these parameters by hand: {}", left.join(", "));
-    Stop { exit: Exit::Aws, message }.into()
+    let left = left.join(", ");
+    let message = format!("{error:#}; call the command again, or set these parameters by hand: {left}");
+    Failed { error: Stop { exit: Exit::Aws, message }.into(), are_restored: false }
 }
 
 /// Puts a parameter, and waits until it holds the value.

@@ -3,10 +3,10 @@
 use goldsmith_cloud::fake::{Fault, HOME};
 use goldsmith_cloud::{ImageSwitches as _, Kind, Parameter, Parameters as _};
 use goldsmith_model::ImagePipeline;
-use goldsmith_store::ImageLife;
+use goldsmith_store::{ImageLife, ParameterPlace, Rollback};
 use serde_json::json;
 
-use super::{plan, point};
+use super::{plan, roll_back};
 use crate::testing::{Stack, WEB};
 
 const ELSEWHERE: &str = "us-east-1";
@@ -45,7 +45,38 @@ async fn named(stack: &Stack) -> [String; 2] {
 /// Returns why the pipeline cannot be rolled back.
 async fn why(stack: &Stack, pipeline: &ImagePipeline, to: Option<&str>) -> String {
     let to = to.map(|to| to.parse().unwrap());
-    plan(&stack.connection, pipeline, to.as_ref()).await.unwrap_err().to_string()
+    match plan(&stack.connection, pipeline, to.as_ref()).await {
+        Err(error) => error.to_string(),
+        Ok(planned) => panic!("it can be rolled back to {}", planned.image.image),
+    }
+}
+
+/// Rolls the pipeline back.
+async fn plan_and_roll_back(stack: &Stack, pipeline: &ImagePipeline, to: Option<&str>) -> anyhow::Result<()> {
+    let to = to.map(|to| to.parse().unwrap());
+    let planned = plan(&stack.connection, pipeline, to.as_ref()).await?;
+    roll_back(&stack.connection, pipeline, &planned).await
+}
+
+/// Rolls the pipeline back until a fault kills the process at this effect.
+async fn interrupted(stack: &Stack, pipeline: &ImagePipeline, to: Option<&str>, effect: usize, fault: Fault) {
+    stack.cloud.fail_at(effect, fault);
+    tokio::select! {
+        ended = plan_and_roll_back(stack, pipeline, to) => panic!("the rollback ended: {ended:?}"),
+        () = stack.cloud.killed() => {}
+    }
+    stack.cloud.settle_parameters();
+    assert!(stack.connection.store.rollback(&pipeline.name).await.unwrap().is_some());
+}
+
+/// Checks that no rollback is unfinished, and that the store knows those to these images.
+async fn check_ended(stack: &Stack, pipeline: &ImagePipeline, images: &[&str]) {
+    let store = &stack.connection.store;
+    assert_eq!(store.rollback(&pipeline.name).await.unwrap(), None);
+    let pointed = store.pointed(&pipeline.name).await.unwrap();
+    assert_eq!(pointed.iter().map(|one| one.image.to_string()).collect::<Vec<_>>(), images);
+    let place = |region: &str| ParameterPlace { region: region.to_owned(), name: "/images/web".to_owned() };
+    assert!(pointed.iter().all(|one| one.parameters == [place(HOME), place(ELSEWHERE)]), "{pointed:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,10 +84,10 @@ async fn the_parameters_name_the_previous_image_or_a_named_one() {
     let (stack, pipeline, amis) = stack().await;
     for (to, index) in [(None, 1), (None, 0), (Some("web/1.0.0/3"), 2)] {
         let to = to.map(|to: &str| to.parse().unwrap());
-        let (image, pointers) = plan(&stack.connection, &pipeline, to.as_ref()).await.unwrap();
-        assert_eq!(image.image.build, index + 1);
+        let planned = plan(&stack.connection, &pipeline, to.as_ref()).await.unwrap();
+        assert_eq!(planned.image.image.build, index + 1);
         for _ in 0..2 {
-            point(&stack.connection, &pointers).await.unwrap();
+            roll_back(&stack.connection, &pipeline, &planned).await.unwrap();
             assert_eq!(named(&stack).await, amis[index as usize]);
         }
     }
@@ -66,14 +97,83 @@ async fn the_parameters_name_the_previous_image_or_a_named_one() {
 async fn if_one_region_fails_all_get_their_values_back() {
     for fault in [Fault::Refuse(Kind::Denied), Fault::LoseAnswer] {
         let (stack, pipeline, amis) = stack().await;
-        let (_, pointers) = plan(&stack.connection, &pipeline, None).await.unwrap();
         stack.cloud.fail_at(2, fault); // the put in the second Region
-        let error = point(&stack.connection, &pointers).await.unwrap_err().to_string();
+        let error = plan_and_roll_back(&stack, &pipeline, None).await.unwrap_err().to_string();
         assert_eq!(error, "the parameters were not changed");
         assert_eq!(named(&stack).await, amis[2], "{fault:?}");
-        point(&stack.connection, &pointers).await.unwrap();
+        check_ended(&stack, &pipeline, &[]).await;
+        plan_and_roll_back(&stack, &pipeline, None).await.unwrap();
         assert_eq!(named(&stack).await, amis[1]);
+        check_ended(&stack, &pipeline, &["web/1.0.0/2"]).await;
     }
+}
+
+/// Every effect at which a process may die: both puts.
+const DEATHS: [(usize, Fault); 4] =
+    [(1, Fault::KillBefore), (1, Fault::KillAfter), (2, Fault::KillBefore), (2, Fault::KillAfter)];
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_rollback_is_finished_by_the_same_call_and_undone_by_another() {
+    for (effect, fault) in DEATHS {
+        for (to, image, index) in
+            [(None, "web/1.0.0/2", 1), (Some("web/1.0.0/3"), "web/1.0.0/3", 2), (Some("web/1.0.0/1"), "web/1.0.0/1", 0)]
+        {
+            let (stack, pipeline, amis) = stack().await;
+            interrupted(&stack, &pipeline, None, effect, fault).await;
+            plan_and_roll_back(&stack, &pipeline, to).await.unwrap();
+            assert_eq!(named(&stack).await, amis[index], "{effect} {fault:?} {to:?}");
+            check_ended(&stack, &pipeline, &[image]).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_may_be_interrupted_again_and_again() {
+    for (first, then) in DEATHS.into_iter().flat_map(|first| DEATHS.map(|then| (first, then))) {
+        let (stack, pipeline, amis) = stack().await;
+        interrupted(&stack, &pipeline, None, first.0, first.1).await;
+        interrupted(&stack, &pipeline, Some("web/1.0.0/1"), then.0, then.1).await;
+        // The parameters of the second one have the values back that they had before the first one.
+        stack.cloud.fail_at(1, Fault::Refuse(Kind::Denied));
+        assert!(plan_and_roll_back(&stack, &pipeline, None).await.is_err());
+        assert_eq!(named(&stack).await, amis[2], "{first:?} {then:?}");
+        check_ended(&stack, &pipeline, &[]).await;
+        plan_and_roll_back(&stack, &pipeline, None).await.unwrap();
+        assert_eq!(named(&stack).await, amis[1], "{first:?} {then:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_build_has_written_after_an_interruption_is_not_undone() {
+    let (stack, pipeline, amis) = stack().await;
+    interrupted(&stack, &pipeline, Some("web/1.0.0/1"), 1, Fault::KillAfter).await;
+    for (region, ami) in [HOME, ELSEWHERE].into_iter().zip(&amis[1]) {
+        let value = Parameter { value: ami.clone(), data_type: "text".to_owned() };
+        stack.cloud.put(region, "/images/web", &value).await.unwrap();
+    }
+    stack.cloud.fail_at(2, Fault::Refuse(Kind::Denied));
+    assert!(plan_and_roll_back(&stack, &pipeline, Some("web/1.0.0/3")).await.is_err());
+    assert_eq!(named(&stack).await, amis[1]);
+    check_ended(&stack, &pipeline, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_the_pipeline_no_longer_writes_is_finished_too() {
+    let (stack, pipeline, amis) = stack().await;
+    interrupted(&stack, &pipeline, None, 2, Fault::KillBefore).await;
+    let none = ImagePipeline { distribution_configuration: None, ..pipeline };
+    plan_and_roll_back(&stack, &none, None).await.unwrap();
+    assert_eq!(named(&stack).await, amis[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_one_of_two_calls_rolls_back() {
+    let (stack, pipeline, amis) = stack().await;
+    let planned = plan(&stack.connection, &pipeline, None).await.unwrap();
+    interrupted(&stack, &pipeline, Some("web/1.0.0/1"), 1, Fault::KillAfter).await;
+    let error = roll_back(&stack.connection, &pipeline, &planned).await.unwrap_err().to_string();
+    assert_eq!(error, "another rollback has begun in the meantime: call the command again");
+    assert_eq!(named(&stack).await, [amis[0][0].clone(), amis[2][1].clone()]);
 }
 
 #[tokio::test]
@@ -95,4 +195,28 @@ async fn what_cannot_be_rolled_back_is_said_before_anything_changes() {
     assert_eq!(why(&stack, &pipeline, None).await, expected);
     let none = ImagePipeline { distribution_configuration: None, ..pipeline };
     assert_eq!(why(&stack, &none, None).await, "the pipeline `web` writes no parameters");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_rollback_was_taken_over_leaves_the_rest_to_the_other_call() {
+    for is_failing in [false, true] {
+        let (stack, pipeline, amis) = stack().await;
+        if is_failing {
+            stack.cloud.fail_at(2, Fault::Refuse(Kind::Denied));
+        }
+        stack.cloud.pace(|pace| pace.until_parameter = 2);
+        let store = &stack.connection.store;
+        let take_over = async {
+            // The first call waits until its first parameter holds the value.
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            let first = store.rollback(&pipeline.name).await.unwrap().unwrap();
+            let other = Rollback { holder: "other".to_owned(), ..first.clone() };
+            assert!(store.begin_rollback(&pipeline.name, &other, Some(&first.holder)).await.unwrap());
+        };
+        let (ended, ()) = tokio::join!(plan_and_roll_back(&stack, &pipeline, None), take_over);
+        assert_eq!(ended.unwrap_err().to_string(), "another call has taken this rollback over");
+        let second = if is_failing { &amis[2][1] } else { &amis[1][1] };
+        assert_eq!(named(&stack).await, [amis[1][0].clone(), second.clone()], "nothing is restored");
+        assert_eq!(store.rollback(&pipeline.name).await.unwrap().unwrap().holder, "other");
+    }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use goldsmith_model::{Freeze, ImagePipeline, Status};
-use goldsmith_store::{ImageRecord, Pointed};
+use goldsmith_store::{ImageRecord, Pointed, Rollback};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -31,6 +31,9 @@ pub(crate) struct Shown {
     no_times: Option<&'static str>,
     /// When its parameters were rolled back, and to which images; oldest first.
     rollbacks: Vec<Pointed>,
+    /// A rollback that has begun and not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_rollback: Option<Rollback>,
     /// Its last builds, newest first.
     builds: Vec<ImageRecord>,
 }
@@ -48,7 +51,8 @@ pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: 
     };
     let builds = builds(connection, &pipeline).await?;
     let rollbacks = connection.store.pointed(&pipeline.name).await?;
-    Ok(Shown { pipeline, holds, next_times, no_times, rollbacks, builds })
+    let open_rollback = connection.store.rollback(&pipeline.name).await?;
+    Ok(Shown { pipeline, holds, next_times, no_times, rollbacks, open_rollback, builds })
 }
 
 /// Returns the last builds of the pipeline, newest first.
@@ -86,6 +90,9 @@ impl Show for Shown {
         rows.extend(self.next_times.iter().map(|time| ("next", time.to_string())));
         rows.extend(self.no_times.map(|why| ("next", format!("never: {why}"))));
         rows.extend(self.rollbacks.iter().map(|one| ("rolled back", format!("{} to {}", one.at, one.image))));
+        rows.extend(
+            self.open_rollback.iter().map(|one| ("not ended", format!("the rollback of {} to {}", one.at, one.image))),
+        );
         let mut lines = labelled(rows);
         if !self.builds.is_empty() {
             lines.push(String::new());
@@ -105,8 +112,8 @@ fn build(image: &ImageRecord) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_model::{AutoDisablePolicy, ImagePipeline};
-    use goldsmith_store::Pointed;
+    use goldsmith_model::{AutoDisablePolicy, ImagePipeline, ImageRef};
+    use goldsmith_store::{Pointed, Rollback};
     use serde_json::json;
 
     use super::show;
@@ -178,10 +185,18 @@ next            Mon 2026-03-30 03:00:00 +00:00
     #[tokio::test]
     async fn rollbacks_are_shown() {
         let stack = Stack::new();
-        let pointed = Pointed { at: "2026-01-02T00:00:00.000Z".to_owned(), image: "web/1.0.0/1".parse().unwrap() };
-        stack.connection.store.note_pointed(&"web".parse().unwrap(), &pointed).await.unwrap();
+        let (store, web) = (&stack.connection.store, "web".parse().unwrap());
+        let (holder, at) = ("one".to_owned(), "2026-01-02T00:00:00.000Z".to_owned());
+        let image: ImageRef = "web/1.0.0/1".parse().unwrap();
+        let begun = Rollback { holder, at: at.clone(), image: image.clone(), parameters: Vec::new() };
+        assert!(store.begin_rollback(&web, &begun, None).await.unwrap());
+        let text = lines(&stack, pipeline(json!(null), "ENABLED")).await;
+        assert!(text.contains("\nnot ended       the rollback of 2026-01-02T00:00:00.000Z to web/1.0.0/1"), "{text}");
+        let pointed = Pointed { at, image, parameters: Vec::new() };
+        assert!(store.end_rollback(&web, "one", Some(&pointed)).await.unwrap());
         let text = lines(&stack, pipeline(json!(null), "ENABLED")).await;
         assert!(text.contains("\nrolled back     2026-01-02T00:00:00.000Z to web/1.0.0/1"), "{text}");
+        assert!(!text.contains("not ended"), "{text}");
     }
 
     #[tokio::test]

@@ -61,8 +61,8 @@ fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
     switch(call, |image| {
         // Ten years, and two from the creation of a public image (EC2 API reference, EnableImageDeprecation).
-        let days = if image.grants.public { 2 * 365 } else { 10 * 365 };
-        let limit = Timestamp::now() + SignedDuration::from_hours(24 * (days + 1));
+        let (from, days) = if image.grants.public { (image.created_at, 2 * 365) } else { (Timestamp::now(), 10 * 365) };
+        let limit = from + SignedDuration::from_hours(24 * (days + 1));
         if time > limit {
             return Err(wrong());
         }

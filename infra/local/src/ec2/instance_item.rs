@@ -42,7 +42,7 @@ impl Shown<'_> {
         xml.node("placement", |xml| {
             xml.text("availabilityZone", &instance.zone)
                 .text("availabilityZoneId", zone_id(&instance.zone))
-                .text("tenancy", "default")
+                .text("tenancy", &instance.tenancy)
                 .text("groupName", "");
         });
         xml.nested("monitoring", "state", if instance.monitored { "enabled" } else { "disabled" });

@@ -41,7 +41,7 @@ fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
 /// Stops running instances. Stopping a stopped instance changes nothing.
 fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
     let stoppable = |state| matches!(state, InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped);
-    let before = allowed(call, "stopped", |one| stoppable(one.state()), |one| may(one, "stopped", one.keep_from_stop))?;
+    let before = allowed(call, "stopped", |one| stoppable(one.state()), may_stop)?;
     before.iter().for_each(|(id, _)| call.endpoint.clone().stop(id, BY_USER, BY_USER_MESSAGE));
     changes(call, &before)
 }
@@ -63,6 +63,19 @@ fn terminate(call: &Call<'_>) -> Result<Xml, ApiError> {
     let before = allowed(call, "terminated", |_| true, |one| may(one, "terminated", one.keep_from_terminate))?;
     before.iter().for_each(|(id, _)| call.endpoint.clone().end(id, BY_USER, BY_USER_MESSAGE));
     changes(call, &before)
+}
+
+/// Checks that the instance may be stopped. The spot requests here are all for one launch.
+fn may_stop(instance: &Instance) -> Result<(), ApiError> {
+    if instance.spot {
+        let message = format!(
+            "You can't stop the Spot Instance '{}' because it is associated with a one-time Spot Instance request. You can \
+             only stop Spot Instances associated with persistent Spot Instance requests.",
+            instance.id
+        );
+        return Err(ApiError::new("UnsupportedOperation", message));
+    }
+    may(instance, "stopped", instance.keep_from_stop)
 }
 
 /// Checks that the instance's protection allows the operation.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::call::Call;
 use super::params::Params;
-use super::{block_devices, instance_types};
+use super::{block_devices, instance_types, market};
 use crate::api::{ApiError, Scope};
 use crate::ids;
 use crate::ssm::parameters;
@@ -30,7 +30,9 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     instance_types::check(instance_type, &image.architecture)?;
     // Errors that the request alone shows come before the lookup of what it names.
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
-    check_placement(params, &devices, &image.root_device)?;
+    let tenancy = tenancy(params)?;
+    let spot = market::is_spot(params)?;
+    check_hibernation(params, &devices, &image.root_device)?;
     let network = world.network(call.scope);
     let interface = interface(params)?;
     let subnet = subnet(&network, params, &interface)?;
@@ -69,7 +71,8 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         terminate_on_shutdown: params.get("InstanceInitiatedShutdownBehavior") == Some("terminate"),
         key_name: key_name.map(str::to_owned),
         user_data: user_data(params)?,
-        spot: params.get("InstanceMarketOptions.MarketType") == Some("spot"),
+        spot,
+        tenancy,
         has_agent: image.has_agent,
         keep_from_terminate: params.flag("DisableApiTermination"),
         keep_from_stop: params.flag("DisableApiStop"),
@@ -82,12 +85,30 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     })
 }
 
-/// Rejects what the endpoint cannot do, and what EC2 rejects for other reasons: a host that does not exist, and
-/// hibernation with an unencrypted root volume (EC2 user guide, "Prerequisites for EC2 instance hibernation").
-fn check_placement(params: &Params, devices: &[BlockDevice], root: &str) -> Result<(), ApiError> {
+/// Returns the tenancy. No account has Dedicated Hosts here, so a launch on one of them fails.
+fn tenancy(params: &Params) -> Result<String, ApiError> {
     if let Some(host) = params.get("Placement.HostId") {
         return Err(ApiError::new("InvalidHostID.NotFound", format!("The host ID '{host}' does not exist")));
     }
+    let group = params.get("Placement.HostResourceGroupArn");
+    match params.get("Placement.Tenancy").unwrap_or("default") {
+        "host" => Err(no_hosts()),
+        _ if group.is_some() => Err(no_hosts()),
+        tenancy @ ("default" | "dedicated") => Ok(tenancy.to_owned()),
+        other => {
+            let message = format!("Invalid value '{other}' for tenancy.");
+            Err(ApiError::new("InvalidParameterValue", message))
+        }
+    }
+}
+
+fn no_hosts() -> ApiError {
+    let message = "There are no Dedicated Hosts here. AWS launches on the hosts of the account.";
+    ApiError::new("UnsupportedOperation", message)
+}
+
+/// Rejects hibernation with an unencrypted root volume (EC2 user guide, "Prerequisites for EC2 instance hibernation").
+fn check_hibernation(params: &Params, devices: &[BlockDevice], root: &str) -> Result<(), ApiError> {
     let is_encrypted = devices.iter().any(|device| device.name == root && device.encrypted);
     if params.flag("HibernationOptions.Configured") && !is_encrypted {
         let message = "Hibernation requires that the root volume is encrypted.";

@@ -27,6 +27,7 @@ mod known_filters;
 mod launch_plan;
 mod launch_template_item;
 mod launch_templates;
+mod market;
 mod network;
 mod params;
 mod public_access;

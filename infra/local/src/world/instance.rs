@@ -114,6 +114,9 @@ pub(crate) struct Instance {
     pub(crate) user_data: Option<String>,
     /// Whether a spot request launched it (`InstanceMarketOptions`).
     pub(crate) spot: bool,
+    /// On whose hardware it runs: `default` or `dedicated`.
+    #[serde(default = "shared_hardware")]
+    pub(crate) tenancy: String,
     /// Whether its image contains a Systems Manager agent.
     pub(crate) has_agent: bool,
     /// Whether TerminateInstances is rejected (`DisableApiTermination`).
@@ -138,6 +141,10 @@ pub(crate) struct Instance {
 
 fn yes() -> bool {
     true
+}
+
+fn shared_hardware() -> String {
+    "default".to_owned()
 }
 
 impl Instance {

@@ -166,8 +166,9 @@ fn is_throttling(code: &str) -> bool {
     )
 }
 
-/// Returns whether another instance type, zone or subnet may have capacity. The account's own limits belong here
-/// because they count per family of types.
+/// Returns whether another instance type, zone, subnet or market may have capacity. The account's own limits belong here
+/// because they count per family of types, and those of spot instances because they do not count on demand. Without the
+/// service-linked role of EC2 Spot, an account has no spot instances, but those on demand.
 fn is_capacity(code: &str) -> bool {
     matches!(
         code,
@@ -181,6 +182,8 @@ fn is_capacity(code: &str) -> bool {
             | "UnsupportedHostConfiguration"
             | "InstanceLimitExceeded"
             | "VcpuLimitExceeded"
+            | "MaxSpotInstanceCountExceeded"
+            | "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
     )
 }
 
@@ -241,6 +244,8 @@ mod tests {
             ("HTTP 429", 429, Kind::Throttled),
             ("InsufficientInstanceCapacity", 500, Kind::Capacity),
             ("Unsupported", 400, Kind::Capacity),
+            ("MaxSpotInstanceCountExceeded", 400, Kind::Capacity),
+            ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, Kind::Capacity),
             ("InvalidAMIName.Duplicate", 400, Kind::Duplicate),
             ("ExecutionAlreadyExists", 400, Kind::Duplicate),
             ("ConflictException", 409, Kind::Duplicate),

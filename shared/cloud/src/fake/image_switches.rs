@@ -30,6 +30,15 @@ impl ImageSwitches for FakeCloud {
         .await
     }
 
+    async fn undeprecate(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("DisableImageDeprecation", region);
+        self.effect(call, id, |world| {
+            world.region(region).own_image(call, id)?.deprecated_at = None;
+            Ok(())
+        })
+        .await
+    }
+
     async fn unprotect(&self, region: &str, id: &str) -> Result<()> {
         let call = Call::new("DisableImageDeregistrationProtection", region);
         self.effect(call, id, |world| {
@@ -65,6 +74,12 @@ mod tests {
         }
         assert_eq!(cloud.image(HOME, &id).await.unwrap().unwrap().state, ImageState::Available);
         assert!(cloud.launch_permission(HOME, &id).is_empty());
+        cloud.deprecate(HOME, &id, "2026-06-01T00:00:00Z").await.unwrap();
+        assert!(cloud.terms(HOME, &id).1.is_some());
+        for _ in 0..2 {
+            cloud.undeprecate(HOME, &id).await.unwrap();
+        }
+        assert_eq!(cloud.terms(HOME, &id).1, None);
         cloud.disable(HOME, "ami-gone").await.unwrap();
         assert_eq!(cloud.enable(HOME, "ami-gone").await.unwrap_err().kind, Kind::NotFound);
     }

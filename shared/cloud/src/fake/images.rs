@@ -12,8 +12,8 @@ use super::call::{ACCOUNT, Call, account_of};
 use super::pace::{Looks, Pace};
 use super::world::Region;
 use crate::{
-    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Protection, Result,
-    Snapshot, Tags,
+    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, ListedTemplate, NewImage,
+    Protection, Result, Snapshot, Tags,
 };
 
 #[async_trait]
@@ -52,8 +52,6 @@ impl Images for FakeCloud {
             let alive = machines.filter(|machine| !machine.instance.state.is_gone());
             let mut uses: Vec<ImageUse> =
                 alive.map(|machine| ImageUse::Instance(machine.instance.id.clone())).collect();
-            let named = region.launch_templates.iter().filter(|(_, template)| template.names(id));
-            uses.extend(named.map(|(template, _)| ImageUse::LaunchTemplate(template.clone())));
             if let Some(LaunchPermission { users, groups, organizations, organizational_units }) =
                 region.images.get(id).map(|record| &record.permission)
             {
@@ -61,6 +59,23 @@ impl Images for FakeCloud {
                 uses.extend(all.cloned().map(ImageUse::Permission));
             }
             Ok(uses)
+        })
+        .await
+    }
+
+    async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>> {
+        self.read(Call::new("DescribeLaunchTemplates", region), |world| {
+            let all = world.region(region).launch_templates.iter();
+            Ok(all.map(|(id, one)| ListedTemplate { id: id.clone(), latest_version: one.latest() }).collect())
+        })
+        .await
+    }
+
+    async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>> {
+        self.read(Call::new("DescribeLaunchTemplateVersions", region), |world| {
+            world.template_looks += 1;
+            let found = world.region(region).launch_templates.get(id).into_iter();
+            Ok(found.flat_map(|one| one.versions.values()).map(|version| version.image.clone()).collect())
         })
         .await
     }
@@ -199,7 +214,12 @@ impl Images for FakeCloud {
                 }
                 let snapshots = image.snapshots.clone();
                 region.images.remove(id);
-                snapshots.iter().for_each(|snapshot| drop(region.snapshots.remove(snapshot)));
+                for snapshot in snapshots {
+                    // EC2 keeps a snapshot that another image uses.
+                    if region.user_of(&snapshot).is_none() {
+                        region.snapshots.remove(&snapshot);
+                    }
+                }
             }
             Ok(())
         })
@@ -274,6 +294,12 @@ impl FakeCloud {
             .snapshots
             .insert(id.clone(), SnapshotRecord { snapshot, shared_with: BTreeSet::new(), hidden: Looks(0) });
         id
+    }
+
+    /// Returns how often the versions of a launch template were read.
+    #[must_use]
+    pub fn template_looks(&self) -> usize {
+        self.world().template_looks
     }
 
     /// Makes the next image that is created in this Region or copied into it end as `failed` with this reason.

@@ -30,9 +30,9 @@ pub(super) struct VersionRecord {
 }
 
 impl TemplateRecord {
-    /// Returns whether any version names the image.
-    pub(super) fn names(&self, image: &str) -> bool {
-        self.versions.values().any(|version| version.image == image)
+    /// Returns the number of the latest version.
+    pub(super) fn latest(&self) -> i64 {
+        self.versions.keys().next_back().and_then(|number| i64::try_from(*number).ok()).unwrap_or_default()
     }
 }
 
@@ -149,6 +149,15 @@ impl FakeCloud {
             versions: BTreeMap::from([(1, first)]),
         };
         self.world().region(region).launch_templates.insert(id.to_owned(), template);
+    }
+
+    /// Adds a version that names an image to a launch template, as a person does.
+    pub fn add_template_version(&self, region: &str, id: &str, image: &str) {
+        let mut world = self.world();
+        let template = world.region(region).launch_templates.entry(id.to_owned()).or_default();
+        template.last += 1;
+        let version = VersionRecord { image: image.to_owned(), ..VersionRecord::default() };
+        template.versions.insert(template.last, version);
     }
 
     /// Removes a launch template, as a person does.

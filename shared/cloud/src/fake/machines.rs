@@ -10,7 +10,7 @@ use super::ami::changed;
 use super::call::Call;
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
-use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Ping, Result, Tags, Volume};
+use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Market, Ping, Result, Tags, Volume};
 
 /// An instance and what will happen to it.
 pub(super) struct MachineRecord {
@@ -165,6 +165,10 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     if world.no_capacity.contains(&(request.instance_type.clone(), request.subnet.clone())) {
         let message = format!("no {} here now", request.instance_type);
         return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
+    }
+    if request.market == Market::Spot && world.no_spot {
+        let message = "Max spot instance count exceeded";
+        return Err(call.error(Kind::Capacity, "MaxSpotInstanceCountExceeded", message));
     }
     let doom = world.doomed.pop_front();
     let (id, now) = (world.ec2_id("i"), world.now());
@@ -343,9 +347,16 @@ impl FakeCloud {
         self.world().no_capacity.insert((instance_type.to_owned(), subnet.map(str::to_owned)));
     }
 
+    /// Removes the capacity for spot instances.
+    pub fn no_spot_capacity(&self) {
+        self.world().no_spot = true;
+    }
+
     /// Restores capacity for everything.
     pub fn restore_capacity(&self) {
-        self.world().no_capacity.clear();
+        let mut world = self.world();
+        world.no_capacity.clear();
+        world.no_spot = false;
     }
 
     /// Makes an instance's volumes outlive it, as a program on it or a person may do. Returns their ids.

@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) command_script: CommandScript,
     /// Instance types without capacity in a subnet.
     pub(super) no_capacity: BTreeSet<(String, Option<String>)>,
+    /// Whether there is no capacity for spot instances.
+    pub(super) no_spot: bool,
     /// After how many looks the next instances end, and why.
     pub(super) doomed: VecDeque<(u32, String)>,
     /// What instances write to their consoles, and when they were launched.
@@ -44,6 +46,8 @@ pub(super) struct World {
     pub(super) requests: Requests,
     /// The clock; `None` if the time never changes.
     pub(super) clock: Option<Box<dyn Fn() -> Timestamp + Send>>,
+    /// How often the versions of a launch template were read.
+    pub(super) template_looks: usize,
     counters: BTreeMap<&'static str, u64>,
 }
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::label;
-use crate::item::{Mark, holds};
+use crate::item::{Mark, holds, sole_mark};
 use crate::yaml::Yaml;
 
 type Function = fn(FuncArgs) -> Result<Hcl, String>;
@@ -49,7 +49,7 @@ const FUNCTIONS: [(&str, Function); 48] = [
     ("sensitive", first),
     ("split", split),
     ("timestamp", |_| Ok(Hcl::from(Mark::Now.text("")))),
-    ("timeadd", |args| now_or("timeadd", &args)),
+    ("timeadd", timeadd),
     ("title", |args| texts(&args, str::to_owned)),
     ("templatefile", templatefile),
     ("tolist", first),
@@ -120,7 +120,23 @@ fn unknown(name: &str, args: &FuncArgs) -> Result<Hcl, String> {
 fn now_or(name: &str, args: &FuncArgs) -> Result<Hcl, String> {
     // Without a time, these functions take the present one.
     let given = args.len() > 1 && marked(args).is_none();
-    if given { unknown(name, args) } else { Ok(Hcl::from(Mark::Now.text(""))) }
+    if given { unknown(name, args) } else { Ok(Hcl::from(Mark::Now.text(later(args).unwrap_or_default()))) }
+}
+
+/// Returns what was added to the time of the build in an argument that is nothing else than that time.
+fn later(args: &FuncArgs) -> Option<&str> {
+    args.iter()
+        .filter_map(|value| sole_mark(value.as_str()?))
+        .find_map(|(mark, label)| (mark == Mark::Now).then_some(label))
+}
+
+/// Returns the time of the build with what is added to it. A sum of two additions is not calculated.
+fn timeadd(args: FuncArgs) -> Result<Hcl, String> {
+    match later(&args) {
+        Some("") => Ok(Hcl::from(Mark::Now.text(&text(&args, 1)))),
+        Some(_) => unknown("timeadd", &args),
+        None => now_or("timeadd", &args),
+    }
 }
 
 fn first(args: FuncArgs) -> Result<Hcl, String> {

@@ -2,6 +2,7 @@
 
 use goldsmith_model::definitions::Kind;
 
+use super::terms::{deprecation, sharing};
 use super::{Build, SOURCE, Source};
 use crate::fields::Fields;
 use crate::finding::{Findings, Outcome};
@@ -10,7 +11,7 @@ use crate::item::{Item, Mark, Place, Value};
 use crate::resource::Resource;
 
 /// What to do instead of an argument, by how it begins.
-const INSTEAD: [(&str, &str); 19] = [
+const INSTEAD: [(&str, &str); 17] = [
     ("ssh", "remove it: nothing connects by SSH, the SSM agent runs the steps as root"),
     ("communicator", "remove it: the SSM agent runs the steps"),
     ("temporary", "remove it: instances have the profile of the stack, or `instanceProfileName`"),
@@ -21,10 +22,8 @@ const INSTEAD: [(&str, &str); 19] = [
     ("availabilityZone", "name subnets in `subnetIds`"),
     ("userData", "do the same in the component's first step"),
     ("force", "remove it: names of AMIs differ from build to build"),
-    ("snapshotUsers", "write `shareSnapshots: true` in the distribution"),
-    ("deprecateAt", "write `deprecateAfter: P90D` in the distribution"),
     ("snapshot", "remove it: snapshots have the tags of their AMI"),
-    ("spot", "remove it: builds run on demand"),
+    ("spot", "remove it: builds run on demand; tests may have `imageTestsConfiguration: {spot: true}` in the pipeline"),
     ("accessKey", "give the command a profile, or build in the account of the stack"),
     ("secretKey", "give the command a profile, or build in the account of the stack"),
     ("profile", "give --profile to commands"),
@@ -88,7 +87,7 @@ pub(super) fn resources(
     infrastructure.extend(groups.map(|item| ("securityGroupIds", item.clone())));
     let infrastructure = build.resource(Kind::InfrastructureConfiguration, &address, &place, infrastructure);
 
-    let distribution = distribution(&mut fields, &place, name("-distribution"));
+    let distribution = distribution(&mut fields, &place, name("-distribution"), findings);
     let distribution = build.resource(Kind::DistributionConfiguration, &address, &place, distribution);
     let pipeline = vec![
         ("name", name("-pipeline")),
@@ -161,19 +160,25 @@ fn devices(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Item> {
 }
 
 /// Returns one Region after another with the same AMI.
-fn distribution(fields: &mut Fields<'_>, place: &Place, name: Item) -> Vec<(&'static str, Item)> {
+fn distribution(
+    fields: &mut Fields<'_>,
+    place: &Place,
+    name: Item,
+    findings: &mut Findings,
+) -> Vec<(&'static str, Item)> {
     let mut ami: Vec<(String, Item)> = Vec::new();
     for (from, to) in [("amiName", "name"), ("amiDescription", "description"), ("tags", "amiTags")] {
         ami.extend(fields.take(from).map(|item| (to.to_owned(), item.clone())));
     }
+    let accounts = [fields.take("amiUsers"), fields.take("amiGroups")];
+    ami.extend(sharing(fields, accounts, findings).map(|item| ("shareSnapshots".to_owned(), item)));
+    ami.extend(deprecation(fields, findings).map(|item| ("deprecateAfter".to_owned(), item)));
     let mut permission: Vec<(String, Item)> = Vec::new();
-    for (from, to) in [
-        ("amiUsers", "userIds"),
-        ("amiGroups", "userGroups"),
-        ("amiOrgArns", "organizationArns"),
-        ("amiOuArns", "organizationalUnitArns"),
-    ] {
-        permission.extend(fields.take(from).map(|item| (to.to_owned(), item.clone())));
+    let shared = [("userIds", accounts[0]), ("userGroups", accounts[1])].into_iter();
+    let organizations =
+        [("organizationArns", fields.take("amiOrgArns")), ("organizationalUnitArns", fields.take("amiOuArns"))];
+    for (key, item) in shared.chain(organizations) {
+        permission.extend(item.map(|item| (key.to_owned(), item.clone())));
     }
     if !permission.is_empty() {
         ami.push(("launchPermissionConfiguration".to_owned(), place.item(Value::Map(permission))));

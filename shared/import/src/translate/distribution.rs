@@ -1,6 +1,6 @@
 //! Distribution configurations.
 
-use goldsmith_model::{AmiName, check_region};
+use goldsmith_model::{AmiDistribution, AmiName, check_region};
 
 use super::{Translation, list, tag_map};
 use crate::fields::Fields;
@@ -110,10 +110,19 @@ fn ami(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Vec<(&'stat
     entries.extend(translation.description(&mut fields).map(|text| ("description", Yaml::Text(text))));
     entries.extend(tag_map("amiTags", translation.tags(&mut fields, "amiTags")));
     let permission = fields.take("launchPermissionConfiguration");
+    let (mut is_with_accounts, mut is_public) = (false, false);
     if let Some(permission) = permission {
         let granted = launch_permission(translation, fields.inner("launchPermissionConfiguration", permission));
+        is_public = granted.iter().any(|(key, _)| *key == "userGroups");
+        is_with_accounts = is_public || granted.iter().any(|(key, _)| *key == "userIds");
         entries.extend((!granted.is_empty()).then(|| ("launchPermission", Yaml::map(granted))));
     }
+    // Packer has these two; Image Builder has nothing like them.
+    if fields.take("shareSnapshots").is_some() && is_with_accounts {
+        entries.push(("shareSnapshots", Yaml::text("true")));
+    }
+    let after = deprecate_after(translation, &mut fields, is_public);
+    entries.extend(after.map(|days| ("deprecateAfter", Yaml::Text(format!("P{days}D")))));
     let key = translation.text(&mut fields, "kmsKeyId");
     if key.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs")) && permission.is_some() {
         let why = "an AMI under AWS's own key cannot be shared";
@@ -123,6 +132,18 @@ fn ami(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Vec<(&'stat
     }
     fields.finish(&mut translation.findings);
     entries
+}
+
+/// Returns after how many days an AMI is deprecated, within the limits of EC2.
+fn deprecate_after(translation: &mut Translation<'_>, fields: &mut Fields<'_>, is_public: bool) -> Option<u32> {
+    const KEY: &str = "deprecateAfter";
+    let days: u32 = fields.take(KEY).and_then(Item::text)?.parse().ok()?;
+    let most = if is_public { AmiDistribution::MAX_PUBLIC_DAYS } else { AmiDistribution::MAX_DAYS };
+    if days > most {
+        let why = format!("EC2 deprecates such an AMI after {most} days at the latest");
+        fields.tell(&mut translation.findings, Outcome::Changed, KEY, why, format!("`P{most}D` stands there"));
+    }
+    Some(days.min(most))
 }
 
 /// Returns the template of the AMI's name, which differs from build to build.

@@ -35,6 +35,13 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
         }
     }
     entries.extend(metadata(translation, fields));
+    entries.extend(placement(translation, fields));
+    if fields.take("keyPair").is_some() {
+        let why = "a stack uses only the key pairs that its parameter KeyPairArns lists";
+        let instead =
+            "use `keepOnFailure: PT4H` and a shell of Session Manager, or list the key pair and write `keyPair`";
+        fields.tell(&mut translation.findings, Outcome::LeftOut, "keyPair", why, instead);
+    }
     entries.extend(tag_map("resourceTags", translation.tags(fields, "resourceTags")));
     if translation.flag(fields, "terminateInstanceOnFailure") == Some(false) {
         let why = "here, a failed instance is kept for a time and then terminated";
@@ -48,6 +55,23 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
         entries.push(("keepOnFailure", Yaml::text("PT4H")));
     }
     entries
+}
+
+/// Reads the zone and the tenancy. Dedicated Hosts are left out.
+fn placement(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<(&'static str, Yaml)> {
+    let item = fields.take("placement")?;
+    let mut placement = fields.inner("placement", item);
+    let zone = translation.text(&mut placement, "availabilityZone");
+    let tenancy = translation.text(&mut placement, "tenancy");
+    if tenancy.as_ref().is_some_and(|tenancy| tenancy == "host") {
+        let why = "Dedicated Hosts are not supported";
+        placement.tell(&mut translation.findings, Outcome::LeftOut, "tenancy", why, "write `tenancy: dedicated`");
+    }
+    placement.finish(&mut translation.findings);
+    let tenancy = tenancy.filter(|tenancy| ["default", "dedicated"].contains(&tenancy.as_str()));
+    let zone = zone.map(|zone| ("availabilityZone", Yaml::Text(zone)));
+    let entries: Vec<_> = zone.into_iter().chain(tenancy.map(|tenancy| ("tenancy", Yaml::Text(tenancy)))).collect();
+    (!entries.is_empty()).then(|| ("placement", Yaml::map(entries)))
 }
 
 /// Reads the options of the metadata service. Tokens are always required here.

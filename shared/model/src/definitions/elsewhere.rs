@@ -8,7 +8,7 @@ use super::draft::Context;
 const NO_TAGS: &str = "definitions have no tags of their own: remove it";
 
 /// Kind, key, and what to write instead.
-const KEYS: [(Kind, &str, &str); 32] = [
+const KEYS: [(Kind, &str, &str); 30] = [
     (Kind::Component, "kmsKeyId", "the stack's table and bucket have their own key: remove it"),
     (Kind::Component, "supportedOsVersions", "an `Assert` on `{{ context:osName }}` in the document checks the system"),
     (Kind::Component, "tags", NO_TAGS),
@@ -24,18 +24,8 @@ const KEYS: [(Kind, &str, &str); 32] = [
     (Kind::InfrastructureConfiguration, "instanceProfileArn", "write `instanceProfileName`"),
     (
         Kind::InfrastructureConfiguration,
-        "keyPair",
-        "use `keepOnFailure: PT4H` and a shell of Session Manager: nothing connects by SSH",
-    ),
-    (
-        Kind::InfrastructureConfiguration,
         "logging",
         "remove it: the output of steps is in CloudWatch Logs, and `goldsmith logs` shows it",
-    ),
-    (
-        Kind::InfrastructureConfiguration,
-        "placement",
-        "name subnets of the zones in `subnetIds`; tenancy is the default",
     ),
     (
         Kind::InfrastructureConfiguration,

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::draft::Context;
 use super::{Kind, elsewhere, fields};
-use crate::{InfrastructureConfiguration, InstanceMetadataOptions};
+use crate::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};
 
 /// A failed instance is kept for at most a week.
 const LONGEST_KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -28,6 +28,8 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         fields::texts(reader, map, "securityGroupIds", |id| fields::is_id(id, "sg"), "a security group id");
     let profile = map.optional("instanceProfileName").and_then(|node| profile_name(context, node));
     let options = map.optional("instanceMetadataOptions").and_then(|node| metadata_options(context, node));
+    let placement = map.optional("placement").and_then(|node| placement(context, node)).unwrap_or_default();
+    let key_pair = map.optional("keyPair").and_then(|node| key_pair(context, node));
     let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
     let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();
     refuse_others(context, map);
@@ -39,6 +41,8 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         security_group_ids,
         instance_profile_name: profile,
         instance_metadata_options: options.unwrap_or_default(),
+        placement,
+        key_pair,
         resource_tags,
         keep_on_failure,
     });
@@ -54,7 +58,7 @@ fn refuse_others(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
         let help = Some("write `keepOnFailure: PT4H`: the instance is kept that long".to_owned());
         context.reader.error_with_help(node.span, "unsupported", message, help);
     }
-    let later = ["instanceProfileArn", "keyPair", "logging", "placement", "snsTopicArn", "subnetId", "tags"];
+    let later = ["instanceProfileArn", "logging", "snsTopicArn", "subnetId", "tags"];
     elsewhere::refuse(context, Kind::InfrastructureConfiguration, map, &later);
 }
 
@@ -66,6 +70,45 @@ fn profile_name(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
         return Some(name);
     }
     let message = format!("`{name}` is not the name of an instance profile: write it without ARN and path");
+    context.reader.error(node.span, "wrong-value", message);
+    None
+}
+
+fn placement(context: &mut Context<'_, '_>, node: &Node) -> Option<Placement> {
+    let mut map = context.reader.map(node, "`placement`")?;
+    let zone = map.optional("availabilityZone").and_then(|node| zone(context, node));
+    let tenancies = [("default", Tenancy::Default), ("dedicated", Tenancy::Dedicated)];
+    let tenancy = map.optional("tenancy").and_then(|node| context.reader.choice(node, "`tenancy`", &tenancies));
+    for key in ["hostId", "hostResourceGroupArn"] {
+        let instead = "write `tenancy: dedicated`, or build without it: Dedicated Hosts are not supported";
+        map.unsupported_with(&mut context.reader, key, Some(instead));
+    }
+    map.finish(&mut context.reader);
+    Some(Placement { availability_zone: zone, tenancy: tenancy.unwrap_or_default() })
+}
+
+/// Reads the name of an Availability Zone, such as `eu-west-1a`, or of a Local Zone, such as `us-west-2-lax-1a`.
+fn zone(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
+    let name = context.reader.text(node, "`availabilityZone`")?.value;
+    let is_plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let ends_in_letter = name.ends_with(|last: char| last.is_ascii_lowercase());
+    let has_number =
+        name.trim_end_matches(|last: char| last.is_ascii_lowercase()).ends_with(|n: char| n.is_ascii_digit());
+    if is_plain && ends_in_letter && has_number {
+        return Some(name);
+    }
+    let message = format!("`{name}` is not the name of an Availability Zone such as `eu-west-1a`");
+    context.reader.error(node.span, "wrong-value", message);
+    None
+}
+
+/// Reads the name of a key pair: 1 to 255 characters of ASCII (EC2 API reference, CreateKeyPair, `KeyName`).
+fn key_pair(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
+    let name = context.reader.text(node, "`keyPair`")?.value;
+    if (1..=255).contains(&name.len()) && name.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        return Some(name);
+    }
+    let message = format!("`{name}` is not the name of a key pair: it has 1 to 255 characters of ASCII");
     context.reader.error(node.span, "wrong-value", message);
     None
 }

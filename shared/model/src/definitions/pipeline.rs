@@ -104,10 +104,12 @@ fn tests(context: &mut Context<'_, '_>, node: &Node) -> Option<ImageTests> {
             format!("`instanceTypes` of tests has {} types: {} are allowed", types.len(), ImageTests::MAX_TYPES);
         reader.error(map.key_span("instanceTypes").unwrap_or(map.span()), "too-many", message);
     }
+    let spot = map.optional("spot").and_then(|node| reader.boolean(node, "`spot`"));
     map.finish(reader);
     Some(ImageTests {
         image_tests_enabled: enabled.unwrap_or(defaults.image_tests_enabled),
         timeout_minutes: minutes.unwrap_or(defaults.timeout_minutes),
         instance_types: types,
+        spot: spot.unwrap_or_default(),
     })
 }

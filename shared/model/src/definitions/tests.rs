@@ -1,5 +1,6 @@
 //! Whole files in, definitions or rendered mistakes out.
 
+mod instances;
 mod migrated;
 mod starts;
 

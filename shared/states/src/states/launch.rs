@@ -1,17 +1,20 @@
 //! Launch and LaunchTest: launch an instance and wait until SSM reports it online.
 //!
-//! Input: the plan's instance types and subnets, and the source image, or the AMI to test. Output: an `Instance`
+//! Input: the plan's instance types, subnets and markets, and the source image, or the AMI to test. Output: an `Instance`
 //! effect. Error: `Capacity` if no candidate could be launched, `NotOnline` if the instance ended early or its agent
 //! does not register, `Timeout`.
 
+mod candidates;
 pub(crate) mod devices;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind, Launch, MetadataOptions, Ping};
+use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind, Launch, Market, MetadataOptions, Ping};
+use goldsmith_model::Tenancy;
 use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
+use self::candidates::{Candidate, candidates};
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::effect;
 use crate::error_names::ErrorName;
@@ -53,7 +56,7 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         let machines = &scene.context.cloud.machines;
         let made = effect(scene.context, &scene.record, intended, |_| async {
             let launched = machines.launch(scene.home(), &launch).await;
-            Ok(launched.map_err(|error| of_profile(scene, error))?.id)
+            Ok(launched.map_err(|error| advised(scene, error))?.id)
         });
         let made = made.await?;
         if let Some(id) = made.id {
@@ -61,14 +64,19 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         }
     }
     let tried = scene.effects().await?;
-    let refusals: Vec<String> = tried.iter().filter_map(refusal).collect();
+    let refusals: Vec<String> = tried.iter().filter_map(candidates::refusal).collect();
     Err(Error::failed(ErrorName::Capacity, format!("no instance could be launched: {}", refusals.join("; "))))
 }
 
-/// Returns a candidate and AWS's code for why it was not launched.
-fn refusal(effect: &Effect) -> Option<String> {
-    let EffectKind::Instance { candidate, .. } = &effect.kind else { return None };
-    Some(format!("{candidate}: {}", effect.refused.as_deref().unwrap_or_default()))
+fn is_spot(scene: &Scene<'_>, made: &Effect) -> bool {
+    candidates(scene).get(made.n as usize).is_some_and(|candidate| candidate.market == Market::Spot)
+}
+
+/// Launches on demand what EC2 has taken back before its agent was online. Another spot instance of these types would
+/// probably be taken back too.
+async fn after_interruption(scene: &Scene<'_>) -> Result<Progress> {
+    let on_demand = candidates(scene).iter().take_while(|candidate| candidate.market == Market::Spot).count();
+    try_candidates(scene, u32::try_from(on_demand).unwrap_or(u32::MAX)).await
 }
 
 /// Looks at an instance that was launched.
@@ -81,10 +89,11 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
     match instance.state {
         InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"))),
         InstanceState::Running if scene.context.cloud.commands.ping(scene.home(), id).await? == Ping::Online => {
-            Ok(Progress::Done(format!("{id} is online")))
+            Ok(Progress::Done(format!("{id} is online{}", candidates::before(&scene.effects().await?))))
         }
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
         InstanceState::Running => Ok(waiting(scene, id, format!("{id} is running; its SSM agent is not online yet"))),
+        _ if was_interrupted(&instance) && is_spot(scene, made) => after_interruption(scene).await,
         _ => Err(ended(scene, &instance)),
     }
 }
@@ -102,41 +111,6 @@ async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> 
         true => Ok(()),
         false => Err(Error::Closed),
     }
-}
-
-/// An instance type and a subnet that a launch may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Candidate {
-    instance_type: String,
-    subnet: Option<String>,
-}
-
-impl std::fmt::Display for Candidate {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.subnet {
-            Some(subnet) => write!(out, "{} in {subnet}", self.instance_type),
-            None => out.write_str(&self.instance_type),
-        }
-    }
-}
-
-/// Returns types × subnets, in order. A test instance has only one type, which is its item.
-fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
-    let launch = &scene.record.plan.launch;
-    let types = match &scene.scope.item {
-        Some(item) => std::slice::from_ref(item),
-        None => launch.instance_types.as_slice(),
-    };
-    let subnets: Vec<Option<String>> = match launch.subnets.as_slice() {
-        [] => vec![None],
-        some => some.iter().cloned().map(Some).collect(),
-    };
-    types
-        .iter()
-        .flat_map(|instance_type| {
-            subnets.iter().map(|subnet| Candidate { instance_type: instance_type.clone(), subnet: subnet.clone() })
-        })
-        .collect()
 }
 
 /// Returns the image to launch: the source image for a build; for a test, the build's own AMI or the verified one.
@@ -163,6 +137,10 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Laun
         image: image.to_owned(),
         instance_type: candidate.instance_type.clone(),
         subnet: candidate.subnet.clone(),
+        zone: planned.placement.availability_zone.clone(),
+        is_dedicated: planned.placement.tenancy == Tenancy::Dedicated,
+        market: candidate.market,
+        key_pair: key_pair(scene),
         security_groups,
         instance_profile: Some(instance_profile(scene).to_owned()),
         metadata: MetadataOptions { tokens_required: true, hop_limit: planned.metadata_hop_limit },
@@ -180,17 +158,32 @@ fn instance_profile<'s>(scene: &'s Scene<'_>) -> &'s str {
     scene.record.plan.launch.instance_profile.as_deref().unwrap_or(own)
 }
 
-/// Adds a possible cause to the error of a denied launch: the infrastructure configuration names the profile, but a
-/// parameter of the stack grants the permission to pass its role.
-fn of_profile(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
-    if let (Kind::Denied, Some(profile)) = (error.kind, &scene.record.plan.launch.instance_profile) {
-        error.message = format!(
-            "{}; the infrastructure configuration names the instance profile {profile}, and the stack's parameter \
-             InstanceRoleArns must list the ARN of its role",
-            error.message
+/// Adds possible causes to the error of a denied launch: the infrastructure configuration names a profile or a key pair,
+/// but parameters of the stack grant the permissions to pass the profile's role and to use the key pair.
+fn advised(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
+    let planned = &scene.record.plan.launch;
+    if error.kind != Kind::Denied {
+        return error;
+    }
+    if let Some(profile) = &planned.instance_profile {
+        error.message += &format!(
+            "; the infrastructure configuration names the instance profile {profile}, and the stack's parameter \
+             InstanceRoleArns must list the ARN of its role"
+        );
+    }
+    if let Some(key_pair) = key_pair(scene) {
+        error.message += &format!(
+            "; the infrastructure configuration names the key pair {key_pair}, and the stack's parameter KeyPairArns must \
+             list its ARN"
         );
     }
     error
+}
+
+/// Returns the key pair of a build instance. People log in to an instance that is kept. A test shows what everyone gets
+/// who launches the image, without keys.
+fn key_pair(scene: &Scene<'_>) -> Option<String> {
+    scene.record.plan.launch.key_pair.clone().filter(|_| scene.scope.item.is_none())
 }
 
 /// Returns a client token of 64 characters, which is EC2's limit.
@@ -254,6 +247,12 @@ fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     Error::because(ErrorName::NotOnline, cause)
 }
 
+/// Returns whether EC2 has taken back a spot instance (EC2 API reference, StateReason: `Server.SpotInstanceTermination`
+/// and `Server.SpotInstanceShutdown`).
+fn was_interrupted(instance: &Instance) -> bool {
+    instance.state_reason.contains("Server.SpotInstance")
+}
+
 /// Describes how an instance ended, in words for people.
 pub(crate) fn gone(instance: &Instance) -> String {
     let state = match instance.state {
@@ -262,135 +261,14 @@ pub(crate) fn gone(instance: &Instance) -> String {
     };
     match instance.state_reason.as_str() {
         "" => format!("{} {state} from outside", instance.id),
+        reason if was_interrupted(instance) => format!(
+            "{} {state}: {reason}. EC2 has taken back this spot instance: start the build again, or remove `spot` from the \
+             pipeline's `imageTestsConfiguration`",
+            instance.id
+        ),
         reason => format!("{} {state}: {reason}", instance.id),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use goldsmith_cloud::Kind;
-    use goldsmith_cloud::fake::{Fault, NEVER};
-
-    use crate::testing::{Stack, Task, check_state, reach};
-    use crate::{Clock as _, State};
-
-    #[tokio::test]
-    async fn launch_survives_every_fault() {
-        check_state(Task::new(State::Launch), &["RunInstances", "SendTaskSuccess"]).await;
-    }
-
-    #[tokio::test]
-    async fn launch_test_survives_every_fault() {
-        check_state(Task::item(State::LaunchTest, "t3.small"), &["RunInstances", "SendTaskSuccess"]).await;
-    }
-
-    #[tokio::test]
-    async fn the_next_type_is_tried_if_there_is_no_capacity() {
-        let stack = reach(&Task::new(State::Launch)).await;
-        stack.cloud.no_capacity("t3.small", None);
-        stack.run(&Task::new(State::Launch)).await.unwrap();
-        let launches = stack.cloud.requests().launches;
-        let types: Vec<&str> = launches.iter().map(|(_, launch)| launch.instance_type.as_str()).collect();
-        assert_eq!(types.last(), Some(&"t3a.small"));
-        stack.cloud.no_capacity("t3a.small", None);
-        let stack = reach(&Task::new(State::Launch)).await;
-        stack.cloud.no_capacity("t3.small", None);
-        stack.cloud.no_capacity("t3a.small", None);
-        let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
-        assert_eq!(error.error, "Goldsmith.Capacity");
-        assert!(error.cause.contains("t3.small: InsufficientInstanceCapacity; t3a.small"), "{}", error.cause);
-        assert!(stack.inventory().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_test_instance_has_its_own_profile_unless_one_is_configured() {
-        for (named, of_build, of_test) in
-            [(None, "goldsmith-build", "goldsmith-test"), (Some("team-build"), "team-build", "team-build")]
-        {
-            let stack = Stack::new().await;
-            stack.name_instance_profile(named).await;
-            for state in [State::Plan, State::Launch, State::Build, State::Snapshot] {
-                stack.run(&Task::new(state)).await.unwrap();
-            }
-            stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
-            let launches = stack.cloud.requests().launches;
-            let profiles: Vec<_> = launches.iter().map(|(_, launch)| launch.instance_profile.as_deref()).collect();
-            assert_eq!(profiles, [Some(of_build), Some(of_test)]);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_refusal_of_a_named_profile_says_which_parameter_lists_its_role() {
-        for (named, says) in [(None, false), (Some("team-build"), true)] {
-            let stack = Stack::new().await;
-            stack.name_instance_profile(named).await;
-            stack.run(&Task::new(State::Plan)).await.unwrap();
-            stack.cloud.fail_next("RunInstances", Fault::Refuse(Kind::Denied));
-            let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
-            assert_eq!(error.error, "Goldsmith.AwsRefused");
-            let advice = "names the instance profile team-build, and the stack's parameter InstanceRoleArns must list the \
-                          ARN of its role";
-            assert_eq!(error.cause.contains(advice), says, "{}", error.cause);
-        }
-    }
-
-    #[tokio::test]
-    async fn if_no_subnet_is_named_the_stacks_subnets_are_tried_in_order() {
-        let mut stack = Stack::new().await;
-        stack.subnets = vec!["subnet-a".to_owned(), "subnet-b".to_owned()];
-        stack.run(&Task::new(State::Plan)).await.unwrap();
-        // The plan stays, whatever becomes of the stack meanwhile.
-        stack.subnets.clear();
-        stack.cloud.no_capacity("t3.small", Some("subnet-a"));
-        stack.run(&Task::new(State::Launch)).await.unwrap();
-        let launches = stack.cloud.requests().launches;
-        let launched: Vec<_> = launches.iter().map(|(_, launch)| launch.subnet.as_deref().unwrap()).collect();
-        assert_eq!(launched, ["subnet-b"], "the first has no capacity");
-    }
-
-    #[tokio::test]
-    async fn build_and_test_instances_install_the_ssm_agent_if_it_is_missing() {
-        let stack = reach(&Task::item(State::LaunchTest, "t3.small")).await;
-        stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
-        let launches = stack.cloud.requests().launches;
-        let brings = |data: &str| data.starts_with("#!/bin/sh\n") && data.contains("/latest/debian_$machine/");
-        assert!(launches.len() >= 2, "{}", launches.len());
-        assert!(launches.iter().all(|(_, launch)| launch.user_data.as_deref().is_some_and(brings)));
-    }
-
-    #[tokio::test]
-    async fn an_instance_that_ends_early_is_reported() {
-        let stack = reach(&Task::new(State::Launch)).await;
-        stack.cloud.next_instance_ends(1, "Server.InternalError");
-        let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
-        assert_eq!(error.error, "Goldsmith.NotOnline");
-        assert!(error.cause.contains("Server.InternalError"), "{}", error.cause);
-    }
-
-    #[tokio::test]
-    async fn a_wait_that_nothing_ends_fails_by_its_deadline() {
-        let stack = reach(&Task::new(State::Launch)).await;
-        stack.cloud.pace(|pace| pace.until_online = NEVER);
-        let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
-        assert_eq!(error.error, "Goldsmith.Timeout");
-        assert!(error.cause.contains("its SSM agent is not online yet"), "{}", error.cause);
-    }
-
-    #[tokio::test]
-    async fn an_agent_that_stays_silent_ends_the_launch_with_what_to_check() {
-        for (console, said) in [("first\n\nno network\n", r#"["first","no network"]"#), ("", "no lines")] {
-            let stack = reach(&Task::new(State::Launch)).await;
-            stack.cloud.pace(|pace| pace.until_online = NEVER);
-            let began = stack.clock.now();
-            stack.cloud.consoles_say(console, began);
-            let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
-            assert_eq!(error.error, "Goldsmith.NotOnline");
-            for words in ["has an SSM agent", "ssm, ssmmessages and ec2messages of eu-west-1", "the instance profile"] {
-                assert!(error.cause.contains(words), "{}", error.cause);
-            }
-            assert_eq!(error.cause.contains(said), !console.is_empty(), "{}", error.cause);
-            let waited = stack.clock.now().duration_since(began).as_mins();
-            assert!((10..12).contains(&waited), "{waited} minutes");
-        }
-    }
-}
+mod tests;

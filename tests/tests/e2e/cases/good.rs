@@ -16,6 +16,7 @@ use crate::stack::Stack;
 pub(super) const CASES: &[(&str, Case)] = &[
     ("the_example_is_built_tested_and_brought_to_two_regions", web_server),
     ("the_pipeline_of_the_readme_is_built_as_it_stands", readme),
+    ("a_new_folder_of_init_is_planned_and_built_as_it_is", begun),
     ("a_shared_image_can_be_copied_and_is_deprecated_later", shared),
     ("a_recipe_without_components_copies_its_source", copy),
     ("what_the_build_wrote_is_in_its_image_and_nowhere_else", file_in_the_image),
@@ -47,6 +48,24 @@ fn readme(stack: &Stack) {
     fs::copy(example("web-server/components/nginx.yml"), components.join("nginx.yml")).unwrap();
     let built = stack.build(folder.path());
     assert_eq!((built.exit, built.image()), (0, "gateway/1.0.0/1"), "{built:?}");
+}
+
+fn begun(stack: &Stack) {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("images");
+    let path = folder.display().to_string();
+    let output = stack.goldsmith(&["init", &path]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains(&format!("goldsmith build {path} --local")), "{told}");
+    let planned = stack.goldsmith(&["plan", &path, "--local", "--output", "json"]);
+    let plan: serde_json::Value = serde_json::from_slice(&planned.stdout).unwrap();
+    assert_eq!((&plan["verdict"], &plan["findings"]), (&json!("build"), &json!([])), "{plan}");
+    let built = stack.build(&folder);
+    assert_eq!((built.exit, built.image()), (0, "app/1.0.0/1"), "{built:?}");
+    assert!(built.progress.contains("GreetingIsInTheImage"), "{}", built.progress);
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
+    let again = stack.goldsmith(&["init", &path]);
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
 }
 
 fn shared(stack: &Stack) {

@@ -10,6 +10,7 @@ mod failures;
 mod given_up;
 mod good;
 mod image_life;
+mod instances;
 mod kills;
 mod lifecycle;
 mod organisation;
@@ -63,6 +64,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         targets::CASES,
         definitions::CASES,
         image_life::CASES,
+        instances::CASES,
         doctor::CASES,
         page::CASES,
         canary::CASES,

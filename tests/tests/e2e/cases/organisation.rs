@@ -96,6 +96,7 @@ fn kept_to(stack: &Stack) {
         format!("VpcId={}", made("Vpc")),
         format!("SubnetIds={},{}", made("One"), made("Two")),
         format!("InstanceRoleArns={}", made("Listed")),
+        "KeyPairArns=arn:aws:ec2:eu-west-1:000000000000:key-pair/org-debug".to_owned(),
     ];
     let unknown = "arn:aws:iam::000000000000:policy/mistyped";
     let refused = deploy(stack, &["--permissions-boundary", unknown], &package());
@@ -119,6 +120,8 @@ fn kept_to(stack: &Stack) {
     let listed = with_profile(stack, "listed", &steps, "org-listed");
     assert_eq!((listed.exit, listed.json["outcome"].as_str()), (0, Some("built")), "{listed:?}");
 
+    log_in(stack);
+
     read_alone(stack, &made("Listed"));
 
     let other = with_profile(stack, "other", &[("build", "Never", "true")], "org-other");
@@ -129,6 +132,26 @@ fn kept_to(stack: &Stack) {
     assert!(failure.message.contains(advice) && failure.message.contains("iam:PassRole"), "{failure:?}");
     let said = other.progress.lines().any(|line| line.starts_with("Launch: failed in ") && line.ends_with(advice));
     assert!(said, "{}", other.progress);
+    assert_eq!(stack.left_of(other.build()).counts(), (0, 0, 0));
+}
+
+/// The build instance has the key pair that the organisation has listed; the test instance and the image have none. The
+/// stack uses no other key pair.
+fn log_in(stack: &Stack) {
+    for name in ["org-debug", "org-other"] {
+        stack.aws_cli(&["ec2", "create-key-pair", "--key-name", name, "--key-type", "ed25519"]).unwrap();
+    }
+    let steps = [
+        ("build", "HasKey", "grep -q ssh-ed25519 /root/.ssh/authorized_keys"),
+        ("test", "HasNone", "test ! -s /root/.ssh/authorized_keys"),
+    ];
+    let keyed = with(stack, "keyed", &steps, "keyPair: org-debug");
+    assert_eq!((keyed.exit, keyed.json["outcome"].as_str()), (0, Some("built")), "{keyed:?}");
+    let other = with(stack, "keyed-otherwise", &steps, "keyPair: org-other");
+    assert_eq!((other.exit, other.json["outcome"].as_str()), (1, Some("failed")), "{other:?}");
+    let failure = stack.image(other.image()).failure.unwrap();
+    let advice = "names the key pair org-other, and the stack's parameter KeyPairArns must list its ARN";
+    assert!(failure.message.contains(advice), "{failure:?}");
     assert_eq!(stack.left_of(other.build()).counts(), (0, 0, 0));
 }
 
@@ -211,8 +234,13 @@ fn assert_placed(stack: &Stack, build: &str, vpc: &str, subnets: &[String]) {
 
 /// Builds with an instance profile of the organisation's own.
 fn with_profile(stack: &Stack, name: &str, steps: &[(&str, &str, &str)], profile: &str) -> Built {
+    with(stack, name, steps, &format!("instanceProfileName: {profile}"))
+}
+
+/// Builds with this line in the infrastructure configuration.
+fn with(stack: &Stack, name: &str, steps: &[(&str, &str, &str)], line: &str) -> Built {
     let pipeline = Pipeline { regions: &["eu-west-1"], ..Pipeline::new(name, steps) };
     let types = "instanceTypes: [t3.small]\n";
-    let text = pipeline.text().replace(types, &format!("{types}instanceProfileName: {profile}\n"));
+    let text = pipeline.text().replace(types, &format!("{types}{line}\n"));
     stack.build(folder(&text).path())
 }

@@ -2,7 +2,9 @@
 
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, EbsInstanceBlockDeviceSpecification,
-    HibernationOptionsRequest, InstanceBlockDeviceMappingSpecification, InstanceType, Placement, Subnet, Tag,
+    HibernationOptionsRequest, InstanceBlockDeviceMappingSpecification, InstanceInterruptionBehavior,
+    InstanceMarketOptionsRequest, InstanceType, MarketType, Placement, SpotInstanceType, SpotMarketOptions, Subnet,
+    Tag, Tenancy,
 };
 use serde_json::json;
 
@@ -14,6 +16,7 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     let aws = local.aws("100000000021");
     launches(met, &aws, local.source()).await;
     not_to_be_had(met, &aws, local).await;
+    spot(met, &aws, local.source()).await;
     no_subnet(met, local).await;
     full_subnet(met, local).await;
     let made = aws.launching(local.source()).client_token("one").send().await.unwrap();
@@ -35,12 +38,33 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     met.refused("InvalidAction", ec2.describe_addresses().send().await);
 }
 
+/// A spot instance of a one-time request ends; it is not stopped.
+async fn spot(met: &mut Met, aws: &Aws, source: &str) {
+    let request = |kind, behavior| {
+        let options = SpotMarketOptions::builder().spot_instance_type(kind).instance_interruption_behavior(behavior);
+        let market =
+            InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).spot_options(options.build());
+        aws.launching(source).instance_market_options(market.build())
+    };
+    let stopping = request(SpotInstanceType::OneTime, InstanceInterruptionBehavior::Stop);
+    met.refused("InvalidParameterCombination", stopping.send().await);
+    let again = request(SpotInstanceType::Persistent, InstanceInterruptionBehavior::Terminate);
+    met.refused("InvalidParameterCombination", again.send().await);
+    let once = request(SpotInstanceType::OneTime, InstanceInterruptionBehavior::Terminate);
+    let id = aws.launched(once).await;
+    met.refused("UnsupportedOperation", aws.ec2.stop_instances().instance_ids(&id).send().await);
+    aws.terminate(&id).await;
+}
+
 async fn launches(met: &mut Met, aws: &Aws, source: &str) {
     let launch = aws.launching(source);
     met.refused("InvalidAMIID.NotFound", aws.launching(NO_IMAGE).send().await);
     met.refused("InvalidAMIID.Malformed", aws.launching("ami-x").send().await);
     let host = Placement::builder().host_id("h-0123456789abcdef0").build();
     met.refused("InvalidHostID.NotFound", launch.clone().placement(host).send().await);
+    for (code, tenancy) in [("UnsupportedOperation", Tenancy::Host), ("InvalidParameterValue", Tenancy::from("own"))] {
+        met.refused(code, launch.clone().placement(Placement::builder().tenancy(tenancy).build()).send().await);
+    }
     let hibernation = HibernationOptionsRequest::builder().configured(true).build();
     let hibernating = launch.clone().hibernation_options(hibernation);
     met.refused("UnsupportedHibernationConfiguration", hibernating.send().await);

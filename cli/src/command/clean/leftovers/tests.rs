@@ -1,7 +1,7 @@
 //! What a dead stack has left, what a living one knows, and what only looks as if.
 
 use goldsmith_cloud::fake::{FakeCloud, Fault, HOME};
-use goldsmith_cloud::{Images, Kind, Launch, LaunchPermission, Machines, MetadataOptions, NewImage, Parameter};
+use goldsmith_cloud::{Images, Kind, Launch, LaunchPermission, Machines, Market, MetadataOptions, NewImage, Parameter};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -26,6 +26,10 @@ fn launch(token: &str, image: &str, tags: Tags) -> Launch {
         subnet: None,
         security_groups: vec![],
         instance_profile: None,
+        zone: None,
+        is_dedicated: false,
+        market: Market::OnDemand,
+        key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
         tags,
         block_devices: vec![],
@@ -80,7 +84,8 @@ async fn note(stack: &Stack, region: &str, build: &str, image: &str) {
 fn leftovers(cloud: &FakeCloud) -> Leftovers {
     let cloud = Arc::new(cloud.clone());
     let (stack, home) = ("one".to_owned(), HOME.to_owned());
-    Leftovers { machines: cloud.clone(), images: cloud.clone(), parameters: cloud, stack, home }
+    let templates = TemplateUses::new(cloud.clone(), cloud.clone());
+    Leftovers { machines: cloud.clone(), images: cloud.clone(), parameters: cloud, templates, stack, home }
 }
 
 fn gone(stack: &Stack) -> Records {
@@ -251,8 +256,8 @@ async fn what_uses_an_image_is_reported() {
     Parameters::put(&cloud, HOME, "/images/web", &parameter).await.unwrap();
     let users = [
         format!("the instance {server}"),
-        "the launch template lt-1".to_owned(),
         "the launch permission of 111122223333".to_owned(),
+        "the launch template lt-1".to_owned(),
         "the parameter /images/web".to_owned(),
     ];
     assert_eq!(used_by().await, (true, users.to_vec()));

@@ -9,8 +9,8 @@ mod stores;
 
 use super::{FakeCloud, HOME};
 use crate::{
-    BlockDevice, Cloud, Command, Image, ImageCopy, Instance, InstanceState, Kind, Launch, MetadataOptions, NewImage,
-    Result, Tags,
+    BlockDevice, Cloud, Command, Image, ImageCopy, Instance, InstanceState, Kind, Launch, Market, MetadataOptions,
+    NewImage, Result, Tags,
 };
 
 const OTHER: &str = "us-east-1";
@@ -34,6 +34,10 @@ fn launch(token: &str, image: &str) -> Launch {
         subnet: Some("subnet-a".to_owned()),
         security_groups: Vec::new(),
         instance_profile: None,
+        zone: None,
+        is_dedicated: false,
+        market: Market::OnDemand,
+        key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
         tags: tags(),
         block_devices: Vec::new(),

@@ -30,6 +30,15 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
         "Name of the instance profile of build and test instances, without ARN and path.",
     ),
     Key::optional("instanceMetadataOptions", Form::Map(METADATA), "", "The instance metadata service."),
+    Key::optional("placement", Form::Map(PLACEMENT), "", "Where EC2 puts build and test instances."),
+    Key::optional(
+        "keyPair",
+        Form::Text,
+        "no key",
+        "Name of a key pair of the home Region. EC2 gives its public key to the build instance, for people who log in to \
+         an instance that `keepOnFailure` has kept. Test instances get no key, and the clean-up removes the key from the \
+         image. The stack's parameter `KeyPairArns` must list the key pair.",
+    ),
     Key::optional("resourceTags", Form::Pairs, "", "Tags of the instances and their volumes."),
     Key::optional(
         "keepOnFailure",
@@ -42,6 +51,23 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
         Form::True,
         "",
         "Accepted as `true` only, as Image Builder has it. `keepOnFailure` says how long an instance is kept.",
+    ),
+];
+
+const PLACEMENT: &[Key] = &[
+    Key::optional(
+        "availabilityZone",
+        Form::Text,
+        "what the subnet is in",
+        "Availability Zone, such as `eu-west-1a`. Without subnets, EC2 takes the zone's subnet of the default VPC. With \
+         subnets, all of them must be in this zone.",
+    ),
+    Key::optional(
+        "tenancy",
+        Form::Word(&["default", "dedicated"]),
+        "`default`",
+        "`dedicated` launches Dedicated Instances, on hardware that no other account uses. Dedicated Hosts are not \
+         supported.",
     ),
 ];
 

@@ -138,4 +138,12 @@ const TESTS: &[Key] = &[
         "the type of the build",
         "Instance types with one test instance each, at most 50.",
     ),
+    Key::optional(
+        "spot",
+        Form::Flag,
+        "`false`",
+        "Whether each test instance is first requested as a spot instance. If EC2 has none, the instance is launched on \
+         demand. The build instance is always on demand, since the image is made of the stopped instance, and EC2 does \
+         not stop a spot instance that is requested once.",
+    ),
 ];

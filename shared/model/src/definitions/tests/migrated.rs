@@ -34,10 +34,7 @@ fn what_image_builder_spells_otherwise_is_named_with_what_to_write() {
             format!("{SMALL}terminateInstanceOnFailure: false\n"),
             "write `keepOnFailure: PT4H`: the instance is kept that long",
         ),
-        (
-            format!("{SMALL}keyPair: mine\n"),
-            "use `keepOnFailure: PT4H` and a shell of Session Manager: nothing connects by SSH",
-        ),
+        (format!("{SMALL}instanceProfileArn: mine\n"), "write `instanceProfileName`"),
         (format!("{SMALL}subnetId: subnet-0123abcd\n"), "write `subnetIds: [subnet-…]`"),
         (
             managed("amazon-linux-2023-x86"),

@@ -106,7 +106,7 @@ help: did you mean `Europe/Berlin`?";
             "freeze: [{from: 2026-12-20, until: 2027-01-04, timezone: UCT+1}]\n",
             "web/all.yml:5:58: error: there is no time zone `UCT+1`",
         ),
-        ("freeze: {from: 2026-12-20}\n", "web/all.yml:5:9: error: `freeze` must be a list, not a map"),
+        ("freeze: {from: 2026-12-20}\n", "web/all.yml:5:10: error: `freeze` must be a list, not a map"),
         (
             "schedule: {scheduleExpression: rate(1 day), zone: UTC}\n",
             "web/all.yml:5:45: error: unknown key `zone` in `schedule`",

@@ -8,7 +8,7 @@ use goldsmith_model::definitions::{Definitions, Graph, Stored};
 use goldsmith_model::{Cause, Name, SourceImage};
 use jiff::SignedDuration;
 
-use crate::states::plan::newest_image_of;
+use crate::parts::newest::newest_image_of;
 use crate::{Context, Result};
 
 /// Longest time for which a kept cause may rest so that others still wait for its build: the least time between two

@@ -189,6 +189,18 @@ pub enum Problem {
         /// The home Region.
         region: String,
     },
+    /// The infrastructure configuration places instances in another Availability Zone than that of a subnet. EC2 rejects
+    /// the launch.
+    #[error("the subnet {id} is in {zone}, but the instances are placed in {placed}")]
+    #[strum(message = "name subnets of that zone in `subnetIds`, or remove `placement.availabilityZone`")]
+    SubnetZone {
+        /// The subnet.
+        id: String,
+        /// Its Availability Zone.
+        zone: String,
+        /// The Availability Zone of the infrastructure configuration.
+        placed: String,
+    },
     /// A security group does not exist in the home Region.
     #[error("there is no security group {id} in {region}")]
     #[strum(message = "name a security group of that Region")]

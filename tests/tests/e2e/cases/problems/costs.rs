@@ -7,7 +7,7 @@ use aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, CreateVolumePermission, CreateVolumePermissionModifications, EbsBlockDevice, ImageState,
-    InstanceStateName, InstanceType, LaunchPermission, LaunchPermissionModifications, PermissionGroup,
+    InstanceStateName, InstanceType, LaunchPermission, LaunchPermissionModifications, PermissionGroup, Placement,
     RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
 };
 use aws_sdk_iam::Client as Iam;
@@ -17,8 +17,8 @@ use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
 use goldsmith_states::{Cost, Problem};
 
 use super::world::{
-    CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_SUBNET, NO_TEMPLATE, OFF, PUBLIC,
-    SHARED, TEXT, UNKNOWN, World,
+    CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_SUBNET, NO_TEMPLATE, NO_ZONE, OFF,
+    PUBLIC, SHARED, TEXT, UNKNOWN, World,
 };
 
 /// A parameter that neither the stack nor its users may read.
@@ -50,6 +50,10 @@ const TRIALS: &[Trial] = &[
     }),
     ("type-not-offered", "Unsupported", |w| w.launched(w.launching().subnet_id(&w.subnet))),
     ("subnet-missing", "InvalidSubnetID.NotFound", |w| w.launched(w.launching().subnet_id(NO_SUBNET))),
+    ("subnet-zone", "InvalidParameterValue", |w| {
+        let zone = Placement::builder().availability_zone(NO_ZONE).build();
+        w.launched(w.launching().subnet_id(&w.subnet).placement(zone))
+    }),
     ("security-group-missing", "InvalidGroup.NotFound", |w| w.launched(w.launching().security_group_ids(NO_GROUP))),
     ("security-group-vpc", "InvalidParameter", |w| w.launched(w.launching().security_group_ids(FAR_GROUP))),
     ("volume-too-small", "InvalidBlockDeviceMapping", |w| {

@@ -32,7 +32,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// The problems of [`World`] that a plan finds.
-const TOGETHER: [&str; 28] = [
+const TOGETHER: [&str; 29] = [
     "ami-name-taken",
     "key-at-home",
     "key-closed",
@@ -55,6 +55,7 @@ const TOGETHER: [&str; 28] = [
     "source-product",
     "source-unavailable",
     "subnet-missing",
+    "subnet-zone",
     "test-type-architecture",
     "too-many-tags",
     "type-architecture",

@@ -34,6 +34,8 @@ pub(super) const UNKNOWN: &str = "eu-nowhere-1";
 pub(super) const FRIEND: &str = "444455556666";
 /// The name that the AMI gets everywhere.
 pub(super) const NAME: &str = "problems 1.0.0-1";
+/// A zone that the Region does not have.
+pub(super) const NO_ZONE: &str = "eu-west-1z";
 pub(super) const NO_SUBNET: &str = "subnet-0123456789abcdef0";
 pub(super) const NO_GROUP: &str = "sg-0123456789abcdef0";
 /// A security group of another VPC.
@@ -121,7 +123,8 @@ impl<'s> World<'s> {
         let text = text.replace(
             "instanceTypes: [t3.small]\n",
             &format!(
-                "instanceTypes: [t3.small]\nsubnetIds: [{}, {NO_SUBNET}]\nsecurityGroupIds: [{NO_GROUP}, {FAR_GROUP}]\n",
+                "instanceTypes: [t3.small]\nsubnetIds: [{}, {NO_SUBNET}]\nsecurityGroupIds: [{NO_GROUP}, {FAR_GROUP}]\n\
+                 placement: {{availabilityZone: {NO_ZONE}}}\n",
                 self.subnet
             ),
         );

@@ -1,7 +1,7 @@
 //! Tests with resources of others that carry all the tags of a build.
 
 use goldsmith_cloud::fake::{Fault, HOME, Inventory};
-use goldsmith_cloud::{ImageCopy, Kind, Launch, MetadataOptions, Tags};
+use goldsmith_cloud::{ImageCopy, Kind, Launch, Market, MetadataOptions, Tags};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -53,6 +53,10 @@ async fn launch(stack: &Stack, tags: Tags) -> String {
         subnet: None,
         security_groups: vec![],
         instance_profile: None,
+        zone: None,
+        is_dedicated: false,
+        market: Market::OnDemand,
+        key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
         tags,
         block_devices: vec![],

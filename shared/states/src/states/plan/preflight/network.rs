@@ -1,5 +1,5 @@
-//! Checks where instances are launched: whether subnets and security groups exist and are in one VPC, and whether a
-//! subnet's zone has the instance types.
+//! Checks where instances are launched: whether subnets and security groups exist and are in one VPC, whether the
+//! subnets are in the zone of the placement, and whether a subnet's zone has the instance types.
 //!
 //! If neither the infrastructure configuration nor the stack names a subnet, EC2 chooses one of the default VPC.
 
@@ -25,6 +25,13 @@ pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Resul
     let subnets = answer(subnets, || place("subnetIds"), findings)?;
     for id in missing(ids, subnets.iter().flatten().map(|subnet| &subnet.id), subnets.is_some()) {
         findings.push(place("subnetIds").has(Problem::SubnetMissing { id, region: config.region.clone() }));
+    }
+    if let Some(placed) = &infrastructure.placement.availability_zone {
+        let elsewhere = subnets.iter().flatten().filter(|subnet| subnet.zone != *placed);
+        findings.extend(elsewhere.map(|Subnet { id, zone, .. }| {
+            let (id, zone, placed) = (id.clone(), zone.clone(), placed.clone());
+            place("placement.availabilityZone").has(Problem::SubnetZone { id, zone, placed })
+        }));
     }
     let stacks = Some(config.security_group.clone()).filter(|id| !id.is_empty());
     let groups = match infrastructure.security_group_ids.as_slice() {

@@ -194,6 +194,10 @@ const ALONE: &[(&str, SetUp)] = &[
             account.not_offered.insert(("t3.small".to_owned(), 'c'));
         });
     }),
+    ("subnet-zone", |scene| {
+        scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
+        scene.infrastructure.placement.availability_zone = Some("eu-west-1c".to_owned());
+    }),
     ("never-public", |scene| {
         scene.go_to("us-west-2", everyone());
         scene.map("/dev/xvda", with_key("alias/own"));

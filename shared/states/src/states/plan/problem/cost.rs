@@ -49,6 +49,7 @@ impl Problem {
             Self::TypeArchitecture { .. } => rejected(Launch, "RunInstances", "InvalidParameterValue"),
             Self::TypeNotOffered { .. } => rejected(Launch, "RunInstances", "Unsupported"),
             Self::SubnetMissing { .. } => rejected(Launch, "RunInstances", "InvalidSubnetID.NotFound"),
+            Self::SubnetZone { .. } => rejected(Launch, "RunInstances", "InvalidParameterValue"),
             Self::SecurityGroupMissing { .. } => rejected(Launch, "RunInstances", "InvalidGroup.NotFound"),
             Self::SecurityGroupVpc { .. } => rejected(Launch, "RunInstances", "InvalidParameter"),
             Self::VolumeTooSmall { .. } => rejected(Launch, "RunInstances", "InvalidBlockDeviceMapping"),

@@ -1,0 +1,76 @@
+//! What a launch may use, in the order in which it is tried.
+
+use std::fmt;
+
+use goldsmith_cloud::Market;
+use goldsmith_store::{Effect, EffectKind};
+
+use crate::engine::drive::Scene;
+
+/// An instance type, a subnet and a market that a launch may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) instance_type: String,
+    pub(super) subnet: Option<String>,
+    pub(super) market: Market,
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.instance_type)?;
+        if let Some(subnet) = &self.subnet {
+            write!(out, " in {subnet}")?;
+        }
+        match self.market {
+            Market::Spot => out.write_str(" (spot)"),
+            Market::OnDemand => Ok(()),
+        }
+    }
+}
+
+/// Returns markets × types × subnets, in order. On demand is last: it costs most. A test instance has only one type,
+/// which is its item. A build instance is never a spot instance, since Snapshot stops it.
+pub(super) fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
+    let launch = &scene.record.plan.launch;
+    let types = match &scene.scope.item {
+        Some(item) => std::slice::from_ref(item),
+        None => launch.instance_types.as_slice(),
+    };
+    let subnets: Vec<Option<String>> = match launch.subnets.as_slice() {
+        [] => vec![None],
+        some => some.iter().cloned().map(Some).collect(),
+    };
+    let markets: &[Market] = match launch.spot_tests && scene.scope.item.is_some() {
+        true => &[Market::Spot, Market::OnDemand],
+        false => &[Market::OnDemand],
+    };
+    let mut candidates = Vec::new();
+    for &market in markets {
+        for instance_type in types {
+            candidates.extend(subnets.iter().map(|subnet| Candidate {
+                instance_type: instance_type.clone(),
+                subnet: subnet.clone(),
+                market,
+            }));
+        }
+    }
+    candidates
+}
+
+/// Returns a candidate and AWS's code for why it was not launched, or `None` if it was not refused.
+pub(super) fn refusal(effect: &Effect) -> Option<String> {
+    let EffectKind::Instance { candidate, .. } = &effect.kind else { return None };
+    Some(format!("{candidate}: {}", effect.refused.as_deref()?))
+}
+
+/// Returns what was tried before the last launch and why it failed, for people; empty if the first launch went well.
+pub(super) fn before(effects: &[Effect]) -> String {
+    let Some((_, earlier)) = effects.split_last() else { return String::new() };
+    // A launch before the last one that was not refused was a spot instance that EC2 has taken back.
+    let reasons = earlier.iter().filter_map(|effect| match (&effect.kind, &effect.id) {
+        (EffectKind::Instance { candidate, .. }, Some(id)) => Some(format!("{candidate}: {id} was interrupted")),
+        _ => refusal(effect),
+    });
+    let reasons: Vec<String> = reasons.collect();
+    if reasons.is_empty() { String::new() } else { format!("; tried before: {}", reasons.join("; ")) }
+}
