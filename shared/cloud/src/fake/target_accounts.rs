@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::call::Call;
 use crate::{
-    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
-    Subnet, Tags, TargetAccount, TargetAccounts,
+    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, ListedTemplate, NewImage,
+    Result, Snapshot, Subnet, Tags, TargetAccount, TargetAccounts,
 };
 
 /// Returns the name under which an inventory and a fault know the Region of another account.
@@ -65,6 +65,14 @@ impl Images for Other {
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
         self.cloud.tagged(&self.place(region), key, value).await
+    }
+
+    async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>> {
+        self.cloud.launch_templates(&self.place(region)).await
+    }
+
+    async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>> {
+        self.cloud.images_of_template(&self.place(region), id).await
     }
 
     async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
