@@ -67,7 +67,9 @@ impl Stack {
             let token = format!("token-{}-{attempt}-{}", task.scope(), self.cloud.answers().len());
             self.cloud.open_token(&token);
             let execution = self.context().config.execution_arn(build);
-            let called = self.invoke(Start { build: build.to_owned(), execution, ..task.start(&token) }).await;
+            // The future of a state is large, and a test's thread has a small stack.
+            let start = Start { build: build.to_owned(), execution, ..task.start(&token) };
+            let called = Box::pin(self.invoke(start)).await;
             match called {
                 Some(Err(failure)) if failure.name == ErrorName::Throttled => {}
                 Some(Err(failure)) => {
@@ -99,7 +101,8 @@ impl Stack {
         let config = self.context().config;
         let executions = self.cloud.cloud().executions;
         executions.start(&config.state_machine, name, &input.to_string()).await.unwrap();
-        let ended = self.execute_as(name, &Task { input: Some(input), ..Task::new(State::Plan) }).await;
+        let plan = Task { input: Some(input), ..Task::new(State::Plan) };
+        let ended = Box::pin(self.execute_as(name, &plan)).await;
         let failed = ended.as_ref().map_or(true, |answer| answer.get("error").is_some());
         self.cloud.edit_execution(&config.execution_arn(name), |execution| {
             execution.status = if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded };
