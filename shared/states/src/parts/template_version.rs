@@ -107,11 +107,12 @@ mod tests {
     use crate::testing::{AWAY, Stack, Task, check_state_on, good, reach_on};
 
     /// The effects of Publish if two launch templates get a version.
-    const EFFECTS: [&str; 6] = [
+    const EFFECTS: [&str; 7] = [
         "CreateLaunchTemplateVersion",
         "ModifyLaunchTemplate",
         "CreateLaunchTemplateVersion",
         "PutParameter",
+        "CreateTags",
         "CreateTags",
         "CreateTags",
     ];
