@@ -186,7 +186,7 @@ impl EffectKind {
     pub fn named_image(&self) -> Option<&str> {
         match self {
             Self::Parameter { value: image, .. } | Self::TemplateVersion { image, .. } => Some(image),
-            Self::Instance { .. } | Self::Command { .. } | Self::Image => None,
+            Self::Instance { .. } | Self::Command { .. } | Self::Image | Self::TargetImage { .. } => None,
         }
     }
 }

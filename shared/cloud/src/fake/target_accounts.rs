@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::call::Call;
 use crate::{
-    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Protection,
+    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, ListedTemplate, NewImage,
     Result, Snapshot, Subnet, Tags, TargetAccount, TargetAccounts,
 };
 
@@ -69,6 +69,14 @@ impl Images for Other {
 
     async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
         self.cloud.uses(&self.place(region), id).await
+    }
+
+    async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>> {
+        self.cloud.launch_templates(&self.place(region)).await
+    }
+
+    async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>> {
+        self.cloud.images_of_template(&self.place(region), id).await
     }
 
     async fn create(&self, region: &str, image: &NewImage) -> Result<String> {
@@ -135,6 +143,10 @@ impl Account for Other {
 
     async fn public_images_are_blocked(&self, region: &str) -> Result<bool> {
         self.cloud.public_images_are_blocked(&self.place(region)).await
+    }
+
+    async fn public_snapshots_are_blocked(&self, region: &str) -> Result<bool> {
+        self.cloud.public_snapshots_are_blocked(&self.place(region)).await
     }
 
     async fn default_encryption(&self, region: &str) -> Result<DefaultEncryption> {
