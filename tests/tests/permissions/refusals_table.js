@@ -153,7 +153,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   });
 
   return [
-    ...["PlanRole", "DistributeRole", "FinishRole", "ReapRole"].map(enters),
+    ...["PlanRole", "DistributeRole", "PublishRole", "FinishRole", "ReapRole"].map(enters),
     allow("LaunchRole", "ec2:RunInstances", ec2("instance"), { ...marked, ...tokens }, {
       "an instance of nobody's": { context: tokens },
       "one that counts as another stack's": { context: { ...mismarked, ...tokens } },

@@ -67,6 +67,14 @@ impl Images for Other {
         self.cloud.tagged(&self.place(region), key, value).await
     }
 
+    async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>> {
+        self.cloud.launch_templates(&self.place(region)).await
+    }
+
+    async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>> {
+        self.cloud.images_of_template(&self.place(region), id).await
+    }
+
     async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
         self.cloud.uses(&self.place(region), id).await
     }

@@ -118,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn publish_survives_every_fault_with_protected_images() {
         const PROTECT: &str = "EnableImageDeregistrationProtection";
-        let effects = ["PutParameter", "CreateTags", PROTECT, "CreateTags", PROTECT];
+        let effects = ["PutParameter", "CreateTags", PROTECT, "CreateTags", PROTECT, "CreateTags"];
         check_state_on(stack, good(State::Publish), &effects).await;
     }
 

@@ -157,7 +157,8 @@ pub(crate) async fn undo_build(
             context.clock.sleep(SEARCH_PAUSE).await;
         }
         undoing.tagged().await?;
-        undoing.of_targets(&effects).await?;
+        // On the heap, because the futures of a whole build are nested, and tests run them on small stacks.
+        Box::pin(undoing.of_targets(&effects)).await?;
     }
     Ok(Undone { is_putting, left: undoing.left })
 }

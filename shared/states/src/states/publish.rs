@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use goldsmith_cloud::Parameter;
+use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
     BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, Keep, OwnedCopy, PreviousParameter, Scope, stamp,
@@ -105,7 +105,24 @@ async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> R
             other => other?,
         }
     }
+    for copy in &image.copies {
+        match mark_copy(context, copy, &tags).await {
+            Err(error) if !error.is_transient() => {
+                tracing::warn!(%error, account = copy.account, ami = copy.ami, "not marked as published yet");
+            }
+            other => other?,
+        }
+    }
     Ok(())
+}
+
+/// Marks an AMI that another account owns, and its snapshots.
+async fn mark_copy(context: &Context, copy: &OwnedCopy, tags: &Tags) -> goldsmith_cloud::Result<()> {
+    let there = context.cloud.target_accounts.enter(&copy.account).await?;
+    // An AMI that its account has deregistered since then needs no mark.
+    let Some(image) = there.images.image(&copy.region, &copy.ami).await? else { return Ok(()) };
+    let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();
+    there.images.tag(&copy.region, &ids, tags).await
 }
 
 /// Returns the Regions that have the image, if they are enough.
@@ -252,7 +269,9 @@ mod tests {
 
     #[tokio::test]
     async fn publish_survives_every_fault() {
-        check_state(good(State::Publish), &["PutParameter", "CreateTags", "CreateTags"]).await;
+        // The last one is the copy that another account owns.
+        let effects = ["PutParameter", "CreateTags", "CreateTags", "CreateTags"];
+        check_state(good(State::Publish), &effects).await;
     }
 
     #[tokio::test]

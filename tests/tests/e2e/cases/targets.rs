@@ -6,7 +6,7 @@ use goldsmith_store::OwnedCopy;
 use serde_json::{Value, json};
 
 use super::Case;
-use crate::definitions::{Pipeline, folder};
+use crate::definitions::{self, Pipeline};
 use crate::inventory::Resource;
 use crate::stack::{SHOWN, Stack};
 
@@ -24,12 +24,15 @@ fn owned(stack: &Stack) {
     let region = format!("  - region: {REGION}\n");
     let ami = format!("{{amiTags: {{team: web}}, targetAccounts: [{{account: \"{ACCOUNT}\", kmsKey: {key}}}]}}");
     let text = pipeline.replace(&region, &format!("{region}    amiDistributionConfiguration: {ami}\n"));
-    let folder = folder(&text);
+    let folder = definitions::folder(&text);
 
-    let refused = stack.build(folder.path());
-    assert_eq!(refused.exit, 1, "{refused:?}");
-    let said = format!("{} {}", refused.json, refused.progress);
-    assert!(said.contains("target-account-closed") && said.contains(ACCOUNT), "{said}");
+    let own = text.replace("targetAccounts: [", "targetAccounts: [{account: \"000000000000\"}, ");
+    let refused = stack.build(definitions::folder(&own).path());
+    assert_eq!((refused.exit, refused.json["failure"]["state"].as_str()), (2, Some("Plan")), "{refused:?}");
+    let message = refused.json["failure"]["message"].as_str().unwrap();
+    for problem in ["target-account-own", "target-account-closed"] {
+        assert!(message.contains(&format!("({problem}, `")), "{message}");
+    }
 
     if !open_account(stack) {
         return;

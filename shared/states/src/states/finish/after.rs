@@ -128,7 +128,7 @@ pub(crate) async fn take_in(context: &Context, record: &BuildRecord, left: Vec<L
 /// Marks what is kept.
 async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut Aftermath) {
     let Some(ending) = record.ending.as_ref().filter(|_| after.is_untagged) else { return };
-    match mark_kept(context, record, &ending.keep, kept).await {
+    match Box::pin(mark_kept(context, record, &ending.keep, kept)).await {
         Ok(()) => after.is_untagged = false,
         Err(error) => tracing::warn!(%error, build = record.build, "what is kept is not tagged yet"),
     }

@@ -63,8 +63,9 @@ const TOGETHER: [&str; 29] = [
     "unchecked",
     "volume-too-small",
 ];
-/// The problems of the other cases.
-const ELSEWHERE: [&str; 10] = [
+/// The problems of the other cases. Those of target accounts are in `targets.rs`, except a Region that only the other
+/// account has not enabled: the local EC2 enables a Region in all accounts or in none.
+const ELSEWHERE: [&str; 13] = [
     "agent-missing",
     "component-unused",
     "definition-missing",
@@ -74,6 +75,9 @@ const ELSEWHERE: [&str; 10] = [
     "source-missing",
     "source-parameter-denied",
     "source-parameter-path",
+    "target-account-closed",
+    "target-account-own",
+    "target-region-disabled",
     "verified-profile",
 ];
 

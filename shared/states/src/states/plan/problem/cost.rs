@@ -57,6 +57,8 @@ impl Problem {
             Self::TestTypeArchitecture { .. } => rejected(LaunchTest, "RunInstances", "InvalidParameterValue"),
             Self::AmiNameTaken { .. } => rejected(DistributeRegion, "CopyImage", "InvalidAMIName.Duplicate"),
             Self::RegionDisabled { .. } => rejected(DistributeRegion, "CopyImage", "AuthFailure"),
+            Self::TargetAccountClosed { .. } => rejected(DistributeRegion, "AssumeRole", "AccessDenied"),
+            Self::TargetRegionDisabled { .. } => rejected(DistributeRegion, "CopyImage", "AuthFailure"),
             Self::PublicAccessBlocked { .. } => {
                 rejected(DistributeRegion, "ModifyImageAttribute", "OperationNotPermitted")
             }
@@ -96,6 +98,9 @@ impl Problem {
             }
             Self::KeyAtHome { .. } => {
                 "The AMI would have the key of the build's volumes instead: CreateImage takes no key."
+            }
+            Self::TargetAccountOwn { .. } => {
+                "The build would end in DistributeRegion: the account owns the AMI, and has no role for copies of it."
             }
             Self::RegionUnknown { .. } => {
                 "The build would end in DistributeRegion: there is no endpoint that answers CopyImage."
