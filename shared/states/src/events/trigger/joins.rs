@@ -132,8 +132,8 @@ mod tests {
         async fn build(&mut self, pipeline: &str, fails: bool) -> bool {
             self.stack.clock.advance(SignedDuration::from_mins(1));
             let named = format!("{{\"pipeline\":\"{pipeline}\"");
-            let runs = self.stack.cloud.executions().into_iter();
-            let run = runs.filter(|run| run.status == ExecutionStatus::Running && run.input.starts_with(&named)).last();
+            let mut runs = self.stack.cloud.executions().into_iter();
+            let run = runs.rfind(|run| run.status == ExecutionStatus::Running && run.input.starts_with(&named));
             let Some(run) = run else { return false };
             if fails {
                 let result = json!({"status": "failed", "failureMessage": "the mirror is down"});
