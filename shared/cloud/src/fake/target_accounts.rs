@@ -79,14 +79,6 @@ impl Images for Other {
         self.cloud.uses(&self.place(region), id).await
     }
 
-    async fn launch_templates(&self, region: &str) -> Result<Vec<ListedTemplate>> {
-        self.cloud.launch_templates(&self.place(region)).await
-    }
-
-    async fn images_of_template(&self, region: &str, id: &str) -> Result<BTreeSet<String>> {
-        self.cloud.images_of_template(&self.place(region), id).await
-    }
-
     async fn create(&self, region: &str, image: &NewImage) -> Result<String> {
         self.cloud.create(&self.place(region), image).await
     }
