@@ -107,6 +107,8 @@ async fn deprecate(
     for (region, ami) in &image.amis {
         check(connection, region, ami, at, now).await?;
     }
+    // All AMIs were checked before the first one changes, so that a limit of one Region leaves no half of an image
+    // deprecated.
     let at = at.map(stamp);
     for (region, ami) in &image.amis {
         match &at {

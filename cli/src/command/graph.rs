@@ -105,6 +105,7 @@ impl Stages {
     fn new(graph: &Graph<'_>) -> Self {
         let edges = graph.edges();
         let mut stages: Vec<Stage> = graph.pipelines().iter().map(|one| stage(graph, &edges, one)).collect();
+        // The order must not depend on the order of files or of the table, so that two outputs can be compared.
         stages.sort_by(|a, b| a.pipeline.cmp(&b.pipeline));
         Self(stages)
     }

@@ -336,7 +336,7 @@ Launch  SUCCEEDED  2.0s  i-1";
         let copies = json!([{"account": "222233334444", "region": "eu-west-1", "ami": "ami-9"}]);
         stack.closed_build(json!({"status": "AVAILABLE", "copies": copies})).await;
         let shown = image(&stack.connection, "b").await.unwrap().lines(&globals("")).join("\n");
-        assert!(shown.contains("copy      eu-west-1  ami-9  of account 222233334444\n"), "{shown}");
+        assert!(shown.contains("copy      eu-west-1  ami-9  of account 222233334444"), "{shown}");
         for (text, message) in [
             ("web", unknown),
             ("web/1.0.0/2", "there is no image web/1.0.0/2"),

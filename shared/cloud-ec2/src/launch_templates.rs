@@ -55,6 +55,8 @@ impl LaunchTemplates for Ec2 {
             .create_launch_template_version()
             .client_token(&version.token)
             .launch_template_id(&version.template)
+            // Everything but the image is as in the default version: what people have changed there must reach new
+            // instances.
             .source_version(&version.source)
             .version_description(&version.description)
             .launch_template_data(RequestLaunchTemplateData::builder().image_id(&version.image).build());

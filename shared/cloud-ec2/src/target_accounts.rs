@@ -47,6 +47,8 @@ impl TargetAccounts for StackRole {
             .assume_role()
             .role_arn(role_arn(account, &self.stack, &home))
             .role_session_name(&self.stack)
+            // Without an external id, whoever may have the stack assume a role could name any account's role (IAM user
+            // guide, "The confused deputy problem").
             .external_id(format!("{}/{home}", self.stack))
             .duration_seconds(SESSION);
         let answer = request.send().await.map_err(failure(OPERATION, &home))?;

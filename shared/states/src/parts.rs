@@ -9,4 +9,5 @@ pub(crate) mod short;
 pub(crate) mod status;
 pub(crate) mod tagged;
 pub(crate) mod template_version;
+pub(crate) mod token;
 pub(crate) mod user_data;

@@ -52,6 +52,7 @@ impl Store {
             }
             let count = before.as_ref().map_or(0, |before| before.count).saturating_add(1);
             let stopped_at = before.as_ref().and_then(|before| before.stopped_at.clone());
+            // The first time counts: a failure of a build that was already running must not move it.
             let stopped_at = stopped_at.or_else(|| (count >= policy.failure_count).then(|| stamp(now)));
             let is_stopped = stopped_at.is_some();
             let (image, build) = (build.image.clone(), build.build.clone());

@@ -16,8 +16,11 @@ fn every_role_policy_and_profile_lies_below_the_path_that_is_given() {
     }
     let all = TEMPLATE.lines().filter(|line| line.trim().starts_with("Type: AWS::IAM::")).count();
     assert!(found == all && all > 0, "{found} of {all} were read");
+    // The role in other accounts is not one of this stack's resources: `target-account.yaml` gives its whole name.
+    let of_other_accounts = ":iam::*:role/${AWS::StackName}-target-";
     for spelled in [":role/", ":instance-profile/"] {
-        assert!(!TEMPLATE.contains(spelled), "an ARN with {spelled} leaves out the path");
+        let line = TEMPLATE.lines().find(|line| line.contains(spelled) && !line.contains(of_other_accounts));
+        assert_eq!(line, None, "an ARN with {spelled} leaves out the path");
     }
 }
 

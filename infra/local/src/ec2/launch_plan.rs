@@ -30,17 +30,13 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     instance_types::check(instance_type, &image.architecture)?;
     // Errors that the request alone shows come before the lookup of what it names.
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
-    let tenancy = tenancy(params)?;
-    let spot = market::is_spot(params)?;
+    let (tenancy, spot) = (tenancy(params)?, market::is_spot(params)?);
     check_hibernation(params, &devices, &image.root_device)?;
     let network = world.network(call.scope);
     let interface = interface(params)?;
     let subnet = subnet(&network, params, &interface)?;
     check_offered(call, &interface, instance_type, subnet)?;
-    let profile = params.get("IamInstanceProfile.Name").or(params.get("IamInstanceProfile.Arn"));
-    profile.map_or(Ok(()), |profile| network.check_profile(profile))?;
-    let key_name = params.get("KeyName");
-    check_key(world, call.scope, key_name)?;
+    let (profile, key_name) = identity(call, world, &network)?;
     Ok(Instance {
         id: String::new(),
         reservation: ids::resource("r"),
@@ -83,6 +79,19 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         console: String::new(),
         initialized: false,
     })
+}
+
+/// Returns the instance profile and the name of the key pair.
+fn identity<'p>(
+    call: &Call<'p>,
+    world: &World,
+    network: &Network,
+) -> Result<(Option<&'p str>, Option<&'p str>), ApiError> {
+    let profile = call.params.get("IamInstanceProfile.Name").or(call.params.get("IamInstanceProfile.Arn"));
+    profile.map_or(Ok(()), |profile| network.check_profile(profile))?;
+    let key_name = call.params.get("KeyName");
+    check_key(world, call.scope, key_name)?;
+    Ok((profile, key_name))
 }
 
 /// Returns the tenancy. No account has Dedicated Hosts here, so a launch on one of them fails.

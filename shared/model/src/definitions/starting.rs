@@ -17,6 +17,8 @@ pub(super) struct Starting {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, map: &mut MapReader<'_>) -> Starting {
+    // Image Builder has the policy in the schedule. Here it counts for every automatic start, so it stands beside the
+    // schedule too.
     let own = map.optional("autoDisablePolicy").map(|node| (node, policy(reader, node)));
     let (schedule, of_schedule) = map.optional("schedule").map(|node| schedule(reader, node)).unwrap_or_default();
     let rebuild_on = map.optional("rebuildOn").map(|node| rebuild_on(reader, node)).unwrap_or_default();
@@ -108,6 +110,7 @@ fn window(reader: &mut Reader<'_>, node: &Node) -> Option<Freeze> {
     let timezone = map.optional("timezone").map(|node| zone(reader, node));
     map.finish(reader);
     let (from, until) = (from?, until?);
+    // An empty window is nearly always a typing mistake, and would freeze nothing.
     if until.value <= from.value {
         let message =
             format!("`until` must be after `from`, which is {}: it is the day after the last one", from.value);

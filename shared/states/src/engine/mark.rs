@@ -48,6 +48,7 @@ async fn tag_images(
     tags: &Tags,
 ) -> goldsmith_cloud::Result<()> {
     for image in images.tagged(region, TAG_BUILD, &record.build).await? {
+        // Finish may run again, and CreateTags has a rate of its own.
         let is_marked = tags.iter().all(|(key, value)| image.tags.get(key) == Some(value));
         if kept.contains(&image.id) && !is_marked {
             let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();

@@ -4,6 +4,7 @@
 //! call that made it, ties it to the build ([`Proof`]). All else is left to [`crate::events::reap`], which reports it.
 
 mod targets;
+mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +14,6 @@ use goldsmith_store::{BuildRecord, Effect, EffectKind, LeftBehind, Origin, Previ
 use jiff::Timestamp;
 
 use crate::engine::LATE;
-use crate::parts::template_version;
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
 
 /// How often a describe by tag is repeated if the journal holds an effect whose answer is unknown. EC2 may show a
@@ -30,7 +30,7 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
             undo_parameter(context, effect, value, previous.as_ref()).await?;
         }
         (EffectKind::TemplateVersion { image, source, description }, _) => {
-            template_version::undo(context, effect, image, source, description).await?;
+            templates::undo(context, effect, image, source, description).await?;
         }
         (_, None) => {}
         (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,

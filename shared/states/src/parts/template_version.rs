@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::engine::effect::effect;
 use crate::error_names::ErrorName;
-use crate::states::launch::token;
+use crate::parts::token::token;
 use crate::{Context, Error, Result, Start};
 
 /// How long EC2 may take to know a new version. The function itself has two minutes.
@@ -71,28 +71,6 @@ async fn make_default(context: &Context, region: &str, template: &str, number: &
             result => return Ok(result?),
         }
     }
-}
-
-/// Deletes the version that an effect has made. If it is the default version, the previous one becomes that again first,
-/// because EC2 does not delete a default version. Does nothing if there is no such version.
-pub(crate) async fn undo(
-    context: &Context,
-    effect: &Effect,
-    image: &str,
-    source: &str,
-    description: &str,
-) -> Result<()> {
-    let (templates, region, id) = (&context.cloud.templates, &effect.region, &effect.name);
-    let Some(template) = templates.launch_template(region, id).await? else { return Ok(()) };
-    // The image was made by this build. But somebody else may have made a version that names it as well.
-    let versions = templates.versions_with(region, id, image).await?;
-    for version in versions.iter().filter(|version| version.description == description) {
-        if version.number == template.default_version {
-            templates.set_default_version(region, id, source).await?;
-        }
-        templates.delete_version(region, id, &version.number).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
 use crate::parts::keys;
 use crate::parts::status;
-use crate::states::launch::token;
+use crate::parts::token::token;
 use crate::{Error, Result, State};
 
 /// The state of this function.

@@ -12,7 +12,6 @@ use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind, Launch, Market,
 use goldsmith_model::Tenancy;
 use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
-use sha2::{Digest, Sha256};
 
 use self::candidates::{Candidate, candidates};
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
@@ -20,6 +19,7 @@ use crate::engine::effect::effect;
 use crate::error_names::ErrorName;
 use crate::parts::command::lines::last_lines;
 use crate::parts::keys;
+use crate::parts::token::token;
 use crate::parts::user_data::user_data;
 use crate::{Error, Result, State};
 
@@ -184,11 +184,6 @@ fn advised(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
 /// who launches the image, without keys.
 fn key_pair(scene: &Scene<'_>) -> Option<String> {
     scene.record.plan.launch.key_pair.clone().filter(|_| scene.scope.item.is_none())
-}
-
-/// Returns a client token of 64 characters, which is EC2's limit.
-pub(crate) fn token(parts: &[&str]) -> String {
-    hex::encode(Sha256::digest(parts.join("\n")))
 }
 
 fn waiting(scene: &Scene<'_>, id: &str, detail: String) -> Progress {

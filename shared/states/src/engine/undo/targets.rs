@@ -20,6 +20,7 @@ impl Undoing<'_> {
         for (account, region) in places {
             let entered = self.context.cloud.target_accounts.enter(account).await;
             let what = format!("copies in account {account}");
+            // One account that has closed its door must not keep the others' copies from being removed.
             let Some(other) = self.tolerate(entered.map_err(Error::from), region, &what)? else { continue };
             self.copies(&*other.images, region, &what).await?;
         }

@@ -12,7 +12,7 @@ use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 use crate::engine::drive::{Pending, Scene};
 use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
-use crate::states::launch::token;
+use crate::parts::token::token;
 use crate::{Error, Result};
 
 /// Number of the first effect for another account. The copy in the stack's own account has the number 0.
@@ -33,6 +33,7 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
         |resource: &str, detail| Pending { resource: resource.to_owned(), region: planned.region.clone(), detail };
     let missing: Vec<String> =
         planned.target_accounts.iter().filter(|one| made(one).is_none()).map(|one| one.account.clone()).collect();
+    // Lending again is safe, and an attempt that died between the two permissions has lent only one of them.
     if !missing.is_empty() && !lend(scene, planned, original, missing).await? {
         return Ok(Some(pending(original, format!("the snapshots of {original} are not visible yet"))));
     }
@@ -45,9 +46,11 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
         };
         if !complete(&other, planned, target, &id).await? {
             let detail = format!("{id} is being copied in account {}", target.account);
+            // All accounts copy at the same time, but a state waits for one resource at a time.
             waiting = waiting.or(Some(pending(&id, detail)));
         }
     }
+    // EC2 reads the shared snapshots until the last copy is whole.
     if waiting.is_none() {
         take_back(scene, planned, original).await?;
     }

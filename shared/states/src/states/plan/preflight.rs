@@ -5,6 +5,7 @@
 mod devices;
 mod keys;
 mod network;
+mod others;
 mod regions;
 mod sharing;
 mod targets;

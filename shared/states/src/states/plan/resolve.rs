@@ -14,7 +14,7 @@ use serde_json::json;
 use super::finding::{Finding, Place};
 use super::problem::Problem;
 use crate::parts::newest::newest_of;
-use crate::states::launch::token;
+use crate::parts::token::token;
 use crate::{Context, Result};
 
 /// Who plans.
@@ -102,33 +102,9 @@ pub(super) async fn resolve(
     viewer: Viewer,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Inputs>> {
-    let store = &context.store;
-    let mut lost = |field: &str, kind: &str, name: String| {
-        let by = format!("pipeline `{}`", pipeline.name);
-        let missing = Problem::DefinitionMissing { by, kind: kind.to_owned(), name };
-        findings.push(pipeline_place(pipeline).field(field).has(missing));
+    let Some((recipe, infrastructure, distribution)) = stored(context, pipeline, findings).await? else {
+        return Ok(None);
     };
-    let wanted = &pipeline.image_recipe;
-    let recipe = store.best_recipe(&wanted.name, wanted.version).await?;
-    if recipe.is_none() {
-        lost("imageRecipe", "image recipe", wanted.to_string());
-    }
-    let name = &pipeline.infrastructure_configuration;
-    let infrastructure = store.infrastructure(name).await?;
-    if infrastructure.is_none() {
-        lost("infrastructureConfiguration", "infrastructure configuration", name.to_string());
-    }
-    let distribution = match &pipeline.distribution_configuration {
-        Some(name) => store.distribution(name).await?,
-        None => None,
-    };
-    if let Some(name) = pipeline.distribution_configuration.as_ref().filter(|_| distribution.is_none()) {
-        lost("distributionConfiguration", "distribution configuration", name.to_string());
-    }
-    // A missing distribution must not read as "no distribution": the image would stay in the home Region, and the build
-    // would count as a success.
-    let is_whole = distribution.is_some() == pipeline.distribution_configuration.is_some();
-    let (Some(recipe), Some(infrastructure), true) = (recipe, infrastructure, is_whole) else { return Ok(None) };
     let (documents, has_tests) = documents(context, input, &recipe, findings).await?;
     let verified = input.from.as_ref().map(|StartFrom::Test { image }| SourceImage::Ami(image.to_string()));
     let is_verification = verified.is_some();
@@ -160,6 +136,42 @@ pub(super) async fn resolve(
         refuse_key_at_home(&inputs, findings);
     }
     Ok(Some(inputs))
+}
+
+/// Returns what the pipeline names; `None` if something of it is missing.
+async fn stored(
+    context: &Context,
+    pipeline: &ImagePipeline,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<(ImageRecipe, InfrastructureConfiguration, Option<DistributionConfiguration>)>> {
+    let store = &context.store;
+    let mut lost = |field: &str, kind: &str, name: String| {
+        let by = format!("pipeline `{}`", pipeline.name);
+        let missing = Problem::DefinitionMissing { by, kind: kind.to_owned(), name };
+        findings.push(pipeline_place(pipeline).field(field).has(missing));
+    };
+    let wanted = &pipeline.image_recipe;
+    let recipe = store.best_recipe(&wanted.name, wanted.version).await?;
+    if recipe.is_none() {
+        lost("imageRecipe", "image recipe", wanted.to_string());
+    }
+    let name = &pipeline.infrastructure_configuration;
+    let infrastructure = store.infrastructure(name).await?;
+    if infrastructure.is_none() {
+        lost("infrastructureConfiguration", "infrastructure configuration", name.to_string());
+    }
+    let distribution = match &pipeline.distribution_configuration {
+        Some(name) => store.distribution(name).await?,
+        None => None,
+    };
+    if let Some(name) = pipeline.distribution_configuration.as_ref().filter(|_| distribution.is_none()) {
+        lost("distributionConfiguration", "distribution configuration", name.to_string());
+    }
+    // A missing distribution must not read as "no distribution": the image would stay in the home Region, and the build
+    // would count as a success.
+    let is_whole = distribution.is_some() == pipeline.distribution_configuration.is_some();
+    let (Some(recipe), Some(infrastructure), true) = (recipe, infrastructure, is_whole) else { return Ok(None) };
+    Ok(Some((recipe, infrastructure, distribution)))
 }
 
 fn source_place(input: &ExecutionInput, recipe: &ImageRecipe) -> Place {

@@ -6,7 +6,7 @@
 use goldsmith_cloud::{Key, is_aws_key};
 use goldsmith_store::PlannedRegion;
 
-use super::sharing::names_others;
+use super::others::names_others;
 use super::{Look, answer};
 use crate::Result;
 use crate::states::plan::finding::{Finding, Place};

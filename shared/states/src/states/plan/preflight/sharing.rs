@@ -1,9 +1,10 @@
 //! Checks whether others can use an image that is shared: which key encrypts it, and whether it may be public.
 
 use goldsmith_cloud::{BlockDevice, DefaultEncryption, Image};
-use goldsmith_model::{BlockDeviceMapping, LaunchPermission};
+use goldsmith_model::BlockDeviceMapping;
 use goldsmith_store::PlannedRegion;
 
+use super::others::{is_for_others, names_others};
 use super::{Look, answer, keys};
 use crate::Result;
 use crate::states::plan::finding::Finding;
@@ -108,15 +109,4 @@ pub(super) async fn check(
         }
         _ => Ok(()),
     }
-}
-
-/// Returns whether anybody else gets the image, or a copy of it.
-fn is_for_others(planned: &PlannedRegion) -> bool {
-    !planned.launch_permission.is_empty() || !planned.target_accounts.is_empty()
-}
-
-/// Returns whether accounts, organizations or units are named.
-pub(super) fn names_others(planned: &PlannedRegion) -> bool {
-    let named = LaunchPermission { user_groups: Vec::new(), ..planned.launch_permission.clone() };
-    !named.is_empty() || !planned.target_accounts.is_empty()
 }
