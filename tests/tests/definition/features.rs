@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Returns the text of every end-to-end case.
-fn cases() -> String {
-    let folder = PathBuf::from(ROOT).join("tests/tests/e2e/cases");
-    let files = std::fs::read_dir(folder).expect("the cases").map(|entry| entry.expect("an entry").path());
-    files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).expect("text")).collect()
+/// Returns the text of every end-to-end case in a folder, and in those below it.
+fn cases(folder: &Path) -> String {
+    let paths = std::fs::read_dir(folder).expect("the cases").map(|entry| entry.expect("an entry").path());
+    let text = |path: PathBuf| match path.extension() {
+        _ if path.is_dir() => cases(&path),
+        Some(extension) if extension == "rs" => std::fs::read_to_string(path).expect("text"),
+        _ => String::new(),
+    };
+    paths.map(text).collect()
 }
 
 /// Returns what stands between backquotes in the last column of each row.
@@ -26,7 +30,7 @@ fn shown_by(page: &str) -> Vec<(&str, Vec<&str>)> {
 #[test]
 fn each_feature_names_a_test_that_exists() {
     let page = std::fs::read_to_string(Path::new(ROOT).join("docs/features.md")).expect("the page");
-    let cases = cases();
+    let cases = cases(&Path::new(ROOT).join("tests/tests/e2e/cases"));
     let rows = shown_by(&page);
     assert!(rows.len() > 20, "{} rows", rows.len());
     for (row, names) in &rows {
