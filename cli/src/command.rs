@@ -78,7 +78,7 @@ fn without_secret(told: &str, argument: &str) -> String {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a folder of definitions to begin with.
+    /// Create a starter folder of definitions.
     Init(init::Args),
     /// Check the definitions of a folder or file and store them.
     Apply(apply::Args),

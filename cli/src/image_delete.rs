@@ -28,19 +28,19 @@ pub(crate) struct Deleted {
 }
 
 impl Deleted {
-    /// Returns a line for each snapshot that stays.
+    /// Returns a line for each snapshot and each copy of another account that stays.
     pub(crate) fn left(&self) -> impl Iterator<Item = String> {
-        self.snapshots_left.iter().flat_map(|(region, ids)| {
+        let snapshots = self.snapshots_left.iter().flat_map(|(region, ids)| {
             ids.iter().map(move |id| format!("stays    {region}  {id}  another AMI uses this snapshot"))
-        })
+        });
+        snapshots.chain(self.copies_left.iter().map(stays))
     }
 }
 
 impl Show for Deleted {
     fn lines(&self, _: &Globals) -> Vec<String> {
         let amis = self.amis.iter().map(|(region, ami)| format!("deleted  {region}  {ami}"));
-        let copies = self.copies_left.iter().map(stays);
-        amis.chain(self.left()).chain(copies).chain([format!("{} is deleted", self.image)]).collect()
+        amis.chain(self.left()).chain([format!("{} is deleted", self.image)]).collect()
     }
 }
 

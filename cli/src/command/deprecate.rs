@@ -19,14 +19,14 @@ use crate::output::{self, Show};
 use crate::render::columns;
 use crate::target;
 
-/// How far ahead a deprecation is that begins now. EC2 takes no time in the past, rounds to the minute, and gets one call
-/// for each Region.
+/// Time from the command to the deprecation if no time is given. EC2 accepts no time in the past and rounds to the
+/// minute, and the last of the Regions gets its call some seconds later.
 const SOON: SignedDuration = SignedDuration::from_mins(2);
 
 /// Mark an image as deprecated, in all Regions.
 ///
-/// Whoever has the id of a deprecated AMI launches it as before, but EC2 no longer lists it for other accounts. Builds start
-/// from it as before. Without an option, the image is deprecated two minutes from now.
+/// Anyone who has the id of a deprecated AMI can still launch it, but EC2 no longer lists it for other accounts. Builds
+/// still start from it. Without an option, the image is deprecated two minutes from now.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An image as NAME/VERSION/BUILD.

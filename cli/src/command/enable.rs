@@ -10,8 +10,8 @@ use crate::switch::switch;
 /// Undo `disable`.
 ///
 /// The schedule and the sources of the pipeline start it again, even if failures had stopped this, and its failures are
-/// counted from zero. The image can be launched again, by everyone whom its
-/// build has given a launch permission.
+/// counted from zero. The image can be launched again, also by everyone to whom its build has given a launch
+/// permission.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A pipeline, as NAME or pipeline/NAME, or an image as NAME/VERSION/BUILD.

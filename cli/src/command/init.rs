@@ -19,7 +19,7 @@ const REGION: &str = "REGION";
 /// The Region that is written if none is given. It is also the home of the stack on this machine.
 const DEFAULT_REGION: &str = "eu-west-1";
 
-/// Write a folder of definitions to begin with: a pipeline with all that it needs, and a component.
+/// Create a starter folder of definitions: a pipeline with all that it needs, and a component.
 ///
 /// The folder can be built as it is, here or on AWS. Comments say what to change. The distribution names the Region of
 /// --region, or eu-west-1. No file is overwritten.

@@ -24,7 +24,7 @@ const TAG_KEEP: &str = "goldsmith:keep";
 /// The pipeline says how many images it keeps: `retention: {keep: 5, olderThan: P90D}`. An image goes if that many newer
 /// ones can be used and if it is that old. It stays if something refers to it, as for `goldsmith delete`, or if one of
 /// its AMIs has the tag `goldsmith:keep`. Shows what goes and what stays, and asks. If an image cannot be deleted, the
-/// command goes on with the others, and ends with exit code 1.
+/// command continues with the others, and ends with exit code 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pipeline.

@@ -77,7 +77,7 @@ pub(super) async fn roll_back(connection: &Connection, pipeline: &ImagePipeline,
         if is_taken_over {
             return Err(error.context(TAKEN_OVER));
         }
-        // If this fails, the next rollback finds all parameters as they were, and begins anew.
+        // If this fails, the next rollback finds all parameters as they were, and starts again.
         if are_restored && let Err(error) = store.end_rollback(&pipeline.name, &rollback.holder, None).await {
             output::say(&format!("the end of the rollback cannot be recorded: {error:#}"));
         }

@@ -142,8 +142,10 @@ pub(crate) async fn undo_build(
     let mut undoing = Undoing::new(context, record, keep, patience, proof);
     // The journal was read before the parameters are, so a parameter that a function puts from here on may be missed.
     let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
-    let is_putting = |effect: &Effect| effect.kind.named_image().is_some() && is_open(effect);
-    let is_putting = !keep.parameters && effects.iter().any(is_putting);
+    // Nothing but the journal leads to the copy of another account: the sweep looks at the stack's own account only.
+    let may_come =
+        |kind: &EffectKind| kind.target_account().is_some() || !keep.parameters && kind.named_image().is_some();
+    let is_putting = effects.iter().any(|effect| is_open(effect) && may_come(&effect.kind));
     // Parameters and launch templates come first, since they must never name an image that no longer exists.
     if !keep.parameters {
         undoing.pointers(&effects).await?;

@@ -163,7 +163,7 @@ const AMI: &[Key] = &[
         "targetAccounts",
         Form::Maps(TARGET_ACCOUNT),
         "",
-        "Accounts that get a copy of their own in this Region. Each of them has deployed `target-account.yaml` \
+        "Accounts that get a copy of their own in this Region. First deploy `target-account.yaml` in each of them \
          ([how](deploy.md#copies-that-other-accounts-own)).",
     ),
     Key::optional(

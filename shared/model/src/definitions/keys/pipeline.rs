@@ -37,8 +37,8 @@ pub(super) const PIPELINE: &[Key] = &[
         "freeze",
         Form::Maps(FREEZE),
         "",
-        "Days on which the pipeline does not start by itself, at most 50 windows. What would have started it then starts \
-         it once afterwards. A build by hand starts with a warning.",
+        "Days on which the pipeline does not start by itself, at most 50 windows. Whatever would have started it on \
+         these days starts it once after the window. A build by hand starts with a warning.",
     ),
     Key::optional(
         "allowOverrides",
@@ -143,7 +143,7 @@ const TESTS: &[Key] = &[
         Form::Flag,
         "`false`",
         "Whether each test instance is first requested as a spot instance. If EC2 has none, the instance is launched on \
-         demand. The build instance is always on demand, since the image is made of the stopped instance, and EC2 does \
-         not stop a spot instance that is requested once.",
+         demand. The build instance is always on demand: the image is made from the stopped instance, and EC2 cannot \
+         stop a spot instance of a one-time request.",
     ),
 ];

@@ -1,5 +1,7 @@
 //! Undoes versions of launch templates.
 
+use std::collections::BTreeSet;
+
 use goldsmith_store::Effect;
 
 use crate::{Context, Result};
@@ -16,12 +18,15 @@ pub(super) async fn undo(
     let (templates, region, id) = (&context.cloud.templates, &effect.region, &effect.name);
     let Some(template) = templates.launch_template(region, id).await? else { return Ok(()) };
     // The image was made by this build. But somebody else may have made a version that names it as well.
-    let versions = templates.versions_with(region, id, image).await?;
-    for version in versions.iter().filter(|version| version.description == description) {
-        if version.number == template.default_version {
+    let listed = templates.versions_with(region, id, image).await?;
+    let listed = listed.into_iter().filter(|version| version.description == description);
+    // EC2 may not list a version yet that was made a moment ago. The journal has the number if the answer came.
+    let numbers: BTreeSet<String> = listed.map(|version| version.number).chain(effect.id.clone()).collect();
+    for number in numbers {
+        if number == template.default_version {
             templates.set_default_version(region, id, source).await?;
         }
-        templates.delete_version(region, id, &version.number).await?;
+        templates.delete_version(region, id, &number).await?;
     }
     Ok(())
 }

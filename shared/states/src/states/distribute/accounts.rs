@@ -51,8 +51,8 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
         }
     }
     // EC2 reads the shared snapshots until the last copy is whole.
-    if waiting.is_none() {
-        take_back(scene, planned, original).await?;
+    if waiting.is_none() && !take_back(scene, planned, original).await? {
+        waiting = Some(pending(original, format!("the snapshots of {original} are not visible")));
     }
     Ok(waiting)
 }
@@ -70,8 +70,8 @@ async fn lend(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, users: Vec<S
     Ok(true)
 }
 
-/// Removes the permissions that only the copies have needed.
-async fn take_back(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
+/// Removes the permissions that only the copies have needed. Returns false if the snapshots are not visible.
+async fn take_back(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     let images = &scene.context.cloud.images;
     let lasting = &planned.launch_permission.user_ids;
     let targets: Vec<String> = planned.target_accounts.iter().map(|one| one.account.clone()).collect();
@@ -83,9 +83,12 @@ async fn take_back(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Resu
     }
     if !reads.is_empty() {
         let snapshots = snapshots(images.image(&planned.region, id).await?);
+        if snapshots.is_empty() {
+            return Ok(false);
+        }
         images.unshare_snapshots(&planned.region, &snapshots, &reads).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn snapshots(image: Option<Image>) -> Vec<String> {

@@ -112,11 +112,11 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
         kms_key_id: ami.kms_key_id.clone(),
         launch_permission: ami.launch_permission.clone(),
         share_snapshots: ami.share_snapshots,
-        target_accounts: ami.target_accounts.clone(),
+        target_accounts: if inputs.overridden { Vec::new() } else { ami.target_accounts.clone() },
         deprecate_at: ami
             .deprecate_after_days
             .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),
-        protection: ami.deregistration_protection,
+        protection: ami.deregistration_protection.filter(|_| !inputs.overridden),
         parameters: to
             .ssm_parameter_configurations
             .iter()

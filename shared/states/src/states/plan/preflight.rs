@@ -95,7 +95,6 @@ fn regions_of(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedR
     let mut regions = freeze::regions(inputs, image, now);
     for region in regions.iter_mut().filter(|_| inputs.overridden) {
         region.launch_permission = Default::default();
-        region.target_accounts.clear();
         region.parameters.clear();
         region.launch_templates.clear();
     }

@@ -323,8 +323,8 @@ pub enum Problem {
     /// The stack's role may add versions only to launch templates that have the stack's tags. The tags say that the
     /// stack may decide what is launched from the template.
     #[error(
-        "the launch template {template} in {region} has not the tags of this stack, `goldsmith:stack` with the value {stack} \
-         and `goldsmith:home` with the value {home}, so the stack may not add a version to it"
+        "the launch template {template} in {region} does not have the tags of this stack, `goldsmith:stack` with \
+         the value {stack} and `goldsmith:home` with the value {home}, so the stack may not add a version to it"
     )]
     #[strum(message = "add these tags to the template, if the stack may decide what is launched from it")]
     LaunchTemplateTags {
@@ -442,8 +442,8 @@ pub enum Problem {
         /// The recipe with its version.
         recipe: String,
     },
-    /// A verification would launch an AMI that whoever starts it may choose, with the rights of an instance profile that
-    /// the infrastructure configuration names. The pipeline must allow this.
+    /// The person who starts a verification chooses the AMI. This AMI would get the rights of the instance profile that
+    /// the infrastructure configuration names, so the pipeline must allow it.
     #[error(
         "the AMI would run with the rights of the instance profile {profile}, which pipeline `{pipeline}` does not allow"
     )]
@@ -454,8 +454,8 @@ pub enum Problem {
         /// The pipeline.
         pipeline: String,
     },
-    /// Something could not be checked, because AWS rejected the call, or because a Region did not answer without which
-    /// the image is good enough (`mustSucceed: some`). The build starts anyway.
+    /// Something could not be checked, because AWS rejected the call, or because a Region did not answer that may fail
+    /// (`mustSucceed: some`). The build starts anyway.
     #[error("this could not be checked: {error}")]
     #[strum(message = "allow the call, or check it by hand")]
     Unchecked {

@@ -251,10 +251,16 @@ fn key_of_volume(world: &World<'_>) -> String {
         (state? == InstanceStateName::Running).then_some(())
     });
     let image = stack.block_on(ec2.create_image().instance_id(&id).name("e2e-key-at-home").send()).unwrap();
-    let image = stack.block_on(ec2.describe_images().image_ids(image.image_id.unwrap()).send()).unwrap();
-    let snapshots = image.images()[0].block_device_mappings().iter().filter_map(|device| device.ebs()?.snapshot_id());
-    let snapshots = ec2.describe_snapshots().set_snapshot_ids(Some(snapshots.map(str::to_owned).collect()));
-    let snapshots = stack.block_on(snapshots.send()).unwrap();
+    let describe = ec2.describe_images().image_ids(image.image_id.unwrap());
+    // A new image is not described at once, and has its snapshots some moments later.
+    let snapshots = stack.wait_for("the snapshots of the image", || {
+        let found = stack.block_on(describe.clone().send()).ok()?;
+        let devices = found.images().first()?.block_device_mappings();
+        let ids: Vec<String> =
+            devices.iter().filter_map(|device| Some(device.ebs()?.snapshot_id()?.to_owned())).collect();
+        let described = stack.block_on(ec2.describe_snapshots().set_snapshot_ids(Some(ids.clone())).send()).ok()?;
+        (!ids.is_empty() && described.snapshots().len() == ids.len()).then_some(described)
+    });
     let volume = ec2
         .describe_volumes()
         .filters(aws_sdk_ec2::types::Filter::builder().name("attachment.instance-id").values(&id).build());
@@ -299,8 +305,12 @@ fn closed(world: &World<'_>) -> String {
 
 fn public_snapshot(world: &World<'_>) -> String {
     let copy = world.copy(world.copying(PUBLIC, "e2e-public-snapshot"));
-    let described = world.stack.block_on(world.ec2(PUBLIC).describe_images().image_ids(copy).send()).unwrap();
-    let snapshot = described.images()[0].block_device_mappings()[0].ebs().unwrap().snapshot_id().unwrap();
+    let describe = world.ec2(PUBLIC).describe_images().image_ids(copy);
+    let snapshot = world.stack.wait_for("the snapshot of the copy", || {
+        let found = world.stack.block_on(describe.clone().send()).ok()?;
+        let device = found.images().first()?.block_device_mappings().first()?;
+        device.ebs()?.snapshot_id().map(str::to_owned)
+    });
     let with = CreateVolumePermission::builder().group(PermissionGroup::All).build();
     let with = CreateVolumePermissionModifications::builder().add(with).build();
     let share = world.ec2(PUBLIC).modify_snapshot_attribute().snapshot_id(snapshot).create_volume_permission(with);

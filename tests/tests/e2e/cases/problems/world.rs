@@ -29,7 +29,7 @@ pub(super) const CLOSED: &str = "us-east-1";
 /// Where a read is denied.
 const DENIED: &str = "eu-central-1";
 pub(super) const DISABLED: &str = "ca-central-1";
-pub(super) const UNKNOWN: &str = "eu-nowhere-1";
+pub(super) const UNKNOWN: &str = "eu-south-9";
 /// An account with which the image is shared.
 pub(super) const FRIEND: &str = "444455556666";
 /// The name that the AMI gets everywhere.

@@ -3,6 +3,8 @@
 //!
 //! EC2 accepts a launch or a copy with any key, and finds out only afterwards that the key cannot be used.
 
+use std::collections::BTreeSet;
+
 use goldsmith_cloud::{Key, is_aws_key};
 use goldsmith_store::PlannedRegion;
 
@@ -81,7 +83,9 @@ async fn closed(
     place: Place,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let (accounts, own) = (&planned.launch_permission.user_ids, look.context.config.account());
+    let own = look.context.config.account();
+    let targets = planned.target_accounts.iter().map(|target| &target.account);
+    let accounts: BTreeSet<&String> = planned.launch_permission.user_ids.iter().chain(targets).collect();
     // A policy names an organization only by a condition, which is not evaluated here. No account may read the policy of
     // another account's key (KMS developer guide, "GetKeyPolicy").
     if accounts.is_empty() || key.arn.split(':').nth(4) != Some(own) {
@@ -90,7 +94,7 @@ async fn closed(
     let users = look.context.cloud.keys.key_users(&planned.region, &key.arn).await;
     let Some(users) = answer(users, || place.clone(), findings)?.filter(|users| !users.everyone) else { return Ok(()) };
     let closed = |account: &&String| !users.accounts.contains(*account) && **account != own;
-    let closed: Vec<&str> = accounts.iter().filter(closed).map(String::as_str).collect();
+    let closed: Vec<&str> = accounts.into_iter().filter(closed).map(String::as_str).collect();
     if !closed.is_empty() {
         let (key, region, accounts) = (name.to_owned(), planned.region.clone(), closed.join(" or "));
         findings.push(place.has(Problem::KeyClosed { key, region, accounts }));

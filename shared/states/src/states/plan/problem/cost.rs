@@ -84,7 +84,7 @@ impl Problem {
         match self {
             Self::DefinitionMissing { .. } => "There would be nothing to build from or to run.",
             Self::ComponentUnused { .. } | Self::ParameterUnknown { .. } => {
-                "The value would change nothing, and nobody would be told."
+                "The value would have no effect, and no message would say so."
             }
             Self::ParameterValue { .. } => {
                 "The build would end in Build: the agent rejects the document on the running instance."
@@ -106,12 +106,10 @@ impl Problem {
                 "The build would end in DistributeRegion: there is no endpoint that answers CopyImage."
             }
             Self::KeyMissing { .. } | Self::KeyUnusable { .. } => {
-                "The call would succeed, and its result would fail: the instance would end during its launch in Launch, or \
-                 the copy would become `failed` in DistributeRegion."
+                "AWS would accept the call, and the build would end later: in Launch, when the instance does not \
+                 start, or in DistributeRegion, when the copy gets the state `failed`."
             }
-            Self::KeyClosed { .. } => {
-                "The accounts would see the AMI, but neither their launches nor their copies succeed."
-            }
+            Self::KeyClosed { .. } => "The accounts would see the AMI, but could neither launch nor copy it.",
             Self::Unchecked { .. } => "The build starts, and may end later for a reason that a plan could have named.",
             _ => "",
         }
