@@ -168,7 +168,7 @@ fn interrupted(stack: &Stack) {
     };
     let name = "halfway".parse().unwrap();
     assert!(stack.block_on(store.begin_rollback(&name, &rollback, None)).unwrap());
-    let changed = Parameter { value: old.amis["eu-west-1"].clone(), data_type: "text".to_owned() };
+    let changed = Parameter { value: old.amis["eu-west-1"].clone(), data_type: "aws:ec2:image".to_owned() };
     stack.block_on(ssm.put("eu-west-1", "/images/halfway", &changed)).unwrap();
     let shown = good(stack, &["show", "halfway"]);
     assert!(shown.contains(&format!("the rollback of {} to {}", rollback.at, old.image)), "{shown}");

@@ -50,7 +50,7 @@ fn of_test() -> Scope {
 fn spot(stack: &Stack) {
     for (name, says, has_capacity) in [("bought-spot", "spot", true), ("bought-dear", "on-demand", false)] {
         let (of_build, of_test_step) = (format!("{LIFE_CYCLE}on-demand"), format!("{LIFE_CYCLE}{says}"));
-        let steps = [("build", "IsOnDemand", of_build.as_str()), ("test", "Is", of_test_step.as_str())];
+        let steps = [("build", "IsOnDemand", of_build.as_str()), ("test", "IsAsBought", of_test_step.as_str())];
         let pipeline = Pipeline { regions: &["eu-west-1"], more: ON_SPOT, ..Pipeline::new(name, &steps) };
         if !has_capacity {
             let launch = json!({"action": "RunInstances", "instanceType": "t3a.small", "nth": 1});
