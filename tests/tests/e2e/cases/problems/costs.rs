@@ -183,6 +183,16 @@ impl World<'_> {
         made.instances()[0].instance_id().unwrap().to_owned()
     }
 
+    /// Waits until an instance runs: EC2 makes no image of a pending one.
+    fn runs(&self, id: &str) {
+        let instance = self.ec2(HOME).describe_instances().instance_ids(id);
+        self.stack.wait_for("the instance", || {
+            let found = self.stack.block_on(instance.clone().send()).ok()?;
+            let state = found.reservations()[0].instances()[0].state()?.name().cloned();
+            (state? == InstanceStateName::Running).then_some(())
+        });
+    }
+
     fn terminate(&self, id: &str) {
         self.stack.block_on(self.ec2(HOME).terminate_instances().instance_ids(id).send()).unwrap();
     }
@@ -232,6 +242,7 @@ fn second_volume(world: &World<'_>) -> String {
 
 fn tagged(world: &World<'_>) -> String {
     let id = world.with_volume();
+    world.runs(&id);
     let tags = (0..54).map(|number| Tag::builder().key(format!("t{number}")).value("v").build());
     let tags = TagSpecification::builder().resource_type(ResourceType::Image).set_tags(Some(tags.collect())).build();
     let image = world.ec2(HOME).create_image().instance_id(&id).name("e2e-tagged").tag_specifications(tags);
@@ -244,12 +255,7 @@ fn tagged(world: &World<'_>) -> String {
 fn key_of_volume(world: &World<'_>) -> String {
     let (stack, ec2) = (world.stack, world.ec2(HOME));
     let id = world.with_volume();
-    let instance = ec2.describe_instances().instance_ids(&id);
-    stack.wait_for("the instance", || {
-        let found = stack.block_on(instance.clone().send()).ok()?;
-        let state = found.reservations()[0].instances()[0].state()?.name().cloned();
-        (state? == InstanceStateName::Running).then_some(())
-    });
+    world.runs(&id);
     let image = stack.block_on(ec2.create_image().instance_id(&id).name("e2e-key-at-home").send()).unwrap();
     let describe = ec2.describe_images().image_ids(image.image_id.unwrap());
     // A new image is not described at once, and has its snapshots some moments later.
