@@ -17,6 +17,12 @@ const KEY_POLICY = (account) => ({
   Statement: [{ Effect: "Allow", Principal: { AWS: `arn:aws:iam::${account}:root` }, Action: "kms:*", Resource: "*" }],
 });
 
+// Nobody may assume a role of another account that does not trust them.
+const TRUST_POLICY = (principal) => ({
+  Version: "2012-10-17",
+  Statement: [{ Effect: "Allow", Principal: { AWS: principal }, Action: "sts:AssumeRole" }],
+});
+
 // Whether these policies allow the call; a principal is `role/NAME` or `user/NAME`.
 async function allows(policies, account, principal, { action, resource, context }) {
   const [service, name] = action.split(":");
@@ -34,6 +40,7 @@ async function allows(policies, account, principal, { action, resource, context 
     identityPolicies: policies.map((policy, number) => ({ name: `${number}`, policy })),
     serviceControlPolicies: [],
     resourceControlPolicies: [],
+    ...(action === "sts:AssumeRole" && { resourcePolicy: TRUST_POLICY(arnOf(principal, account)) }),
     ...(service === "kms" && { resourcePolicy: KEY_POLICY(accountOf(resource)) }),
   };
   if (unlisted) {

@@ -24,8 +24,12 @@ async function replay({ roles, calls }) {
 
 // What a role was refused: the functions ask for nothing that they cannot get. The build instances' role is another matter,
 // since documents call what they like, and of keys it is asked which of all the account's may be used.
+//
+// A plan reads whatever parameter a recipe names, and reports a refusal (the problem source-parameter-denied).
 function refused({ calls }) {
-  const wrong = calls.filter((call) => !call.allowed && call.role !== "BuildRole" && !call.action.startsWith("kms:"));
+  const reads = ({ role, action }) => ["PlanRole", "user"].includes(role) && action === "ssm:GetParameter";
+  const may = (call) => call.role === "BuildRole" || call.action.startsWith("kms:") || reads(call);
+  const wrong = calls.filter((call) => !call.allowed && !may(call));
   return wrong.map((call) => `${call.role} called ${call.action} on ${call.resource}, which was refused to it`);
 }
 
