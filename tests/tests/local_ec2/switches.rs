@@ -1,6 +1,6 @@
 //! What is switched on and off about images, snapshots and instances.
 
-use aws_sdk_ec2::primitives::DateTime;
+use aws_sdk_ec2::primitives::{DateTime, DateTimeFormat as Format};
 use aws_sdk_ec2::types::{
     AttributeValue, CreateVolumePermission, CreateVolumePermissionModifications, HttpTokensState, ImageState,
     ImdsSupportValues, InstanceAttributeName, SnapshotAttributeName,
@@ -29,9 +29,15 @@ pub(crate) async fn an_image_is_switched_off_and_on(local: &Local) {
     assert_eq!(disabled.images()[0].state(), Some(&ImageState::Disabled));
     ec2.enable_image().image_id(&image).send().await.unwrap();
 
-    let future = DateTime::from_secs(4_000_000_000);
-    ec2.enable_image_deprecation().image_id(&image).deprecate_at(future).send().await.unwrap();
-    assert_eq!(aws.image(&image).await.deprecation_time(), Some("2096-10-02T07:06:40.000Z"));
+    // EC2 rounds to the minute, and accepts at most ten years from now.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let [in_a_year, too_late] = [1, 11].map(|years| DateTime::from_secs((now + years * 365 * 24 * 3_600) / 60 * 60));
+    let deprecate = ec2.enable_image_deprecation().image_id(&image);
+    assert_eq!(code(deprecate.clone().deprecate_at(too_late).send().await), "InvalidParameterValue");
+    deprecate.deprecate_at(in_a_year).send().await.unwrap();
+    let time =
+        aws.image(&image).await.deprecation_time().map(|time| DateTime::from_str(time, Format::DateTime).unwrap());
+    assert_eq!(time, Some(in_a_year));
     ec2.disable_image_deprecation().image_id(&image).send().await.unwrap();
     assert_eq!(aws.image(&image).await.deprecation_time(), None);
 

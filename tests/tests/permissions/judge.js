@@ -40,7 +40,7 @@ async function allows(policies, account, principal, { action, resource, context 
     identityPolicies: policies.map((policy, number) => ({ name: `${number}`, policy })),
     serviceControlPolicies: [],
     resourceControlPolicies: [],
-    ...(action === "sts:AssumeRole" && { resourcePolicy: TRUST_POLICY(arnOf(principal, account)) }),
+    ...(action === "sts:AssumeRole" && accountOf(resource) !== account && { resourcePolicy: TRUST_POLICY(arnOf(principal, account)) }),
     ...(service === "kms" && { resourcePolicy: KEY_POLICY(accountOf(resource)) }),
   };
   if (unlisted) {
