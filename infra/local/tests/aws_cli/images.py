@@ -1,5 +1,7 @@
 """Images: what they keep, where they go, who may use them."""
 
+import datetime
+
 from machines import available, in_state, launch, run, source
 
 from cli import same
@@ -76,10 +78,12 @@ def test_what_is_switched_on_and_off(aws):
     aws("ec2 enable-image --image-id", image)
     same(image in listed(), True)
 
-    aws("ec2 enable-image-deprecation --deprecate-at 2999-01-01T00:00:00Z --image-id", image)
-    assert aws("ec2 describe-images --image-ids", image)["Images"][0]["DeprecationTime"].startswith("2999")
-    same(aws.error("ec2 enable-image-deprecation --deprecate-at 2001-01-01T00:00:00Z --image-id", image),
-         "InvalidParameterValue")
+    next_year = datetime.date.today().year + 1
+    aws(f"ec2 enable-image-deprecation --deprecate-at {next_year}-06-01T00:00:00Z --image-id", image)
+    assert aws("ec2 describe-images --image-ids", image)["Images"][0]["DeprecationTime"].startswith(str(next_year))
+    for wrong in ["2001", str(next_year + 11)]:
+        same(aws.error(f"ec2 enable-image-deprecation --deprecate-at {wrong}-01-01T00:00:00Z --image-id", image),
+             "InvalidParameterValue")
     aws("ec2 disable-image-deprecation --image-id", image)
 
     aws("ec2 enable-image-deregistration-protection --image-id", image)
