@@ -42,6 +42,8 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
     [
         stops::CASES,
         kills::CASES,
+        page::CASES,
+        doctor::CASES,
         good::CASES,
         documents::CASES,
         audits::CASES,
@@ -65,8 +67,6 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         definitions::CASES,
         image_life::CASES,
         instances::CASES,
-        doctor::CASES,
-        page::CASES,
         canary::CASES,
     ]
     .concat()
