@@ -149,6 +149,17 @@ pub struct SsmParameter {
     /// Its data type, which decides what SSM checks of its value.
     #[serde(default)]
     pub data_type: ParameterDataType,
+    /// The channel that it follows; `None` if each image that is published is written into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Name>,
+}
+
+impl SsmParameter {
+    /// Returns whether a build writes it, if the pipeline assigns new images to this channel.
+    #[must_use]
+    pub fn is_written_for(&self, channel: Option<&Name>) -> bool {
+        self.channel.is_none() || self.channel.as_ref() == channel
+    }
 }
 
 /// Data type of an SSM parameter.

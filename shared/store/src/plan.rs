@@ -56,6 +56,9 @@ pub struct Plan {
     /// What the run verifies; `None` if it builds an image.
     #[serde(default)]
     pub verifies: Option<VerifiedImage>,
+    /// The channel that points to the image once it is published.
+    #[serde(default)]
+    pub channel: Option<Name>,
 }
 
 /// An AMI that a run only tests. The run neither changes nor removes it.

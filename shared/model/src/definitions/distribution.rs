@@ -217,9 +217,10 @@ fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter>
     let choices = [("aws:ec2:image", ParameterDataType::Image), ("text", ParameterDataType::Text)];
     let data_type = map.optional("dataType");
     let data_type = data_type.and_then(|node| context.reader.choice(node, "`dataType`", &choices));
+    let channel = map.optional("channel").and_then(|node| fields::parse(&mut context.reader, node, "`channel`"));
     map.unsupported(&mut context.reader, "amiAccountId");
     map.finish(&mut context.reader);
-    Some(SsmParameter { parameter_name: name?, data_type: data_type.unwrap_or_default() })
+    Some(SsmParameter { parameter_name: name?, data_type: data_type.unwrap_or_default(), channel })
 }
 
 /// Returns whether SSM accepts the name: at most 1011 characters of `A-Za-z0-9_.-/`. Names that begin with `aws` or
@@ -319,5 +320,27 @@ mod tests {
         ] {
             assert_eq!(messages(&keys), message.into_iter().collect::<Vec<_>>(), "{keys}");
         }
+    }
+
+    #[test]
+    fn a_parameter_may_follow_a_channel() {
+        let read = |channel: &str| {
+            let parameters =
+                format!("[{{parameterName: /images/web, channel: {channel}}}, {{parameterName: /images/all}}]");
+            let region = format!("{{region: eu-west-1, ssmParameterConfigurations: {parameters}}}");
+            let text = format!("{{kind: DistributionConfiguration, name: web, distributions: [{region}]}}\n");
+            let files = [SourceFile { path: "f.yml".to_owned(), text }];
+            let read = Draft::read(&files, &|_| Ok(String::new())).check_alone();
+            let found = read.map_err(|found| found.to_string())?;
+            Ok::<_, String>(found.distributions[0].distributions[0].ssm_parameter_configurations.clone())
+        };
+        let parameters = read("stable").unwrap();
+        let (stable, other) = ("stable".parse().unwrap(), "other".parse().unwrap());
+        let written = |channel| parameters.iter().map(|one| one.is_written_for(channel)).collect::<Vec<_>>();
+        assert_eq!(written(None), [false, true]);
+        assert_eq!(written(Some(&stable)), [true, true]);
+        assert_eq!(written(Some(&other)), [false, true]);
+        let message = read("a/b").unwrap_err();
+        assert!(message.contains("the name `a/b` has a `/`"), "{message}");
     }
 }

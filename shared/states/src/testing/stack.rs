@@ -64,7 +64,7 @@ kind: DistributionConfiguration
 name: two
 distributions:
   - region: eu-west-1
-    ssmParameterConfigurations: [{parameterName: /images/web}]
+    ssmParameterConfigurations: [{parameterName: /images/web}, {parameterName: /images/web/stable, channel: stable}]
   - region: us-east-1
     amiDistributionConfiguration:
       launchPermission: {userIds: ["111122223333"]}
@@ -78,6 +78,7 @@ imageRecipe: web/1.x.x
 infrastructureConfiguration: small
 distributionConfiguration: two
 allowOverrides: true
+channel: candidate
 "#;
 
 /// A clock whose time passes only while something sleeps.

@@ -228,4 +228,10 @@ const PARAMETER: &[Key] = &[
         "Data type of the parameter, which decides whether Systems Manager checks that the AMI exists. The type of a \
          parameter cannot be changed later.",
     ),
+    Key::optional(
+        "channel",
+        Form::Text,
+        "every new image is written into it",
+        "The channel that the parameter follows, such as `stable`: it gets the AMI's id when the channel is moved.",
+    ),
 ];

@@ -140,7 +140,7 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
         return;
     }
     // Only the caller records that the event is sent. If the process dies before that, the event is sent twice.
-    match emit(context, image, &after.left).await {
+    match emit(context, record, image, &after.left).await {
         Ok(()) => after.is_untold = false,
         Err(error) => tracing::warn!(%error, build = record.build, "the event of the build's end is not sent yet"),
     }
@@ -150,7 +150,7 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
     }
 }
 
-async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
+async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
     let kept = match image.failure {
         Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
         None => None,
@@ -174,6 +174,7 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "amis": image.amis,
         "copies": image.copies,
         "tested": image.is_verification.then_some(&image.source_image),
+        "channel": record.plan.channel.as_ref().filter(|_| record.published && !image.overridden),
         "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });

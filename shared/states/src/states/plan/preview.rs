@@ -222,22 +222,24 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         source.architecture = Some(image.architecture.clone());
     }
     let (build, test) = examined.types.as_ref().map_or((&[][..], &[][..]), |types| (&types.build, &types.test));
+    let channel = examined.inputs.pipeline.channel.as_ref();
     Preview {
         image: Some(examined.image.clone()),
         instance_types: build.to_vec(),
         test_types: test.to_vec(),
-        regions: examined.regions.iter().map(region).collect(),
+        regions: examined.regions.iter().map(|planned| region(planned, channel)).collect(),
         ..preview
     }
 }
 
-fn region(planned: &PlannedRegion) -> PreviewedRegion {
+fn region(planned: &PlannedRegion, channel: Option<&Name>) -> PreviewedRegion {
     let may = &planned.launch_permission;
     let others = [&may.user_ids, &may.user_groups, &may.organization_arns, &may.organizational_unit_arns];
+    let written = planned.parameters.iter().filter(|one| one.is_written_for(channel));
     PreviewedRegion {
         region: planned.region.clone(),
         name: planned.name.clone(),
-        parameters: planned.parameters.iter().map(|one| one.parameter_name.clone()).collect(),
+        parameters: written.map(|one| one.parameter_name.clone()).collect(),
         launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
         shared_with: others.into_iter().flatten().cloned().collect(),
     }
@@ -375,12 +377,15 @@ mod tests {
             .iter()
             .map(|one| format!("{}: {:?} {:?}", one.what, one.from.as_deref(), one.to.as_deref()))
             .collect();
-        let parameter = r#"{"dataType":"aws:ec2:image","parameterName":"/images/web"}"#;
+        let parameters = concat!(
+            r#"{"dataType":"aws:ec2:image","parameterName":"/images/web"}, "#,
+            r#"{"channel":"stable","dataType":"aws:ec2:image","parameterName":"/images/web/stable"}"#
+        );
         let expected = [
             format!("source image: {:?} {:?}", Some(old), Some(new)),
             r#"component nginx: Some("1.0.0") Some("1.2.0")"#.to_owned(),
             r#"instanceTypes: Some("t3.small, t3a.small") Some("t3.large")"#.to_owned(),
-            format!("eu-west-1: parameters: {:?} None", Some(parameter)),
+            format!("eu-west-1: parameters: {:?} None", Some(parameters)),
             r#"Region: Some("us-east-1") None"#.to_owned(),
         ];
         assert_eq!(told, expected);
