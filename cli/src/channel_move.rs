@@ -116,7 +116,9 @@ pub(crate) async fn plan_back(
             continue;
         }
         let record = connection.store.image(&image).await?;
-        if let Some(record) = record.filter(|one| one.status == ImageStatus::Available && one.is_in_use()) {
+        if let Some(record) = record
+            .filter(|one| one.status == ImageStatus::Available && one.is_in_use() && one.awaited() != Some(channel))
+        {
             return Ok(Moving { is_rollback: true, ..plan(connection, &record, channel).await? });
         }
     }
@@ -126,6 +128,12 @@ pub(crate) async fn plan_back(
 /// Returns the move of a channel back to this image.
 pub(crate) async fn plan_back_to(connection: &Connection, image: &ImageRecord, channel: &Name) -> Result<Moving> {
     points_to(connection, &image.pipeline, channel).await?;
+    if image.awaited() == Some(channel) {
+        let image = &image.image;
+        return Err(invalid(format!(
+            "nobody has approved {image}: `goldsmith promote {image} --to {channel}` approves it"
+        )));
+    }
     Ok(Moving { is_rollback: true, ..plan(connection, image, channel).await? })
 }
 

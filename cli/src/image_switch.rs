@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use goldsmith_cloud::{Kind, LaunchPermission};
-use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, Revocation};
+use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, PlannedRegion, Revocation};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -99,20 +99,25 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
             )),
             _ => error.into(),
         })?;
-        let planned = build.as_ref().filter(|_| !image.overridden).and_then(|build| build.plan.region(region));
-        if let Some(planned) = planned.map(|planned| planned.launch_permission.clone()) {
-            let with = LaunchPermission {
-                users: planned.user_ids,
-                groups: planned.user_groups,
-                organizations: planned.organization_arns,
-                organizational_units: planned.organizational_unit_arns,
-            };
-            connection.cloud.images.share(region, ami, &with).await?;
+        let planned = build.as_ref().filter(|_| image.is_published()).and_then(|build| build.plan.region(region));
+        if let Some(planned) = planned {
+            connection.cloud.images.share(region, ami, &launch_permission(planned)).await?;
         }
     }
     connection.store.set_life(&image.image, None).await?;
     let image = read(connection, image).await?;
-    Ok(SwitchedImage { lacks_permissions: build.is_none() && !image.overridden, image, references: Vec::new() })
+    Ok(SwitchedImage { lacks_permissions: build.is_none() && image.is_published(), image, references: Vec::new() })
+}
+
+/// Returns who may launch the AMI of a Region, as its build has planned it.
+pub(crate) fn launch_permission(planned: &PlannedRegion) -> LaunchPermission {
+    let planned = planned.launch_permission.clone();
+    LaunchPermission {
+        users: planned.user_ids,
+        groups: planned.user_groups,
+        organizations: planned.organization_arns,
+        organizational_units: planned.organizational_unit_arns,
+    }
 }
 
 async fn read(connection: &Connection, image: &ImageRecord) -> Result<ImageRecord> {

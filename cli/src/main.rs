@@ -2,6 +2,7 @@
 // As in most of the workspace, the module of a folder is the file next to it: so a folder lists only its parts.
 #![warn(clippy::mod_module_files)]
 
+mod approval;
 mod args;
 mod ask;
 mod audited;

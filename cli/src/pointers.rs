@@ -77,11 +77,11 @@ pub(crate) async fn pointers(
     let Some(distribution) = &pipeline.distribution_configuration else { return Ok(Vec::new()) };
     let distribution = connection.store.distribution(distribution).await?;
     let mut pointers = Vec::new();
-    for to in distribution.into_iter().flat_map(|one| one.distributions) {
-        for parameter in to.ssm_parameter_configurations {
-            let (region, name) = (to.region.clone(), parameter.parameter_name);
+    for (distribution, to) in distribution.iter().flat_map(|one| one.distributions.iter().map(move |to| (one, to))) {
+        for parameter in &to.ssm_parameter_configurations {
+            let (region, name) = (to.region.clone(), parameter.parameter_name.clone());
             // Each image has its own parameter with a placeholder, which names it for good.
-            if parameter.channel.as_ref() != channel || placeholder::differs(&name) {
+            if distribution.channel_of(parameter) != channel || placeholder::differs(&name) {
                 continue;
             }
             let found = connection.cloud.parameters.get(&region, &name).await?;

@@ -151,7 +151,7 @@ impl References {
     /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but those who
     /// had them may count on the image, and get them back when it is enabled.
     async fn permissions_before(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
-        let plan = self.store.build(&image.build).await?.filter(|_| !image.overridden).map(|build| build.plan);
+        let plan = self.store.build(&image.build).await?.filter(|_| image.is_published()).map(|build| build.plan);
         let mut found = Vec::new();
         for planned in plan.iter().flat_map(|plan| &plan.regions) {
             let Some(ami) = image.amis.get(&planned.region) else { continue };

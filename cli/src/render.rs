@@ -83,10 +83,11 @@ pub(crate) fn life(image: &ImageRecord) -> String {
 }
 
 /// Returns the status of an image: that of its build, or what has become of it since then. Marks an image whose build
-/// was started with overrides, which is why it is not published.
+/// was started with overrides, or which nobody has approved: it is not published.
 pub(crate) fn status(image: &ImageRecord) -> String {
     let mark = match image {
         _ if image.overridden => " (overridden)",
+        _ if image.awaited().is_some() && image.life.is_none() => " (needs approval)",
         // Without a mark, it would look like a build that has failed.
         _ if image.is_verification && image.status != ImageStatus::Verified => " (verification)",
         _ => "",

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use goldsmith_model::Name;
 
+use crate::approval::{approve, is_needed};
 use crate::args::Globals;
 use crate::ask::consents;
 use crate::channel_move::{carry_out, plan};
@@ -17,6 +18,9 @@ use crate::target;
 /// A channel is a name, such as `stable`, under which a pipeline offers one of its images. The first promotion to a
 /// channel makes it. The parameters that follow the channel change in all Regions or in none. `goldsmith channels` lists
 /// the channels, and `goldsmith rollback PIPELINE --channel CHANNEL` undoes a promotion.
+///
+/// If the distribution of an image demands an approval, the promotion to the channel of the approval is the approval: it
+/// publishes the image. `goldsmith revoke` rejects the image.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The image, as NAME/VERSION/BUILD, or the id of its build.
@@ -38,6 +42,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let image = target::image(&connection.store, &args.image).await?;
     let moving = plan(&connection, &image, &args.to).await?;
     columns(&moving.rows()).iter().for_each(|line| output::say(line));
+    if is_needed(&connection, &image, &args.to).await? {
+        output::say(&format!("This approves {}: whom its distribution names can launch it then.", image.image));
+    }
     // A mistyped name would make a channel that nobody follows.
     let question = match moving.is_new() {
         true => format!("Make the new channel {} of {}?", args.to, image.pipeline),
@@ -52,6 +59,8 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     if !moving.is_still(&plan(&connection, &image, &args.to).await?) {
         return Err(invalid("the channel or its parameters have changed in the meantime: call the command again"));
     }
+    // This comes first: whoever follows the channel must be able to launch the image.
+    approve(&connection, &image, &args.to, &by, args.reason.as_deref()).await?;
     carry_out(&connection, &moving, &by, args.reason.as_deref()).await?;
     output::show(globals, &moving)?;
     Ok(Exit::Success)

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use goldsmith_model::{ImagePipeline, ImageRef, Name};
-use goldsmith_store::{ImageRecord, ImageStatus, Rollback};
+use goldsmith_store::{ImageRecord, Rollback};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -127,7 +127,7 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&Ima
         )));
     }
     let mut images = connection.store.images_of_pipeline(&pipeline.name).await?;
-    images.retain(|image| image.status == ImageStatus::Available && !image.overridden);
+    images.retain(ImageRecord::is_published);
     images.sort_by(|a, b| b.created_at.cmp(&a.created_at));
     let interrupted = connection.store.rollback(&pipeline.name).await?;
     let mut current = written(connection, pipeline).await?;

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use crate::approval;
 use crate::args::Globals;
 use crate::audited;
 use crate::connection::Connection;
@@ -187,6 +188,7 @@ impl Shown {
         ];
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
         rows.extend(image.revoked.iter().map(|revoked| ("revoked", revocation(revoked))));
+        rows.extend(approval::told(globals, image).map(|told| ("approval", told)));
         rows.extend(self.channels.iter().map(|channel| ("channel", channel.to_string())));
         rows.extend(self.built_on.iter().map(|one| ("built on", ancestor(one))));
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));

@@ -67,7 +67,7 @@ pub fn made_stale<'i>(images: &[&'i ImageRecord], all: &[ImageRecord]) -> Vec<&'
         let is_usable = |one: &ImageRecord| {
             // After a revocation the answer must be the same as before, because the command may be repeated.
             let was = one.revoked.is_some() && affected.contains(&one.image);
-            one.status == ImageStatus::Available && !one.overridden && (one.is_in_use() || was)
+            one.is_published() && (one.is_in_use() || was)
         };
         all.iter()
             .filter(|one| one.pipeline == *pipeline && is_usable(one))

@@ -375,5 +375,7 @@ fn building(record: &BuildRecord) -> ImageRecord {
         life: None,
         is_verification: record.plan.verifies.is_some(),
         revoked: None,
+        approval: record.plan.approval.clone(),
+        approved: None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod ancestry;
 mod apply;
+mod approval;
 mod audit;
 mod builds;
 mod catalog;
@@ -51,6 +52,7 @@ mod watch;
 
 pub use ancestry::{ancestors, descendants, made_stale};
 pub use apply::{ApplyError, Change, Outcome, Taken};
+pub use approval::Approved;
 pub use audit::{AuditFinding, AuditKind, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use catalog::{Catalog, User};

@@ -1,5 +1,6 @@
 //! `kind: DistributionConfiguration`
 
+mod approval;
 mod protection;
 mod templates;
 
@@ -20,6 +21,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         let choices = [("all", MustSucceed::All), ("some", MustSucceed::Some)];
         context.reader.choice(node, "`mustSucceed`", &choices)
     });
+    let approval = map.optional("approval").and_then(|node| approval::read(context, node));
     let node = map.required(&mut context.reader, "distributions");
     let items = node.and_then(|node| context.reader.list(node, "`distributions`")).unwrap_or_default();
     if let Some(node) = node.filter(|_| items.is_empty()) {
@@ -28,6 +30,9 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let mut distributions: Vec<Distribution> = Vec::new();
     for item in items {
         let Some(distribution) = distribution(context, item) else { continue };
+        if approval.is_some() {
+            approval::refuse_what_cannot_wait(context, item, &distribution);
+        }
         if distributions.iter().any(|other| other.region == distribution.region) {
             let message = format!("the Region `{}` is in `distributions` twice", distribution.region);
             context.reader.error(item.get("region").unwrap_or(item).span, "duplicate", message);
@@ -36,7 +41,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     }
     map.unsupported(&mut context.reader, "tags");
     let must_succeed = must_succeed.unwrap_or_default();
-    let configuration = DistributionConfiguration { name: name?, description, must_succeed, distributions };
+    let configuration = DistributionConfiguration { name: name?, description, must_succeed, approval, distributions };
     context.draft.definitions.distributions.push(configuration);
     Some(())
 }
@@ -217,7 +222,14 @@ fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter>
     let choices = [("aws:ec2:image", ParameterDataType::Image), ("text", ParameterDataType::Text)];
     let data_type = map.optional("dataType");
     let data_type = data_type.and_then(|node| context.reader.choice(node, "`dataType`", &choices));
-    let channel = map.optional("channel").and_then(|node| fields::parse(&mut context.reader, node, "`channel`"));
+    let node = map.optional("channel");
+    let channel = node.and_then(|node| fields::parse(&mut context.reader, node, "`channel`"));
+    if let Some(node) = node
+        && name.as_deref().is_some_and(placeholder::differs)
+    {
+        let message = "a parameter whose name has a placeholder names one image for good, so it follows no channel";
+        context.reader.error(node.span, "wrong-value", message);
+    }
     map.unsupported(&mut context.reader, "amiAccountId");
     map.finish(&mut context.reader);
     Some(SsmParameter { parameter_name: name?, data_type: data_type.unwrap_or_default(), channel })

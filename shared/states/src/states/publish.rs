@@ -67,6 +67,8 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         life: None,
         is_verification: false,
         revoked: None,
+        approval: record.plan.approval.clone(),
+        approved: None,
     };
     if !context.store.publish_build(record, &image).await? {
         return Err(Error::Closed);
@@ -86,13 +88,13 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     ))
 }
 
-/// Marks the AMIs as published, which they are by now, and protects them. If AWS rejects that, the image stays published,
+/// Marks the AMIs as published, or as waiting for their approval, and protects them. If AWS rejects that, the image stays published,
 /// and `finish` tries again.
 async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
     if record.plan.overridden {
         return Ok(());
     }
-    let tags = status::of_kept(record, &Keep::Published);
+    let tags = status::of_kept(record, &Keep::Published, false);
     for (region, ami) in &image.amis {
         let snapshots = image.snapshots.get(region).into_iter().flatten();
         let ids: Vec<String> = std::iter::once(ami).chain(snapshots).cloned().collect();

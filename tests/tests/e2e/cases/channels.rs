@@ -1,5 +1,6 @@
 //! Channels that point to images, and images that are revoked with what was built on them.
 
+use aws_sdk_ec2::types::{ImageAttributeName, SnapshotAttributeName};
 use goldsmith_cloud::Parameters as _;
 use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_store::{ChannelMove, ImageLife};
@@ -13,6 +14,7 @@ use crate::stack::Stack;
 pub(super) const CASES: &[(&str, Case)] = &[
     ("a_channel_moves_with_its_parameters_in_every_region_and_keeps_its_image", moved),
     ("a_revoked_image_takes_its_children_and_channels_along", revoked),
+    ("nobody_gets_an_image_before_its_promotion_to_the_approving_channel", approved),
 ];
 
 fn stable(stack: &Stack, pipeline: &str) -> Option<ChannelMove> {
@@ -109,4 +111,45 @@ fn revoked(stack: &Stack) {
     let record = stack.image(new);
     assert_eq!((record.life, record.revoked), (None, None));
     assert_eq!(stack.left_of(built[1].build()).counts(), (0, 1, 1), "nothing of a revoked image is deleted");
+}
+
+fn approved(stack: &Stack) {
+    let pipeline = Pipeline { parameters: true, ..Pipeline::quick("approved", "channel: candidate\n") };
+    let there = "distributions:\n  - region: eu-west-1\n";
+    let terms = "    amiDistributionConfiguration:\n      launchPermission: {userIds: [\"111122223333\"]}\n      \
+                 shareSnapshots: true\n";
+    assert!(pipeline.text().contains(there));
+    let text = pipeline.text().replace(there, &format!("approval: {{channel: stable}}\n{there}{terms}"));
+    let built = stack.build(folder(&text).path());
+    let image = built.image();
+    let record = stack.image(image);
+    let (ami, snapshot) = (&record.amis["eu-west-1"], &record.snapshots["eu-west-1"][0]);
+    let (ec2, ssm) = (aws_sdk_ec2::Client::new(stack.sdk()), SsmParameters::new(stack.sdk()));
+    // How many accounts may launch the AMI and copy its snapshot, and what the parameter holds.
+    let given = || {
+        let request = ec2.describe_image_attribute().image_id(ami).attribute(ImageAttributeName::LaunchPermission);
+        let launches = stack.block_on(request.send()).unwrap().launch_permissions().len();
+        let request = ec2.describe_snapshot_attribute().snapshot_id(snapshot);
+        let request = request.attribute(SnapshotAttributeName::CreateVolumePermission);
+        let copies = stack.block_on(request.send()).unwrap().create_volume_permissions().len();
+        let held = stack.block_on(ssm.get("eu-west-1", "/images/approved")).unwrap().map(|parameter| parameter.value);
+        (launches, copies, held)
+    };
+    assert_eq!(given(), (0, 0, None));
+    let shown = good(stack, &["show", image]);
+    assert!(shown.contains(&format!("promote {image} --to stable` publishes the image")), "{shown}");
+    let planned = good(stack, &["plan", "approved"]);
+    assert!(planned.contains("a promotion to stable publishes it"), "{planned}");
+    let listed = good(stack, &["channels", "approved"]);
+    assert!(listed.contains("candidate") && listed.contains("AVAILABLE (needs approval)"), "{listed}");
+    // Whoever may build, and no more, may not approve.
+    let promote = ["promote", image, "--to", "stable", "--reason", "looked at it", "--yes"];
+    let output = stack.goldsmith(&[&promote[..], &["--local"]].concat());
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    assert_eq!((given(), stack.image(image).approved), ((0, 0, None), None));
+    good(stack, &promote);
+    assert_eq!(given(), (1, 1, Some(ami.clone())));
+    let approved = stack.image(image).approved.unwrap();
+    assert!(approved.by.ends_with("deployer") && approved.reason.as_deref() == Some("looked at it"), "{approved:?}");
+    assert_eq!(stable(stack, "approved").unwrap().to.unwrap().to_string(), image);
 }
