@@ -120,7 +120,10 @@ fn approved(stack: &Stack) {
                  shareSnapshots: true\n";
     assert!(pipeline.text().contains(there));
     let text = pipeline.text().replace(there, &format!("approval: {{channel: stable}}\n{there}{terms}"));
-    let built = stack.build(folder(&text).path());
+    let folder = folder(&text);
+    let planned = good(stack, &["plan", &folder.path().display().to_string()]);
+    assert!(planned.contains("a promotion to stable publishes it"), "{planned}");
+    let built = stack.build(folder.path());
     let image = built.image();
     let record = stack.image(image);
     let (ami, snapshot) = (&record.amis["eu-west-1"], &record.snapshots["eu-west-1"][0]);
@@ -138,8 +141,6 @@ fn approved(stack: &Stack) {
     assert_eq!(given(), (0, 0, None));
     let shown = good(stack, &["show", image]);
     assert!(shown.contains(&format!("promote {image} --to stable` publishes the image")), "{shown}");
-    let planned = good(stack, &["plan", "approved"]);
-    assert!(planned.contains("a promotion to stable publishes it"), "{planned}");
     let listed = good(stack, &["channels", "approved"]);
     assert!(listed.contains("candidate") && listed.contains("AVAILABLE (needs approval)"), "{listed}");
     // Whoever may build, and no more, may not approve.
