@@ -67,10 +67,11 @@ pub(crate) async fn disable(connection: &Connection, image: &ImageRecord) -> Res
     Ok(SwitchedImage { image: read(connection, image).await?, references, lacks_permissions: false })
 }
 
-/// Enables an image again, and gives it the launch permissions that its build has given it. Safe to repeat.
+/// Enables an image again, and gives it the launch permissions that its build and later distributions have given it. Safe to repeat.
 pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
     refuse(connection, image).await?;
     let build = connection.store.build(&image.build).await?;
+    let permissions = connection.store.distributed(image).await?;
     for (region, ami) in &image.amis {
         connection.switches.enable(region, ami).await.map_err(|error| match error.kind {
             Kind::NotFound => invalid(format!(
@@ -79,8 +80,8 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
             )),
             _ => error.into(),
         })?;
-        let planned = build.as_ref().filter(|_| !image.overridden).and_then(|build| build.plan.region(region));
-        if let Some(planned) = planned.map(|planned| planned.launch_permission.clone()) {
+        let given = permissions.iter().filter(|planned| planned.region == *region && !image.overridden);
+        for planned in given.map(|planned| planned.launch_permission.clone()) {
             let with = LaunchPermission {
                 users: planned.user_ids,
                 groups: planned.user_groups,

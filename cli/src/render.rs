@@ -80,6 +80,7 @@ pub(crate) fn status(image: &ImageRecord) -> String {
         _ if image.overridden => " (overridden)",
         // Without a mark, it would look like a build that has failed.
         _ if image.is_verification && image.status != ImageStatus::Verified => " (verification)",
+        _ if image.distributes.is_some() && image.status != ImageStatus::Distributed => " (distribution)",
         _ => "",
     };
     let status = image.life.map_or_else(|| word(image.status), word);

@@ -150,7 +150,11 @@ impl Shown {
     fn rows(&self, globals: &Globals, audit: Option<&AuditRecord>) -> Vec<(&'static str, String)> {
         let image = &self.image;
         // The AMI that a verification tests is not an image of the pipeline.
-        let (what, from) = if image.is_verification { ("run", "tested") } else { ("image", "source") };
+        let (what, from) = match image {
+            _ if image.is_verification => ("run", "tested"),
+            _ if image.distributes.is_some() => ("run", "copied"),
+            _ => ("image", "source"),
+        };
         let mut rows = vec![
             (what, image.image.to_string()),
             ("status", image.life.map_or_else(|| word(image.status), word)),
@@ -160,6 +164,8 @@ impl Shown {
             ("build", image.build.clone()),
             ("began", image.created_at.clone()),
         ];
+        rows.extend(image.distributes.iter().map(|image| ("distributed", image.to_string())));
+        rows.extend(image.distributed_by.iter().map(|run| ("distributed", format!("by run {}", run.build))));
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
         rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));

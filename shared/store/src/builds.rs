@@ -358,5 +358,7 @@ fn building(record: &BuildRecord) -> ImageRecord {
         failure: None,
         life: None,
         is_verification: record.plan.verifies.is_some(),
+        distributes: record.plan.distributes.as_ref().map(|distributed| distributed.image.clone()),
+        distributed_by: Vec::new(),
     }
 }

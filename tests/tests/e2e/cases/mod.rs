@@ -4,6 +4,7 @@ mod audits;
 mod canary;
 mod definitions;
 mod dependencies;
+mod distribute;
 mod doctor;
 mod documents;
 mod failures;
@@ -59,6 +60,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         strangers::CASES,
         uninvited::CASES,
         verify::CASES,
+        distribute::CASES,
         lifecycle::CASES,
         organisation::CASES,
         targets::CASES,

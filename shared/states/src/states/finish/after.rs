@@ -174,12 +174,17 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "amis": image.amis,
         "copies": image.copies,
         "tested": image.is_verification.then_some(&image.source_image),
+        "distributed": image.distributes.as_ref().map(ToString::to_string),
         "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });
     let resources = [image.image.to_string(), image.pipeline.to_string()];
     // A rule for images must not take a run for one that has made none.
-    let kind = if image.is_verification { "Verification" } else { "Image" };
+    let kind = match image {
+        _ if image.is_verification => "Verification",
+        _ if image.distributes.is_some() => "Distribution",
+        _ => "Image",
+    };
     let detail_type = format!("Goldsmith {kind} State Change");
     Ok(context.cloud.events.emit(&detail_type, &resources, &detail.to_string()).await?)
 }
@@ -192,7 +197,7 @@ fn without_output(failure: &FailureCause) -> FailureCause {
 
 async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {
     let is_published = record.ending.as_ref().is_some_and(|ending| ending.keep == Keep::Published);
-    if is_published && !record.plan.overridden {
+    if is_published && !record.plan.overridden && record.plan.is_build() {
         let published = Published { pipeline: record.pipeline.clone(), image: record.image.clone() };
         trigger::call(context, &Call::Published(published)).await?;
     }

@@ -232,15 +232,20 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
 }
 
 fn region(planned: &PlannedRegion) -> PreviewedRegion {
-    let may = &planned.launch_permission;
-    let others = [&may.user_ids, &may.user_groups, &may.organization_arns, &may.organizational_unit_arns];
     PreviewedRegion {
         region: planned.region.clone(),
         name: planned.name.clone(),
         parameters: planned.parameters.iter().map(|one| one.parameter_name.clone()).collect(),
         launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
-        shared_with: others.into_iter().flatten().cloned().collect(),
+        shared_with: shared_with(planned),
     }
+}
+
+/// Returns the accounts, organizations and groups that may launch the AMI of a Region.
+pub(super) fn shared_with(planned: &PlannedRegion) -> Vec<String> {
+    let may = &planned.launch_permission;
+    let others = [&may.user_ids, &may.user_groups, &may.organization_arns, &may.organizational_unit_arns];
+    others.into_iter().flatten().cloned().collect()
 }
 
 /// Returns why some starts would build nothing now.
