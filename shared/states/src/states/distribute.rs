@@ -102,7 +102,8 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
     if scene.record.plan.overridden {
         return Ok(true);
     }
-    if !share(scene.context, planned, id).await? {
+    // Who approves the image gives others these permissions.
+    if scene.record.plan.approval.is_none() && !share(scene.context, planned, id).await? {
         return Ok(false);
     }
     if let Some(time) = &planned.deprecate_at {

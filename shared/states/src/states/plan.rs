@@ -6,6 +6,7 @@
 //! The outcome says at which state the definition continues: `build` at Launch, `verify` at Test, `distribute` at
 //! Distribute.
 
+mod channels;
 mod difference;
 mod distribution;
 mod finding;

@@ -26,9 +26,10 @@ use crate::parts::short::whole;
 use crate::parts::{status, template_version};
 use crate::{Context, Error, Outcome, Result, Start, State};
 
-/// How long a parameter may take to hold its value. Usually it takes a moment. The function itself has two minutes.
+/// How long a parameter may take to hold its value, and an AMI to be visible. Usually it takes a moment. The function
+/// itself has two minutes.
 const APPEARS: SignedDuration = SignedDuration::from_mins(1);
-/// Pause between two looks at a parameter.
+/// Pause between two of these looks.
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Runs one invocation.
@@ -73,6 +74,9 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         is_verification: false,
         distributes,
         distributed_by: Vec::new(),
+        revoked: None,
+        approval: record.plan.approval.clone(),
+        approved: None,
     };
     open_existing(context, record, &good).await?;
     put(context, record, &image, good).await?;
@@ -96,9 +100,20 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
 async fn open_existing(context: &Context, record: &BuildRecord, good: &BTreeSet<String>) -> Result<()> {
     for planned in record.plan.regions.iter().filter(|planned| good.contains(&planned.region)) {
         let Some(ami) = record.plan.existing_ami(&planned.region) else { continue };
-        if !share(context, planned, ami).await? {
-            let message = format!("the snapshots of {ami} in {} are not visible", planned.region);
-            return Err(Error::failed(ErrorName::AwsRefused, message));
+        let until = context.clock.now() + APPEARS;
+        loop {
+            match share(context, planned, ami).await {
+                Ok(true) => break,
+                // A moment without the AMI or its snapshots must not undo all copies.
+                Ok(false) if context.clock.now() < until => {}
+                Err(error) if error.may_settle() && context.clock.now() < until => {}
+                Ok(false) => {
+                    let message = format!("the snapshots of {ami} in {} are not visible", planned.region);
+                    return Err(Error::failed(ErrorName::AwsRefused, message));
+                }
+                Err(error) => return Err(error),
+            }
+            context.clock.sleep(LOOK).await;
         }
     }
     Ok(())
@@ -120,13 +135,13 @@ async fn put(context: &Context, record: &BuildRecord, image: &ImageRecord, good:
     }
 }
 
-/// Marks the AMIs as published, which they are by now, and protects them. If AWS rejects that, the image stays published,
-/// and `finish` tries again.
+/// Marks the AMIs as published, or as waiting for their approval, and protects them. If AWS rejects that, the image stays
+/// published, and `finish` tries again.
 async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
     if record.plan.overridden {
         return Ok(());
     }
-    let tags = status::of_kept(record, &Keep::Published);
+    let tags = status::of_kept(record, &Keep::Published, false);
     for (region, ami) in &image.amis {
         let snapshots = image.snapshots.get(region).into_iter().flatten();
         let ids: Vec<String> = std::iter::once(ami).chain(snapshots).cloned().collect();
@@ -240,7 +255,8 @@ async fn name_image(
         }
     }
     for (planned, region, ami) in good() {
-        for parameter in &planned.parameters {
+        let channel = record.plan.channel.as_ref();
+        for parameter in planned.parameters.iter().filter(|one| one.is_written_for(channel)) {
             let n = named.templates + named.parameters;
             put_parameter(context, record, start, n, (region, ami), parameter).await?;
             named.parameters += 1;
@@ -300,13 +316,31 @@ mod tests {
     use goldsmith_cloud::fake::{HOME, NEVER};
 
     use crate::State;
-    use crate::testing::{check_state, good, reach};
+    use crate::testing::{check_state, good, reach, whole_build};
 
     #[tokio::test]
     async fn publish_survives_every_fault() {
         // The last one is the copy that another account owns.
         let effects = ["PutParameter", "CreateTags", "CreateTags", "CreateTags"];
         check_state(good(State::Publish), &effects).await;
+    }
+
+    #[tokio::test]
+    async fn the_parameters_of_the_pipelines_own_channel_are_written_with_the_image() {
+        let stack = reach(&good(State::Plan)).await;
+        let web = "web".parse().unwrap();
+        let mut pipeline = stack.store().pipeline(&web).await.unwrap().unwrap();
+        pipeline.channel = Some("stable".parse().unwrap());
+        stack.put_pipeline(pipeline).await;
+        for before in whole_build().iter().take_while(|before| before.state != State::Finish) {
+            stack.run(before).await.unwrap();
+        }
+        stack.cloud.settle_parameters();
+        let ami = &stack.image().await.amis[HOME];
+        let parameters = stack.inventory().region(HOME).parameters.clone();
+        assert_eq!(parameters.values().collect::<Vec<_>>(), [ami, ami], "{parameters:?}");
+        let channel = stack.store().channels(&web).await.unwrap().remove(0);
+        assert_eq!((channel.channel.as_str(), channel.to), ("stable", Some(stack.image().await.image)));
     }
 
     #[tokio::test]

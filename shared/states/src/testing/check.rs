@@ -63,7 +63,8 @@ pub(crate) async fn built() -> Stack {
 }
 
 fn gain(to: &mut DistributionConfiguration) {
-    let parameter = |name: &str| SsmParameter { parameter_name: name.to_owned(), data_type: Default::default() };
+    let parameter =
+        |name: &str| SsmParameter { parameter_name: name.to_owned(), data_type: Default::default(), channel: None };
     to.distributions[0].ssm_parameter_configurations.push(parameter("/images/also"));
     let away = &mut to.distributions[1].ami_distribution_configuration;
     away.launch_permission.user_ids.push("333344445555".to_owned());

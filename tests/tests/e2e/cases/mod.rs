@@ -2,6 +2,7 @@
 
 mod audits;
 mod canary;
+mod channels;
 mod definitions;
 mod dependencies;
 mod distribute;
@@ -43,6 +44,8 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
     [
         stops::CASES,
         kills::CASES,
+        page::CASES,
+        doctor::CASES,
         good::CASES,
         documents::CASES,
         audits::CASES,
@@ -67,8 +70,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         definitions::CASES,
         image_life::CASES,
         instances::CASES,
-        doctor::CASES,
-        page::CASES,
+        channels::CASES,
         canary::CASES,
     ]
     .concat()

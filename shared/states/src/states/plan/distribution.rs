@@ -76,6 +76,9 @@ pub(super) async fn plan(
         regions: missing,
         tests: Vec::new(),
         audit_only: false,
+        // The image was approved, and its channel points to it or to another image on purpose.
+        channel: None,
+        approval: None,
         ..first.plan
     };
     Ok(Distribution { image, plan: Some(plan), names_stay })
@@ -99,6 +102,7 @@ async fn published(context: &Context, input: &ExecutionInput, image: &ImageRef) 
         (ImageStatus::Available, None) if found.overridden => {
             "stays in its home Region, because its start has overridden something"
         }
+        (ImageStatus::Available, None) if found.awaited().is_some() => "waits for its approval: promote it first",
         (ImageStatus::Available, None) => return Ok(found),
         _ => "was not published: build the pipeline again",
     };
@@ -198,6 +202,8 @@ fn missing(
     let wanted = wanted.into_iter().filter_map(|mut planned| {
         // EC2 rejects a time in the past.
         planned.deprecate_at = planned.deprecate_at.filter(in_future);
+        // The parameters of a channel name the image to which the channel points, and `goldsmith promote` writes them.
+        planned.parameters.retain(|one| one.is_written_for(None));
         if !there.contains_key(&planned.region) {
             return Some(planned);
         }

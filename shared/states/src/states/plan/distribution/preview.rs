@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::plan;
 use crate::states::plan::finding::Finding;
-use crate::states::plan::preview::shared_with;
+use crate::states::plan::preview::region::shared_with;
 use crate::states::plan::refused;
 use crate::states::plan::resolve::Viewer;
 use crate::{Context, Result};
