@@ -11,6 +11,7 @@ mod delete;
 mod deploy;
 mod deprecate;
 mod disable;
+mod distribute;
 mod doctor;
 mod enable;
 mod explain;
@@ -95,6 +96,8 @@ pub(crate) enum Command {
     Build(build::Args),
     /// Run a pipeline's tests on any AMI, on fresh instances.
     Verify(verify::Args),
+    /// Bring a published image to where its distribution wants it and where it is missing.
+    Distribute(distribute::Args),
     /// Stop a build and wait until nothing of it is left.
     Cancel(cancel::Args),
     /// Remove the resources that a deleted stack has left in the account.
@@ -172,6 +175,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Build(args) => build::run(globals, args).await,
         Command::Graph(args) => graph::run(globals, args).await,
         Command::Verify(args) => verify::run(globals, args).await,
+        Command::Distribute(args) => distribute::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,
         Command::Pipelines(args) => pipelines::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,

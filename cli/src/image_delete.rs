@@ -114,7 +114,11 @@ pub(crate) async fn delete(
 
 /// Returns the image's snapshots in a Region that EC2 still lists. An AMI that is gone no longer names them.
 async fn still_there(connection: &Connection, image: &ImageRecord, region: &str) -> Result<Vec<String>> {
-    let listed = connection.cloud.images.snapshots_tagged(region, TAG_BUILD, &image.build).await?;
+    let mut listed = Vec::new();
+    // A later distribution has given its snapshots the tag of its own run.
+    for build in std::iter::once(&image.build).chain(image.distributed_by.iter().map(|run| &run.build)) {
+        listed.extend(connection.cloud.images.snapshots_tagged(region, TAG_BUILD, build).await?);
+    }
     let own = image.snapshots.get(region).into_iter().flatten();
     Ok(own.filter(|id| listed.iter().any(|one| one.id == **id)).cloned().collect())
 }
@@ -129,14 +133,14 @@ struct Protected {
 /// Returns the protected AMIs of an image.
 ///
 /// # Errors
-/// Fails if a protection is on that the image's own build has not switched on: a person wants to keep the AMI.
+/// Fails if a protection is on that the image's own build or a later distribution has not switched on: a person wants to keep the AMI.
 async fn protected(connection: &Connection, image: &ImageRecord) -> Result<Vec<Protected>> {
-    let plan = connection.store.build(&image.build).await?.map(|build| build.plan);
+    let builds = connection.store.builds_of(image).await?;
     let mut protected = Vec::new();
     for (region, ami) in &image.amis {
         let found = connection.cloud.images.image(region, ami).await?;
         let protection = found.map(|found| found.protection).unwrap_or_default();
-        let planned = plan.as_ref().and_then(|plan| plan.region(region)?.protection);
+        let planned = builds.iter().find_map(|build| build.plan.region(region)?.protection);
         match protection {
             Protection::Off => continue,
             Protection::On { .. } if planned.is_none() || image.overridden => {

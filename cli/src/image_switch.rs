@@ -79,7 +79,8 @@ async fn disable_amis(connection: &Connection, image: &ImageRecord) -> Result<()
     Ok(())
 }
 
-/// Enables an image again, and gives it the launch permissions that its build has given it. Safe to repeat.
+/// Enables an image again, and gives it the launch permissions that its build and later distributions have given it.
+/// Safe to repeat.
 pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
     refuse(connection, image).await?;
     if let Some(Revocation { at, by, reason }) = &image.revoked {
@@ -91,6 +92,7 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
         )));
     }
     let build = connection.store.build(&image.build).await?;
+    let permissions = connection.store.distributed(image).await?;
     for (region, ami) in &image.amis {
         connection.switches.enable(region, ami).await.map_err(|error| match error.kind {
             Kind::NotFound => invalid(format!(
@@ -99,8 +101,8 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
             )),
             _ => error.into(),
         })?;
-        let planned = build.as_ref().filter(|_| image.is_published()).and_then(|build| build.plan.region(region));
-        if let Some(planned) = planned {
+        let given = permissions.iter().filter(|planned| planned.region == *region && image.is_published());
+        for planned in given {
             connection.cloud.images.share(region, ami, &launch_permission(planned)).await?;
         }
     }

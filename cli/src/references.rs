@@ -151,9 +151,11 @@ impl References {
     /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but those who
     /// had them may count on the image, and get them back when it is enabled.
     async fn permissions_before(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
-        let plan = self.store.build(&image.build).await?.filter(|_| image.is_published()).map(|build| build.plan);
         let mut found = Vec::new();
-        for planned in plan.iter().flat_map(|plan| &plan.regions) {
+        if !image.is_published() {
+            return Ok(found);
+        }
+        for planned in self.store.distributed(image).await? {
             let Some(ami) = image.amis.get(&planned.region) else { continue };
             let with = &planned.launch_permission;
             let all = [&with.user_ids, &with.user_groups, &with.organization_arns, &with.organizational_unit_arns];
@@ -166,11 +168,11 @@ impl References {
         Ok(found)
     }
 
-    /// Returns the parameters that may name the image, with their Regions: those that its build has written, those that
-    /// rollbacks of its pipeline have changed, and those that its pipeline writes now.
+    /// Returns the parameters that may name the image, with their Regions: those that its build and later
+    /// distributions have written, those that rollbacks of its pipeline have changed, and those that its pipeline writes now.
     async fn parameter_names(&self, image: &ImageRecord) -> Result<BTreeSet<(String, String)>> {
         let mut names = BTreeSet::new();
-        if let Some(build) = self.store.build(&image.build).await? {
+        for build in self.store.builds_of(image).await? {
             for planned in build.plan.regions {
                 let written = planned.parameters.into_iter().map(|one| one.parameter_name);
                 names.extend(written.map(|name| (planned.region.clone(), name)));
@@ -200,7 +202,8 @@ impl References {
             let exists = match one.status {
                 ImageStatus::Building => true,
                 ImageStatus::Available => one.life != Some(ImageLife::Deleted),
-                ImageStatus::Failed | ImageStatus::Cancelled | ImageStatus::Verified => false,
+                ImageStatus::Failed | ImageStatus::Cancelled => false,
+                ImageStatus::Verified | ImageStatus::Distributed => false,
             };
             exists && amis.contains(&one.source_image)
         };

@@ -90,6 +90,7 @@ pub(crate) fn status(image: &ImageRecord) -> String {
         _ if image.awaited().is_some() && image.life.is_none() => " (needs approval)",
         // Without a mark, it would look like a build that has failed.
         _ if image.is_verification && image.status != ImageStatus::Verified => " (verification)",
+        _ if image.distributes.is_some() && image.status != ImageStatus::Distributed => " (distribution)",
         _ => "",
     };
     format!("{}{mark}", life(image))

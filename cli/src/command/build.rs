@@ -144,6 +144,7 @@ fn doing(input: &ExecutionInput) -> String {
     match &input.from {
         None => format!("Building pipeline {}", input.pipeline),
         Some(StartFrom::Test { image }) => format!("Testing {image} as pipeline {} tests its images", input.pipeline),
+        Some(StartFrom::Distribute { image }) => format!("Distributing {image}"),
     }
 }
 

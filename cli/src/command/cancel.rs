@@ -138,7 +138,9 @@ impl Show for Cancelled {
         let what = self.image.as_ref().unwrap_or(&self.build);
         let first = match self.status {
             Some(ImageStatus::Cancelled) | None => format!("{what} is cancelled"),
-            Some(ImageStatus::Available) => format!("{what} was published before it could be stopped, and stays"),
+            Some(ImageStatus::Available | ImageStatus::Distributed) => {
+                format!("{what} was published before it could be stopped, and stays")
+            }
             Some(status) => format!("{what} ended before it could be stopped: {}", crate::render::word(status)),
         };
         let left = match &self.left[..] {

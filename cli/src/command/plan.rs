@@ -2,6 +2,8 @@
 
 mod text;
 
+pub(crate) use text::finding;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,7 +117,7 @@ async fn target(globals: &Globals, args: &Args) -> Result<(Connection, Store, Na
 }
 
 /// Returns what Plan would work with, as far as a plan needs it.
-fn context(connection: &Connection, store: Store, again: &str) -> Result<Context> {
+pub(crate) fn context(connection: &Connection, store: Store, again: &str) -> Result<Context> {
     let Some(settings) = &connection.settings else {
         let stack = &connection.stack;
         return Err(invalid(format!(
@@ -145,7 +147,7 @@ fn context(connection: &Connection, store: Store, again: &str) -> Result<Context
 }
 
 /// Returns the error with the exit code that it has in other commands.
-fn explained(error: Error) -> anyhow::Error {
+pub(crate) fn explained(error: Error) -> anyhow::Error {
     match error {
         Error::Cloud(error) => error.into(),
         Error::Store(error) => error.into(),

@@ -176,7 +176,11 @@ impl Shown {
     fn rows(&self, globals: &Globals, audit: Option<&AuditRecord>) -> Vec<(&'static str, String)> {
         let image = &self.image;
         // The AMI that a verification tests is not an image of the pipeline.
-        let (what, from) = if image.is_verification { ("run", "tested") } else { ("image", "source") };
+        let (what, from) = match image {
+            _ if image.is_verification => ("run", "tested"),
+            _ if image.distributes.is_some() => ("run", "copied"),
+            _ => ("image", "source"),
+        };
         let mut rows = vec![
             (what, image.image.to_string()),
             ("status", render::life(image)),
@@ -186,6 +190,8 @@ impl Shown {
             ("build", image.build.clone()),
             ("began", image.created_at.clone()),
         ];
+        rows.extend(image.distributes.iter().map(|image| ("distributed", image.to_string())));
+        rows.extend(image.distributed_by.iter().map(|run| ("distributed", format!("by run {}", run.build))));
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
         rows.extend(image.revoked.iter().map(|revoked| ("revoked", revocation(revoked))));
         rows.extend(approval::told(globals, image).map(|told| ("approval", told)));

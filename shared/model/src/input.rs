@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use serde_with::skip_serializing_none;
 
-use crate::{AmiId, Cause, ImagePipeline, Name, SourceImage};
+use crate::{AmiId, Cause, ImagePipeline, ImageRef, Name, SourceImage};
 
 /// Every field of the input.
 const FIELDS: &[&str] = &["pipeline", "cause", "force", "reason", "sourceImage", "parameters", "from"];
@@ -50,6 +50,12 @@ pub enum StartFrom {
     Test {
         /// The AMI, which may belong to another account.
         image: AmiId,
+    },
+    /// Distribute a published image once more: to what its distribution lacks, and to what its pipeline's distribution
+    /// configuration has gained since.
+    Distribute {
+        /// The image, which the pipeline has built.
+        image: ImageRef,
     },
 }
 
@@ -209,6 +215,8 @@ mod tests {
         assert_eq!(parsed.overridden(), Some("sourceImage"));
         let test = json!({"pipeline": "web-server", "from": {"at": "test", "image": "ami-0123456789abcdef0"}});
         assert_eq!(serde_json::to_value(ExecutionInput::parse(&test).unwrap()).unwrap(), test);
+        let distribute = json!({"pipeline": "web-server", "from": {"at": "distribute", "image": "web/1.0.0/7"}});
+        assert_eq!(serde_json::to_value(ExecutionInput::parse(&distribute).unwrap()).unwrap(), distribute);
         let least = ExecutionInput::new("web-server".parse().unwrap(), Cause::Manual { id: "7".to_owned() });
         let json = r#"{"pipeline":"web-server","cause":{"kind":"manual","id":"7"}}"#;
         assert_eq!(serde_json::to_string(&least).unwrap(), json);
@@ -258,7 +266,7 @@ mod tests {
             ),
             (
                 json!({"pipeline": "web", "from": {"at": "Build"}}),
-                "the field `from` of the input is wrong: unknown variant `Build`, expected `test`",
+                "the field `from` of the input is wrong: unknown variant `Build`, expected `test` or `distribute`",
             ),
             (
                 json!({"pipeline": "web", "sourceImage": "ssm:/a", "from": {"at": "test", "image": "ami-0123456789abcdef0"}}),

@@ -35,6 +35,24 @@ pub enum ExecutionOutput {
         /// The AMI.
         ami: String,
     },
+    /// Plan has opened a run that only distributes an image that exists. Only the states that follow see this output.
+    Distribute {
+        /// Number of the run, in the form of an image's.
+        image: ImageRef,
+        /// Instance types to test the image on: none.
+        tests: Vec<String>,
+        /// Regions in which something is missing.
+        regions: Vec<String>,
+    },
+    /// An image that existed has got what its distribution lacked.
+    Distributed {
+        /// Number of the run, in the form of an image's.
+        image: ImageRef,
+        /// The image that was distributed.
+        distributed: ImageRef,
+        /// AMI id of each copy that the run has made, by Region.
+        amis: BTreeMap<String, String>,
+    },
     /// There is a new image.
     Built {
         /// The image.
@@ -109,6 +127,21 @@ mod tests {
             (
                 ExecutionOutput::Verified { image: image(), ami: "ami-1".to_owned() },
                 json!({"outcome": "verified", "image": "web/1.0.0/1", "ami": "ami-1"}),
+                false,
+            ),
+            (
+                ExecutionOutput::Distribute { image: image(), tests: vec![], regions: vec!["us-east-1".to_owned()] },
+                json!({"outcome": "distribute", "image": "web/1.0.0/1", "tests": [], "regions": ["us-east-1"]}),
+                false,
+            ),
+            (
+                ExecutionOutput::Distributed {
+                    image: "web/1.0.0/2".parse().unwrap(),
+                    distributed: image(),
+                    amis: [("us-east-1".to_owned(), "ami-1".to_owned())].into(),
+                },
+                json!({"outcome": "distributed", "image": "web/1.0.0/2", "distributed": "web/1.0.0/1",
+                       "amis": {"us-east-1": "ami-1"}}),
                 false,
             ),
             (ExecutionOutput::Skipped { reason: None }, json!({"outcome": "skipped"}), false),

@@ -35,8 +35,8 @@ pub use events::reap::metric;
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use states::plan::{
-    Chosen, Cost, Difference, Existing, Finding, Place, Preview, PreviewedRegion, PreviewedSource, Problem, Severity,
-    Verdict, preview,
+    Chosen, Cost, Difference, DistributionPreview, Existing, Finding, MissingInRegion, Place, Preview, PreviewedRegion,
+    PreviewedSource, Problem, Severity, Verdict, preview, preview_distribution,
 };
 pub use states::{STATES, Spec, spec};
 
@@ -188,7 +188,9 @@ impl Context {
         tags.insert(TAG_STACK.to_owned(), self.config.stack.clone());
         tags.insert(TAG_HOME.to_owned(), self.config.region.clone());
         tags.insert(TAG_BUILD.to_owned(), record.build.clone());
-        tags.insert(TAG_IMAGE.to_owned(), record.image.to_string());
+        // What a later distribution makes belongs to the image that it distributes.
+        let image = record.plan.distributes.as_ref().map_or(&record.image, |distributed| &distributed.image);
+        tags.insert(TAG_IMAGE.to_owned(), image.to_string());
         tags
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod keys;
 pub(crate) mod newest;
 pub(crate) mod passed;
 mod script;
+pub(crate) mod sharing;
 pub(crate) mod short;
 pub(crate) mod status;
 pub(crate) mod tagged;

@@ -12,10 +12,10 @@ mod step_functions;
 mod world;
 
 pub(crate) use check::{
-    check_state, check_state_in, check_state_on, good, kept_for_a_while, reach, reach_in, reach_on, whole_build,
-    whole_verification,
+    before_copy, built, check_state, check_state_in, check_state_of, check_state_on, good, kept_for_a_while, reach,
+    reach_in, reach_on, whole_build, whole_distribution, whole_verification,
 };
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};
-pub(crate) use stack::{AWAY, BUILD, FakeClock, Stack, TARGET};
+pub(crate) use stack::{AWAY, BUILD, FAR, FakeClock, Stack, TARGET};
 pub(crate) use step_functions::Task;
 pub(crate) use world::{Step, World};

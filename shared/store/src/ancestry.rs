@@ -35,17 +35,20 @@ fn children_of<'i>(image: &ImageRecord, children: &BTreeMap<&str, Vec<&'i ImageR
 /// Returns whether an image is there, or will be if its build succeeds.
 fn exists(image: &ImageRecord) -> bool {
     match image.status {
-        ImageStatus::Building => !image.is_verification,
+        ImageStatus::Building => image.is_image(),
         ImageStatus::Available => image.life != Some(ImageLife::Deleted),
-        ImageStatus::Failed | ImageStatus::Cancelled | ImageStatus::Verified => false,
+        ImageStatus::Failed | ImageStatus::Cancelled | ImageStatus::Verified | ImageStatus::Distributed => false,
     }
 }
 
 /// Returns the images that an image was built on: its parent, the parent of that one, and so on.
 #[must_use]
 pub fn ancestors<'i>(image: &ImageRecord, all: &'i [ImageRecord]) -> Vec<&'i ImageRecord> {
-    let made: BTreeMap<&str, &ImageRecord> =
-        all.iter().flat_map(|one| one.amis.values().map(move |ami| (ami.as_str(), one))).collect();
+    let made: BTreeMap<&str, &ImageRecord> = all
+        .iter()
+        .filter(|one| one.is_image())
+        .flat_map(|one| one.amis.values().map(move |ami| (ami.as_str(), one)))
+        .collect();
     let mut found: Vec<&ImageRecord> = Vec::new();
     let mut source = &image.source_image;
     while let Some(parent) = made.get(source.as_str())

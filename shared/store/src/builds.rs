@@ -374,6 +374,8 @@ fn building(record: &BuildRecord) -> ImageRecord {
         failure: None,
         life: None,
         is_verification: record.plan.verifies.is_some(),
+        distributes: record.plan.distributes.as_ref().map(|distributed| distributed.image.clone()),
+        distributed_by: Vec::new(),
         revoked: None,
         approval: record.plan.approval.clone(),
         approved: None,

@@ -14,6 +14,7 @@ mod contract;
 mod cursors;
 mod definitions;
 mod delete;
+mod distribution;
 #[cfg(feature = "dynamo")]
 mod dynamo;
 mod error;
@@ -61,6 +62,7 @@ pub use channels::{ChannelMove, earlier};
 pub use checks::SourceCheck;
 pub use cursors::Round;
 pub use delete::DeleteError;
+pub use distribution::Distributed;
 #[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
@@ -70,13 +72,13 @@ pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{MemoryTable, Reads};
-pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion, VerifiedImage};
+pub use plan::{DistributedImage, Plan, PlannedDocument, PlannedLaunch, PlannedRegion, VerifiedImage};
 pub use pointed::{ParameterPlace, Pointed, Pointing, Rollback};
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LeftBehind, OwnedCopy,
-    stamp,
+    Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LaterDistribution,
+    LeftBehind, OwnedCopy, stamp,
 };
 pub use retention::beyond;
 pub use retirement::Retirement;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use goldsmith_model::{
-    BlockDeviceMapping, DeregistrationProtection, ImageAudit, LaunchPermission, Name, Placement, PublishedTemplate,
-    SourceImage, SsmParameter, TargetAccount, Version,
+    BlockDeviceMapping, DeregistrationProtection, ImageAudit, ImageRef, LaunchPermission, Name, Placement,
+    PublishedTemplate, SourceImage, SsmParameter, TargetAccount, Version,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -18,7 +18,7 @@ pub struct Plan {
     pub home_region: String,
     /// The source image as the recipe or the start names it.
     pub source: SourceImage,
-    /// The AMI that the build starts from, or that the run verifies.
+    /// The AMI that the build starts from, or that the run verifies or copies.
     pub source_image: String,
     /// The account that owns that AMI.
     pub source_owner: Option<String>,
@@ -53,7 +53,7 @@ pub struct Plan {
     /// Whether the start overrode the source or a parameter. Such an image is never published.
     #[serde(default)]
     pub overridden: bool,
-    /// What the run verifies; `None` if it builds an image.
+    /// What the run verifies; `None` if it does something else.
     #[serde(default)]
     pub verifies: Option<VerifiedImage>,
     /// The channel that points to the image as soon as its build has ended well.
@@ -62,6 +62,20 @@ pub struct Plan {
     /// The channel whose promotion approves the image, which is not published before; `None` if the build publishes it.
     #[serde(default)]
     pub approval: Option<Name>,
+    /// What the run distributes; `None` if it does something else.
+    #[serde(default)]
+    pub distributes: Option<DistributedImage>,
+}
+
+/// A published image that a run distributes. The run removes nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DistributedImage {
+    /// Which image.
+    pub image: ImageRef,
+    /// The AMIs that it had before the run, by Region: the one in the home Region, from which the run copies, and those
+    /// of the Regions in which the run changes something.
+    pub amis: BTreeMap<String, String>,
 }
 
 /// An AMI that a run only tests. The run neither changes nor removes it.
@@ -79,6 +93,18 @@ impl Plan {
     #[must_use]
     pub fn region(&self, region: &str) -> Option<&PlannedRegion> {
         self.regions.iter().find(|planned| planned.region == region)
+    }
+
+    /// Returns the AMI that a Region had before the run; `None` if the run makes one there.
+    #[must_use]
+    pub fn existing_ami(&self, region: &str) -> Option<&str> {
+        self.distributes.as_ref()?.amis.get(region).map(String::as_str)
+    }
+
+    /// Returns whether this is the plan of a build, which makes an image.
+    #[must_use]
+    pub fn is_build(&self) -> bool {
+        self.verifies.is_none() && self.distributes.is_none()
     }
 }
 

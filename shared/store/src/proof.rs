@@ -50,6 +50,8 @@ pub struct Proof {
     tokens: BTreeSet<(String, String)>,
     volumes: BTreeSet<(String, String)>,
     images: BTreeSet<(String, String)>,
+    /// Images that the build may have copied although it has not made them. They are never the build's.
+    originals: BTreeSet<(String, String)>,
     snapshots: BTreeSet<(String, String)>,
     /// Names of images that were requested and whose ids the journal does not have yet, by Region.
     names: BTreeMap<String, String>,
@@ -66,6 +68,7 @@ impl Proof {
             began: time(&record.created_at),
             ended: decided.or(image.and_then(|image| image.ended_at.as_ref())).and_then(time),
             home: record.plan.home_region.clone(),
+            originals: record.plan.distributes.iter().flat_map(|one| one.amis.clone()).collect(),
             ..Self::default()
         };
         // A call that AWS has rejected made nothing. Whatever has its token or its name comes from somebody else.
@@ -121,7 +124,7 @@ impl Proof {
             let is_source = match origin.instance {
                 Some(instance) => region == self.home && self.instances.contains(&pair(region, instance)),
                 None => {
-                    let is_original = |id: &str| self.images.contains(&pair(&self.home, id));
+                    let is_original = |id: &str| self.is_original(&self.home, id);
                     region != self.home && origin.image.is_some_and(is_original)
                 }
             };
@@ -134,7 +137,7 @@ impl Proof {
     /// Or it has this name, and was copied from the build's image in the same Region while the build ran.
     #[must_use]
     pub fn has_copy(&self, region: &str, id: &str, name: &str, origin: Origin<'_>) -> bool {
-        let is_source = |id: &str| self.images.contains(&pair(region, id));
+        let is_source = |id: &str| self.is_original(region, id);
         let is_asked_for = || origin.name == name && self.lived(origin.created) && origin.image.is_some_and(is_source);
         self.images.contains(&pair(region, id)) || is_asked_for()
     }
@@ -155,7 +158,7 @@ impl Proof {
             let original = original.split(' ').next().unwrap_or_default();
             // If the answer of CopyImage was lost, the id of the copy is unknown. The original then ties the snapshot
             // to the build.
-            let is_asked_for = self.names.contains_key(region) && self.images.contains(&pair(&self.home, original));
+            let is_asked_for = self.names.contains_key(region) && self.is_original(&self.home, original);
             self.images.contains(&pair(region, copy)) || is_asked_for
         };
         let is_made = || {
@@ -163,6 +166,12 @@ impl Proof {
                 || description.strip_prefix("Copied for DestinationAmi ").is_some_and(is_copy_of)
         };
         self.snapshots.contains(&pair(region, id)) || (self.lived(started) && is_made())
+    }
+
+    /// Returns whether the build copies this image: its own, or that of the image that it distributes.
+    fn is_original(&self, region: &str, id: &str) -> bool {
+        let it = pair(region, id);
+        self.images.contains(&it) || self.originals.contains(&it)
     }
 
     /// Returns whether the build was running at this time.
@@ -236,6 +245,21 @@ mod tests {
         assert!(asked.has_image(HOME, "ami-9", of_instance), "whatever its instance was launched from");
         assert!(!asked.has_image(HOME, "ami-9", Origin { instance: Some("i-7"), ..of_instance }));
         assert!(!asked.has_image(HOME, "ami-9", Origin { instance: None, ..of_instance }), "a copy");
+    }
+
+    #[test]
+    fn a_distributed_image_ties_its_copies_and_is_not_the_runs() {
+        let proof = Proof { images: [].into(), originals: [pair(HOME, "ami-1")].into(), ..proof() };
+        let made =
+            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
+        assert!(proof.has_image(AWAY, "ami-9", made));
+        assert!(proof.has_copy(HOME, "ami-9", "web 1", made));
+        let copied = "Copied for DestinationAmi ami-9 from SourceAmi ami-1 for SourceSnapshot snap-2.";
+        assert!(proof.has_snapshot(AWAY, "snap-1", copied, time("2026-11-24T03:30:00Z")));
+        let itself = Origin { name: "web 1", instance: Some("i-1"), ..made };
+        assert!(!proof.has_image(HOME, "ami-1", itself) && !proof.has_copy(HOME, "ami-1", "web 1", Origin::default()));
+        let its = "Created by CreateImage(i-7) for ami-1";
+        assert!(!proof.has_snapshot(HOME, "snap-1", its, time("2026-11-24T03:30:00Z")));
     }
 
     #[test]

@@ -162,6 +162,8 @@ pub enum ImageStatus {
     Cancelled,
     /// There is no new image: the run has only tested an AMI, which has passed.
     Verified,
+    /// There is no new image: the run has distributed one that existed.
+    Distributed,
 }
 
 /// `IMAGE#name / V#version#build`
@@ -212,6 +214,31 @@ pub struct ImageRecord {
     pub approval: Option<Name>,
     /// Who has approved it; `None` if nobody has, or if it needs no approval.
     pub approved: Option<Approved>,
+    /// The image that was distributed, if this is no image, but a run that has distributed one. `amis`, `copies` and
+    /// `snapshots` are then those that the run has made.
+    #[serde(default)]
+    pub distributes: Option<ImageRef>,
+    /// The runs that have distributed the image after its build, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distributed_by: Vec<LaterDistribution>,
+}
+
+impl ImageRecord {
+    /// Returns whether this is an image, and not a run that has made none.
+    #[must_use]
+    pub fn is_image(&self) -> bool {
+        !self.is_verification && self.distributes.is_none()
+    }
+}
+
+/// A run that has distributed an image after its build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaterDistribution {
+    /// The run's build id.
+    pub build: String,
+    /// The Regions in which it has succeeded.
+    pub regions: Vec<String>,
 }
 
 /// An AMI that another account owns.

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use goldsmith_cloud::Parameter;
 use goldsmith_cloud::fake::{AMAZON, HOME};
-use goldsmith_model::definitions::{Draft, SourceFile};
+use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
+use goldsmith_model::{Distribution, Name};
 use goldsmith_store::{Item, MemoryTable, Store, Table as _, Write};
 
 use crate::simulation::Simulation;
 
 /// The second Region.
 pub const AWAY: &str = "us-east-1";
+/// A Region that a distribution may gain.
+const FAR: &str = "eu-central-1";
 /// Pipelines: the second starts from the first's image in the shapes that have it.
 pub const PIPELINES: [&str; 2] = ["web", "api"];
 
@@ -132,6 +135,20 @@ impl Shapes {
         let value = Parameter { value: source, data_type: "aws:ec2:image".to_owned() };
         let _ = sim.person().parameters.put(HOME, "/source", &value).now_or_never();
     }
+}
+
+/// Lets the distribution of the first pipeline gain a Region, unless it has it already.
+pub fn gain_a_region(sim: &Arc<Simulation>) {
+    let store = Store::new(Arc::new(sim.table.clone()));
+    let gained = async {
+        let Ok(name) = "two".parse::<Name>() else { return };
+        let Ok(Some(mut to)) = store.distribution(&name).await else { return };
+        if to.distributions.iter().all(|one| one.region != FAR) {
+            to.distributions.push(Distribution { region: FAR.to_owned(), ..Distribution::default() });
+            let _ = store.apply(&Definitions { distributions: vec![to], ..Definitions::default() }).await;
+        }
+    };
+    let _ = gained.now_or_never();
 }
 
 fn applied(text: &str) -> Result<Vec<Item>, String> {

@@ -198,7 +198,8 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
     }
     for build in builds {
         let image = images.iter().find(|image| image.image == build.image);
-        let is_available = image.is_some_and(|image| image.status == ImageStatus::Available);
+        let good = if build.plan.distributes.is_some() { ImageStatus::Distributed } else { ImageStatus::Available };
+        let is_available = image.is_some_and(|image| image.status == good);
         if build.status == BuildStatus::Closed && build.published != is_available {
             sim.violate(format!(
                 "{} is published: {}, its image available: {is_available}",
@@ -288,9 +289,8 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
         // cause after it, that was refused, failed or stopped.
         let is_taken_in = builds.iter().any(|build| {
             let created = build.created_at.parse().map_or(0, |at: jiff::Timestamp| at.as_millisecond());
-            // A run that only tests an AMI builds nothing for a cause.
-            let is_build = build.plan.verifies.is_none();
-            is_build && build.pipeline == kept.pipeline && (created >= arrived || is_of(&build.build))
+            // A run that makes no image builds nothing for a cause.
+            build.plan.is_build() && build.pipeline == kept.pipeline && (created >= arrived || is_of(&build.build))
         });
         let skipped = sim.book(|book| {
             book.planned.iter().any(|(name, at)| *at >= arrived && name.starts_with(&format!("{}-", kept.pipeline)))
@@ -355,7 +355,11 @@ fn check_told(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
     let events = sim.cloud.events();
     for build in builds {
         let image = build.image.to_string();
-        let kind = if build.plan.verifies.is_some() { "Verification" } else { "Image" };
+        let kind = match &build.plan {
+            plan if plan.verifies.is_some() => "Verification",
+            plan if plan.distributes.is_some() => "Distribution",
+            _ => "Image",
+        };
         let detail_type = format!("Goldsmith {kind} State Change");
         let told = |event: &goldsmith_cloud::fake::EmittedEvent| {
             event.detail_type == detail_type && event.resources.contains(&image)

@@ -6,7 +6,7 @@ use goldsmith_cloud::fake::{AMAZON, HOME};
 use goldsmith_model::{Cause, Name, execution_name};
 use serde_json::{Value, json};
 
-use crate::account::PIPELINES;
+use crate::account::{PIPELINES, gain_a_region};
 use crate::engine::Slot;
 use crate::simulation::Simulation;
 
@@ -39,6 +39,7 @@ async fn asks(sim: &Arc<Simulation>) {
             sim.engine.sleep(i64::try_from(pause).unwrap_or(0) * MINUTE).await;
         }
         match sim.random(|rng| rng.below(7)) {
+            1 if n > 0 => distribute(sim, n),
             2 if n > 0 => verify(sim, n),
             0..=2 => by_hand(sim, n),
             3 if n > 0 => release(sim, n).await,
@@ -76,6 +77,16 @@ fn verify(sim: &Arc<Simulation>, n: u64) {
     let named = sim.cloud.inventory().region(HOME).parameters;
     let Some(ami) = named.get("/images/web").or_else(|| named.get("/source")) else { return };
     let from = json!({"at": "test", "image": ami});
+    let execution = execution_name(&name, &cause, 1);
+    sim.start(&execution, &json!({"pipeline": PIPELINES[0], "cause": cause, "from": from}));
+}
+
+/// Distributes the first image of a pipeline once more, to a Region that the distribution has gained by then.
+fn distribute(sim: &Arc<Simulation>, n: u64) {
+    let cause = Cause::Manual { id: n.to_string() };
+    let Ok(name) = PIPELINES[0].parse::<Name>() else { return };
+    gain_a_region(sim);
+    let from = json!({"at": "distribute", "image": "web/1.0.0/1"});
     let execution = execution_name(&name, &cause, 1);
     sim.start(&execution, &json!({"pipeline": PIPELINES[0], "cause": cause, "from": from}));
 }

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 /// What Plan has to answer for a Choice to take a branch, by its position, or its default. A new branch needs a line
 /// here.
-const ANSWERS: [(&str, Option<usize>, &str, &str); 7] = [
+const ANSWERS: [(&str, Option<usize>, &str, &str); 8] = [
     ("Skip?", Some(0), "outcome", r#""build""#),
     ("Skip?", Some(1), "outcome", r#""verify""#),
+    ("Skip?", Some(2), "outcome", r#""distribute""#),
     ("Skip?", None, "outcome", r#""skipped""#),
     ("Tests?", Some(0), "tests", r#"["one"]"#),
     ("Tests?", None, "tests", "[]"),

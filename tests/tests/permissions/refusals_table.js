@@ -269,6 +269,14 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
         "a tag that makes a template the stack's": { action: "ec2:CreateTags", context: { ...untagged, ...keys("goldsmith:stack") } },
       }))),
 
+    allow("PublishRole", "ec2:ModifyImageAttribute", owned("image", ELSEWHERE), ours, {
+      ...foreign,
+      "it disables no image": { action: "ec2:DisableImage" },
+    }),
+    allow("PublishRole", "ec2:ModifySnapshotAttribute", owned("snapshot", ELSEWHERE), ours, {
+      "a snapshot of nobody's": { context: {} },
+      "a snapshot that counts as another stack's": { context: mismarked },
+    }),
     allow("PublishRole", "ec2:EnableImageDeregistrationProtection", owned("image", ELSEWHERE), ours, {
       ...foreign,
       "it protects, it ends no protection": { action: "ec2:DisableImageDeregistrationProtection" },

@@ -22,6 +22,8 @@ pub(crate) enum Outcome {
     Built,
     /// An AMI has passed its tests.
     Verified,
+    /// An image that existed has got what its distribution lacked.
+    Distributed,
     /// There is no new image.
     Failed,
     /// Nothing had changed.
@@ -45,6 +47,9 @@ pub(crate) struct Ending {
     /// The AMI that was tested.
     #[serde(skip_serializing_if = "Option::is_none")]
     tested: Option<String>,
+    /// The image that was distributed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distributed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +77,7 @@ impl Ending {
         let outcome = match image.status {
             ImageStatus::Available => Outcome::Built,
             ImageStatus::Verified => Outcome::Verified,
+            ImageStatus::Distributed => Outcome::Distributed,
             _ => Outcome::Failed,
         };
         let failure = (outcome == Outcome::Failed).then(|| image.failure.unwrap_or_else(|| failure_of(execution)));
@@ -81,6 +87,7 @@ impl Ending {
             image: Some(image.image.to_string()),
             amis: image.amis,
             tested: image.is_verification.then_some(image.source_image),
+            distributed: image.distributes.map(|image| image.to_string()),
             reason: None,
             failure,
             kept: None,
@@ -103,16 +110,24 @@ impl Ending {
                 ExecutionOutput::Build { .. }
                 | ExecutionOutput::Built { .. }
                 | ExecutionOutput::Verify { .. }
-                | ExecutionOutput::Verified { .. },
+                | ExecutionOutput::Verified { .. }
+                | ExecutionOutput::Distribute { .. }
+                | ExecutionOutput::Distributed { .. },
             )
             | None => (Outcome::Failed, None, None),
+        };
+        let (tested, distributed) = match started_from(execution) {
+            Some(StartFrom::Test { image }) => (Some(image.to_string()), None),
+            Some(StartFrom::Distribute { image }) => (None, Some(image.to_string())),
+            None => (None, None),
         };
         Self {
             outcome,
             build: execution.name.clone(),
             image: None,
             amis: BTreeMap::new(),
-            tested: tested_by(execution),
+            tested,
+            distributed,
             reason,
             failure: (outcome == Outcome::Failed).then(|| failure_of(execution)),
             kept: None,
@@ -124,7 +139,9 @@ impl Ending {
     /// Returns the exit code of this outcome.
     pub(crate) fn exit(&self) -> Exit {
         match self.outcome {
-            Outcome::Built | Outcome::Verified | Outcome::Skipped | Outcome::TooSoon => Exit::Success,
+            Outcome::Built | Outcome::Verified | Outcome::Distributed | Outcome::Skipped | Outcome::TooSoon => {
+                Exit::Success
+            }
             Outcome::Failed if self.is_refused() => Exit::Invalid,
             Outcome::Failed | Outcome::AlreadyRunning => Exit::Failed,
         }
@@ -160,9 +177,18 @@ impl Ending {
     /// Returns what the run was about: the image or the AMI, if it is known.
     fn subject(&self) -> String {
         let run = self.image.as_deref().unwrap_or(&self.build);
-        match &self.tested {
-            Some(ami) => format!("{ami} ({run})"),
+        match self.tested.as_ref().or(self.distributed.as_ref()) {
+            Some(what) => format!("{what} ({run})"),
             None => run.to_owned(),
+        }
+    }
+
+    /// Returns what a start of this kind does.
+    fn done(&self) -> &'static str {
+        match (&self.tested, &self.distributed) {
+            (Some(_), _) => "tested",
+            (None, Some(_)) => "distributed",
+            (None, None) => "built",
         }
     }
 
@@ -184,13 +210,16 @@ impl Ending {
                 let first = format!("{} has passed its tests", self.subject());
                 std::iter::once(first).chain(self.audit_lines()).collect()
             }
-            (Outcome::Skipped | Outcome::TooSoon, _) => vec![format!("Nothing was built: {reason}")],
+            (Outcome::Distributed, _) => {
+                let amis = self.amis.iter().map(|(region, id)| format!("  {region}  {id}"));
+                std::iter::once(format!("{} is distributed", self.subject())).chain(amis).collect()
+            }
+            (Outcome::Skipped | Outcome::TooSoon, _) => vec![format!("Nothing was {}: {reason}", self.done())],
             (Outcome::AlreadyRunning, _) => {
                 let running = self.running.as_deref().unwrap_or("BUILD");
                 let watch = format!("Watch that build with `{again} logs {running} --follow`");
-                let done = if self.tested.is_some() { "tested" } else { "built" };
                 vec![
-                    format!("goldsmith: error: nothing was {done}: {reason}"),
+                    format!("goldsmith: error: nothing was {}: {reason}", self.done()),
                     format!("{watch}, or stop it with `{again} cancel {running}`."),
                 ]
             }
@@ -205,10 +234,10 @@ impl Ending {
     }
 }
 
-/// Returns the AMI that an execution was to test, by its input; `None` if it was to build an image.
-fn tested_by(execution: &Execution) -> Option<String> {
+/// Returns what an execution was to test or to distribute, by its input; `None` if it was to build an image.
+fn started_from(execution: &Execution) -> Option<StartFrom> {
     let input: ExecutionInput = serde_json::from_str(&execution.input).ok()?;
-    input.from.map(|StartFrom::Test { image }| image.to_string())
+    input.from
 }
 
 /// Returns the cause from Step Functions, for a build without a record of it.

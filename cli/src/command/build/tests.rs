@@ -153,6 +153,27 @@ async fn a_verification_that_plan_rejects_names_the_ami() {
 }
 
 #[tokio::test]
+async fn a_distributed_image_is_told_with_the_copies_of_the_run() {
+    let stack = Stack::new();
+    stack
+        .closed_build(json!({"status": "DISTRIBUTED", "distributes": "web/1.0.0/7", "amis": {"us-east-1": "ami-2"}}))
+        .await;
+    let ended = execution(ExecutionStatus::Succeeded, Some(json!({"outcome": "distributed"})), None);
+    let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
+    assert_eq!(ending.exit(), Exit::Success);
+    assert_eq!(ending.lines("goldsmith"), ["web/1.0.0/7 (web/1.0.0/1) is distributed", "  us-east-1  ami-2"]);
+    let json = json!({"outcome": "distributed", "build": "b", "image": "web/1.0.0/1", "distributed": "web/1.0.0/7",
+                      "amis": {"us-east-1": "ami-2"}});
+    assert_eq!(serde_json::to_value(&ending).unwrap(), json);
+    let stack = Stack::new();
+    let input = json!({"pipeline": "web", "from": {"at": "distribute", "image": "web/1.0.0/7"}}).to_string();
+    let output = json!({"outcome": "skipped", "reason": "nothing of web/1.0.0/7 is missing"});
+    let skipped = Execution { input, ..execution(ExecutionStatus::Succeeded, Some(output), None) };
+    let ending = Ending::of(&stack.connection.store, &skipped).await.unwrap();
+    assert_eq!(ending.lines("goldsmith"), ["Nothing was distributed: nothing of web/1.0.0/7 is missing"]);
+}
+
+#[tokio::test]
 async fn a_failed_build_is_told_with_its_cause() {
     let stack = Stack::new();
     let failure = json!({"state": "Build", "error": "Goldsmith.CommandFailed", "message": "step Install failed",

@@ -62,7 +62,10 @@ fn refuse_unpublished(image: &ImageRecord) -> Result<()> {
             let tested = &image.source_image;
             Err(invalid(format!("{} is no image, but a run that has tested {tested}", image.image)))
         }
-        ImageStatus::Failed | ImageStatus::Cancelled => {
+        _ if image.distributes.is_some() => {
+            Err(invalid(format!("{} is no image, but a run that has distributed one", image.image)))
+        }
+        ImageStatus::Distributed | ImageStatus::Failed | ImageStatus::Cancelled => {
             let why = "was not published, and what its build keeps is removed when it expires";
             Err(invalid(format!("{} is {}: it {why}", image.image, status(image))))
         }
@@ -232,8 +235,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_snapshots_of_a_later_distribution_go_too() {
+        let stack = published().await;
+        let snapshot = image(&stack).await.snapshots["us-east-1"][0].clone();
+        let later = [("goldsmith:build".to_owned(), "run-1".to_owned())].into();
+        stack.cloud.tag("us-east-1", std::slice::from_ref(&snapshot), &later).await.unwrap();
+        let mut item = stack.table_item("IMAGE#web", "V#0000000001.0000000000.0000000000#0000000001").await;
+        item["distributedBy"] = json!([{"build": "run-1", "regions": ["us-east-1"]}]);
+        stack.put("IMAGE#web", "V#0000000001.0000000000.0000000000#0000000001", item).await;
+        deleted(&stack, &[]).await.unwrap();
+        assert!(stack.cloud.inventory().region("us-east-1").snapshots.is_empty());
+    }
+
+    #[tokio::test]
     async fn only_a_published_image_can_be_deleted() {
         let stack = Stack::new();
+        stack.closed_build(json!({"status": "DISTRIBUTED", "distributes": "web/1.0.0/7"})).await;
+        let why = "web/1.0.0/1 is no image, but a run that has distributed one";
+        assert_eq!(refuse_unpublished(&image(&stack).await).unwrap_err().to_string(), why);
         stack.closed_build(json!({"status": "FAILED"})).await;
         let why = "web/1.0.0/1 is FAILED: it was not published, and what its build keeps is removed when it expires";
         assert_eq!(refuse_unpublished(&image(&stack).await).unwrap_err().to_string(), why);

@@ -101,7 +101,8 @@ fn changed(change: &Difference) -> String {
     }
 }
 
-fn finding(finding: &Finding) -> Vec<String> {
+/// Returns a problem of a plan as text for people.
+pub(crate) fn finding(finding: &Finding) -> Vec<String> {
     let word = word(finding.problem.severity());
     let word = if finding.is_refusal() { word.to_uppercase() } else { word };
     vec![

@@ -3,14 +3,15 @@
 //! A tag only says where to look. A resource that is found is removed only if the journal, or what EC2 says about the
 //! call that made it, ties it to the build ([`Proof`]). All else is left to [`crate::events::reap`], which reports it.
 
+mod images;
 mod targets;
 mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use goldsmith_cloud::{Image, Images, Instance, Parameter, Snapshot, Tags, Volume};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
+use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, LeftBehind, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
 use crate::engine::LATE;
@@ -184,8 +185,9 @@ pub(crate) async fn remove_found(
     for (region, found) in regions {
         undoing.remove_instances(&region, found.instances).await?;
         undoing.remove_volumes(&region, found.volumes).await?;
-        let kept = undoing.remove_images(&region, found.images).await?;
-        undoing.remove_snapshots(&*context.cloud.images, &region, found.snapshots, &kept).await?;
+        let images = &*context.cloud.images;
+        let kept = undoing.remove_images(images, &region, None, found.images).await?;
+        undoing.remove_snapshots(images, &region, found.snapshots, &kept).await?;
     }
     Ok((undoing.found, undoing.left))
 }
@@ -285,7 +287,7 @@ impl<'a> Undoing<'a> {
         for planned in &self.record.plan.regions {
             self.instances(&planned.region).await?;
             self.volumes(&planned.region).await?;
-            self.images(&planned.region).await?;
+            self.images(&*self.context.cloud.images, &planned.region, None).await?;
         }
         Ok(())
     }
@@ -329,52 +331,6 @@ impl<'a> Undoing<'a> {
             self.found = true;
             let gone = machines.delete_volume(region, &volume.id).await;
             self.tolerate(gone.map_err(Error::from), region, &volume.id)?;
-        }
-        Ok(())
-    }
-
-    async fn images(&mut self, region: &str) -> Result<()> {
-        let images = &self.context.cloud.images;
-        let tagged = images.tagged(region, TAG_BUILD, &self.record.build).await;
-        // Without the images it is unknown which snapshots belong to an image.
-        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "images")? else { return Ok(()) };
-        let kept = self.remove_images(region, tagged).await?;
-        let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
-        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "snapshots")? else { return Ok(()) };
-        self.remove_snapshots(&**images, region, tagged, &kept).await
-    }
-
-    /// Removes images, and returns the snapshots of those that stay.
-    async fn remove_images(&mut self, region: &str, tagged: Vec<Image>) -> Result<BTreeSet<String>> {
-        let images = &self.context.cloud.images;
-        let mut kept_snapshots = BTreeSet::new();
-        for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
-            let kept = self.keep.images.contains(&image.id) && !self.has_expired(&image.tags);
-            if kept || self.held.contains(&image.id) || !self.proof.has_image(region, &image.id, Origin::of(&image)) {
-                kept_snapshots.extend(image.snapshots);
-            } else {
-                self.found = true;
-                let gone = images.deregister(region, &image.id).await;
-                self.tolerate(gone.map_err(Error::from), region, &image.id)?;
-            }
-        }
-        Ok(kept_snapshots)
-    }
-
-    async fn remove_snapshots(
-        &mut self,
-        images: &dyn Images,
-        region: &str,
-        tagged: Vec<Snapshot>,
-        kept: &BTreeSet<String>,
-    ) -> Result<()> {
-        for snapshot in tagged.into_iter().filter(|snapshot| self.context.config.owns(&snapshot.tags)) {
-            let is_own = self.proof.has_snapshot(region, &snapshot.id, &snapshot.description, snapshot.started);
-            if is_own && !kept.contains(&snapshot.id) {
-                self.found = true;
-                let gone = images.delete_snapshot(region, &snapshot.id).await;
-                self.tolerate(gone.map_err(Error::from), region, &snapshot.id)?;
-            }
         }
         Ok(())
     }

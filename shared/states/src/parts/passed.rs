@@ -62,9 +62,8 @@ async fn require(context: &Context, record: &BuildRecord, state: State, item: Op
 mod tests_of_strangers {
     use goldsmith_cloud::fake::HOME;
     use goldsmith_model::MustSucceed;
-    use goldsmith_model::definitions::Definitions;
 
-    use crate::testing::{AWAY, Stack, Task, good, reach, whole_build};
+    use crate::testing::{AWAY, Stack, Task, before_copy, good, reach};
     use crate::{Outcome, State};
 
     /// Returns the task Publish with these reported outcomes of Regions.
@@ -79,16 +78,7 @@ mod tests_of_strangers {
 
     /// A build that needs only some Regions, at the moment when the copy to the second Region begins.
     async fn some_suffice() -> Stack {
-        let stack = Stack::new().await;
-        let mut distribution = stack.store().distribution(&"two".parse().unwrap()).await.unwrap().unwrap();
-        distribution.must_succeed = MustSucceed::Some;
-        let definitions = Definitions { distributions: vec![distribution], ..Definitions::default() };
-        stack.store().apply(&definitions).await.unwrap();
-        let away = Task::item(State::DistributeRegion, AWAY);
-        for task in whole_build().iter().take_while(|task| task.scope() != away.scope()) {
-            stack.run(task).await.unwrap();
-        }
-        stack
+        before_copy(|to| to.must_succeed = MustSucceed::Some).await
     }
 
     #[tokio::test]

@@ -46,7 +46,7 @@ pub(crate) async fn add(
         template: template.id,
         source: source.clone(),
         image: ami.to_owned(),
-        description: format!("Goldsmith: {}", record.image),
+        description: description(record),
     };
     let (image, description) = (version.image.clone(), version.description.clone());
     let kind = EffectKind::TemplateVersion { image, source, description };
@@ -60,6 +60,14 @@ pub(crate) async fn add(
     })
     .await?;
     Ok(())
+}
+
+/// Returns the description of a version. It is another one for each run, so that each finds its own versions again.
+fn description(record: &BuildRecord) -> String {
+    match &record.plan.distributes {
+        None => format!("Goldsmith: {}", record.image),
+        Some(distributed) => format!("Goldsmith: {}, distributed by {}", distributed.image, record.image),
+    }
 }
 
 /// Makes a new version the default one. EC2 may not know the version yet.

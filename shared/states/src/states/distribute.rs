@@ -1,20 +1,21 @@
 //! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, and shares it. Then other accounts
 //! get their own copies of it there.
 //!
-//! Input: the AMI of Snapshot, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
+//! Input: the AMI of Snapshot, or that of the image that the run distributes, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
 //! the AMI already is, and a `TargetImage` effect for each of these accounts. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
 //! it means for the build.
 
 mod accounts;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{ImageCopy, ImageState, LaunchPermission, Tags};
+use goldsmith_cloud::{ImageCopy, ImageState, Tags};
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
 use crate::parts::keys;
+use crate::parts::sharing::share;
 use crate::parts::status;
 use crate::parts::token::token;
 use crate::{Error, Result, State};
@@ -25,10 +26,13 @@ pub(crate) struct DistributeRegion;
 #[async_trait]
 impl Waiting for DistributeRegion {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
-        let original = scene.made_by(State::Snapshot, None, EffectKind::is_image).await?;
+        let original = original(scene).await?;
         let planned = scene.record.plan.region(scene.item()).ok_or_else(|| {
             Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
         })?;
+        if let Some(existing) = scene.record.plan.existing_ami(&planned.region) {
+            return open(scene, planned, existing, format!("{existing} is there")).await;
+        }
         if planned.region == scene.record.plan.home_region {
             return open(scene, planned, &original, format!("{original} is in its home Region")).await;
         }
@@ -40,10 +44,21 @@ impl Waiting for DistributeRegion {
     }
 }
 
+/// Returns the AMI in the home Region: that of the image that the run distributes, or else the one that this build has
+/// made.
+async fn original(scene: &Scene<'_>) -> Result<String> {
+    match scene.record.plan.existing_ami(scene.home()) {
+        Some(existing) => Ok(existing.to_owned()),
+        None => scene.made_by(State::Snapshot, None, EffectKind::is_image).await,
+    }
+}
+
 /// Opens an available AMI of this Region to others, and has it copied into the accounts that get their own.
 async fn open(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, done: String) -> Result<Progress> {
+    // An AMI that was published before is open, and Publish grants what it lacks: until then, the run may fail.
+    let was_published = scene.record.plan.existing_ami(&planned.region).is_some();
     // The copies of other accounts come last, so once one has begun, everything else is done.
-    let is_open = scene.effects().await?.iter().any(|effect| effect.kind.target_account().is_some());
+    let is_open = was_published || scene.effects().await?.iter().any(|effect| effect.kind.target_account().is_some());
     if !is_open && !open_up(scene, planned, id).await? {
         return Ok(pending(planned, id, format!("{id} is not visible yet")));
     }
@@ -67,40 +82,29 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
     };
     match image.state {
         ImageState::Pending => Ok(pending(planned, id, format!("{id} is being copied"))),
-        ImageState::Failed => Err(failed(planned, id, &image.state_reason)),
+        ImageState::Failed => {
+            let named: Vec<&str> = planned.kms_key_id.as_deref().into_iter().collect();
+            let unnamed = "the account's default KMS key for EBS in this Region";
+            let advise = |message: &str| keys::advise(message, &named, unnamed);
+            Err(failed(planned, id, &format!("the copy {id} failed: {}", image.state_reason), advise))
+        }
         ImageState::Available => open(scene, planned, id, format!("{id} is available")).await,
     }
 }
 
-/// Marks the AMI for IMDSv2, shares it, and sets when it counts as deprecated. None of this is in the journal: it ends
-/// with the AMI and its snapshots, and it is safe to repeat. Returns false if the snapshots that are to be shared are
-/// not visible yet.
+/// Marks the AMI for IMDSv2, shares it, and sets when it counts as deprecated. Safe to repeat. Returns false if the
+/// snapshots that are to be shared are not visible yet.
 async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
+    let images = &scene.context.cloud.images;
     // This comes before the permissions, so that no other account gets an AMI that does not demand IMDSv2.
-    scene.context.cloud.images.require_imdsv2(&planned.region, id).await?;
-    let planned_permission = &planned.launch_permission;
-    let with = LaunchPermission {
-        users: planned_permission.user_ids.clone(),
-        groups: planned_permission.user_groups.clone(),
-        organizations: planned_permission.organization_arns.clone(),
-        organizational_units: planned_permission.organizational_unit_arns.clone(),
-    };
+    images.require_imdsv2(&planned.region, id).await?;
     // If the start has overridden something, the image is for the account itself only.
     if scene.record.plan.overridden {
         return Ok(true);
     }
-    let images = &scene.context.cloud.images;
     // Who approves the image gives others these permissions.
-    let shares = scene.record.plan.approval.is_none();
-    if shares && !with.is_empty() {
-        images.share(&planned.region, id, &with).await?;
-    }
-    if shares && planned.share_snapshots {
-        let snapshots = images.image(&planned.region, id).await?.map(|image| image.snapshots).unwrap_or_default();
-        if snapshots.is_empty() {
-            return Ok(false);
-        }
-        images.share_snapshots(&planned.region, &snapshots, &with).await?;
+    if scene.record.plan.approval.is_none() && !share(scene.context, planned, id).await? {
+        return Ok(false);
     }
     if let Some(time) = &planned.deprecate_at {
         images.deprecate(&planned.region, id, time).await?;
@@ -133,12 +137,12 @@ fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
     Progress::Waiting(Pending { resource: id.to_owned(), region: planned.region.clone(), detail })
 }
 
-fn failed(planned: &PlannedRegion, id: &str, reason: &str) -> Error {
-    let mut message = format!("the copy {id} failed: {reason}");
-    if reason.contains("key ID is not accessible") {
-        let named: Vec<&str> = planned.kms_key_id.as_deref().into_iter().collect();
-        message = keys::advise(&message, &named, "the account's default KMS key for EBS in this Region");
-    }
+/// Returns the error for a copy that EC2 has begun and could not finish. `advise` adds to the message what to check if a
+/// key may be the cause.
+fn failed(planned: &PlannedRegion, id: &str, message: &str, advise: impl FnOnce(&str) -> String) -> Error {
+    // The reason is a text without a code, and EC2 documents none of these texts.
+    let is_of_key = message.contains("key ID is not accessible");
+    let message = if is_of_key { advise(message) } else { message.to_owned() };
     let cause = FailureCause {
         message,
         region: Some(planned.region.clone()),

@@ -4,7 +4,7 @@
 //!
 //! Input: the definition's Finish or FinishFailed, or the execution's own status event, since no Catch runs if an
 //! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}`, `{outcome,
-//! image, ami}` of a verification, or `{error, cause}`. It may run any number of times: how a build ends is decided
+//! image, ami}` of a verification, `{outcome, image, distributed, amis}` of a distribution, or `{error, cause}`. It may run any number of times: how a build ends is decided
 //! once, when the build is closed.
 
 pub(crate) mod after;
@@ -214,7 +214,7 @@ async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -
         // A person who stops a build does not want it.
         _ => context.store.serve_cause(pipeline, cause, now).await?,
     }
-    if ending.keep == Keep::Published && !record.plan.overridden {
+    if ending.keep == Keep::Published && !record.plan.overridden && record.plan.is_build() {
         context.store.forget_failures(pipeline).await?;
         let source = record.plan.source.hash();
         context.store.note_built(&source, pipeline, &record.plan.source_image).await?;
@@ -272,12 +272,18 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
     Ok(())
 }
 
-/// Returns what the definition gets: the image of a good build, the AMI that was verified, or the texts of the Fail state of a failed one.
+/// Returns what the definition gets: the image of a good build, the AMI that was verified, the image that was
+/// distributed, or the texts of the Fail state of a failed one.
 fn answer(image: &ImageRecord) -> Value {
     match &image.failure {
         None if image.is_verification => {
             json!(ExecutionOutput::Verified { image: image.image.clone(), ami: image.source_image.clone() })
         }
+        None if let Some(distributed) = &image.distributes => json!(ExecutionOutput::Distributed {
+            image: image.image.clone(),
+            distributed: distributed.clone(),
+            amis: image.amis.clone()
+        }),
         None => json!(ExecutionOutput::Built { image: image.image.clone(), amis: image.amis.clone() }),
         Some(cause) => failed(cause),
     }

@@ -3,10 +3,12 @@
 //! Input: the execution's input. Output: `{outcome, reason?, image, tests, regions}`. Error: `Refused` for anything
 //! that the user has to fix. If Plan runs twice, the second run answers from the record.
 //!
-//! The outcome says at which state the definition continues: `build` at Launch, `verify` at Test.
+//! The outcome says at which state the definition continues: `build` at Launch, `verify` at Test, `distribute` at
+//! Distribute.
 
 mod channels;
 mod difference;
+mod distribution;
 mod finding;
 mod freeze;
 mod preflight;
@@ -15,8 +17,11 @@ mod problem;
 mod resolve;
 mod types;
 
-use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
-use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, Opened, Scope, stamp};
+use goldsmith_model::{
+    Cause, ExecutionInput, ExecutionOutput, ImagePipeline, ImageRecipe, ImageRef, Name, StartCondition, StartFrom,
+    Version,
+};
+use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, Opened, Plan, Scope, stamp};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -24,9 +29,10 @@ use crate::engine::once::once;
 use crate::error_names::ErrorName;
 use crate::events::start::kept_cause;
 use crate::{Context, Error, Result, Start, State};
+pub use distribution::preview::{DistributionPreview, MissingInRegion, preview_distribution};
 use finding::refusal;
 pub use finding::{Finding, Place};
-use freeze::{Resolved, freeze};
+use freeze::freeze;
 use preflight::examine;
 pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
 pub use problem::{Cost, Problem, Severity};
@@ -44,7 +50,9 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
     };
     let at_home = std::slice::from_ref(&context.config.region);
     let opened = match &output {
-        ExecutionOutput::Build { image, regions, .. } => Some((image, regions.as_slice())),
+        ExecutionOutput::Build { image, regions, .. } | ExecutionOutput::Distribute { image, regions, .. } => {
+            Some((image, regions.as_slice()))
+        }
         ExecutionOutput::Verify { image, .. } => Some((image, at_home)),
         _ => None,
     };
@@ -65,6 +73,9 @@ async fn plan(context: &Context, start: &Start) -> Result<ExecutionOutput> {
     })?;
     input.check_overrides(&pipeline).map_err(refused)?;
     let why = why(context, start, &input, &pipeline).await?;
+    if let Some(StartFrom::Distribute { image }) = &input.from {
+        return distribute(context, start, &input, &pipeline, why.cause, image).await;
+    }
     let mut findings = Vec::new();
     let Some(inputs) = resolve(context, &input, &pipeline, Viewer::Stack, &mut findings).await? else {
         return Err(refused_for(&findings));
@@ -77,12 +88,42 @@ async fn plan(context: &Context, start: &Start) -> Result<ExecutionOutput> {
         return Ok(ExecutionOutput::Skipped { reason: Some(reason) });
     }
     let examined = examine(context, &input, inputs, Viewer::Stack, &mut findings).await?;
+    warn(start, &findings);
+    match examined.resolved() {
+        Some(resolved) if refusal(&findings).is_none() => {
+            let now = context.clock.now();
+            let ImageRecipe { name, version, .. } = &resolved.inputs.recipe;
+            let plan = |image: &ImageRef| freeze(&resolved, &context.config.subnets, image, now);
+            open(context, start, &input, why.cause, (name, *version), plan).await
+        }
+        _ => Err(refused_for(&findings)),
+    }
+}
+
+/// Plans a run that only distributes an image.
+async fn distribute(
+    context: &Context,
+    start: &Start,
+    input: &ExecutionInput,
+    pipeline: &ImagePipeline,
+    cause: Cause,
+    image: &ImageRef,
+) -> Result<ExecutionOutput> {
+    let mut findings = Vec::new();
+    let planned = distribution::plan(context, input, pipeline, image, Viewer::Stack, &mut findings).await?;
+    let Some(plan) = planned.plan else {
+        return Ok(ExecutionOutput::Skipped { reason: Some(format!("nothing of {image} is missing")) });
+    };
+    if refusal(&findings).is_some() {
+        return Err(refused_for(&findings));
+    }
+    warn(start, &findings);
+    open(context, start, input, cause, (&image.name, image.version), |_| plan.clone()).await
+}
+
+fn warn(start: &Start, findings: &[Finding]) {
     for warning in findings.iter().filter(|finding| !finding.is_refusal()) {
         tracing::warn!(build = start.build, %warning, "the build starts with a warning");
-    }
-    match examined.resolved() {
-        Some(resolved) if refusal(&findings).is_none() => open(context, start, &input, why.cause, &resolved).await,
-        _ => Err(refused_for(&findings)),
     }
 }
 
@@ -129,18 +170,18 @@ async fn open(
     start: &Start,
     input: &ExecutionInput,
     cause: Cause,
-    resolved: &Resolved,
+    (name, version): (&Name, Version),
+    plan: impl Fn(&ImageRef) -> Plan,
 ) -> Result<ExecutionOutput> {
     let now = context.clock.now();
-    let ImageRecipe { name, version, .. } = &resolved.inputs.recipe;
     // This is a closure because `open_build` tries other numbers after each lost race.
     let draft = |build: u32, fence: u64| {
-        let image = ImageRef { name: name.clone(), version: *version, build };
+        let image = ImageRef { name: name.clone(), version, build };
         BuildRecord {
             build: start.build.clone(),
             execution: start.execution.clone(),
             pipeline: input.pipeline.clone(),
-            plan: freeze(resolved, &context.config.subnets, &image, now),
+            plan: plan(&image),
             image,
             cause: cause.clone(),
             reason: input.reason.clone(),
@@ -152,7 +193,7 @@ async fn open(
             after: Aftermath::default(),
         }
     };
-    match context.store.open_build(&start.build, &input.pipeline, name, *version, draft).await? {
+    match context.store.open_build(&start.build, &input.pipeline, name, version, draft).await? {
         Opened::Build(record) => Ok(planned(&record)),
         Opened::Busy { build } => {
             let image = context.store.build(&build).await?.map(|running| running.image);
@@ -214,6 +255,9 @@ fn planned(record: &BuildRecord) -> ExecutionOutput {
         return ExecutionOutput::Verify { image, tests, regions: Vec::new() };
     }
     let regions = record.plan.regions.iter().map(|planned| planned.region.clone()).collect();
+    if record.plan.distributes.is_some() {
+        return ExecutionOutput::Distribute { image, tests, regions };
+    }
     ExecutionOutput::Build { image, tests, regions }
 }
 

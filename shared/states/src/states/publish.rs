@@ -10,7 +10,8 @@ use std::time::Duration;
 use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
-    BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, Keep, OwnedCopy, PreviousParameter, Scope, stamp,
+    BuildRecord, Distributed, Effect, EffectKind, ImageRecord, ImageStatus, Keep, OwnedCopy, PreviousParameter, Scope,
+    stamp,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -20,13 +21,15 @@ use crate::engine::mark::protect;
 use crate::engine::once::once;
 use crate::error_names::ErrorName;
 use crate::parts::passed;
+use crate::parts::sharing::share;
 use crate::parts::short::whole;
 use crate::parts::{status, template_version};
 use crate::{Context, Error, Outcome, Result, Start, State};
 
-/// How long a parameter may take to hold its value. Usually it takes a moment. The function itself has two minutes.
+/// How long a parameter may take to hold its value, and an AMI to be visible. Usually it takes a moment. The function
+/// itself has two minutes.
 const APPEARS: SignedDuration = SignedDuration::from_mins(1);
-/// Pause between two looks at a parameter.
+/// Pause between two of these looks.
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Runs one invocation.
@@ -42,23 +45,26 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
 
 async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Result<String> {
     let good = good_regions(context, record, start.results.as_deref().unwrap_or_default()).await?;
-    let amis = amis(context, record, &good).await?;
+    let made = amis(context, record, &good).await?;
+    let existing = record.plan.distributes.iter().flat_map(|one| one.amis.clone());
+    let known = existing.filter(|(region, _)| good.contains(region)).chain(made.clone()).collect();
     // Templates and parameters come before the record. If one of them cannot be written, the build fails and Finish
     // restores the others. After the record, the image would stay although not all of them name it.
     let named =
-        if record.plan.overridden { Named::default() } else { name_image(context, record, start, &amis).await? };
-    let snapshots = snapshots(context, &amis).await?;
+        if record.plan.overridden { Named::default() } else { name_image(context, record, start, &known).await? };
+    let snapshots = snapshots(context, &made).await?;
     let copies = copies(context, record, &good).await?;
+    let distributes = record.plan.distributes.as_ref().map(|distributed| distributed.image.clone());
     let image = ImageRecord {
         image: record.image.clone(),
         build: record.build.clone(),
         pipeline: record.pipeline.clone(),
         cause: record.cause.clone(),
-        status: ImageStatus::Available,
+        status: if distributes.is_some() { ImageStatus::Distributed } else { ImageStatus::Available },
         source_image: record.plan.source_image.clone(),
         input_digest: record.plan.input_digest.clone(),
         overridden: record.plan.overridden,
-        amis,
+        amis: made,
         copies,
         snapshots,
         created_at: record.created_at.clone(),
@@ -66,16 +72,17 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         failure: None,
         life: None,
         is_verification: false,
+        distributes,
+        distributed_by: Vec::new(),
         revoked: None,
         approval: record.plan.approval.clone(),
         approved: None,
     };
-    if !context.store.publish_build(record, &image).await? {
-        return Err(Error::Closed);
-    }
+    open_existing(context, record, &good).await?;
+    put(context, record, &image, good).await?;
     mark(context, record, &image).await?;
     let plural = |is_one: bool| if is_one { "" } else { "s" };
-    let regions = image.amis.len();
+    let regions = known.len();
     let (templates, parameters) = (named.templates, named.parameters);
     let templates = match templates {
         0 => String::new(),
@@ -88,8 +95,48 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     ))
 }
 
-/// Marks the AMIs as published, or as waiting for their approval, and protects them. If AWS rejects that, the image stays published,
-/// and `finish` tries again.
+/// Opens the AMIs that were published before the run to those whom the configuration has gained. A permission is not
+/// undone, so this comes when nothing else can fail.
+async fn open_existing(context: &Context, record: &BuildRecord, good: &BTreeSet<String>) -> Result<()> {
+    for planned in record.plan.regions.iter().filter(|planned| good.contains(&planned.region)) {
+        let Some(ami) = record.plan.existing_ami(&planned.region) else { continue };
+        let until = context.clock.now() + APPEARS;
+        loop {
+            match share(context, planned, ami).await {
+                Ok(true) => break,
+                // A moment without the AMI or its snapshots must not undo all copies.
+                Ok(false) if context.clock.now() < until => {}
+                Err(error) if error.may_settle() && context.clock.now() < until => {}
+                Ok(false) => {
+                    let message = format!("the snapshots of {ami} in {} are not visible", planned.region);
+                    return Err(Error::failed(ErrorName::AwsRefused, message));
+                }
+                Err(error) => return Err(error),
+            }
+            context.clock.sleep(LOOK).await;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the record: from here on, what the run has made stays.
+async fn put(context: &Context, record: &BuildRecord, image: &ImageRecord, good: BTreeSet<String>) -> Result<()> {
+    let Some(distributed) = &image.distributes else {
+        return if context.store.publish_build(record, image).await? { Ok(()) } else { Err(Error::Closed) };
+    };
+    let good: Vec<String> = good.into_iter().collect();
+    match context.store.publish_distribution(record, image, &good).await? {
+        Distributed::Published => Ok(()),
+        Distributed::Closed => Err(Error::Closed),
+        Distributed::Unavailable => {
+            let message = format!("{distributed} was disabled or deleted while it was distributed");
+            Err(Error::failed(ErrorName::CopyFailed, message))
+        }
+    }
+}
+
+/// Marks the AMIs as published, or as waiting for their approval, and protects them. If AWS rejects that, the image stays
+/// published, and `finish` tries again.
 async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
     if record.plan.overridden {
         return Ok(());

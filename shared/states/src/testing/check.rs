@@ -2,10 +2,11 @@
 
 use goldsmith_cloud::Kind;
 use goldsmith_cloud::fake::{Fault, HOME, not_known_yet};
+use goldsmith_model::{Distribution, DistributionConfiguration, SsmParameter, TargetAccount};
 use serde_json::json;
 
 use super::faulty_table::TABLE_WRITE;
-use super::stack::{AWAY, Stack};
+use super::stack::{AWAY, FAR, Stack};
 use super::step_functions::{Ended, Task};
 use crate::{Outcome, State};
 
@@ -42,6 +43,37 @@ pub(crate) async fn whole_verification() -> Vec<Task> {
     tasks.map(with_input).collect()
 }
 
+/// The tasks of a run that distributes the image of [`built`] to what its configuration has gained, in order.
+pub(crate) fn whole_distribution() -> Vec<Task> {
+    let regions = [HOME, AWAY, FAR];
+    let copies = regions.map(|region| Task::item(State::DistributeRegion, region));
+    let publish = Task { results: Some(outcomes(&regions)), ..Task::new(State::Publish) };
+    let input = json!({"pipeline": "web", "from": {"at": "distribute", "image": "web/1.0.0/1"}});
+    let plan = Task { input: Some(input), ..Task::new(State::Plan) };
+    [plan].into_iter().chain(copies).chain([publish, Task::new(State::Finish)]).collect()
+}
+
+/// A stack with a published image, whose distribution configuration has gained a Region, an account that may launch the
+/// image, an account that gets a copy of its own, and a parameter.
+pub(crate) async fn built() -> Stack {
+    let stack = Stack::new().await;
+    stack.start_and_execute("build-1", json!({"pipeline": "web"})).await.unwrap();
+    stack.edit_distribution(gain).await;
+    stack
+}
+
+fn gain(to: &mut DistributionConfiguration) {
+    let parameter =
+        |name: &str| SsmParameter { parameter_name: name.to_owned(), data_type: Default::default(), channel: None };
+    to.distributions[0].ssm_parameter_configurations.push(parameter("/images/also"));
+    let away = &mut to.distributions[1].ami_distribution_configuration;
+    away.launch_permission.user_ids.push("333344445555".to_owned());
+    let account = TargetAccount { account: "444455556666".to_owned(), kms_key: None };
+    away.target_accounts.push(account);
+    let far = Distribution { region: FAR.to_owned(), ..Distribution::default() };
+    to.distributions.push(Distribution { ssm_parameter_configurations: vec![parameter("/images/web")], ..far });
+}
+
 fn outcomes(items: &[&str]) -> Vec<Outcome> {
     let good = |item: &&str| Outcome { item: (*item).to_owned(), outcome: "succeeded".to_owned(), cause: None };
     items.iter().map(good).collect()
@@ -75,6 +107,13 @@ async fn go_to(stack: Stack, run: &[Task], task: &Task) -> Stack {
     stack
 }
 
+/// A stack right before its copy to [`AWAY`], whose distribution configuration is changed by `change`.
+pub(crate) async fn before_copy(change: impl FnOnce(&mut DistributionConfiguration)) -> Stack {
+    let stack = Stack::new().await;
+    stack.edit_distribution(change).await;
+    reach_on(stack, &Task::item(State::DistributeRegion, AWAY)).await
+}
+
 /// A build whose distribution has failed: its images are kept for three days.
 pub(crate) async fn kept_for_a_while() -> Stack {
     let stack = reach(&Task::new(State::Publish)).await;
@@ -105,6 +144,11 @@ pub(crate) async fn check_state_in(run: &[Task], task: Task, effects: &[&str]) {
 /// The same on stacks that `new` makes.
 pub(crate) async fn check_state_on(new: impl AsyncFn() -> Stack, task: Task, effects: &[&str]) {
     check(new, &whole_build(), task, effects).await;
+}
+
+/// The same on stacks that `new` makes, in a run of these tasks.
+pub(crate) async fn check_state_of(new: impl AsyncFn() -> Stack, run: &[Task], task: Task, effects: &[&str]) {
+    check(new, run, task, effects).await;
 }
 
 async fn check(new: impl AsyncFn() -> Stack, run: &[Task], task: Task, effects: &[&str]) {

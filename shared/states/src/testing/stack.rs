@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
-use goldsmith_model::{Approval, DeregistrationProtection, ImagePipeline, PublishedTemplate};
+use goldsmith_model::{
+    Approval, DeregistrationProtection, DistributionConfiguration, ImagePipeline, PublishedTemplate,
+};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -18,6 +20,8 @@ use crate::{Clock, Config, Context, Nonce, SsmAgent, TAG_HOME, TAG_STACK};
 
 /// The second Region.
 pub(crate) const AWAY: &str = "us-east-1";
+/// A third Region, which no definition names at first.
+pub(crate) const FAR: &str = "eu-central-1";
 /// The account that gets a copy of its own there.
 pub(crate) const TARGET: &str = "222233334444";
 /// Build id of every test.
@@ -212,6 +216,14 @@ impl Stack {
             distributions[0].distributions[1].launch_template_configurations.push(template);
         }
         self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Changes the distribution configuration.
+    pub(crate) async fn edit_distribution(&self, change: impl FnOnce(&mut DistributionConfiguration)) {
+        let mut to = self.store().distribution(&"two".parse().unwrap()).await.unwrap().unwrap();
+        change(&mut to);
+        let definitions = Definitions { distributions: vec![to], ..Definitions::default() };
+        self.store().apply(&definitions).await.unwrap();
     }
 
     /// Lets the distribution protect the images of its two Regions.

@@ -258,6 +258,7 @@ fn begins(planned: &Value) -> Option<State> {
     match planned["outcome"].as_str() {
         Some("build") => Some(State::Launch),
         Some("verify") => Some(State::LaunchTest),
+        Some("distribute") => Some(State::DistributeRegion),
         _ => None,
     }
 }

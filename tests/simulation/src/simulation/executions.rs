@@ -108,8 +108,8 @@ impl Simulation {
         }
         if name == "Skip?" {
             let outcome = input["outcome"].as_str().unwrap_or_default();
-            // A run that only tests an AMI takes in no cause.
-            if !["already-running", "verify"].contains(&outcome) {
+            // A run that builds no image takes in no cause.
+            if !["already-running", "verify", "distribute"].contains(&outcome) {
                 state.book.planned.push((scene.name.clone(), now));
             }
         }

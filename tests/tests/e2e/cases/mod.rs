@@ -5,6 +5,7 @@ mod canary;
 mod channels;
 mod definitions;
 mod dependencies;
+mod distribute;
 mod doctor;
 mod documents;
 mod failures;
@@ -62,6 +63,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         strangers::CASES,
         uninvited::CASES,
         verify::CASES,
+        distribute::CASES,
         lifecycle::CASES,
         organisation::CASES,
         targets::CASES,

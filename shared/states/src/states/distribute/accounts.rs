@@ -3,15 +3,15 @@
 //!
 //! An account may copy an image only while it has the launch permission and the permission for the snapshots. So the
 //! stack grants both, waits until every account has its copy, and takes back what the definition does not grant for
-//! good: with a launch permission that nobody needs, the image would look as if it were in use.
+//! good: with a launch permission that nobody needs, the image would look as if it were in use. It does the same before it
+//! fails, because the image may be kept for a while, or may have been published before.
 
 use goldsmith_cloud::{Image, ImageCopy, ImageState, Images, LaunchPermission, TargetAccount as Other};
 use goldsmith_model::TargetAccount;
-use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
+use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
 use crate::engine::drive::{Pending, Scene};
 use crate::engine::effect::{effect, made_id};
-use crate::error_names::ErrorName;
 use crate::parts::token::token;
 use crate::{Error, Result};
 
@@ -37,6 +37,31 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
     if !missing.is_empty() && !lend(scene, planned, original, missing).await? {
         return Ok(Some(pending(original, format!("the snapshots of {original} are not visible yet"))));
     }
+    match copies(scene, planned, original, made).await {
+        // EC2 reads the shared snapshots until the last copy is whole.
+        Ok(None) if !take_back(scene, planned, original).await? => {
+            Ok(Some(pending(original, format!("the snapshots of {original} are not visible"))))
+        }
+        // This fails the state, so that nobody would take the permissions back later.
+        Err(error) if !error.is_transient() && !error.may_settle() => {
+            match take_back(scene, planned, original).await {
+                Err(again) if again.is_transient() => return Err(again),
+                Err(denied) => tracing::warn!(%denied, original, "permissions that no copy needs stay"),
+                Ok(_) => {}
+            }
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+/// Has each account make its copy. Returns what this waits for; `None` if every account has its copy.
+async fn copies(
+    scene: &Scene<'_>,
+    planned: &PlannedRegion,
+    original: &str,
+    made: impl Fn(&TargetAccount) -> Option<String>,
+) -> Result<Option<Pending>> {
     let mut waiting = None;
     for (n, target) in (FIRST..).zip(&planned.target_accounts) {
         let other = scene.context.cloud.target_accounts.enter(&target.account).await?;
@@ -47,12 +72,8 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
         if !complete(&other, planned, target, &id).await? {
             let detail = format!("{id} is being copied in account {}", target.account);
             // All accounts copy at the same time, but a state waits for one resource at a time.
-            waiting = waiting.or(Some(pending(&id, detail)));
+            waiting = waiting.or(Some(Pending { resource: id, region: planned.region.clone(), detail }));
         }
-    }
-    // EC2 reads the shared snapshots until the last copy is whole.
-    if waiting.is_none() && !take_back(scene, planned, original).await? {
-        waiting = Some(pending(original, format!("the snapshots of {original} are not visible")));
     }
     Ok(waiting)
 }
@@ -140,21 +161,14 @@ async fn complete(other: &Other, planned: &PlannedRegion, target: &TargetAccount
 
 fn failed(planned: &PlannedRegion, target: &TargetAccount, id: &str, reason: &str) -> Error {
     let account = &target.account;
-    let mut message = format!("the copy {id} in account {account} failed: {reason}");
-    if reason.contains("key ID is not accessible") {
-        let key = target.kms_key.as_deref().unwrap_or("its default KMS key for EBS");
-        message += &format!(
-            ". A possible cause is that account {account} is not allowed to use {key}, or the key that encrypts the \
+    let key = target.kms_key.as_deref().unwrap_or("its default KMS key for EBS");
+    let advise = |message: &str| {
+        format!(
+            "{message}. A possible cause is that account {account} is not allowed to use {key}, or the key that encrypts the \
              original: check the policies of both keys and of the role in that account"
-        );
-    }
-    let cause = FailureCause {
-        message,
-        region: Some(planned.region.clone()),
-        resource: Some(id.to_owned()),
-        ..FailureCause::default()
+        )
     };
-    Error::because(ErrorName::CopyFailed, cause)
+    super::failed(planned, id, &format!("the copy {id} in account {account} failed: {reason}"), advise)
 }
 
 #[cfg(test)]
@@ -163,12 +177,11 @@ mod tests {
 
     use goldsmith_cloud::fake::{Fault, place};
     use goldsmith_cloud::{Kind, TAG_STATUS, Tags};
-    use goldsmith_model::definitions::Definitions;
     use goldsmith_store::OwnedCopy;
     use serde_json::json;
 
     use crate::events::reap;
-    use crate::testing::{AWAY, Stack, TARGET, Task, good, kept_for_a_while, reach, whole_build};
+    use crate::testing::{AWAY, Stack, TARGET, Task, before_copy, good, kept_for_a_while, reach};
     use crate::{State, TAG_BUILD};
 
     /// The statuses of the images and snapshots of the target account.
@@ -178,18 +191,15 @@ mod tests {
         there.images.values().chain(there.snapshots.values()).map(status).collect()
     }
 
-    /// A stack before its distribution to [`AWAY`], whose definition is changed by `change`.
+    /// A stack before its distribution to [`AWAY`], where `change` has changed what the image gets.
     async fn before_distribution(change: fn(&mut goldsmith_model::AmiDistribution)) -> Stack {
-        let stack = Stack::new().await;
-        let mut to = stack.store().distribution(&"two".parse().unwrap()).await.unwrap().unwrap();
-        change(&mut to.distributions[1].ami_distribution_configuration);
-        let definitions = Definitions { distributions: vec![to], ..Definitions::default() };
-        stack.store().apply(&definitions).await.unwrap();
-        let away = Task::item(State::DistributeRegion, AWAY);
-        for task in whole_build().iter().take_while(|task| task.scope() != away.scope()) {
-            stack.run(task).await.unwrap();
-        }
-        stack
+        before_copy(|to| change(&mut to.distributions[1].ami_distribution_configuration)).await
+    }
+
+    /// Those who may launch the stack's own copy in [`AWAY`], and those who may read its snapshots.
+    fn permitted(stack: &Stack) -> (Vec<String>, Vec<BTreeSet<String>>) {
+        let original = stack.inventory().region(AWAY).images.into_keys().next().unwrap();
+        (stack.cloud.launch_permission(AWAY, &original).users, stack.cloud.terms(AWAY, &original).0)
     }
 
     #[tokio::test]
@@ -208,10 +218,8 @@ mod tests {
     #[tokio::test]
     async fn permissions_that_only_the_copy_needs_are_taken_back() {
         let stack = reach(&good(State::Publish)).await;
-        let original = stack.inventory().region(AWAY).images.into_keys().next().unwrap();
-        assert_eq!(stack.cloud.launch_permission(AWAY, &original).users, ["111122223333"]);
-        let (snapshots, _) = stack.cloud.terms(AWAY, &original);
-        assert_eq!(snapshots, [BTreeSet::from(["111122223333".to_owned()])]);
+        let lasting = "111122223333".to_owned();
+        assert_eq!(permitted(&stack), (vec![lasting.clone()], vec![BTreeSet::from([lasting])]));
     }
 
     #[tokio::test]
@@ -222,9 +230,7 @@ mod tests {
         });
         let stack = stack.await;
         stack.run(&Task::item(State::DistributeRegion, AWAY)).await.unwrap();
-        let original = stack.inventory().region(AWAY).images.into_keys().next().unwrap();
-        assert_eq!(stack.cloud.launch_permission(AWAY, &original).users, [TARGET]);
-        assert_eq!(stack.cloud.terms(AWAY, &original).0, [BTreeSet::new()]);
+        assert_eq!(permitted(&stack), (vec![TARGET.to_owned()], vec![BTreeSet::new()]));
     }
 
     #[tokio::test]
@@ -249,6 +255,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_failed_copy_leaves_no_permission_on_the_image_that_is_kept() {
+        let stack = reach(&Task::item(State::DistributeRegion, AWAY)).await;
+        stack.cloud.next_image_fails(&place(AWAY, TARGET), "it failed");
+        let error = stack.run(&Task::item(State::DistributeRegion, AWAY)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.CopyFailed");
+        let lasting = "111122223333".to_owned();
+        assert_eq!(permitted(&stack), (vec![lasting.clone()], vec![BTreeSet::from([lasting])]));
+    }
+
+    #[tokio::test]
     async fn an_unpublished_build_leaves_no_copy_in_the_account() {
         let stack = kept_for_a_while().await;
         assert_eq!(statuses(&stack), [""; 0]);
@@ -262,7 +278,8 @@ mod tests {
         let error = crate::ErrorInfo { error: "Goldsmith.AwsRefused".to_owned(), cause: "it failed".to_owned() };
         stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
         let left = stack.record().await.after.left;
-        assert!(left.iter().any(|one| one.what == format!("copies in account {TARGET}")), "{left:?}");
+        let copy = stack.inventory().region(&place(AWAY, TARGET)).images.into_keys().next().unwrap();
+        assert!(left.iter().any(|one| one.what == format!("copies in account {TARGET}: {copy}")), "{left:?}");
         assert_eq!(statuses(&stack).len(), 2);
         stack.cloud.heal();
         stack.clock.advance(jiff::SignedDuration::from_mins(20));

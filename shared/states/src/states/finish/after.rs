@@ -174,6 +174,7 @@ async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left
         "amis": image.amis,
         "copies": image.copies,
         "tested": image.is_verification.then_some(&image.source_image),
+        "distributed": image.distributes.as_ref().map(ToString::to_string),
         "approval": record.plan.approval.as_ref().filter(|_| record.published),
         "channel": record.plan.channel.as_ref().filter(|_| record.published && !image.overridden),
         "failure": image.failure.as_ref().map(without_output),
@@ -181,7 +182,11 @@ async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left
     });
     let resources = [image.image.to_string(), image.pipeline.to_string()];
     // A rule for images must not take a run for one that has made none.
-    let kind = if image.is_verification { "Verification" } else { "Image" };
+    let kind = match image {
+        _ if image.is_verification => "Verification",
+        _ if image.distributes.is_some() => "Distribution",
+        _ => "Image",
+    };
     let detail_type = format!("Goldsmith {kind} State Change");
     Ok(context.cloud.events.emit(&detail_type, &resources, &detail.to_string()).await?)
 }
@@ -195,7 +200,7 @@ fn without_output(failure: &FailureCause) -> FailureCause {
 async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {
     let is_published = record.ending.as_ref().is_some_and(|ending| ending.keep == Keep::Published);
     // Other pipelines take an image that needs an approval only once it is approved.
-    if is_published && !record.plan.overridden && record.plan.approval.is_none() {
+    if is_published && !record.plan.overridden && record.plan.is_build() && record.plan.approval.is_none() {
         let published = Published { pipeline: record.pipeline.clone(), image: record.image.clone() };
         trigger::call(context, &Call::Published(published)).await?;
     }

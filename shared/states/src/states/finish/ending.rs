@@ -27,7 +27,9 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
     let at = Some(stamp(context.clock.now()));
     // Parameters and other pipelines may use the image from the moment at which Publish has written the record.
     if record.published {
-        return Ending { status: ImageStatus::Available, keep: Keep::Published, failure: None, at };
+        let is_later = record.plan.distributes.is_some();
+        let status = if is_later { ImageStatus::Distributed } else { ImageStatus::Available };
+        return Ending { status, keep: Keep::Published, failure: None, at };
     }
     let until = |time: SignedDuration| stamp(context.clock.now() + time);
     let (status, keep, failure) = match trigger {
@@ -44,6 +46,8 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
             // A failure of the execution itself names no state. Nothing says what is worth keeping then.
             let leaves = cause.state.parse().map_or(Leaves::Nothing, |state| spec(state).leaves);
             let keep = match leaves {
+                // What a later distribution loses are copies only.
+                Leaves::Images if record.plan.distributes.is_some() => Keep::Nothing,
                 Leaves::Images => Keep::Images { until: until(KEEP_IMAGES) },
                 Leaves::Instance if keep_instance > 0 => {
                     let seconds = i64::try_from(keep_instance).unwrap_or(i64::MAX);

@@ -42,6 +42,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         verifies: inputs
             .is_verification
             .then(|| VerifiedImage { ami: source.id.clone(), created: source.created.clone() }),
+        distributes: None,
         channel: inputs.channel().cloned(),
         approval: inputs.approval().cloned(),
     }

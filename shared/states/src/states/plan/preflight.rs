@@ -6,10 +6,12 @@ mod devices;
 mod keys;
 mod network;
 mod others;
-mod regions;
+pub(super) mod regions;
 mod sharing;
 mod targets;
 mod templates;
+
+use std::collections::BTreeMap;
 
 use goldsmith_cloud::{CloudError, Image};
 use goldsmith_model::{ExecutionInput, ImageRef};
@@ -43,13 +45,15 @@ impl Examined {
 }
 
 /// What the checks look at.
-struct Look<'b> {
-    context: &'b Context,
-    viewer: Viewer,
-    inputs: &'b Inputs,
-    source: Option<&'b Image>,
-    types: Option<&'b Types>,
-    regions: &'b [PlannedRegion],
+pub(super) struct Look<'b> {
+    pub(super) context: &'b Context,
+    pub(super) viewer: Viewer,
+    pub(super) inputs: &'b Inputs,
+    pub(super) source: Option<&'b Image>,
+    pub(super) types: Option<&'b Types>,
+    pub(super) regions: &'b [PlannedRegion],
+    /// The AMIs of the image that exist already, by Region; empty for a build.
+    pub(super) existing: &'b BTreeMap<String, String>,
 }
 
 /// Looks at everything that a build needs. Adds everything that is wrong to `findings`.
@@ -72,7 +76,7 @@ pub(super) async fn examine(
     let image = next_image(context, &inputs).await?;
     let regions = regions_of(&inputs, &image, now);
     let (source, types) = (source.as_ref(), types.as_ref());
-    let look = Look { context, viewer, inputs: &inputs, source, types, regions: &regions };
+    let look = Look { context, viewer, inputs: &inputs, source, types, regions: &regions, existing: &BTreeMap::new() };
     network::check(&look, findings).await?;
     // A verification maps no devices and makes no image.
     if !inputs.is_verification {

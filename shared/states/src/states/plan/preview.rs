@@ -1,6 +1,6 @@
 //! Finds out what a build of a pipeline would do now, for people who have not started it yet. Nothing is written.
 
-mod region;
+pub(super) mod region;
 
 use std::collections::BTreeMap;
 

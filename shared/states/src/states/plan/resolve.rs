@@ -52,7 +52,7 @@ pub(super) struct Inputs {
 pub(super) struct Source {
     pub(super) id: String,
     /// The AMI itself, if EC2 has described it to find it.
-    image: Option<Image>,
+    pub(super) image: Option<Image>,
 }
 
 impl Inputs {
@@ -106,7 +106,11 @@ pub(super) async fn resolve(
         return Ok(None);
     };
     let (documents, has_tests) = documents(context, input, &recipe, findings).await?;
-    let verified = input.from.as_ref().map(|StartFrom::Test { image }| SourceImage::Ami(image.to_string()));
+    let verified = match &input.from {
+        Some(StartFrom::Test { image }) => Some(SourceImage::Ami(image.to_string())),
+        // A distribution is planned without a source ([`super::distribution`]).
+        Some(StartFrom::Distribute { .. }) | None => None,
+    };
     let is_verification = verified.is_some();
     let wanted = verified.or_else(|| input.source_image.clone()).unwrap_or_else(|| recipe.parent_image.clone());
     let place = source_place(input, &recipe);
@@ -139,7 +143,7 @@ pub(super) async fn resolve(
 }
 
 /// Returns what the pipeline names; `None` if something of it is missing.
-async fn stored(
+pub(super) async fn stored(
     context: &Context,
     pipeline: &ImagePipeline,
     findings: &mut Vec<Finding>,

@@ -18,7 +18,7 @@ const OWN_TAGS: [&str; 6] = [TAG_STACK, TAG_HOME, TAG_BUILD, TAG_IMAGE, TAG_STAT
 /// Largest number of tags of an AWS resource.
 const MOST_TAGS: usize = 50;
 
-pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+pub(in crate::states::plan) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<()> {
     let enabled = enabled(look, findings).await?;
     let home = sharing::at_home(look, findings).await?;
     // In a Region that is not enabled, EC2 rejects every call.
@@ -34,13 +34,13 @@ pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Resul
 async fn enabled<'l>(look: &Look<'l>, findings: &mut Vec<Finding>) -> Result<BTreeSet<&'l str>> {
     let mut enabled: BTreeSet<&str> = look.regions.iter().map(|planned| planned.region.as_str()).collect();
     let home = look.inputs.home_region.as_str();
-    let [_, away @ ..] = look.regions else { return Ok(enabled) };
-    let Some(first) = away.first() else { return Ok(enabled) }; // an image that stays at home needs no call
+    let away = || look.regions.iter().filter(|planned| planned.region != home);
+    let Some(first) = away().next() else { return Ok(enabled) }; // an image that stays at home needs no call
     let known = look.context.cloud.account.known_regions(home).await;
     let Some(known) = answer(known, || look.inputs.region_place(&first.region, "region"), findings)? else {
         return Ok(enabled);
     };
-    for PlannedRegion { region, .. } in away {
+    for PlannedRegion { region, .. } in away() {
         let problem = match known.get(region) {
             Some(true) => continue,
             Some(false) => Problem::RegionDisabled { region: region.clone() },
@@ -79,7 +79,9 @@ async fn examine(
     let place = |field: &str| look.inputs.region_place(&planned.region, field);
     let name_place = || place("amiDistributionConfiguration.name");
     let taken = look.context.cloud.images.named(&planned.region, &planned.name).await;
-    if let Some(taken) = answer(taken, name_place, findings)?.flatten() {
+    let taken = answer(taken, name_place, findings)?.flatten();
+    // The image itself may have its name.
+    if let Some(taken) = taken.filter(|taken| look.existing.get(&planned.region) != Some(&taken.id)) {
         let (name, region) = (planned.name.clone(), planned.region.clone());
         findings.push(name_place().has(Problem::AmiNameTaken { name, region, id: taken.id }));
     }

@@ -23,14 +23,19 @@ pub struct PreviewedRegion {
 
 /// Returns what a build with this channel of its own would do in a Region.
 pub(super) fn previewed(planned: &PlannedRegion, channel: Option<&Name>) -> PreviewedRegion {
-    let may = &planned.launch_permission;
-    let others = [&may.user_ids, &may.user_groups, &may.organization_arns, &may.organizational_unit_arns];
     let written = planned.parameters.iter().filter(|one| one.is_written_for(channel));
     PreviewedRegion {
         region: planned.region.clone(),
         name: planned.name.clone(),
         parameters: written.map(|one| one.parameter_name.clone()).collect(),
         launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
-        shared_with: others.into_iter().flatten().cloned().collect(),
+        shared_with: shared_with(planned),
     }
+}
+
+/// Returns the accounts, organizations and groups that may launch the AMI of a Region.
+pub(in crate::states::plan) fn shared_with(planned: &PlannedRegion) -> Vec<String> {
+    let may = &planned.launch_permission;
+    let others = [&may.user_ids, &may.user_groups, &may.organization_arns, &may.organizational_unit_arns];
+    others.into_iter().flatten().cloned().collect()
 }
