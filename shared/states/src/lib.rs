@@ -35,8 +35,8 @@ pub use events::reap::metric;
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use states::plan::{
-    Chosen, Cost, Difference, Existing, Finding, Place, Preview, PreviewedRegion, PreviewedSource, Problem, Severity,
-    Verdict, preview,
+    Chosen, Cost, Difference, Estimate, Existing, Finding, InstanceTime, Place, Preview, PreviewedRegion,
+    PreviewedSource, Problem, Severity, StateTime, Verdict, preview,
 };
 pub use states::{STATES, Spec, spec};
 

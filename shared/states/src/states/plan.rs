@@ -6,6 +6,7 @@
 //! The outcome says at which state the definition continues: `build` at Launch, `verify` at Test.
 
 mod difference;
+mod estimate;
 mod finding;
 mod freeze;
 mod preflight;
@@ -27,7 +28,10 @@ use finding::refusal;
 pub use finding::{Finding, Place};
 use freeze::{Resolved, freeze};
 use preflight::examine;
-pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
+pub use preview::{
+    Chosen, Difference, Estimate, Existing, InstanceTime, Preview, PreviewedRegion, PreviewedSource, StateTime,
+    Verdict, preview,
+};
 pub use problem::{Cost, Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};
 
