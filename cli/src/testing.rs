@@ -69,7 +69,6 @@ impl Stack {
                 subnets: Vec::new(),
             }),
             schedules: Arc::new(cloud.clone()),
-            switches: Arc::new(cloud.clone()),
             scheduling: Some(Scheduling {
                 group: "goldsmith".to_owned(),
                 trigger: "arn:trigger".to_owned(),
@@ -115,14 +114,6 @@ impl Stack {
         Self { cloud: self.cloud.clone(), table: self.table.clone(), connection: self.connection.clone() }
     }
 
-    /// Stores a build like build `b`, with this plan for its Regions.
-    pub(crate) async fn planned_build(&self, id: &str, regions: &Value) {
-        let mut build = self.table_item("BUILD#b", "META").await;
-        build["build"] = json!(id);
-        build["plan"]["regions"] = regions.clone();
-        self.put(&format!("BUILD#{id}"), "META", build).await;
-    }
-
     /// Removes the record of a build.
     pub(crate) async fn forget_build(&self, id: &str) {
         let key = Key { pk: format!("BUILD#{id}"), sk: "META".to_owned() };
@@ -142,13 +133,6 @@ impl Stack {
     /// Stores build `b` of image `web/1.0.0/1`, which has failed with this ending.
     pub(crate) async fn kept_build(&self, ending: Value) {
         self.build(json!({"status": "closed", "ending": ending}), json!({"status": "FAILED"})).await;
-    }
-
-    /// Lets the plan of the stored build `b` have these Regions.
-    pub(crate) async fn plan_regions(&self, regions: Value) {
-        let mut build = serde_json::to_value(self.connection.store.build("b").await.unwrap().unwrap()).unwrap();
-        build["plan"]["regions"] = regions;
-        self.put("BUILD#b", "META", build).await;
     }
 
     /// Stores build `b` of image `web/1.0.0/1`, with these attributes of its build and its image.

@@ -161,6 +161,9 @@ impl Shown {
             ("began", image.created_at.clone()),
         ];
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
+        rows.extend(
+            image.surplus.iter().map(|one| ("retention", format!("has disabled it at {}: {}", one.at, one.why))),
+        );
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
         rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
         let copy = |copy: &OwnedCopy| ("copy", format!("{}  {}  of account {}", copy.region, copy.ami, copy.account));

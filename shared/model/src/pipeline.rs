@@ -45,7 +45,7 @@ pub struct ImagePipeline {
     /// Whether a fresh instance of each image is audited for what all instances would share.
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
-    /// Which of its images `goldsmith retention` deletes; `None` if it deletes none.
+    /// Which of its images go, by themselves or by `goldsmith retention`; `None` if all of them stay.
     pub retention: Option<Retention>,
 }
 

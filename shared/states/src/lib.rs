@@ -10,6 +10,7 @@ mod engine;
 mod error;
 pub mod error_names;
 mod events;
+pub mod life;
 mod parts;
 mod states;
 #[cfg(test)]

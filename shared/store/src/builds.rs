@@ -357,6 +357,8 @@ fn building(record: &BuildRecord) -> ImageRecord {
         ended_at: None,
         failure: None,
         life: None,
+        surplus: None,
+        told: None,
         is_verification: record.plan.verifies.is_some(),
     }
 }

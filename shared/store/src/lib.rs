@@ -59,7 +59,7 @@ pub use delete::DeleteError;
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use failures::Failures;
-pub use image_life::ImageLife;
+pub use image_life::{ImageLife, Surplus};
 pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
@@ -72,7 +72,7 @@ pub use records::{
     Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LeftBehind, OwnedCopy,
     stamp,
 };
-pub use retention::beyond;
+pub use retention::{RetentionRound, beyond};
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;

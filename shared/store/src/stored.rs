@@ -14,8 +14,8 @@ use crate::newest::Newest;
 use crate::sources::{Meta, Watching};
 use crate::store::decode;
 use crate::{
-    BuildRecord, CauseRecord, Effect, Failures, ImageRecord, Item, Lease, Leftover, Pointed, Result, Retirement,
-    Rollback, StateRecord, Subscription, Wait, WatchedSource,
+    BuildRecord, CauseRecord, Effect, Failures, ImageRecord, Item, Lease, Leftover, Pointed, Result, RetentionRound,
+    Retirement, Rollback, StateRecord, Subscription, Wait, WatchedSource,
 };
 
 /// Attributes that belong to the item and not to its record: the key, the index, the expiry, the lock, the mark.
@@ -47,6 +47,7 @@ fn kinds() -> BTreeMap<&'static str, Read> {
         ("Meta", read::<Meta>),
         ("Newest", read::<Newest>),
         ("Pointed", read::<Pointed>),
+        ("RetentionRound", read::<RetentionRound>),
         ("Retirement", read::<Retirement>),
         ("Rollback", read::<Rollback>),
         ("StateRecord", read::<StateRecord>),
