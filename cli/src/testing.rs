@@ -135,6 +135,13 @@ impl Stack {
         self.build(json!({"status": "closed", "ending": ending}), json!({"status": "FAILED"})).await;
     }
 
+    /// Lets the plan of the stored build `b` have these Regions.
+    pub(crate) async fn plan_regions(&self, regions: Value) {
+        let mut build = serde_json::to_value(self.connection.store.build("b").await.unwrap().unwrap()).unwrap();
+        build["plan"]["regions"] = regions;
+        self.put("BUILD#b", "META", build).await;
+    }
+
     /// Stores build `b` of image `web/1.0.0/1`, with these attributes of its build and its image.
     async fn build(&self, attributes: Value, image: Value) {
         let plan = json!({"homeRegion": HOME, "source": "ssm:/source", "sourceImage": "ami-0", "architecture": "x86_64", "documents": [], "launch": {"instanceTypes": [],

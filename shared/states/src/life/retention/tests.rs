@@ -33,10 +33,11 @@ enum Kind {
     OtherAccount,
     Tag,
     Launch,
+    Channel,
     Nothing,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Running,
     Kind::Stopped,
     Kind::LaunchTemplate,
@@ -46,6 +47,7 @@ const KINDS: [Kind; 10] = [
     Kind::OtherAccount,
     Kind::Tag,
     Kind::Launch,
+    Kind::Channel,
     Kind::Nothing,
 ];
 
@@ -130,6 +132,11 @@ async fn refer(stack: &Stack, kind: Kind, made: &Made, dice: &mut Dice) {
             let at = (stack.clock.now() - SignedDuration::from_hours(24 * 20)).to_string();
             stack.cloud.edit_image(region, ami, |image| image.last_launched = Some(at));
         }
+        Kind::Channel => {
+            let (channel, image) = (format!("channel-{number}"), format!("web/1.0.0/{number}"));
+            let item = json!({"channel": channel, "number": 1, "to": image, "at": "", "by": ""});
+            stack.put("PIPELINE#web", &format!("CHANNEL#{channel}"), item).await;
+        }
         Kind::Nothing => {}
     }
 }
@@ -140,7 +147,7 @@ async fn image(stack: &Stack, number: u32, dice: &mut Dice) -> Made {
     let amis = regions.iter().map(|region| (*region, stack.cloud.add_image(region, "self", &format!("web {number}"))));
     let amis: Vec<(&'static str, String)> = amis.collect();
     let life = (dice.below(6) == 0).then_some(ImageLife::Disabled);
-    let kinds = (0..dice.below(3)).map(|_| KINDS[usize::try_from(dice.below(10)).unwrap()]).collect();
+    let kinds = (0..dice.below(3)).map(|_| KINDS[usize::try_from(dice.below(11)).unwrap()]).collect();
     let overridden = dice.below(5) == 0;
     let age_days = u32::try_from(dice.below(100)).unwrap();
     let made = Made { number, age_days, amis, kinds, overridden, life };

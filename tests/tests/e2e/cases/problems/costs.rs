@@ -89,7 +89,7 @@ const TRIALS: &[Trial] = &[
         let copy = w.copy(w.copying(SHARED, "e2e-shared").encrypted(true));
         w.shared(SHARED, &copy, friend())
     }),
-    ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", World::missing_template),
+    ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", |w| w.missing_template()),
     ("launch-template-tags", "UnauthorizedOperation", |w| {
         w.versioned(&w.as_role("PublishRole", "e2e-adds-versions"), &w.template)
     }),

@@ -94,12 +94,15 @@ async fn a_preview_shows_what_has_changed() {
         .iter()
         .map(|one| format!("{}: {:?} {:?}", one.what, one.from.as_deref(), one.to.as_deref()))
         .collect();
-    let parameter = r#"{"dataType":"aws:ec2:image","parameterName":"/images/web"}"#;
+    let parameters = concat!(
+        r#"{"dataType":"aws:ec2:image","parameterName":"/images/web"}, "#,
+        r#"{"channel":"stable","dataType":"aws:ec2:image","parameterName":"/images/web/stable"}"#
+    );
     let expected = [
         format!("source image: {:?} {:?}", Some(old), Some(new)),
         r#"component nginx: Some("1.0.0") Some("1.2.0")"#.to_owned(),
         r#"instanceTypes: Some("t3.small, t3a.small") Some("t3.large")"#.to_owned(),
-        format!("eu-west-1: parameters: {:?} None", Some(parameter)),
+        format!("eu-west-1: parameters: {:?} None", Some(parameters)),
         r#"Region: Some("us-east-1") None"#.to_owned(),
     ];
     assert_eq!(told, expected);
