@@ -7,15 +7,14 @@ use anyhow::{Context, Result};
 use goldsmith_cloud::aws::{
     CloudWatchLogs, EventBridgeScheduler, SdkConfig, SsmParameters, StepFunctions, home_region, sdk_config, with_keys,
 };
-use goldsmith_cloud::{Cloud, Executions, ImageSwitches, Logs, Parameters, Schedules};
+use goldsmith_cloud::{Cloud, Executions, Logs, Parameters, Schedules};
 use goldsmith_cloud_account::caller;
-use goldsmith_cloud_ec2::Ec2;
+use goldsmith_states::life::References;
 use goldsmith_store::{DynamoTable, Store};
 use serde::Deserialize;
 
 use crate::args::Globals;
 use crate::exit::invalid;
-use crate::references::References;
 use crate::{local, output, version};
 
 /// A stack, and the clients for it.
@@ -41,8 +40,6 @@ pub(crate) struct Connection {
     pub(crate) cloud: Cloud,
     /// What a plan has to know of the stack; `None` if the stack is from a version without plans.
     pub(crate) settings: Option<Settings>,
-    /// Whether instances may be launched from AMIs.
-    pub(crate) switches: Arc<dyn ImageSwitches>,
     /// What its schedules start; `None` if the stack is from a version without schedules.
     pub(crate) scheduling: Option<Scheduling>,
 }
@@ -154,7 +151,6 @@ impl Connection {
             settings: stack.settings(),
             cloud: goldsmith_cloud_ec2::cloud(config, name, &stack.bucket),
             schedules: Arc::new(EventBridgeScheduler::new(config)),
-            switches: Arc::new(Ec2::new(config)),
             state_machine: stack.state_machine,
             store: Store::new(Arc::new(DynamoTable::with_config(config, stack.table))),
             executions: Arc::new(StepFunctions::new(config)),

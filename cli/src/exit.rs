@@ -75,6 +75,15 @@ pub(crate) fn invalid(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Invalid, message: message.into() }.into()
 }
 
+/// Returns an error of the states' code as the commands have it: a failed call to AWS is recognized by its type.
+pub(crate) fn plain(error: goldsmith_states::Error) -> anyhow::Error {
+    match error {
+        goldsmith_states::Error::Cloud(error) => error.into(),
+        goldsmith_states::Error::Store(error) => error.into(),
+        other => other.into(),
+    }
+}
+
 /// Returns an error for a machine that lacks something that is needed.
 pub(crate) fn lacking(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Machine, message: message.into() }.into()

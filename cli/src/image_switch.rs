@@ -1,15 +1,15 @@
 //! Disables or revokes an image in all of its Regions, or enables it again.
 
 use anyhow::{Context, Result};
-use goldsmith_cloud::{Kind, LaunchPermission};
+use goldsmith_cloud::{Kind, LaunchPermission, Tags};
+use goldsmith_states::life::{Reference, TAG_KEEP};
 use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, PlannedRegion, Revocation};
 use serde::Serialize;
 
 use crate::args::Globals;
 use crate::connection::Connection;
-use crate::exit::invalid;
+use crate::exit::{invalid, plain};
 use crate::output::Show;
-use crate::references::Reference;
 use crate::render::{columns, status, who};
 
 /// An image that was switched.
@@ -22,6 +22,9 @@ pub(crate) struct SwitchedImage {
     /// Whether the record of its build is gone, which alone says who may launch it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     lacks_permissions: bool,
+    /// Whether its retention had disabled it, so that its AMIs have the tag that keeps it now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_kept: bool,
 }
 
 impl Show for SwitchedImage {
@@ -33,14 +36,21 @@ impl Show for SwitchedImage {
     }
 
     fn remarks(&self, globals: &Globals) -> Vec<String> {
-        if self.lacks_permissions {
-            return vec![
-                "The record of its build is gone, so only this account can launch it: give others their launch permissions \
-                 by hand."
-                    .to_owned(),
-            ];
+        let mut said = Vec::new();
+        if self.is_kept {
+            said.push(format!(
+                "Its AMIs have the tag {TAG_KEEP} now, so its retention leaves it alone until you remove the tag."
+            ));
         }
-        if self.image.life.is_none() || self.references.is_empty() {
+        if self.lacks_permissions {
+            let by_hand = "The record of its build is gone, so only this account can launch it: give others their launch \
+                           permissions by hand.";
+            said.push(by_hand.to_owned());
+        }
+        if self.image.life.is_none() {
+            return said;
+        }
+        if self.references.is_empty() {
             return Vec::new();
         }
         let mut lines = vec!["These still refer to it, and can launch nothing from it now:".to_owned()];
@@ -55,11 +65,11 @@ impl Show for SwitchedImage {
 pub(crate) async fn disable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
     refuse(connection, image).await?;
     // The references come first, because a disabled AMI has no launch permissions any more.
-    let references = connection.references().of(image).await?;
+    let references = connection.references().of(image).await.map_err(plain)?;
     // The record comes before the AMIs: no build may find an image that it cannot start from.
     connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
     disable_amis(connection, image).await?;
-    Ok(SwitchedImage { image: read(connection, image).await?, references, lacks_permissions: false })
+    Ok(SwitchedImage { image: read(connection, image).await?, references, lacks_permissions: false, is_kept: false })
 }
 
 /// Revokes an image, which disables it until somebody removes the revocation. Safe to repeat.
@@ -73,14 +83,15 @@ async fn disable_amis(connection: &Connection, image: &ImageRecord) -> Result<()
     for (region, ami) in &image.amis {
         // A role whose rights depend on tags would be denied the call for an AMI that is gone, and has no tags.
         if connection.cloud.images.image(region, ami).await?.is_some() {
-            connection.switches.disable(region, ami).await?;
+            connection.cloud.switches.disable(region, ami).await?;
         }
     }
     Ok(())
 }
 
-/// Enables an image again, and gives it the launch permissions that its build and later distributions have given it.
-/// Safe to repeat.
+/// Enables an image again, and gives it the launch permissions that its build and later distributions have given it. If
+/// its retention had disabled it, the image gets the tag that keeps it: the next round would disable it again. Safe to
+/// repeat.
 pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
     refuse(connection, image).await?;
     if let Some(Revocation { at, by, reason }) = &image.revoked {
@@ -93,8 +104,9 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
     }
     let build = connection.store.build(&image.build).await?;
     let permissions = connection.store.distributed(image).await?;
+    let is_kept = image.surplus.is_some();
     for (region, ami) in &image.amis {
-        connection.switches.enable(region, ami).await.map_err(|error| match error.kind {
+        connection.cloud.switches.enable(region, ami).await.map_err(|error| match error.kind {
             Kind::NotFound => invalid(format!(
                 "{ami} in {region} does not exist any more, so {} cannot be enabled: `goldsmith delete` removes the rest",
                 image.image
@@ -106,9 +118,20 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
             connection.cloud.images.share(region, ami, &launch_permission(planned)).await?;
         }
     }
+    if is_kept {
+        let kept = Tags::from([(TAG_KEEP.to_owned(), String::new())]);
+        for (region, ami) in &image.amis {
+            connection.cloud.images.tag(region, std::slice::from_ref(ami), &kept).await?;
+        }
+    }
     connection.store.set_life(&image.image, None).await?;
     let image = read(connection, image).await?;
-    Ok(SwitchedImage { lacks_permissions: build.is_none() && image.is_published(), image, references: Vec::new() })
+    Ok(SwitchedImage {
+        lacks_permissions: build.is_none() && image.is_published(),
+        is_kept,
+        image,
+        references: Vec::new(),
+    })
 }
 
 /// Returns who may launch the AMI of a Region, as its build has planned it.

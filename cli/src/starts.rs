@@ -54,6 +54,11 @@ impl Holds {
         })
     }
 
+    /// Returns whether the pipeline starts by itself: failures in a row disable it as a person does.
+    pub(crate) fn status(&self, pipeline: &ImagePipeline) -> Status {
+        if self.auto_disabled.is_some() { Status::Disabled } else { pipeline.status }
+    }
+
     /// Returns why failures have stopped the pipeline, and what a person can do.
     pub(crate) fn why_stopped(&self, globals: &Globals, pipeline: &ImagePipeline) -> Option<String> {
         let Failures { count: failures, image, .. } = self.auto_disabled.as_ref()?;

@@ -69,7 +69,6 @@ impl Stack {
                 subnets: Vec::new(),
             }),
             schedules: Arc::new(cloud.clone()),
-            switches: Arc::new(cloud.clone()),
             scheduling: Some(Scheduling {
                 group: "goldsmith".to_owned(),
                 trigger: "arn:trigger".to_owned(),
@@ -113,14 +112,6 @@ impl Stack {
     /// Returns another handle of the same stack.
     pub(crate) fn again(&self) -> Self {
         Self { cloud: self.cloud.clone(), table: self.table.clone(), connection: self.connection.clone() }
-    }
-
-    /// Stores a build like build `b`, with this plan for its Regions.
-    pub(crate) async fn planned_build(&self, id: &str, regions: &Value) {
-        let mut build = self.table_item("BUILD#b", "META").await;
-        build["build"] = json!(id);
-        build["plan"]["regions"] = regions.clone();
-        self.put(&format!("BUILD#{id}"), "META", build).await;
     }
 
     /// Removes the record of a build.

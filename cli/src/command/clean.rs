@@ -11,6 +11,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use goldsmith_cloud::aws::{SdkConfig, SsmParameters};
 use goldsmith_cloud_ec2::Ec2;
+use goldsmith_states::life::TemplateUses;
 use goldsmith_store::{DynamoTable, Store};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,7 +22,6 @@ use crate::connection::{self, Connection};
 use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
 use crate::render::{columns, count_in_words};
-use crate::template_uses::TemplateUses;
 use leftovers::{Leftover, Leftovers, Refused, Stays};
 use records::Records;
 

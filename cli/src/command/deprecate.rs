@@ -113,7 +113,7 @@ async fn deprecate(
     for (region, ami) in &image.amis {
         match &at {
             Some(at) => connection.cloud.images.deprecate(region, ami, at).await?,
-            None => connection.switches.undeprecate(region, ami).await?,
+            None => connection.cloud.switches.undeprecate(region, ami).await?,
         }
     }
     Ok(Deprecated { image: image.image.to_string(), at, amis: image.amis.clone() })

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use goldsmith_model::definitions::{Definitions, Draft, Edges, Graph, Stored, Way};
 use goldsmith_model::{ImagePipeline, Name, Schedule, SourceImage, Status};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::{Format, Globals};
@@ -16,6 +17,7 @@ use crate::exit::{Exit, Stop, invalid};
 use crate::folder;
 use crate::output::{self, Show};
 use crate::render::count_in_words;
+use crate::starts::Holds;
 
 /// Show which pipelines start from what, and where their images go.
 ///
@@ -79,8 +81,8 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let stages = match &args.path {
         Some(path) => Stages::new(&Graph::new(&read(path)?, &Stored::default())),
         None => {
-            let stored = Connection::open(globals).await?.store.stored_pipelines().await?;
-            Stages::new(&Graph::new(&Definitions::default(), &stored))
+            let connection = Connection::open(globals).await?;
+            stored(&connection, Timestamp::now()).await?
         }
     };
     match args.mermaid {
@@ -88,6 +90,19 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         false => output::show(globals, &stages)?,
     }
     Ok(Exit::Success)
+}
+
+/// Returns the pipelines of the stack, with the status that they have now.
+async fn stored(connection: &Connection, now: Timestamp) -> Result<Stages> {
+    let (stored, none) = (connection.store.stored_pipelines().await?, Definitions::default());
+    let graph = Graph::new(&none, &stored);
+    let mut stages = Stages::new(&graph);
+    for stage in &mut stages.0 {
+        if let Some(pipeline) = graph.pipelines().iter().find(|one| one.name == stage.pipeline) {
+            stage.status = Holds::of(connection, pipeline, now).await?.status(pipeline);
+        }
+    }
+    Ok(stages)
 }
 
 /// Reads the definitions of a folder or file. What they refer to outside of it is left out.
@@ -150,12 +165,12 @@ impl Show for Stages {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_model::definitions::{Definitions, Graph, Stored};
+    use goldsmith_model::definitions::{Graph, Stored};
     use serde_json::json;
 
-    use super::{Stages, mermaid, read};
+    use super::{Stages, mermaid, read, stored};
     use crate::output::Show;
-    use crate::testing::{Stack, globals};
+    use crate::testing::{Stack, globals, stopped};
 
     /// A base image, two that build on it, and one that takes the newer of these two.
     const DIAMOND: &str = "\
@@ -201,8 +216,11 @@ ssm:/source
     async fn stored_pipelines_make_the_same_graph_as_their_files() {
         let stack = Stack::new();
         stack.apply(DIAMOND).await;
-        let stored = stack.connection.store.stored_pipelines().await.unwrap();
-        assert_eq!(Stages::new(&Graph::new(&Definitions::default(), &stored)).0, diamond().0);
+        let now = "2026-03-27T12:00:00Z".parse().unwrap();
+        assert_eq!(stored(&stack.connection, now).await.unwrap().0, diamond().0);
+        stack.put("PIPELINE#left", "FAILURES", stopped()).await;
+        let lines = stored(&stack.connection, now).await.unwrap().lines(&globals("")).join("\n");
+        assert!(lines.contains("left  (disabled)"), "{lines}");
     }
 
     #[test]

@@ -42,12 +42,14 @@ impl Show for Written {
         self.files.iter().map(|file| format!("written  {}", file.display())).collect()
     }
 
-    fn remarks(&self, _: &Globals) -> Vec<String> {
-        let folder = self.folder.display();
+    fn remarks(&self, globals: &Globals) -> Vec<String> {
+        let (folder, again) = (self.folder.display(), globals.again());
+        // `again` has the flag already if this call has it.
+        let local = if globals.local { "" } else { " --local" };
         vec![
             "Next, on this machine; on AWS, without --local:".to_owned(),
-            format!("  goldsmith plan {folder} --local     # what a build would do"),
-            format!("  goldsmith build {folder} --local    # build the image, test it, publish it"),
+            format!("  {again} plan {folder}{local}     # what a build would do"),
+            format!("  {again} build {folder}{local}    # build the image, test it, publish it"),
         ]
     }
 }
@@ -93,6 +95,8 @@ mod tests {
         let written = write(&path, "us-west-2").unwrap();
         assert_eq!(written.files.len(), FILES.len());
         assert!(written.remarks(&globals(""))[1].contains(&format!("goldsmith plan {} --local", path.display())));
+        let local = written.remarks(&globals("--local"));
+        assert!(local[1].contains(&format!("goldsmith --local plan {} ", path.display())), "{local:?}");
         let files = folder::read(&path).unwrap();
         let draft = Draft::read(&files, &folder::documents(&files));
         let definitions = draft.check(&Stored::default()).map_err(|found| found.to_string()).unwrap();

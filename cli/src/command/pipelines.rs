@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use goldsmith_model::{ImagePipeline, Name, Status};
+use goldsmith_model::{ImagePipeline, Name};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -82,9 +82,8 @@ fn row(Listed { pipeline, holds, next_time, no_time }: &Listed) -> Vec<String> {
     if let Some(until) = &holds.frozen_until {
         next += &format!(" (frozen until {until})");
     }
-    let status = if holds.auto_disabled.is_some() { Status::Disabled } else { pipeline.status };
     let recipe = pipeline.image_recipe.to_string();
-    vec![pipeline.name.to_string(), word(status), recipe, starts::rebuilt_on(pipeline), next]
+    vec![pipeline.name.to_string(), word(holds.status(pipeline)), recipe, starts::rebuilt_on(pipeline), next]
 }
 
 #[cfg(test)]

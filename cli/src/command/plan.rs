@@ -19,7 +19,7 @@ use crate::args::Globals;
 use crate::command::apply::{self, Checked};
 use crate::command::build::{self, Overrides};
 use crate::connection::Connection;
-use crate::exit::{self, Exit, invalid};
+use crate::exit::{self, Exit, invalid, plain};
 use crate::{folder, output};
 
 /// The flag that changes the exit codes.
@@ -149,10 +149,8 @@ pub(crate) fn context(connection: &Connection, store: Store, again: &str) -> Res
 /// Returns the error with the exit code that it has in other commands.
 pub(crate) fn explained(error: Error) -> anyhow::Error {
     match error {
-        Error::Cloud(error) => error.into(),
-        Error::Store(error) => error.into(),
         Error::Failed { cause, .. } => invalid(cause.message),
-        Error::Closed => error.into(),
+        other => plain(other),
     }
 }
 

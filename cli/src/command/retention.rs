@@ -1,23 +1,19 @@
 //! `goldsmith retention PIPELINE`
 
 use anyhow::Result;
-use goldsmith_model::{ImagePipeline, ImageRef};
-use goldsmith_store::{ImageRecord, beyond};
+use goldsmith_model::{ImagePipeline, ImageRef, Name, Retention};
+use goldsmith_states::life::{Deletion, Judge, delete};
+use goldsmith_store::ImageRecord;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
-use crate::exit::{Exit, Stop, invalid};
-use crate::image_delete::{Deletion, delete};
+use crate::exit::{Exit, Stop, invalid, plain};
 use crate::output::{self, Show};
-use crate::references::References;
 use crate::render::{count_in_words, table};
 use crate::switch::find;
-
-/// Tag of an AMI that stays whatever the retention of its pipeline says. Its value does not matter.
-const TAG_KEEP: &str = "goldsmith:keep";
 
 /// Delete the images of a pipeline that are beyond its retention.
 ///
@@ -25,6 +21,9 @@ const TAG_KEEP: &str = "goldsmith:keep";
 /// ones can be used and if it is that old. It stays if something refers to it, as for `goldsmith delete`, or if one of
 /// its AMIs has the tag `goldsmith:keep`. Shows what goes and what stays, and asks. If an image cannot be deleted, the
 /// command continues with the others, and ends with exit code 1.
+///
+/// The stack does this by itself, unless the pipeline says `automatic: false`: once a day it disables these images, and
+/// it deletes them some days later. This command deletes them at once, also those that the stack has disabled.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pipeline.
@@ -67,7 +66,7 @@ impl Show for Plan {
                 if one.stays.is_empty() { ("goes", String::new()) } else { ("stays", one.stays.join("; ")) };
             vec![one.image.to_string(), one.record.created_at.clone(), word.to_owned(), why]
         };
-        table(["IMAGE", "BEGAN", "", "REFERRED TO BY"], self.images.iter().map(row))
+        table(["IMAGE", "BEGAN", "", "KEPT BY"], self.images.iter().map(row))
     }
 
     fn remarks(&self, _: &Globals) -> Vec<String> {
@@ -79,7 +78,15 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
     let pipeline = find(&connection, &args.pipeline).await?;
     let references = connection.references();
-    let plan = plan(&connection, &references, &pipeline, &args.unshare, Timestamp::now()).await?;
+    let judge = Judge {
+        images: &*connection.cloud.images,
+        references: &references,
+        rule: rule(&pipeline)?,
+        unshare: &args.unshare,
+        keeps_protected: false,
+        now: Timestamp::now(),
+    };
+    let plan = plan(&connection, &judge, &pipeline.name).await?;
     output::show(globals, &plan)?;
     let going = plan.going().count();
     if going == 0 {
@@ -92,7 +99,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     let mut failed = 0;
     for image in plan.going() {
-        match retire(&connection, &references, image, &args.unshare).await {
+        match retire(&connection, &judge, image).await {
             Ok(lines) => lines.iter().for_each(|line| output::say(line)),
             Err(error) => {
                 // The words of a reason to stop name the image themselves.
@@ -112,62 +119,39 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 }
 
 /// Deletes an image unless something keeps it now. Returns what became of it, in lines.
-async fn retire(
-    connection: &Connection,
-    references: &References,
-    image: &ImageRecord,
-    unshare: &[String],
-) -> Result<Vec<String>> {
+async fn retire(connection: &Connection, judge: &Judge<'_>, image: &ImageRecord) -> Result<Vec<String>> {
     let name = &image.image;
     // Somebody may have marked the image, or begun to use it, while the question waited for its answer. `delete` looks at
     // the references itself, right before it deletes.
-    let kept = kept_by_tag(connection, image).await?;
+    let kept = judge.why_its_amis_stay(image).await.map_err(plain)?;
     if !kept.is_empty() {
         return Ok(vec![format!("{name} stays: {}", kept.join("; "))]);
     }
-    Ok(match delete(connection, references, image, unshare).await? {
-        Deletion::Done(deleted) => deleted.left().chain([format!("{name} is deleted")]).collect(),
-        Deletion::Refused(reference) => vec![format!("{name} stays: {}", reference.by)],
+    let (cloud, store) = (&connection.cloud, &connection.store);
+    match delete(cloud, store, judge.references, image, judge.unshare).await.map_err(plain)? {
+        Deletion::Done(deleted) => Ok(deleted.left().chain([format!("{name} is deleted")]).collect()),
+        Deletion::Refused(reference) => Ok(vec![format!("{name} stays: {}", reference.by)]),
+        Deletion::Protected(message) => Err(Stop { exit: Exit::Failed, message }.into()),
+    }
+}
+
+/// Returns the rule of a pipeline.
+fn rule(pipeline: &ImagePipeline) -> Result<&Retention> {
+    let form = "retention: {keep: 5, olderThan: P90D}";
+    pipeline.retention.as_ref().ok_or_else(|| {
+        invalid(format!("pipeline `{}` has no retention: write `{form}` into its definition", pipeline.name))
     })
 }
 
 /// Returns the images that are beyond the retention, and why some of them stay.
-async fn plan(
-    connection: &Connection,
-    references: &References,
-    pipeline: &ImagePipeline,
-    unshare: &[String],
-    now: Timestamp,
-) -> Result<Plan> {
-    let Some(rule) = &pipeline.retention else {
-        let form = "retention: {keep: 5, olderThan: P90D}";
-        return Err(invalid(format!(
-            "pipeline `{}` has no retention: write `{form}` into its definition",
-            pipeline.name
-        )));
-    };
-    let images = connection.store.images_of_pipeline(&pipeline.name).await?;
+async fn plan(connection: &Connection, judge: &Judge<'_>, pipeline: &Name) -> Result<Plan> {
+    let images = connection.store.images_of_pipeline(pipeline).await?;
     let mut judged = Vec::new();
-    for image in beyond(rule, &images, now) {
-        let found = references.of(image).await?.into_iter();
-        let mut stays: Vec<String> =
-            found.filter(|one| !one.is_only_of(unshare)).map(|one| one.by.to_string()).collect();
-        stays.extend(kept_by_tag(connection, image).await?);
+    for image in judge.beyond(&images) {
+        let stays = judge.why_it_stays(image).await.map_err(plain)?;
         judged.push(Judged { image: image.image.clone(), stays, record: image.clone() });
     }
     Ok(Plan { images: judged })
-}
-
-/// Returns the tags by which a person keeps an image.
-async fn kept_by_tag(connection: &Connection, image: &ImageRecord) -> Result<Vec<String>> {
-    let mut why = Vec::new();
-    for (region, ami) in &image.amis {
-        let found = connection.cloud.images.image(region, ami).await?;
-        if found.is_some_and(|found| found.tags.contains_key(TAG_KEEP)) {
-            why.push(format!("the tag {TAG_KEEP} of {ami}"));
-        }
-    }
-    Ok(why)
 }
 
 #[cfg(test)]

@@ -193,6 +193,9 @@ impl Shown {
         rows.extend(image.distributes.iter().map(|image| ("distributed", image.to_string())));
         rows.extend(image.distributed_by.iter().map(|run| ("distributed", format!("by run {}", run.build))));
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
+        rows.extend(
+            image.surplus.iter().map(|one| ("retention", format!("has disabled it at {}: {}", one.at, one.why))),
+        );
         rows.extend(image.revoked.iter().map(|revoked| ("revoked", revocation(revoked))));
         rows.extend(approval::told(globals, image).map(|told| ("approval", told)));
         rows.extend(self.channels.iter().map(|channel| ("channel", channel.to_string())));

@@ -68,6 +68,7 @@ fn to_image(image: &SdkImage) -> Option<Image> {
             .filter_map(|one| one.product_code_id().map(str::to_owned))
             .collect(),
         protection: to_protection(image.deregistration_protection()),
+        last_launched: image.last_launched_time().map(str::to_owned),
         tags: from_sdk_tags(image.tags()),
     })
 }
@@ -130,6 +131,7 @@ mod tests {
             source_image: None,
             product_codes: vec!["4t9example".to_owned()],
             protection: Protection::Off,
+            last_launched: Some("2026-02-01T00:00:00.000Z".to_owned()),
             tags: tags(),
         };
         assert_eq!(ec2.image("eu-west-1", "ami-1").await.unwrap(), Some(expected));

@@ -32,7 +32,7 @@ pub(crate) fn described(id: &str, created: &str) -> String {
          <imageOwnerId>111122223333</imageOwnerId><creationDate>{created}</creationDate>\
          <architecture>x86_64</architecture><sourceInstanceId>i-1</sourceInstanceId><rootDeviceName>/dev/xvda</rootDeviceName>{devices}\
          <productCodes><item><productCode>4t9example</productCode><type>marketplace</type></item></productCodes>\
-         <tagSet><item><key>goldsmith:build</key><value>b</value></item></tagSet></item>"
+         <lastLaunchedTime>2026-02-01T00:00:00.000Z</lastLaunchedTime><tagSet><item><key>goldsmith:build</key><value>b</value></item></tagSet></item>"
     )
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::Result;
 
-/// Switches of AMIs, for people: no state of a build uses them.
+/// Switches of AMIs, for people and for the retention of pipelines: no state of a build uses them.
 #[async_trait]
 pub trait ImageSwitches: Send + Sync {
     /// `DisableImage`: nobody can launch an instance from the image, and it loses all launch permissions. *Effect*, safe to

@@ -75,6 +75,9 @@ pub struct Image {
     pub product_codes: Vec<String>,
     /// Whether it is protected from being deregistered.
     pub protection: Protection,
+    /// When an instance was last launched from it, as EC2 returns it (RFC 3339). EC2 reports a launch 24 hours later;
+    /// `None` if it has reported none.
+    pub last_launched: Option<String>,
     /// Its tags.
     pub tags: Tags,
 }

@@ -63,6 +63,8 @@ pub struct Cloud {
     pub keys: Arc<dyn Keys>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
+    /// Whether AMIs can be launched and deregistered.
+    pub switches: Arc<dyn ImageSwitches>,
     /// Accounts that get copies of their own.
     pub target_accounts: Arc<dyn TargetAccounts>,
     /// EC2 launch templates.

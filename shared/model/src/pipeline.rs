@@ -47,7 +47,7 @@ pub struct ImagePipeline {
     pub audit: ImageAudit,
     /// The channel that points to each new image; `None` if none does.
     pub channel: Option<Name>,
-    /// Which of its images `goldsmith retention` deletes; `None` if it deletes none.
+    /// Which of its images go, by themselves or by `goldsmith retention`; `None` if all of them stay.
     pub retention: Option<Retention>,
 }
 

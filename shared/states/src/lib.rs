@@ -10,6 +10,7 @@ mod engine;
 mod error;
 pub mod error_names;
 mod events;
+pub mod life;
 mod parts;
 mod states;
 #[cfg(test)]
@@ -35,8 +36,8 @@ pub use events::reap::metric;
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use states::plan::{
-    Chosen, Cost, Difference, DistributionPreview, Existing, Finding, MissingInRegion, Place, Preview, PreviewedRegion,
-    PreviewedSource, Problem, Severity, Verdict, preview, preview_distribution,
+    Chosen, Cost, Difference, DistributionPreview, Estimate, Existing, Finding, InstanceTime, MissingInRegion, Place,
+    Preview, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict, preview, preview_distribution,
 };
 pub use states::{STATES, Spec, spec};
 

@@ -7,6 +7,7 @@
 
 mod check;
 mod faulty_table;
+mod published;
 mod stack;
 mod step_functions;
 mod world;
@@ -16,6 +17,7 @@ pub(crate) use check::{
     reach_in, reach_on, whole_build, whole_distribution, whole_verification,
 };
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};
+pub(crate) use published::{image_record, sort_key};
 pub(crate) use stack::{AWAY, BUILD, FAR, FakeClock, Stack, TARGET};
 pub(crate) use step_functions::Task;
 pub(crate) use world::{Step, World};

@@ -373,6 +373,8 @@ fn building(record: &BuildRecord) -> ImageRecord {
         ended_at: None,
         failure: None,
         life: None,
+        surplus: None,
+        told: None,
         is_verification: record.plan.verifies.is_some(),
         distributes: record.plan.distributes.as_ref().map(|distributed| distributed.image.clone()),
         distributed_by: Vec::new(),

@@ -9,6 +9,7 @@ use goldsmith_model::definitions::Kind;
 use crate::catalog::list_key;
 use crate::definitions::{PIPELINES, unversioned, versioned};
 use crate::failures::forget;
+use crate::retention::forget_rounds;
 use crate::{Catalog, Key, Result, Store, StoreError, User, Write};
 
 /// Why definitions were not deleted.
@@ -67,6 +68,7 @@ impl Store {
                 self.unsubscribe(name).await?;
                 writes.push(delete(Key::new(PIPELINES, name.as_str())));
                 writes.push(forget(name));
+                writes.push(forget_rounds(name));
             } else {
                 writes.push(delete(list_key(*kind, name)));
             }

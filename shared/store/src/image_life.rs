@@ -17,6 +17,15 @@ pub enum ImageLife {
     Deleted,
 }
 
+/// What the retention of a pipeline has done with an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surplus {
+    /// When it was disabled (RFC 3339).
+    pub at: String,
+    /// Why, in words.
+    pub why: String,
+}
+
 /// That an image must no longer be used. A revoked image is disabled, and `goldsmith enable` does not undo that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
@@ -37,7 +46,8 @@ impl ImageRecord {
 }
 
 impl Store {
-    /// Records that an image was disabled or deleted; `None` if it is neither. A deleted image stays deleted, whatever
+    /// Records that an image was disabled or deleted; `None` if it is neither: then its retention has not disabled it,
+    /// either. A deleted image stays deleted, whatever
     /// others do with it at the same time. Safe to repeat.
     ///
     /// # Errors
@@ -45,7 +55,7 @@ impl Store {
     pub async fn set_life(&self, image: &ImageRef, life: Option<ImageLife>) -> Result<()> {
         let (set, remove) = match life {
             Some(life) => (Item::from_iter([("life".to_owned(), json!(life))]), vec![]),
-            None => (Item::new(), vec!["life".to_owned()]),
+            None => (Item::new(), ["life", "surplus", "told"].map(str::to_owned).to_vec()),
         };
         let mut checks = if life == Some(ImageLife::Deleted) { vec![Check::Present] } else { not_deleted() };
         if life.is_none() {
@@ -53,6 +63,46 @@ impl Store {
             checks.push(Check::missing("revoked"));
         }
         self.write(vec![Write::Update { key: image_key(image), set, remove, checks }]).await
+    }
+
+    /// Records that the retention of its pipeline disables an image that exists. If the record of that is there already,
+    /// it stays as it is. Returns whether the image is disabled now. Safe to repeat.
+    pub async fn disable_surplus(&self, image: &ImageRef, surplus: &Surplus) -> Result<bool> {
+        let disabled = Check::equals("life", json!(ImageLife::Disabled));
+        let set =
+            Item::from_iter([("life".to_owned(), json!(ImageLife::Disabled)), ("surplus".to_owned(), json!(surplus))]);
+        let checks =
+            vec![Check::Present, Check::Any(vec![Check::missing("life"), disabled]), Check::missing("surplus")];
+        match self.write(vec![Write::Update { key: image_key(image), set, remove: vec![], checks }]).await {
+            Err(StoreError::Conflict { .. }) => {
+                let now = self.image(image).await?;
+                Ok(now.is_some_and(|now| now.life == Some(ImageLife::Disabled) && now.surplus.is_some()))
+            }
+            other => other.map(|()| true),
+        }
+    }
+
+    /// Records anew when the retention has disabled an image. Writes nothing if the image is not disabled any more. Safe
+    /// to repeat.
+    pub async fn note_surplus(&self, image: &ImageRef, surplus: &Surplus) -> Result<()> {
+        let set = Item::from_iter([("surplus".to_owned(), json!(surplus))]);
+        self.note_while(image, ImageLife::Disabled, set).await
+    }
+
+    /// Records that an event has reported what the retention has done with an image. Writes nothing if the image has
+    /// changed in the meantime. Safe to repeat.
+    pub async fn note_life_told(&self, image: &ImageRef, told: ImageLife) -> Result<()> {
+        let set = Item::from_iter([("told".to_owned(), json!(told))]);
+        self.note_while(image, told, set).await
+    }
+
+    /// Sets attributes of an image, if this is what has become of it.
+    async fn note_while(&self, image: &ImageRef, life: ImageLife, set: Item) -> Result<()> {
+        let checks = vec![Check::equals("life", json!(life))];
+        match self.write(vec![Write::Update { key: image_key(image), set, remove: vec![], checks }]).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
     }
 
     /// Records that an image was revoked, and so disabled. Safe to repeat: the first revocation stays.

@@ -42,6 +42,11 @@ pub(crate) fn failures(pipeline: &Name) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), "FAILURES")
 }
 
+/// Returns the key of the last round of a pipeline's retention.
+pub(crate) fn retention(pipeline: &Name) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), "RETENTION")
+}
+
 /// Returns the key of the counter of builds of one image name and version.
 pub(crate) fn counter(image: &Name, padded_version: &str) -> Key {
     Key::new(format!("IMAGE#{image}"), format!("COUNTER#{padded_version}"))

@@ -67,7 +67,7 @@ pub use distribution::Distributed;
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use failures::Failures;
-pub use image_life::{ImageLife, Revocation};
+pub use image_life::{ImageLife, Revocation, Surplus};
 pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
@@ -80,7 +80,7 @@ pub use records::{
     Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LaterDistribution,
     LeftBehind, OwnedCopy, stamp,
 };
-pub use retention::beyond;
+pub use retention::{RetentionRound, beyond};
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;

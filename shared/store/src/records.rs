@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Approved, ImageLife, Plan, Revocation};
+use crate::{Approved, ImageLife, Plan, Revocation, Surplus};
 
 /// Formats a time for the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
 #[must_use]
@@ -205,6 +205,11 @@ pub struct ImageRecord {
     pub failure: Option<FailureCause>,
     /// Whether it was disabled or deleted after its publication; `None` if neither.
     pub life: Option<ImageLife>,
+    /// What the retention of its pipeline has done with it; `None` if it has done nothing, or if somebody has enabled the
+    /// image again since.
+    pub surplus: Option<Surplus>,
+    /// The last of these changes that an event has reported.
+    pub told: Option<ImageLife>,
     /// Whether this is no image, but a run that has only tested the AMI `source_image`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_verification: bool,

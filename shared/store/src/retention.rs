@@ -1,9 +1,57 @@
-//! Finds the images of a pipeline that are beyond its retention. This module does not know what refers to an image.
+//! Finds the images of a pipeline that are beyond its retention, and records when the stack has applied it. This module
+//! does not know what refers to an image.
 
-use goldsmith_model::Retention;
+use goldsmith_model::{ImageRef, Name, Retention};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use crate::{ImageLife, ImageRecord, ImageStatus};
+use crate::store::encode;
+use crate::{ImageLife, ImageRecord, ImageStatus, Key, Result, Store, Write, keys};
+
+/// Pause between the beginnings of two rounds of a pipeline.
+const PAUSE: SignedDuration = SignedDuration::from_hours(24);
+
+/// `PIPELINE#n / RETENTION`
+///
+/// The last round in which the stack applied the retention of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionRound {
+    /// When it began (RFC 3339).
+    pub began_at: String,
+    /// The last image that it has judged; `None` if it has judged all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ImageRef>,
+}
+
+impl RetentionRound {
+    /// Returns whether there is something to do: the round has not ended, or the next one begins.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let began = self.began_at.parse::<Timestamp>();
+        self.after.is_some() || began.map_or(true, |began| now.duration_since(began) >= PAUSE)
+    }
+}
+
+impl Store {
+    /// Returns the last round of a pipeline; `None` if there was none.
+    pub async fn retention_round(&self, pipeline: &Name) -> Result<Option<RetentionRound>> {
+        self.read(&keys::retention(pipeline)).await
+    }
+
+    /// Records how far a round has come. Safe to repeat.
+    pub async fn note_retention_round(&self, pipeline: &Name, round: &RetentionRound) -> Result<()> {
+        // There is no condition: if two invocations race, the worst result is that some images are judged twice.
+        let item = encode(keys::retention(pipeline), round)?;
+        self.write(vec![Write::Put { item, checks: vec![] }]).await
+    }
+}
+
+/// Returns the write that forgets the rounds of a pipeline.
+pub(crate) fn forget_rounds(pipeline: &Name) -> Write {
+    let key: Key = keys::retention(pipeline);
+    Write::Delete { key, checks: Vec::new() }
+}
 
 /// Returns the images that are too many and old enough, the newest first. `images` are all images of one pipeline.
 ///
@@ -55,7 +103,10 @@ mod tests {
         });
         let images: Vec<ImageRecord> = images.collect();
         let now: Timestamp = "2026-02-09T00:00:00Z".parse().unwrap();
-        beyond(&Retention { keep, older_than_days }, &images, now).iter().map(|image| image.image.build).collect()
+        beyond(&Retention { older_than_days, ..Retention::keep(keep) }, &images, now)
+            .iter()
+            .map(|image| image.image.build)
+            .collect()
     }
 
     #[test]

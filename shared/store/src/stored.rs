@@ -15,7 +15,7 @@ use crate::sources::{Meta, Watching};
 use crate::store::decode;
 use crate::{
     BuildRecord, CauseRecord, ChannelMove, Effect, Failures, ImageRecord, Item, Lease, Leftover, Pointed, Result,
-    Retirement, Rollback, StateRecord, Subscription, Wait, WatchedSource,
+    RetentionRound, Retirement, Rollback, StateRecord, Subscription, Wait, WatchedSource,
 };
 
 /// Attributes that belong to the item and not to its record: the key, the index, the expiry, the lock, the mark.
@@ -48,6 +48,7 @@ fn kinds() -> BTreeMap<&'static str, Read> {
         ("Meta", read::<Meta>),
         ("Newest", read::<Newest>),
         ("Pointed", read::<Pointed>),
+        ("RetentionRound", read::<RetentionRound>),
         ("Retirement", read::<Retirement>),
         ("Rollback", read::<Rollback>),
         ("StateRecord", read::<StateRecord>),

@@ -293,6 +293,14 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "when it was found and another tag": { context: { ...ours, ...keys("goldsmith:leftover-since", "goldsmith:home") } },
       "it marks what is there, no subnet": { resource: ec2("subnet", ELSEWHERE) },
     }),
+    allow("ReapRole", "ec2:DisableImage", owned("image", ELSEWHERE), ours, {
+      ...foreign,
+      "a person switches its protection off": { action: "ec2:DisableImageDeregistrationProtection" },
+      "a person enables it again": { action: "ec2:EnableImage" },
+    }),
+    allow("ReapRole", "ec2:DescribeImageAttribute", owned("image", ELSEWHERE), untagged, {
+      "it reads who may launch it, and changes nothing": { action: "ec2:ModifyImageAttribute" },
+    }),
     ...removes("FinishRole"),
     allow("FinishRole", "states:SendTaskHeartbeat", machine(`${stack}-image-build`), {}, {
       "another stack's tokens": { resource: machine("another-image-build") },

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use goldsmith_cloud::{Images, Machines, Parameters, Tags};
+use goldsmith_states::life::TemplateUses;
 use goldsmith_store::{LeftoverKind, Tagged, may_go, stamp};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::records::{Known, Records};
+use crate::exit::plain;
 use crate::output;
 use crate::tags::{TAG_BUILD, TAG_LEFTOVER, TAG_STACK, has_home};
-use crate::template_uses::TemplateUses;
 
 /// Tag with the image that the build makes.
 const TAG_IMAGE: &str = "goldsmith:image";
@@ -179,7 +180,7 @@ impl Leftovers {
     async fn users(&self, region: &str, image: &str, known: &Known) -> Result<Vec<String>> {
         let uses = self.images.uses(region, image).await?;
         let mut users: Vec<String> = uses.iter().map(ToString::to_string).collect();
-        users.extend(self.templates.naming(region, image).await?.iter().map(ToString::to_string));
+        users.extend(self.templates.naming(region, image).await.map_err(plain)?.iter().map(ToString::to_string));
         let put = known.parameters.iter().filter(|(of, _, named)| of == region && named == image);
         for (_, name, _) in put {
             match self.parameters.get(region, name).await {

@@ -1,15 +1,14 @@
 //! `goldsmith delete IMAGE`: an image goes only if nothing refers to it.
 
 use anyhow::Result;
+use goldsmith_states::life::{Deleted, Deletion, Reference, References, delete, stays};
 use goldsmith_store::{ImageRecord, ImageStatus};
 
 use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
-use crate::exit::{Exit, Stop, invalid};
-use crate::image_delete::{Deleted, Deletion, delete, stays};
-use crate::output;
-use crate::references::{Reference, References};
+use crate::exit::{Exit, Stop, invalid, plain};
+use crate::output::{self, Show};
 use crate::render::{columns, status};
 
 /// Deletes an image, if nothing refers to it except those in `unshare`, who may launch it.
@@ -22,7 +21,7 @@ pub(super) async fn run(
 ) -> Result<Exit> {
     refuse_unpublished(image)?;
     let references = connection.references();
-    let found = references.of(image).await?;
+    let found = references.of(image).await.map_err(plain)?;
     columns(&found.iter().map(Reference::row).collect::<Vec<_>>()).iter().for_each(|line| output::say(line));
     refuse_referred_to(globals, image, &found, unshare)?;
     for (region, ami) in &image.amis {
@@ -37,6 +36,13 @@ pub(super) async fn run(
     Ok(Exit::Success)
 }
 
+impl Show for Deleted {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let amis = self.amis.iter().map(|(region, ami)| format!("deleted  {region}  {ami}"));
+        amis.chain(self.left()).chain([format!("{} is deleted", self.image)]).collect()
+    }
+}
+
 /// Deletes an image to which nothing has referred before the question.
 async fn delete_or_fail(
     connection: &Connection,
@@ -44,8 +50,9 @@ async fn delete_or_fail(
     image: &ImageRecord,
     unshare: &[String],
 ) -> Result<Deleted> {
-    match delete(connection, references, image, unshare).await? {
+    match delete(&connection.cloud, &connection.store, references, image, unshare).await.map_err(plain)? {
         Deletion::Done(deleted) => Ok(deleted),
+        Deletion::Protected(message) => Err(Stop { exit: Exit::Failed, message }.into()),
         Deletion::Refused(reference) => {
             let message = format!("{} was not deleted: {} refers to it now", image.image, reference.by);
             Err(Stop { exit: Exit::Failed, message }.into())

@@ -64,6 +64,9 @@ async fn a_folder_is_planned_as_if_it_were_applied_and_nothing_is_written() {
         "apply      would create image recipe web 1.0.0",
         "apply      would create infrastructure configuration small",
         "apply      would create image pipeline web",
+        "time       no estimate yet, because no build of this pipeline has succeeded",
+        "uses       t3.small to build",
+        "stores     at most 8 GiB of snapshots in eu-west-1",
     ];
     assert_eq!(planned.lines(&globals("")), expected);
     assert_eq!((planned.exit(false), planned.exit(true)), (Exit::Success, Exit::Changes));

@@ -1,12 +1,14 @@
 //! A plan as text for people.
 
-use goldsmith_states::{Chosen, Difference, Existing, Finding, Preview, PreviewedRegion, PreviewedSource, Verdict};
+use goldsmith_states::{
+    Chosen, Difference, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedRegion, PreviewedSource, Verdict,
+};
 use goldsmith_store::{Change, Outcome};
 
 use super::Planned;
 use crate::args::Globals;
 use crate::output::Show;
-use crate::render::{count_in_words, labelled, word};
+use crate::render::{count_in_words, duration, labelled, word};
 
 impl Show for Planned {
     fn lines(&self, _: &Globals) -> Vec<String> {
@@ -27,6 +29,7 @@ impl Show for Planned {
         let applied = self.definitions.iter().filter(|change| change.outcome != Outcome::Unchanged);
         rows.extend(applied.map(|change| ("apply", definition(change))));
         rows.extend(changes.iter().map(|change| ("changed", changed(change))));
+        rows.extend(self.preview.estimate.iter().flat_map(|estimate| estimated(estimate, regions)));
         rows.extend(skips.iter().map(|skip| ("note", skip.clone())));
         labelled(rows).into_iter().chain(findings.iter().flat_map(finding)).collect()
     }
@@ -79,6 +82,35 @@ fn place(region: &PreviewedRegion) -> String {
 fn existing(existing: &Existing) -> String {
     let amis = existing.amis.iter().map(|(region, id)| format!("{id} in {region}")).collect::<Vec<_>>();
     format!("{} of {}: {}", existing.image, existing.created_at, amis.join(", "))
+}
+
+/// Returns the rows about what a build takes.
+fn estimated(estimate: &Estimate, regions: &[PreviewedRegion]) -> Vec<(&'static str, String)> {
+    let Estimate { builds, seconds, states, instances, snapshot_gib } = estimate;
+    let time = match (seconds, builds.len()) {
+        (Some(seconds), 1) => format!("about {}, as the last good build took", spell(*seconds)),
+        (Some(seconds), of) => format!("about {}, the median of the last {of} good builds", spell(*seconds)),
+        (None, _) => "no estimate yet, because no build of this pipeline has succeeded".to_owned(),
+    };
+    let long = states.iter().filter(|one| one.seconds > 0);
+    let parts: Vec<String> = long.map(|one| format!("{} {}", one.state, spell(one.seconds))).collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+    let mut rows = vec![("time", format!("{time}{parts}"))];
+    let used = |what: &str, one: &InstanceTime| {
+        let seconds = one.seconds.map(|seconds| format!(" for about {}", spell(seconds))).unwrap_or_default();
+        ("uses", format!("{} {what}{seconds}", one.instance_type))
+    };
+    let mut instances = instances.iter();
+    rows.extend(instances.next().map(|one| used("to build", one)));
+    rows.extend(instances.map(|one| used("to test", one)));
+    let places: Vec<&str> = regions.iter().map(|one| one.region.as_str()).collect();
+    rows.extend(snapshot_gib.map(|gib| ("stores", format!("at most {gib} GiB of snapshots in {}", places.join(", ")))));
+    rows
+}
+
+/// Spells a duration. A build is far shorter than the numbers that a float cannot hold exactly.
+fn spell(seconds: u64) -> String {
+    duration(u32::try_from(seconds).unwrap_or(u32::MAX).into())
 }
 
 fn definition(change: &Change) -> String {

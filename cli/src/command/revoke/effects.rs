@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use goldsmith_model::{ImageRef, Name};
+use goldsmith_states::life::{By, Reference};
 use goldsmith_store::{ChannelMove, ImageRecord, ImageStatus, descendants, made_stale};
 
 use crate::args::Globals;
 use crate::channel_move::{Moving, plan_back};
 use crate::connection::Connection;
+use crate::exit::plain;
 use crate::image_switch::refuse;
-use crate::references::{By, Reference};
 use crate::render::{columns, status};
 
 /// What a revocation affects. Nothing of it is done yet.
@@ -71,7 +72,7 @@ pub(super) async fn effects(
             moved.push(plan_back(connection, &pipeline, &last.channel, &except).await?);
         }
     }
-    let mut references = connection.references().of(image).await?;
+    let mut references = connection.references().of(image).await.map_err(plain)?;
     // These are listed by themselves, and the next build does not start from a revoked image.
     references.retain(|one| !matches!(one.by, By::Child(_) | By::Channel(_) | By::Pipeline(_)));
     Ok(Effects { revoked, built, building, moved, pointing, references, rebuild })

@@ -1,7 +1,7 @@
 //! `goldsmith show PIPELINE`: when it starts next, and why it was last built.
 
 use anyhow::Result;
-use goldsmith_model::{Freeze, ImagePipeline, Status};
+use goldsmith_model::{Freeze, ImagePipeline};
 use goldsmith_store::{ImageRecord, Pointed, Rollback};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -67,10 +67,9 @@ async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec
 impl Show for Shown {
     fn lines(&self, globals: &Globals) -> Vec<String> {
         let (pipeline, holds) = (&self.pipeline, &self.holds);
-        let status = if holds.auto_disabled.is_some() { Status::Disabled } else { pipeline.status };
         let mut rows = vec![
             ("pipeline", pipeline.name.to_string()),
-            ("status", word(status)),
+            ("status", word(holds.status(pipeline))),
             ("recipe", pipeline.image_recipe.to_string()),
             ("infrastructure", pipeline.infrastructure_configuration.to_string()),
         ];

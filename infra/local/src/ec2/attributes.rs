@@ -5,7 +5,7 @@ use super::grants::Changes;
 use super::public_access;
 use super::xml::Xml;
 use crate::api::ApiError;
-use crate::world::Grants;
+use crate::world::{Grants, iso};
 
 /// The calls that this file serves.
 pub(super) const CALLS: &[Row] =
@@ -91,6 +91,11 @@ fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
         "deregistrationProtection" => {
             xml.node("deregistrationProtection", |xml| {
                 xml.text("value", image.protection.name());
+            });
+        }
+        "lastLaunchedTime" => {
+            xml.node("lastLaunchedTime", |xml| {
+                xml.maybe("value", image.launches.last_reported().map(iso));
             });
         }
         other => return Err(unknown(other)),

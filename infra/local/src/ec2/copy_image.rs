@@ -11,7 +11,7 @@ use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::events::Event;
 use crate::ids;
-use crate::world::{BlockDevice, Grants, Image, ImageState, KEY_FAILURE, Protection, Tags, Timeline, World};
+use crate::world::{BlockDevice, Grants, Image, ImageState, KEY_FAILURE, Launches, Protection, Tags, Timeline, World};
 
 /// The calls that this file serves.
 pub(super) const CALLS: &[Row] = &[("CopyImage", copy)];
@@ -129,6 +129,7 @@ fn copy_of(call: &Call<'_>, source: &Image) -> Result<Image, ApiError> {
         content: source.content.max(call.endpoint.base_size),
         from_instance: None,
         launched_from: None,
+        launches: Launches::default(),
         copied_from: Some((source.scope.region.clone(), source.id.clone())),
         failure: call.image_failure(),
         made_by: "CopyImage".to_owned(),

@@ -10,7 +10,7 @@ use crate::api::{ApiError, Scope};
 use crate::events::Event;
 use crate::ids;
 use crate::world::{
-    BlockDevice, Grants, Image, ImageState, Instance, InstanceState, Protection, Snapshot, Timeline, World,
+    BlockDevice, Grants, Image, ImageState, Instance, InstanceState, Launches, Protection, Snapshot, Timeline, World,
 };
 
 /// The calls that this file serves.
@@ -112,6 +112,7 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Result<Image, A
         root_device: instance.root_device.clone(),
         from_instance: Some(instance.id.clone()),
         launched_from: Some(instance.image_id.clone()),
+        launches: Launches::default(),
         copied_from: None,
         failure: call.image_failure(),
         made_by: "CreateImage".to_owned(),

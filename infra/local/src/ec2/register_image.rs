@@ -12,7 +12,7 @@ use crate::api::ApiError;
 use crate::events::Event;
 use crate::ids;
 use crate::world::source::architecture;
-use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot, Timeline, World};
+use crate::world::{BlockDevice, Grants, Image, ImageState, Launches, Protection, Snapshot, Timeline, World};
 
 /// The calls that this file serves.
 pub(super) const CALLS: &[Row] = &[("RegisterImage", register)];
@@ -52,6 +52,7 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
         root_device: root_device.to_owned(),
         from_instance: None,
         launched_from: None,
+        launches: Launches::default(),
         copied_from: None,
         failure: None,
         made_by: "RegisterImage".to_owned(),

@@ -54,6 +54,9 @@ fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     for instance in planned {
         call.endpoint.emit(Event::of_instance(&instance));
         made.push(instance.id.clone());
+        if let Some(image) = world.images.get_mut(&instance.image_id) {
+            image.launches.add(instance.launched_at);
+        }
         world.instances.insert(instance.id.clone(), instance);
     }
     if let Some((key, request)) = token {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Tags, Timeline};
@@ -95,6 +95,29 @@ impl Protection {
     }
 }
 
+/// The launches from an image that its last launch time depends on, the earliest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Launches(Vec<Timestamp>);
+
+impl Launches {
+    /// How long it takes until EC2 reports a launch (EC2 API reference, `lastLaunchedTime`).
+    const DELAY: SignedDuration = SignedDuration::from_hours(24);
+
+    /// Adds a launch.
+    pub(crate) fn add(&mut self, at: Timestamp) {
+        let reported = self.last_reported();
+        self.0.retain(|one| reported.is_none_or(|reported| *one >= reported));
+        self.0.push(at);
+        self.0.sort();
+    }
+
+    /// Returns the last launch that EC2 reports now; `None` if it reports none.
+    pub(crate) fn last_reported(&self) -> Option<Timestamp> {
+        let now = Timestamp::now();
+        self.0.iter().rev().find(|at| now.duration_since(**at) >= Self::DELAY).copied()
+    }
+}
+
 /// An image.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Image {
@@ -125,6 +148,9 @@ pub(crate) struct Image {
     pub(crate) from_instance: Option<String>,
     /// The image that `from_instance` was launched from.
     pub(crate) launched_from: Option<String>,
+    /// Launches from the image.
+    #[serde(default)]
+    pub(crate) launches: Launches,
     /// Region and id of the image that this one was copied from.
     pub(crate) copied_from: Option<(String, String)>,
     /// Why it failed or will fail.
@@ -224,5 +250,23 @@ impl Snapshot {
             (None, true) => "completed",
             (None, false) => "pending",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_launch_is_reported_a_day_later_and_the_last_one_counts() {
+        let ago = |hours| Timestamp::now() - SignedDuration::from_hours(hours);
+        let mut launches = Launches::default();
+        launches.add(ago(1));
+        assert_eq!(launches.last_reported(), None);
+        let (first, second) = (ago(50), ago(25));
+        for at in [second, first, ago(2)] {
+            launches.add(at);
+        }
+        assert_eq!(launches.last_reported(), Some(second));
     }
 }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use block_snapshot::BlockSnapshot;
 pub(crate) use command::{Command, Invocation, InvocationStatus};
-pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot};
+pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Launches, Protection, Snapshot};
 pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
 pub(crate) use journal::{Journal, JournalError};
 pub(crate) use key_pair::KeyPair;

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot, Tags, Timeline, World};
+use super::{BlockDevice, Grants, Image, ImageState, Launches, Protection, Snapshot, Tags, Timeline, World};
 use crate::api::Scope;
 use crate::ids;
 
@@ -134,6 +134,7 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, releas
         root_device: variant.root_device().to_owned(),
         from_instance: None,
         launched_from: None,
+        launches: Launches::default(),
         copied_from: None,
         failure: None,
         made_by: "goldsmith".to_owned(),

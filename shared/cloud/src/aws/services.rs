@@ -5,18 +5,19 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use super::{CloudWatchLogs, EventBridge, Kms, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
-use crate::{Account, Cloud, Images, LaunchTemplates, Machines, TargetAccounts};
+use crate::{Account, Cloud, ImageSwitches, Images, LaunchTemplates, Machines, TargetAccounts};
 
 /// Returns AWS with this configuration and the stack's bucket. `ec2` is EC2's adapter. No call is made.
 #[must_use]
 pub fn with_ec2<E>(config: &SdkConfig, bucket: &str, ec2: Arc<E>, target_accounts: Arc<dyn TargetAccounts>) -> Cloud
 where
-    E: Machines + Images + LaunchTemplates + Account + 'static,
+    E: Machines + Images + ImageSwitches + LaunchTemplates + Account + 'static,
 {
     Cloud {
         machines: ec2.clone(),
         account: ec2.clone(),
         images: ec2.clone(),
+        switches: ec2.clone(),
         templates: ec2,
         target_accounts,
         keys: Arc::new(Kms::new(config)),

@@ -129,6 +129,7 @@ impl World {
             source_instance: blueprint.instance,
             product_codes: Vec::new(),
             protection: Protection::Off,
+            last_launched: None,
             source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()).or(blueprint.source),
             tags: blueprint.tags,
         };

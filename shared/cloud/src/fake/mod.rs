@@ -70,6 +70,7 @@ impl FakeCloud {
             machines: fake.clone(),
             account: fake.clone(),
             images: fake.clone(),
+            switches: fake.clone(),
             target_accounts: fake.clone(),
             keys: fake.clone(),
             templates: fake.clone(),

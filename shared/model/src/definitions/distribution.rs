@@ -93,7 +93,7 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
     let share_snapshots = share_snapshots(context, &mut map, &launch_permission);
     let deprecate_after = map.optional("deprecateAfter");
     let deprecate_after_days = deprecate_after
-        .and_then(|node| fields::days(&mut context.reader, node, "deprecateAfter", AmiDistribution::MAX_DAYS));
+        .and_then(|node| fields::days(&mut context.reader, node, "deprecateAfter", 1..=AmiDistribution::MAX_DAYS));
     if let (Some(node), Some(days)) = (deprecate_after, deprecate_after_days)
         && !launch_permission.user_groups.is_empty()
         && days > AmiDistribution::MAX_PUBLIC_DAYS

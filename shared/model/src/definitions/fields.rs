@@ -75,14 +75,15 @@ pub(super) fn number(reader: &mut Reader<'_>, node: &Node, what: &str, range: Ra
 }
 
 /// Reads a number of days from 1 to `most` as a duration of ISO 8601, such as `P90D` or `P12W`.
-pub(super) fn days(reader: &mut Reader<'_>, node: &Node, key: &str, most: u32) -> Option<u32> {
+pub(super) fn days(reader: &mut Reader<'_>, node: &Node, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
     let text = reader.text(node, &format!("`{key}`"))?.value;
     let number = |unit: char| text.strip_prefix('P')?.strip_suffix(unit)?.parse::<u32>().ok();
     let days = number('D').or_else(|| number('W')?.checked_mul(7));
-    let days = days.filter(|days| (1..=most).contains(days));
+    let days = days.filter(|days| range.contains(days));
     if days.is_none() {
+        let (least, most) = range.into_inner();
         let message =
-            format!("`{key}` must be a number of days or weeks from P1D to P{most}D, such as P90D, not `{text}`");
+            format!("`{key}` must be a number of days or weeks from P{least}D to P{most}D, such as P90D, not `{text}`");
         reader.error(node.span, "wrong-value", message);
     }
     days

@@ -1,11 +1,13 @@
 //! Reap: the tick's second target. It ends builds that are still open although their execution has ended. It starts
 //! causes that nothing has started. If events asked for a check of sources too soon after another check, it requests
-//! that check. From time to time, it removes what is left of closed builds in every Region that the stack has used.
+//! that check. From time to time, it removes what is left of closed builds in every Region that the stack has used, and
+//! once a day the images that are beyond the retention of their pipeline.
 //!
 //! Everything that it handles was lost elsewhere: a status event, a wake, a function's process. It may run any number
 //! of times, also while `finish` runs.
 
 mod metric;
+mod retention;
 mod strangers;
 mod sweep;
 
@@ -46,9 +48,13 @@ pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     let finished = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
     noted(trigger::check_if_due(context).await, "the check of sources");
-    let swept = if is_sweep(&event) { sweep::sweep(context, begun + BUDGET).await } else { Ok(0) };
+    let (mut surplus, mut swept) = (Ok(0), Ok(0));
+    if is_sweep(&event) {
+        surplus = retention::apply(context, begun + BUDGET / 2).await;
+        swept = sweep::sweep(context, begun + BUDGET).await;
+    }
     started?;
-    Ok(json!({"finished": finished?, "swept": swept?}))
+    Ok(json!({"finished": finished?, "surplus": surplus?, "swept": swept?}))
 }
 
 /// Returns whether this tick also sweeps.

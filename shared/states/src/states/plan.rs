@@ -9,6 +9,7 @@
 mod channels;
 mod difference;
 mod distribution;
+mod estimate;
 mod finding;
 mod freeze;
 mod preflight;
@@ -34,7 +35,10 @@ use finding::refusal;
 pub use finding::{Finding, Place};
 use freeze::freeze;
 use preflight::examine;
-pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
+pub use preview::{
+    Chosen, Difference, Estimate, Existing, InstanceTime, Preview, PreviewedRegion, PreviewedSource, StateTime,
+    Verdict, preview,
+};
 pub use problem::{Cost, Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};
 

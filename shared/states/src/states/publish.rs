@@ -71,6 +71,8 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         ended_at: Some(stamp(context.clock.now())),
         failure: None,
         life: None,
+        surplus: None,
+        told: None,
         is_verification: false,
         distributes,
         distributed_by: Vec::new(),

@@ -121,6 +121,15 @@ pub(crate) struct Stack {
 impl Stack {
     /// A stack with its definitions applied and its source image available.
     pub(crate) async fn new() -> Self {
+        let stack = Self::without_definitions();
+        let source = stack.cloud.add_image(HOME, AMAZON, "debian-12");
+        stack.point_source_to(&source).await;
+        stack.store().apply(&definitions()).await.unwrap();
+        stack
+    }
+
+    /// A stack to which nothing was applied.
+    pub(crate) fn without_definitions() -> Self {
         let agents = tempfile::tempdir().unwrap();
         for machine in ["x86_64", "aarch64"] {
             std::fs::write(agents.path().join(format!("agent-{machine}")), b"agent").unwrap();
@@ -130,11 +139,7 @@ impl Stack {
         let (cloud, table) = (FakeCloud::new(), MemoryTable::new());
         let time = clock.clone();
         cloud.tell_time(move || time.now());
-        let stack = Self { cloud, table, clock, delivered, subnets: Vec::new(), agents };
-        let source = stack.cloud.add_image(HOME, AMAZON, "debian-12");
-        stack.point_source_to(&source).await;
-        stack.store().apply(&definitions()).await.unwrap();
-        stack
+        Self { cloud, table, clock, delivered, subnets: Vec::new(), agents }
     }
 
     /// Removes the agent for an architecture from the package.

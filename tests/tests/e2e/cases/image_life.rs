@@ -3,11 +3,12 @@
 use std::process::Output;
 
 use aws_sdk_ec2::config::Region;
-use aws_sdk_ec2::types::RequestLaunchTemplateData;
+use aws_sdk_ec2::types::{RequestLaunchTemplateData, Tag};
 use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_cloud::{Parameter, Parameters as _};
-use goldsmith_store::{ImageLife, Pointing, Rollback};
+use goldsmith_store::{ImageLife, Pointing, RetentionRound, Rollback, Surplus};
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::Case;
 use crate::definitions::{Pipeline, folder};
@@ -96,9 +97,11 @@ fn disabled_and_deleted(stack: &Stack) {
 }
 
 fn beyond(stack: &Stack) {
-    let pipeline = Pipeline::quick("retained", "retention: {keep: 1}\n");
-    let folder = pipeline.write();
-    let built = [(); 4].map(|()| stack.build(folder.path()));
+    // The stack's own sweeps may come at any time.
+    let by_hand = "retention: {keep: 1, automatic: false}\n";
+    let pipeline = Pipeline::quick("retained", by_hand);
+    let written = pipeline.write();
+    let built = [(); 4].map(|()| stack.build(written.path()));
     let counts = || [0, 1, 2, 3].map(|index: usize| stack.left_of(built[index].build()).counts());
     let ec2 = aws_sdk_ec2::Client::new(stack.sdk());
     let [first, third] = [0, 2].map(|index: usize| stack.image(built[index].image()).amis["eu-west-1"].clone());
@@ -116,10 +119,42 @@ fn beyond(stack: &Stack) {
     assert!(told.ends_with("one image of 2 could not be deleted\n"), "{told}");
     assert_eq!(counts(), [there, gone, there, there]);
     stack.block_on(ec2.disable_image_deregistration_protection().image_id(&third).send()).unwrap();
+
+    // The stack does the same by itself, but disables an image first.
+    let by_itself = folder(&pipeline.text().replace(", automatic: false", ""));
+    stack.apply(by_itself.path());
+    let [first_image, third_image] = [0, 2].map(|index: usize| built[index].image());
+    sweep(stack);
+    let life = |image: &str| stack.image(image).life;
+    assert_eq!((life(first_image), life(third_image)), (None, Some(ImageLife::Disabled)));
+    let told = good(stack, &["enable", third_image]);
+    assert!(told.contains("tag goldsmith:keep"), "{told}");
     stack.block_on(ec2.delete_launch_template().launch_template_id(&template).send()).unwrap();
+    sweep(stack);
+    assert_eq!((life(first_image), life(third_image)), (Some(ImageLife::Disabled), None));
+    // A week passes.
+    let store = stack.store();
+    let name = first_image.parse().unwrap();
+    let surplus = Surplus { at: "2026-01-01T00:00:00.000Z".to_owned(), why: "this is a test".to_owned() };
+    stack.block_on(store.set_life(&name, None)).unwrap();
+    assert!(stack.block_on(store.disable_surplus(&name, &surplus)).unwrap());
+    sweep(stack);
+    assert_eq!(counts(), [gone, gone, there, there]);
+    assert_eq!(life(first_image), Some(ImageLife::Deleted));
+
+    stack
+        .block_on(ec2.delete_tags().resources(&third).tags(Tag::builder().key("goldsmith:keep").build()).send())
+        .unwrap();
     good(stack, &["retention", "retained", "--yes"]);
     assert_eq!(counts(), [gone, gone, gone, there]);
     assert_eq!(good(stack, &["retention", "retained", "--yes"]), "");
+}
+
+/// Runs the round of the pipeline `retained`, whenever the last one was.
+fn sweep(stack: &Stack) {
+    let long_ago = RetentionRound { began_at: "2026-01-01T00:00:00.000Z".to_owned(), after: None };
+    stack.block_on(stack.store().note_retention_round(&"retained".parse().unwrap(), &long_ago)).unwrap();
+    stack.invoke("reap", &json!({"sweep": true}));
 }
 
 fn rolled_back(stack: &Stack) {

@@ -28,6 +28,11 @@ fn follow(stack: &Stack) {
     );
     assert_eq!(first["definitions"].as_array().unwrap().len(), 5, "{first}");
     assert_eq!(first["findings"], Value::Array(vec![]), "{first}");
+    assert_eq!(
+        (first["estimate"]["seconds"].as_u64(), &first["estimate"]["snapshotGib"]),
+        (None, &8.into()),
+        "{first}"
+    );
     assert_eq!(stack.block_on(stack.store().pipeline(&"planned".parse().unwrap())).unwrap(), None);
 
     let built = stack.build(folder.path());
@@ -46,6 +51,11 @@ fn follow(stack: &Stack) {
     assert_eq!((exit, &changed["verdict"], &changed["image"]), (Some(0), &"build".into(), &"planned/1.0.0/2".into()));
     let difference = serde_json::json!([{"what": "instanceTypes", "from": "t3.small", "to": "t3.medium"}]);
     assert_eq!(changed["changes"], difference, "{changed}");
+    let estimate = &changed["estimate"];
+    assert_eq!(estimate["builds"], serde_json::json!([built.json["image"]]), "{changed}");
+    let build = &estimate["instances"][0];
+    assert_eq!(build["instanceType"], "t3.medium", "{changed}");
+    assert!(build["seconds"].as_u64() <= estimate["seconds"].as_u64() && build["seconds"].is_u64(), "{changed}");
     let unknown = stack.goldsmith(&["plan", "no-such-pipeline", "--local", "--detailed-exitcode"]);
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
 }

@@ -92,7 +92,7 @@ fn templates(stack: &Stack) {
 }
 
 fn protected(stack: &Stack) {
-    let text = Pipeline::quick("protected", "retention: {keep: 1}\n").text();
+    let text = Pipeline::quick("protected", "retention: {keep: 1, automatic: false}\n").text();
     let with = |protection: &str| {
         let here = format!(
             "  - region: eu-west-1\n    amiDistributionConfiguration: {{deregistrationProtection: {protection}}}\n"

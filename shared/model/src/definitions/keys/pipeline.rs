@@ -76,7 +76,8 @@ pub(super) const PIPELINE: &[Key] = &[
         "retention",
         Form::Map(RETENTION),
         "every image stays",
-        "Which of its images `goldsmith retention` deletes: those that are not among the newest ones and are old enough.",
+        "Which of its images go: those that are not among the newest ones and are old enough. The stack disables and later \
+         deletes them, or only `goldsmith retention` deletes them, if `automatic` is `false`.",
     ),
 ];
 
@@ -88,6 +89,26 @@ const RETENTION: &[Key] = &[
         "the number alone counts",
         "How old an image must be before it is deleted, as a number of days or weeks from `P1D` to `P3650D`, such as `P90D` \
          or `P12W`.",
+    ),
+    Key::optional(
+        "notLaunchedFor",
+        Form::Text,
+        "launches do not count",
+        "For how long no instance must have been launched from the image, from `P2D` to `P3650D`. EC2 reports a launch 24 \
+         hours later.",
+    ),
+    Key::optional(
+        "automatic",
+        Form::Flag,
+        "`true`",
+        "Whether the stack does this once a day. With `false`, only `goldsmith retention` does it.",
+    ),
+    Key::optional(
+        "disabledFor",
+        Form::Text,
+        "`P7D`",
+        "How long the stack disables an image before it deletes it, from `P1D` to `P3650D`. In this time, `goldsmith \
+         enable` brings the image back.",
     ),
 ];
 

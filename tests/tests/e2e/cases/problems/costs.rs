@@ -89,7 +89,7 @@ const TRIALS: &[Trial] = &[
         let copy = w.copy(w.copying(SHARED, "e2e-shared").encrypted(true));
         w.shared(SHARED, &copy, friend())
     }),
-    ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", |w| w.versioned(w.stack.sdk(), NO_TEMPLATE)),
+    ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", |w| w.missing_template()),
     ("launch-template-tags", "UnauthorizedOperation", |w| {
         w.versioned(&w.as_role("PublishRole", "e2e-adds-versions"), &w.template)
     }),
@@ -169,6 +169,13 @@ impl World<'_> {
         let version = aws_sdk_ec2::Client::from_conf(config.build()).create_launch_template_version();
         let version = version.launch_template_id(template).launch_template_data(data);
         code(self.stack.block_on(version.send()))
+    }
+
+    /// Describes the launch template that does not exist, as Publish does before it adds a version.
+    fn missing_template(&self) -> String {
+        let config = aws_sdk_ec2::config::Builder::from(self.stack.sdk()).region(Region::new(SHARED));
+        let described = aws_sdk_ec2::Client::from_conf(config.build()).describe_launch_templates();
+        code(self.stack.block_on(described.launch_template_ids(NO_TEMPLATE).send()))
     }
 
     fn put(&self, config: &SdkConfig, name: &str) -> String {

@@ -68,7 +68,7 @@ impl Problem {
             Self::NeverPublic { .. } => rejected(DistributeRegion, "ModifyImageAttribute", "UnsupportedOperation"),
             Self::SharedWithAwsKey { .. } => rejected(DistributeRegion, "ModifyImageAttribute", "InvalidParameter"),
             Self::LaunchTemplateMissing { .. } => {
-                rejected(Publish, "CreateLaunchTemplateVersion", "InvalidLaunchTemplateId.NotFound")
+                rejected(Publish, "DescribeLaunchTemplates", "InvalidLaunchTemplateId.NotFound")
             }
             Self::LaunchTemplateTags { .. } => {
                 rejected(Publish, "CreateLaunchTemplateVersion", "UnauthorizedOperation")

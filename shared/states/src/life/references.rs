@@ -4,31 +4,32 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use anyhow::Result;
 use goldsmith_cloud::{ImageUse, Images, Parameters};
 use goldsmith_model::definitions::Kind;
 use goldsmith_model::{DefinitionRef, ImageRef, Name, placeholder};
 use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, Rollback, Store, User};
 use serde::{Serialize, Serializer};
 
-use crate::template_uses::{TemplateUse, TemplateUses};
+use super::template_uses::{TemplateUse, TemplateUses};
+use crate::Result;
 
 /// Something that refers to an image, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Reference {
+pub struct Reference {
     /// The Region; `None` for what refers to the image in all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
     /// The AMI there.
     #[serde(skip_serializing_if = "Option::is_none")]
     ami: Option<String>,
-    pub(crate) by: By,
+    /// What refers to it.
+    pub by: By,
 }
 
 /// What refers to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum By {
+pub enum By {
     /// An instance of this account, or the right of somebody else to launch it.
     Use(ImageUse),
     /// A launch template of this account.
@@ -76,19 +77,22 @@ impl Serialize for By {
 
 impl Reference {
     /// Returns its row of a table for people.
-    pub(crate) fn row(&self) -> Vec<String> {
+    #[must_use]
+    pub fn row(&self) -> Vec<String> {
         let place = |text: &Option<String>| text.clone().unwrap_or_default();
         vec![place(&self.region), place(&self.ami), self.by.to_string()]
     }
 
     /// Returns whether it is only the launch permission of somebody in `unshare`.
-    pub(crate) fn is_only_of(&self, unshare: &[String]) -> bool {
+    #[must_use]
+    pub fn is_only_of(&self, unshare: &[String]) -> bool {
         self.shared_with().is_some_and(|whose| unshare.iter().any(|one| one == whose))
     }
 
     /// Returns who else may launch the AMI, if it refers to the image in that way. Nobody can see from here whether they
     /// do.
-    pub(crate) fn shared_with(&self) -> Option<&str> {
+    #[must_use]
+    pub fn shared_with(&self) -> Option<&str> {
         match &self.by {
             By::Use(ImageUse::Permission(whose)) => Some(whose),
             _ => None,
@@ -98,7 +102,7 @@ impl Reference {
 
 /// Where to look for references. A command looks at all of its images through one of these, because it remembers the
 /// launch templates.
-pub(crate) struct References {
+pub struct References {
     images: Arc<dyn Images>,
     parameters: Arc<dyn Parameters>,
     templates: TemplateUses,
@@ -107,13 +111,17 @@ pub(crate) struct References {
 
 impl References {
     /// Creates it. No call is made.
-    pub(crate) fn new(images: Arc<dyn Images>, parameters: Arc<dyn Parameters>, store: Store) -> Self {
+    #[must_use]
+    pub fn new(images: Arc<dyn Images>, parameters: Arc<dyn Parameters>, store: Store) -> Self {
         let templates = TemplateUses::new(images.clone(), parameters.clone());
         Self { images, parameters, templates, store }
     }
 
     /// Returns everything that refers to an image now.
-    pub(crate) async fn of(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
+    ///
+    /// # Errors
+    /// Fails if a call to AWS or to the table fails: then nothing is known about the image.
+    pub async fn of(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
         let mut found = Vec::new();
         let rollback = self.store.rollback(&image.pipeline).await?;
         let names = self.parameter_names(image).await?;
@@ -236,29 +244,25 @@ mod tests {
     use goldsmith_store::{ParameterPlace, Pointed, Pointing, Rollback};
     use serde_json::json;
 
-    use crate::testing::{Stack, WEB};
+    use crate::testing::Stack;
 
     /// What refers to the image `web/1.0.0/1`, in words.
     async fn words(stack: &Stack) -> Vec<String> {
-        let image = stack.connection.store.image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap();
-        let found = stack.connection.references().of(&image).await.unwrap();
+        let image = stack.store().image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap();
+        let found = stack.references().of(&image).await.unwrap();
         found.iter().map(|one| one.row().join(" ").trim_start().to_owned()).collect()
     }
 
     #[tokio::test]
     async fn everything_that_refers_to_an_image_is_found() {
-        let stack = Stack::new();
-        let parameters = "{region: eu-west-1, ssmParameterConfigurations: [{parameterName: /images/web}]}";
-        let text = WEB.replace("{region: eu-west-1}", parameters);
-        let text = text.replace("small, rebuildOn", "small, distributionConfiguration: two, rebuildOn");
-        let app = "---\n{kind: ImageRecipe, name: app, semanticVersion: 1.0.0, parentImage: pipeline:web, components: [{name: \
+        let stack = Stack::new().await;
+        let app = "{kind: ImageRecipe, name: app, semanticVersion: 1.0.0, parentImage: pipeline:web, components: [{name: \
                    nginx, version: 1.x.x}]}\n---\n{kind: ImagePipeline, name: app, imageRecipe: app, \
                    infrastructureConfiguration: small}\n";
-        stack.apply(&text).await;
         let ami = stack.cloud.add_image(HOME, "self", "web 1");
         stack.closed_build(json!({"status": "AVAILABLE", "amis": {HOME: ami}})).await;
         assert_eq!(words(&stack).await, [""; 0]);
-        stack.apply(&format!("{text}{app}")).await;
+        stack.apply(app).await;
         stack.cloud.add_launch_template(HOME, "lt-1", &ami);
         let with = LaunchPermission { users: vec!["111122223333".to_owned()], ..LaunchPermission::default() };
         stack.cloud.share(HOME, &ami, &with).await.unwrap();
@@ -284,14 +288,13 @@ mod tests {
 
     #[tokio::test]
     async fn parameters_of_a_rollback_count_whatever_the_pipeline_writes_now() {
-        let stack = Stack::new();
-        stack.apply(WEB).await;
+        let stack = Stack::new().await;
         let ami = stack.cloud.add_image(HOME, "self", "web 1");
         stack.closed_build(json!({"status": "AVAILABLE", "amis": {HOME: ami}})).await;
         let parameter = Parameter { value: ami.clone(), data_type: "text".to_owned() };
         stack.cloud.put(HOME, "/images/before", &parameter).await.unwrap();
         assert_eq!(words(&stack).await, [""; 0]);
-        let (store, web) = (&stack.connection.store, "web".parse().unwrap());
+        let (store, web) = (stack.store(), "web".parse().unwrap());
         let image: goldsmith_model::ImageRef = "web/1.0.0/1".parse().unwrap();
         let (region, name) = (HOME.to_owned(), "/images/before".to_owned());
         let begun = Rollback {

@@ -2,34 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
-use goldsmith_cloud::{Kind, Protection};
-use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy};
+use goldsmith_cloud::{Cloud, Kind, Protection};
+use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy, Store};
 use serde::Serialize;
 
-use crate::args::Globals;
-use crate::connection::Connection;
-use crate::exit::{Exit, Stop};
-use crate::output::Show;
-use crate::references::{Reference, References};
-use crate::tags::TAG_BUILD;
+use super::references::{Reference, References};
+use crate::{Result, TAG_BUILD};
 
 /// An image that was deleted.
 #[derive(Debug, Serialize)]
-pub(crate) struct Deleted {
-    image: String,
+pub struct Deleted {
+    /// `NAME/VERSION/BUILD`
+    pub image: String,
     /// The AMIs, by Region.
-    amis: BTreeMap<String, String>,
+    pub amis: BTreeMap<String, String>,
     /// AMIs of other accounts, which stay.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    copies_left: Vec<OwnedCopy>,
+    pub copies_left: Vec<OwnedCopy>,
     /// Snapshots that stay because another AMI uses them, by Region.
-    snapshots_left: BTreeMap<String, Vec<String>>,
+    pub snapshots_left: BTreeMap<String, Vec<String>>,
 }
 
 impl Deleted {
     /// Returns a line for each snapshot and each copy of another account that stays.
-    pub(crate) fn left(&self) -> impl Iterator<Item = String> {
+    pub fn left(&self) -> impl Iterator<Item = String> {
         let snapshots = self.snapshots_left.iter().flat_map(|(region, ids)| {
             ids.iter().map(move |id| format!("stays    {region}  {id}  another AMI uses this snapshot"))
         });
@@ -37,57 +33,62 @@ impl Deleted {
     }
 }
 
-impl Show for Deleted {
-    fn lines(&self, _: &Globals) -> Vec<String> {
-        let amis = self.amis.iter().map(|(region, ami)| format!("deleted  {region}  {ami}"));
-        amis.chain(self.left()).chain([format!("{} is deleted", self.image)]).collect()
-    }
-}
-
 /// Returns a line about a copy that stays. The account owns it, and Goldsmith cannot see what uses it there.
-pub(crate) fn stays(copy: &OwnedCopy) -> String {
+#[must_use]
+pub fn stays(copy: &OwnedCopy) -> String {
     let OwnedCopy { account, region, ami } = copy;
     format!("stays    {region}  {ami}  account {account} owns this copy; only that account deletes it")
 }
 
 /// The result of a deletion.
 #[derive(Debug)]
-pub(crate) enum Deletion {
+pub enum Deletion {
     /// The image is gone.
     Done(Deleted),
     /// Something refers to the image, so that it stays as it was.
     Refused(Reference),
+    /// A protection from deregistration holds it, for the reason that this sentence gives.
+    Protected(String),
 }
 
 /// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image now, other than the
 /// launch permissions of those in `unshare`. Safe to repeat: a later call continues where this one stopped.
 ///
 /// The protection from deregistration that the image's own build has switched on is switched off. If it has a cooldown,
-/// nothing is deleted yet, and the error says when to call again.
-pub(crate) async fn delete(
-    connection: &Connection,
+/// nothing is deleted yet, and the sentence of [`Deletion::Protected`] says when to call again.
+///
+/// # Errors
+/// Fails if a call to AWS or to the table fails.
+pub async fn delete(
+    cloud: &Cloud,
+    store: &Store,
     references: &References,
     image: &ImageRecord,
     unshare: &[String],
 ) -> Result<Deletion> {
-    let protected = protected(connection, image).await?;
+    let protected = match protected(cloud, store, image).await? {
+        Ok(protected) => protected,
+        Err(by_somebody) => return Ok(Deletion::Protected(by_somebody)),
+    };
     // An image of which some AMIs may be gone must not look like a whole one. Builds do not start from it any more.
     if image.is_in_use() {
-        connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
+        store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
     }
     // This look is the one that counts. The caller may have looked too, but somebody may have begun to use the image since
     // then, for example while a question waited for its answer. From here on, no build can.
     let references = references.of(image).await;
     let in_the_way = references.map(|found| found.into_iter().find(|one| !one.is_only_of(unshare)));
     if image.is_in_use() && !matches!(in_the_way, Ok(None)) {
-        connection.store.set_life(&image.image, None).await?;
+        store.set_life(&image.image, None).await?;
     }
     if let Some(reference) = in_the_way? {
         return Ok(Deletion::Refused(reference));
     }
-    unprotect(connection, image, &protected).await?;
+    if let Some(cooling) = unprotect(cloud, image, &protected).await? {
+        return Ok(Deletion::Protected(cooling));
+    }
     let mut snapshots_left = BTreeMap::new();
-    let images = &connection.cloud.images;
+    let images = &cloud.images;
     for (region, ami) in &image.amis {
         // A role whose rights depend on tags would be denied the call for what an earlier call has removed, because that
         // has no tags any more. So each call is only for what is still there.
@@ -95,11 +96,11 @@ pub(crate) async fn delete(
             images.deregister(region, ami).await?;
         }
         let mut left = Vec::new();
-        for snapshot in still_there(connection, image, region).await? {
+        for snapshot in still_there(cloud, image, region).await? {
             match images.delete_snapshot(region, &snapshot).await {
                 Err(error) if error.kind == Kind::WrongState => left.push(snapshot),
                 // EC2 may have listed it a moment after it was deleted with its AMI.
-                Err(_) if !still_there(connection, image, region).await?.contains(&snapshot) => {}
+                Err(_) if !still_there(cloud, image, region).await?.contains(&snapshot) => {}
                 other => other?,
             }
         }
@@ -107,17 +108,17 @@ pub(crate) async fn delete(
             snapshots_left.insert(region.clone(), left);
         }
     }
-    connection.store.set_life(&image.image, Some(ImageLife::Deleted)).await?;
+    store.set_life(&image.image, Some(ImageLife::Deleted)).await?;
     let (amis, copies_left) = (image.amis.clone(), image.copies.clone());
     Ok(Deletion::Done(Deleted { image: image.image.to_string(), amis, copies_left, snapshots_left }))
 }
 
 /// Returns the image's snapshots in a Region that EC2 still lists. An AMI that is gone no longer names them.
-async fn still_there(connection: &Connection, image: &ImageRecord, region: &str) -> Result<Vec<String>> {
+async fn still_there(cloud: &Cloud, image: &ImageRecord, region: &str) -> Result<Vec<String>> {
     let mut listed = Vec::new();
     // A later distribution has given its snapshots the tag of its own run.
     for build in std::iter::once(&image.build).chain(image.distributed_by.iter().map(|run| &run.build)) {
-        listed.extend(connection.cloud.images.snapshots_tagged(region, TAG_BUILD, build).await?);
+        listed.extend(cloud.images.snapshots_tagged(region, TAG_BUILD, build).await?);
     }
     let own = image.snapshots.get(region).into_iter().flatten();
     Ok(own.filter(|id| listed.iter().any(|one| one.id == **id)).cloned().collect())
@@ -130,15 +131,17 @@ struct Protected {
     protection: Protection,
 }
 
-/// Returns the protected AMIs of an image.
-///
-/// # Errors
-/// Fails if a protection is on that the image's own build or a later distribution has not switched on: a person wants to keep the AMI.
-async fn protected(connection: &Connection, image: &ImageRecord) -> Result<Vec<Protected>> {
-    let builds = connection.store.builds_of(image).await?;
+/// Returns the protected AMIs of an image, or a sentence about a protection that neither the image's own build nor a
+/// later distribution has switched on: a person wants to keep the AMI.
+async fn protected(
+    cloud: &Cloud,
+    store: &Store,
+    image: &ImageRecord,
+) -> Result<std::result::Result<Vec<Protected>, String>> {
+    let builds = store.builds_of(image).await?;
     let mut protected = Vec::new();
     for (region, ami) in &image.amis {
-        let found = connection.cloud.images.image(region, ami).await?;
+        let found = cloud.images.image(region, ami).await?;
         let protection = found.map(|found| found.protection).unwrap_or_default();
         let planned = builds.iter().find_map(|build| build.plan.region(region)?.protection);
         match protection {
@@ -149,37 +152,37 @@ async fn protected(connection: &Connection, image: &ImageRecord) -> Result<Vec<P
                      `aws ec2 disable-image-deregistration-protection` switches that off",
                     image.image
                 );
-                return Err(Stop { exit: Exit::Failed, message }.into());
+                return Ok(Err(message));
             }
             Protection::On { .. } | Protection::Cooling => {
                 protected.push(Protected { region: region.clone(), ami: ami.clone(), protection });
             }
         }
     }
-    Ok(protected)
+    Ok(Ok(protected))
 }
 
 /// Switches the protection of these AMIs off, all of them before any AMI goes: so their cooldowns end at the same time.
-async fn unprotect(connection: &Connection, image: &ImageRecord, protected: &[Protected]) -> Result<()> {
+/// Returns a sentence about those that EC2 still protects.
+async fn unprotect(cloud: &Cloud, image: &ImageRecord, protected: &[Protected]) -> Result<Option<String>> {
     let mut cooling = Vec::new();
     for Protected { region, ami, protection } in protected {
         if let Protection::On { .. } = protection {
-            connection.switches.unprotect(region, ami).await?;
+            cloud.switches.unprotect(region, ami).await?;
         }
         if *protection != (Protection::On { cooldown: false }) {
             cooling.push(format!("{ami} in {region}"));
         }
     }
     if cooling.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    let message = format!(
+    Ok(Some(format!(
         "{} is disabled, and not deleted yet: the protection from deregistration is switched off, but EC2 protects {} for 24 \
          hours more, from the moment when it was switched off. Call the command again after that",
         image.image,
         cooling.join(" and ")
-    );
-    Err(Stop { exit: Exit::Failed, message }.into())
+    )))
 }
 
 #[cfg(test)]
@@ -195,16 +198,17 @@ mod tests {
     const AWAY: &str = "us-east-1";
 
     async fn image(stack: &Stack) -> ImageRecord {
-        stack.connection.store.image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap()
+        stack.store().image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap()
     }
 
-    async fn delete(stack: &Stack) -> anyhow::Result<Deletion> {
-        super::delete(&stack.connection, &stack.connection.references(), &image(stack).await, &[]).await
+    async fn delete(stack: &Stack) -> Deletion {
+        let (cloud, store) = (stack.cloud.cloud(), stack.store());
+        super::delete(&cloud, &store, &stack.references(), &image(stack).await, &[]).await.unwrap()
     }
 
     /// A published image in two Regions, with these protections. `planned` are those that its build has switched on.
     async fn published(planned: [Option<&str>; 2], protections: [Protection; 2]) -> Stack {
-        let stack = Stack::new();
+        let stack = Stack::new().await;
         let mut amis = json!({});
         for (region, protection) in [HOME, AWAY].into_iter().zip(protections) {
             let ami = stack.cloud.add_image(region, "self", "web 1");
@@ -226,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_protection_that_the_build_has_switched_on_is_switched_off_first() {
         let stack = published([Some("untilOff"); 2], [Protection::On { cooldown: false }; 2]).await;
-        delete(&stack).await.unwrap();
+        assert!(matches!(delete(&stack).await, Deletion::Done(_)));
         assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
         assert!(stack.cloud.inventory().region(AWAY).images.is_empty());
     }
@@ -237,7 +241,7 @@ mod tests {
         let stack = published([Some("untilOff"), Some("withCooldown")], cooling).await;
         let ami = image(&stack).await.amis[AWAY].clone();
         for _ in 0..2 {
-            let error = delete(&stack).await.unwrap_err().to_string();
+            let Deletion::Protected(error) = delete(&stack).await else { panic!("nothing protects it") };
             let expected = format!("EC2 protects {ami} in {AWAY} for 24 hours more");
             assert!(error.starts_with("web/1.0.0/1 is disabled, and not deleted yet"), "{error}");
             assert!(error.contains(&expected), "{error}");
@@ -245,7 +249,7 @@ mod tests {
             assert_eq!(stack.cloud.inventory().region(HOME).images.len(), 1, "no AMI goes before the others");
         }
         stack.cloud.edit_image(AWAY, &ami, |image| image.protection = Protection::Off);
-        delete(&stack).await.unwrap();
+        assert!(matches!(delete(&stack).await, Deletion::Done(_)));
         assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
     }
 
@@ -253,7 +257,7 @@ mod tests {
     async fn an_image_that_somebody_else_has_protected_stays_as_it_was() {
         let protections = [Protection::On { cooldown: false }, Protection::Off];
         let stack = published([None; 2], protections).await;
-        let error = delete(&stack).await.unwrap_err().to_string();
+        let Deletion::Protected(error) = delete(&stack).await else { panic!("nothing protects it") };
         assert!(error.starts_with("web/1.0.0/1 was not deleted: somebody has protected ami-"), "{error}");
         assert_eq!(image(&stack).await.life, None);
         assert_eq!(

@@ -4,18 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use anyhow::Result;
 use goldsmith_cloud::{Images, Parameters};
 use tokio::sync::Mutex;
+
+use crate::Result;
 
 /// What a launch template has in front of a parameter that names its AMI. Behind the parameter's name, it may have a
 /// version or a label, which Systems Manager reads too: `resolve:ssm:NAME:2` (EC2 user guide, "Use a Systems Manager
 /// parameter instead of an AMI ID").
 const BY_PARAMETER: &str = "resolve:ssm:";
+/// What AWS's public parameters begin with. Nobody else can write one ("Working with public parameters", Systems Manager
+/// user guide), so none of them names an image of this account.
+const OF_AWS: &str = "/aws/service/";
 
 /// A launch template that names an AMI.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TemplateUse {
+pub struct TemplateUse {
     /// `lt-…`
     template: String,
     /// The parameter, with its version or label, if the template does not name the AMI itself.
@@ -45,7 +49,7 @@ struct Known {
 
 /// The launch templates of the account. Each look lists those of a Region, but reads the versions of only those that have
 /// changed since the look before: a Region may have hundreds, and a command may look for as many AMIs.
-pub(crate) struct TemplateUses {
+pub struct TemplateUses {
     images: Arc<dyn Images>,
     parameters: Arc<dyn Parameters>,
     /// By Region and id.
@@ -54,12 +58,17 @@ pub(crate) struct TemplateUses {
 
 impl TemplateUses {
     /// Creates it. No call is made.
-    pub(crate) fn new(images: Arc<dyn Images>, parameters: Arc<dyn Parameters>) -> Self {
+    #[must_use]
+    pub fn new(images: Arc<dyn Images>, parameters: Arc<dyn Parameters>) -> Self {
         Self { images, parameters, known: Mutex::default() }
     }
 
-    /// Returns the launch templates that name an AMI now. A parameter that cannot be read may name it.
-    pub(crate) async fn naming(&self, region: &str, ami: &str) -> Result<Vec<TemplateUse>> {
+    /// Returns the launch templates that name an AMI now. A parameter that cannot be read may name it, unless it is one
+    /// of AWS's own.
+    ///
+    /// # Errors
+    /// Fails if the launch templates cannot be read.
+    pub async fn naming(&self, region: &str, ami: &str) -> Result<Vec<TemplateUse>> {
         let mut known = self.known.lock().await;
         let here = known.entry(region.to_owned()).or_default();
         self.refresh(region, here).await?;
@@ -70,7 +79,8 @@ impl TemplateUses {
             if images.contains(ami) {
                 uses.push(TemplateUse { template: template.clone(), parameter: None, unread: None });
             }
-            for name in images.iter().filter_map(|image| image.strip_prefix(BY_PARAMETER)) {
+            let names = images.iter().filter_map(|image| image.strip_prefix(BY_PARAMETER));
+            for name in names.filter(|name| !name.starts_with(OF_AWS)) {
                 if !read.contains_key(name) {
                     read.insert(name.to_owned(), self.parameters.get(region, name).await);
                 }
@@ -151,6 +161,11 @@ mod tests {
         put("/images/web", "ami-1").await;
         assert_eq!(words(&templates, "ami-2").await, [""; 0]);
         cloud.remove_launch_template(HOME, "lt-2");
+        cloud.add_launch_template(
+            HOME,
+            "lt-3",
+            "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+        );
         cloud.fail_always("GetParameter", HOME, Fault::Refuse(Kind::Denied));
         let unread = words(&templates, "ami-3").await;
         let expected = "the launch template lt-1 by the parameter /images/web:2, which cannot be read: ";
