@@ -212,6 +212,9 @@ pub struct Effect {
     /// AWS's code, if AWS rejected the effect for good. Nothing was made then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// EC2's reason, if EC2 ended the resource before the build could use it and the build made another one instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
 }
 
 impl Effect {
@@ -223,7 +226,8 @@ impl Effect {
         region: impl Into<String>,
         name: impl Into<String>,
     ) -> Self {
-        Self { scope: scope.to_string(), n, kind, region: region.into(), name: name.into(), id: None, refused: None }
+        let (region, name) = (region.into(), name.into());
+        Self { scope: scope.to_string(), n, kind, region, name, id: None, refused: None, lost: None }
     }
 
     /// Returns the nonce of a command's order; `None` for every other effect, and for commands of earlier versions.

@@ -9,6 +9,9 @@ use crate::api::{ApiError, DEFAULT_ACCOUNT, Scope};
 use crate::endpoint::Endpoint;
 use crate::world::{KmsKey, Network, SecurityGroup, World, key_arn, profile_name, split};
 
+/// End of the ARN of the service-linked role of EC2 Spot.
+const SPOT_ROLE: &str = ":role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot";
+
 /// Resources that are handed over for one account and Region, in addition to those that already exist. Handing over is
 /// idempotent.
 #[derive(Deserialize)]
@@ -38,7 +41,8 @@ struct HandedKey {
     alias: Option<String>,
     #[serde(default)]
     manager: Manager,
-    /// Accounts, or ARNs of their roles: only the account counts. `None` means the key's own account.
+    /// Accounts, or ARNs of their roles: only the account counts, except for the role of EC2 Spot, whose grants are
+    /// separate. `None` means the key's own account.
     grants: Option<Vec<String>>,
 }
 
@@ -139,11 +143,13 @@ fn read_key(scope: &Scope, handed: HandedKey) -> Result<KmsKey, ApiError> {
     }
     let account = |grant: String| grant.split(':').nth(4).map(str::to_owned).unwrap_or(grant);
     let grants = handed.grants.unwrap_or_else(|| vec![scope.account.clone()]);
+    let (for_spot, grants): (Vec<_>, Vec<_>) = grants.into_iter().partition(|grant| grant.ends_with(SPOT_ROLE));
     Ok(KmsKey {
         arn: key_arn(scope, name),
         alias: handed.alias,
         managed: handed.manager == Manager::Aws,
         accounts: grants.into_iter().map(account).collect(),
+        spot_accounts: for_spot.into_iter().map(account).collect(),
     })
 }
 

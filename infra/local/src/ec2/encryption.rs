@@ -55,13 +55,29 @@ pub(super) fn of_copy(world: &World, call: &Call<'_>, devices: &mut [BlockDevice
 pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
     // The endpoint knows no policies. The emulator, which does, has sent the keys that they deny.
     let is_denied = |key: &str| call.denied_keys.split(',').map(str::trim).any(|one| !one.is_empty() && one == key);
+    let mut keys = keys(world, call.scope, devices, sources);
+    keys.all(|(scope, key)| !is_denied(key) && world.may_use_key(&scope, key))
+}
+
+/// Returns whether EC2 may use the same keys for a spot instance.
+pub(super) fn may_use_for_spot(world: &World, scope: &Scope, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
+    keys(world, scope, devices, sources).all(|(scope, key)| world.may_use_key_for_spot(&scope, key))
+}
+
+/// Returns the keys of devices and of the snapshots that they are made from, each with the Region in which it is used.
+fn keys<'w>(
+    world: &'w World,
+    scope: &Scope,
+    devices: &'w [BlockDevice],
+    sources: &'w [BlockDevice],
+) -> impl Iterator<Item = (Scope, &'w String)> {
     let of_snapshot = |device: &BlockDevice| world.snapshots.get(device.snapshot_id.as_ref()?);
     let from = sources.iter().filter_map(of_snapshot).filter_map(|snapshot| {
-        let there = call.scope.in_region(&snapshot.scope.region);
+        let there = scope.in_region(&snapshot.scope.region);
         snapshot.kms_key.as_ref().map(|key| (there, key))
     });
-    let to = devices.iter().filter_map(|device| device.kms_key.as_ref()).map(|key| (call.scope.clone(), key));
-    from.chain(to).all(|(scope, key)| !is_denied(key) && world.may_use_key(&scope, key))
+    let to = devices.iter().filter_map(|device| device.kms_key.as_ref()).map(|key| (scope.clone(), key));
+    from.chain(to)
 }
 
 fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {

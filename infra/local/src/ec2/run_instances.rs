@@ -45,10 +45,11 @@ fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     // Keys decide how the launch ends, not whether the call succeeds: EBS asks for them only while it makes the
     // volumes.
-    let has_keys = world
-        .images
-        .get(&model.image_id)
-        .is_some_and(|image| encryption::may_use(&world, call, &model.devices, &image.devices));
+    let has_keys = world.images.get(&model.image_id).is_some_and(|image| {
+        let (devices, sources) = (&model.devices, &image.devices);
+        let by_spot = || encryption::may_use_for_spot(&world, call.scope, devices, sources);
+        encryption::may_use(&world, call, devices, sources) && (!model.spot || by_spot())
+    });
     let planned = as_many_as_fit(call, &world, &model, (least, most), has_keys)?;
     let mut made = Vec::new();
     for instance in planned {

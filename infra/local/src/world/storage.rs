@@ -24,6 +24,9 @@ pub(crate) struct KmsKey {
     pub(crate) managed: bool,
     /// Accounts that may use it.
     pub(crate) accounts: BTreeSet<String>,
+    /// Accounts whose role of EC2 Spot has a grant.
+    #[serde(default)]
+    pub(crate) spot_accounts: BTreeSet<String>,
 }
 
 /// Whether snapshots may be made public, and whether public ones stay public.
@@ -121,6 +124,16 @@ impl World {
         keys.is_empty() || keys.iter().any(|key| key.arn == arn && key.accounts.contains(&scope.account))
     }
 
+    /// Returns whether EC2 may use a key for an account's spot instances. Its service-linked role needs a grant for each
+    /// key of a customer (EC2 user guide, "Grant access to customer managed keys for use with encrypted AMIs and EBS
+    /// snapshots"). Of keys that were not handed over, any may be used.
+    pub(crate) fn may_use_key_for_spot(&self, scope: &Scope, arn: &str) -> bool {
+        let (owner, _) = split(scope, arn);
+        let keys = self.storage(&owner).keys;
+        let is_granted = |key: &KmsKey| key.managed || key.spot_accounts.contains(&scope.account);
+        keys.iter().find(|key| key.arn == arn).is_none_or(is_granted)
+    }
+
     /// Returns the ARNs of the keys that were handed over and that AWS does not manage, for all accounts.
     pub(crate) fn customer_keys(&self) -> impl Iterator<Item = &str> {
         let keys = self.storage.values().flat_map(|storage| &storage.keys);
@@ -172,7 +185,13 @@ mod tests {
     fn world() -> (World, Scope) {
         let (mut world, own) = (World::default(), scope("111122223333", "eu-west-1"));
         let accounts = ["111122223333", "999999999999"].map(str::to_owned).into();
-        let key = KmsKey { arn: KEY.to_owned(), alias: Some("alias/golden".to_owned()), managed: false, accounts };
+        let key = KmsKey {
+            arn: KEY.to_owned(),
+            alias: Some("alias/golden".to_owned()),
+            managed: false,
+            accounts,
+            spot_accounts: BTreeSet::new(),
+        };
         world.change_storage(&own).keys.push(key);
         (world, own)
     }

@@ -38,6 +38,27 @@ async fn end_of(client: Client, instance: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_spot_instance_needs_a_grant_for_the_role_of_ec2_spot() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let spot = format!("arn:aws:iam::{OWN}:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot");
+    let keys =
+        json!([{"id": "plain"}, {"id": "granted", "grants": [OWN, spot]}, {"id": "only-spot", "grants": [spot]}]);
+    hand_over(client, json!({"kmsKeys": keys}));
+    let image = source(client);
+    for (key, market, has_key) in
+        [("plain", "", true), ("plain", "spot", false), ("granted", "spot", true), ("only-spot", "spot", false)]
+    {
+        let mut run = launch(&image, &[("BlockDeviceMapping.1.Ebs.KmsKeyId", key)]);
+        run.extend((!market.is_empty()).then_some(("InstanceMarketOptions.MarketType", market)));
+        let instance = client.ec2_value("RunInstances", &run, "instanceId");
+        let reason = end_of(client, &instance).await;
+        // With a key that works, what ends it is that nothing can boot here.
+        assert_eq!(!reason.contains("Client.InternalError"), has_key, "{key}, {market}: {reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_launch_with_a_forbidden_key_succeeds_and_its_instance_ends() {
     let endpoint = endpoint().await;
     let client = endpoint.client;

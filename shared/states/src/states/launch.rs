@@ -28,6 +28,9 @@ const SILENT: SignedDuration = SignedDuration::from_mins(10);
 /// The same for bare metal, whose firmware alone takes up to a quarter of an hour.
 const SILENT_METAL: SignedDuration = SignedDuration::from_mins(35);
 
+/// EC2's code for an instance that ends at its launch, which a KMS key may have caused.
+const NO_KEY: &str = "Client.InternalError";
+
 /// The states of this function.
 pub(crate) struct LaunchInstance;
 
@@ -72,9 +75,14 @@ fn is_spot(scene: &Scene<'_>, made: &Effect) -> bool {
     candidates(scene).get(made.n as usize).is_some_and(|candidate| candidate.market == Market::Spot)
 }
 
-/// Launches on demand what EC2 has taken back before its agent was online. Another spot instance of these types would
-/// probably be taken back too.
-async fn after_interruption(scene: &Scene<'_>) -> Result<Progress> {
+/// Launches on demand after a spot instance that has ended before its agent was online. Another spot instance of these
+/// types would probably end in the same way. The journal keeps the reason, because EC2 forgets an instance soon after its
+/// end.
+async fn on_demand_instead(scene: &Scene<'_>, made: &Effect, ended: &Instance) -> Result<Progress> {
+    let lost = Effect { lost: Some(ended.state_reason.clone()), ..made.clone() };
+    if !scene.context.store.complete(&scene.record, &lost).await? {
+        return Err(Error::Closed);
+    }
     let on_demand = candidates(scene).iter().take_while(|candidate| candidate.market == Market::Spot).count();
     try_candidates(scene, u32::try_from(on_demand).unwrap_or(u32::MAX)).await
 }
@@ -93,7 +101,7 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
         }
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
         InstanceState::Running => Ok(waiting(scene, id, format!("{id} is running; its SSM agent is not online yet"))),
-        _ if was_interrupted(&instance) && is_spot(scene, made) => after_interruption(scene).await,
+        _ if is_spot(scene, made) && may_work_on_demand(&instance) => on_demand_instead(scene, made, &instance).await,
         _ => Err(ended(scene, &instance)),
     }
 }
@@ -230,7 +238,7 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
 fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     let mut message = gone(instance);
     // Among the causes of this code, EC2's user guide names the KMS key ("Troubleshoot instance launch issues").
-    if instance.state_reason.contains("Client.InternalError") {
+    if has_failed_on_launch(instance) {
         let named: Vec<&str> =
             scene.record.plan.launch.block_devices.iter().filter_map(|one| one.ebs.kms_key_id.as_deref()).collect();
         let unnamed = "the KMS key of the image or the account's default KMS key for EBS";
@@ -240,6 +248,17 @@ fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     cause.region = Some(scene.home().to_owned());
     cause.resource = Some(instance.id.clone());
     Error::because(ErrorName::NotOnline, cause)
+}
+
+/// Returns whether the same launch on demand may go well: EC2 has taken the spot instance back, or could not use a key
+/// that it needs a grant for only if the instance is a spot instance (EC2 user guide, "Grant access to customer managed
+/// keys for use with encrypted AMIs and EBS snapshots").
+fn may_work_on_demand(instance: &Instance) -> bool {
+    was_interrupted(instance) || has_failed_on_launch(instance)
+}
+
+fn has_failed_on_launch(instance: &Instance) -> bool {
+    instance.state_reason.contains(NO_KEY)
 }
 
 /// Returns whether EC2 has taken back a spot instance (EC2 API reference, StateReason: `Server.SpotInstanceTermination`

@@ -3,7 +3,8 @@
 use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::types::{InstanceStateName, InstanceType, ResourceType, Tag, TagSpecification};
 use aws_sdk_kms::Client as Kms;
-use goldsmith_store::ImageStatus;
+use goldsmith_model::State;
+use goldsmith_store::{ImageStatus, Scope};
 use serde_json::json;
 
 use super::Case;
@@ -42,7 +43,8 @@ pub(super) fn make_key(stack: &Stack, region: &str) -> String {
 
 /// A pipeline whose root volume is encrypted with one key, and its copy in us-east-1 with another.
 fn encrypted(name: &str, key: &str, copy: &str) -> tempfile::TempDir {
-    let text = Pipeline::new(name, &[("build", "Nothing", "true"), ("test", "Nothing", "true")]).text();
+    let steps = [("build", "Nothing", "true"), ("test", "Nothing", "true")];
+    let text = Pipeline { more: "imageTestsConfiguration: {spot: true}\n", ..Pipeline::new(name, &steps) }.text();
     let device =
         format!("blockDeviceMappings:\n  - {{deviceName: /dev/xvda, ebs: {{encrypted: true, kmsKeyId: \"{key}\"}}}}\n");
     let text = text.replacen("components:\n", &format!("{device}components:\n"), 1);
@@ -57,6 +59,10 @@ fn own_keys(stack: &Stack) {
     stack.block_on(alias.send()).unwrap();
     let built = stack.build(encrypted("own-keys", "alias/images", &make_key(stack, "us-east-1")).path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    // Nobody has granted the key to the role of EC2 Spot.
+    let scope = Scope { state: State::LaunchTest, item: Some("t3.small".to_owned()) };
+    let detail = stack.block_on(stack.store().state(built.build(), &scope)).unwrap().unwrap().detail;
+    assert!(detail.ends_with("AWSServiceRoleForEC2Spot has no grant for the KMS key of a volume"), "{detail}");
     assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
 }
 

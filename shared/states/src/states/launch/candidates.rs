@@ -5,6 +5,7 @@ use std::fmt;
 use goldsmith_cloud::Market;
 use goldsmith_store::{Effect, EffectKind};
 
+use super::NO_KEY;
 use crate::engine::drive::Scene;
 
 /// An instance type, a subnet and a market that a launch may use.
@@ -66,11 +67,24 @@ pub(super) fn refusal(effect: &Effect) -> Option<String> {
 /// Returns what was tried before the last launch and why it failed, for people; empty if the first launch went well.
 pub(super) fn before(effects: &[Effect]) -> String {
     let Some((_, earlier)) = effects.split_last() else { return String::new() };
-    // A launch before the last one that was not refused was a spot instance that EC2 has taken back.
+    // A launch before the last one that was not refused was a spot instance that has ended too early.
     let reasons = earlier.iter().filter_map(|effect| match (&effect.kind, &effect.id) {
-        (EffectKind::Instance { candidate, .. }, Some(id)) => Some(format!("{candidate}: {id} was interrupted")),
+        (EffectKind::Instance { candidate, .. }, Some(id)) => {
+            Some(format!("{candidate}: {id} {}", how_lost(effect.lost.as_deref().unwrap_or_default())))
+        }
         _ => refusal(effect),
     });
     let reasons: Vec<String> = reasons.collect();
     if reasons.is_empty() { String::new() } else { format!("; tried before: {}", reasons.join("; ")) }
+}
+
+/// Returns how a spot instance was lost, for people. Journals of earlier versions have no reason: they have only
+/// interruptions.
+fn how_lost(reason: &str) -> String {
+    if reason.contains(NO_KEY) {
+        return format!(
+            "ended ({reason}); a possible cause is that AWSServiceRoleForEC2Spot has no grant for the KMS key of a volume"
+        );
+    }
+    "was interrupted".to_owned()
 }

@@ -208,6 +208,29 @@ async fn a_spot_instance_that_is_taken_back_before_it_is_online_is_replaced_on_d
 }
 
 #[tokio::test]
+async fn a_spot_instance_whose_key_cannot_be_used_is_replaced_on_demand_and_the_grant_is_named() {
+    let stack = with_spot_tests().await;
+    stack.cloud.next_instance_ends(1, "Client.InternalError: Client error on launch");
+    stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
+    assert_eq!(markets(&stack), [Market::OnDemand, Market::Spot, Market::OnDemand]);
+    let told = detail(&stack).await;
+    let reason = "ended (Client.InternalError: Client error on launch); a possible cause is that AWSServiceRoleForEC2Spot \
+                  has no grant for the KMS key of a volume";
+    assert!(told.contains("; tried before: t3.small (spot): i-") && told.ends_with(reason), "{told}");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_on_demand_either_fails_the_launch() {
+    let stack = with_spot_tests().await;
+    for _ in 0..2 {
+        stack.cloud.next_instance_ends(1, "Client.InternalError: Client error on launch");
+    }
+    let error = stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap_err();
+    assert_eq!((error.error.as_str(), markets(&stack).len()), ("Goldsmith.NotOnline", 3));
+    assert!(error.cause.contains("check that the key exists and is enabled"), "{}", error.cause);
+}
+
+#[tokio::test]
 async fn an_instance_on_demand_that_ends_like_a_spot_instance_is_not_launched_again() {
     let stack = reach(&Task::item(State::LaunchTest, "t3.small")).await;
     let launched = markets(&stack).len();
