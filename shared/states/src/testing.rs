@@ -16,6 +16,6 @@ pub(crate) use check::{
     whole_verification,
 };
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};
-pub(crate) use stack::{AWAY, BUILD, FakeClock, Stack, TARGET};
+pub(crate) use stack::{AWAY, BUILD, FakeClock, Stack, TARGET, license};
 pub(crate) use step_functions::Task;
 pub(crate) use world::{Step, World};

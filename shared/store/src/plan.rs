@@ -161,4 +161,7 @@ pub struct PlannedRegion {
     /// Launch templates that get a version with the AMI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub launch_templates: Vec<PublishedTemplate>,
+    /// ARNs of the license configurations of the AMI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub license_configurations: Vec<String>,
 }

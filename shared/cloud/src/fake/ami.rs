@@ -16,6 +16,8 @@ pub(super) struct AmiRecord {
     pub(super) image: Image,
     pub(super) permission: LaunchPermission,
     pub(super) imdsv2: bool,
+    /// ARNs of its license configurations.
+    pub(super) licenses: BTreeSet<String>,
     /// From when it counts as deprecated.
     pub(super) deprecated_at: Option<String>,
     /// The copy that created it.
@@ -136,6 +138,7 @@ impl World {
             image,
             permission: LaunchPermission::default(),
             imdsv2: false,
+            licenses: BTreeSet::new(),
             deprecated_at: None,
             copy: blueprint.copy,
             hidden: Looks(pace.hide_new),

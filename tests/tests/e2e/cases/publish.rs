@@ -1,10 +1,11 @@
-//! What names and protects an image once it is published: launch templates, placeholders, and the protection from
+//! What names, counts and protects an image: launch templates, placeholders, licenses, and the protection from
 //! deregistration.
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::error::ProvideErrorMetadata as _;
 use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification};
+use aws_sdk_licensemanager::types::{LicenseCountingType, LicenseSpecification};
 use goldsmith_cloud::Parameters as _;
 use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_store::ImageLife;
@@ -16,6 +17,7 @@ use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("launch_templates_get_a_version_of_each_image_and_keep_none_of_a_failed_build", templates),
+    ("an_image_is_associated_with_license_configurations_of_each_region", licenses),
     ("a_protected_image_goes_only_after_its_cooldown", protected),
     ("a_parameter_a_description_and_a_tag_name_the_build_by_placeholders", placeholders),
 ];
@@ -88,6 +90,37 @@ fn templates(stack: &Stack) {
         let plan = stack.goldsmith(&["plan", &path, "--local", "--output", "json"]);
         let said = String::from_utf8_lossy(&plan.stdout);
         assert!(said.contains(problem), "{said}");
+    }
+}
+
+fn licenses(stack: &Stack) {
+    let clients = ["eu-west-1", "us-east-1"].map(|region| {
+        let config = aws_sdk_licensemanager::config::Builder::from(stack.sdk()).region(Region::new(region));
+        (region, aws_sdk_licensemanager::Client::from_conf(config.build()))
+    });
+    let pipeline = Pipeline::new("licensed", &[("build", "Nothing", "true")]);
+    let mut text = pipeline.text();
+    let arns = clients.each_ref().map(|(region, client)| {
+        let make = client.create_license_configuration().name("database");
+        let made = stack.block_on(make.license_counting_type(LicenseCountingType::Vcpu).send()).unwrap();
+        let arn = made.license_configuration_arn.unwrap();
+        let place = format!("  - region: {region}\n");
+        text = text.replace(&place, &format!("{place}    licenseConfigurationArns: [\"{arn}\"]\n"));
+        arn
+    });
+    let files = folder(&text);
+    let built = stack.build(files.path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
+    let amis = stack.image(built.image()).amis;
+    for ((region, client), arn) in clients.iter().zip(&arns) {
+        let image = format!("arn:aws:ec2:{region}::image/{}", amis[*region]);
+        let listed = stack.block_on(client.list_license_specifications_for_resource().resource_arn(&image).send());
+        let listed = listed.unwrap().license_specifications.unwrap_or_default();
+        assert_eq!(listed.iter().map(|one| one.license_configuration_arn()).collect::<Vec<_>>(), [arn.as_str()]);
+        let one = LicenseSpecification::builder().license_configuration_arn(arn).build().unwrap();
+        let again = client.update_license_specifications_for_resource().resource_arn(image);
+        let refused = stack.block_on(again.add_license_specifications(one).send()).unwrap_err();
+        assert_eq!(refused.code(), Some("InvalidParameterValueException"));
     }
 }
 

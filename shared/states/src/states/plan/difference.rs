@@ -105,6 +105,7 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
                     "protection",
                     "parameters",
                     "launchTemplates",
+                    "licenseConfigurations",
                 ];
                 found.extend(fields(&format!("{region}: "), &json!(one), &json!(other), &names));
             }

@@ -123,5 +123,6 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
             .map(|one| SsmParameter { parameter_name: rendered(&one.parameter_name), ..one.clone() })
             .collect(),
         launch_templates: to.launch_template_configurations.clone(),
+        license_configurations: to.license_configuration_arns.clone(),
     }
 }

@@ -337,6 +337,24 @@ pub enum Problem {
         /// The stack's home Region.
         home: String,
     },
+    /// The distribution configuration names a license configuration that License Manager does not have in that Region.
+    #[error("there is no license configuration {license} in {region}")]
+    #[strum(message = "create it there, or correct its ARN")]
+    LicenseMissing {
+        /// Its ARN.
+        license: String,
+        /// The Region.
+        region: String,
+    },
+    /// The stack's role may associate images only with the license configurations that the stack's parameter
+    /// `LicenseConfigurationArns` lists. Only the Plan state sees this: a person may be allowed to read a configuration
+    /// that the stack may not use.
+    #[error("the stack may not use the license configuration {license}")]
+    #[strum(message = "list it in the stack's parameter `LicenseConfigurationArns`")]
+    LicenseDenied {
+        /// Its ARN.
+        license: String,
+    },
     /// The image is to be public, but the account blocks public access to AMIs in that Region. New accounts do.
     #[error("the image is to be public in {region}, but the account blocks public access to AMIs there")]
     #[strum(message = "remove `userGroups`, or allow it with `aws ec2 disable-image-block-public-access`")]

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use self::scene::{Scene, accounts, encrypted, everyone, names, with_key};
 use crate::states::plan::resolve::Viewer;
-use crate::testing::{AWAY, TARGET};
+use crate::testing::{AWAY, TARGET, license};
 
 /// A change that makes one problem.
 type SetUp = fn(&mut Scene);
@@ -114,6 +114,16 @@ const TOGETHER: &[(&str, SetUp)] = &[
     ("launch-template-tags", |scene| {
         scene.stack.cloud.add_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1");
         scene.publish_to("name-lt-0aaaaaaaaaaaaaaaa");
+    }),
+    ("license-missing", |scene| {
+        scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
+        scene.stack.cloud.set_up(|account| {
+            account.missing.insert(license(AWAY));
+        });
+    }),
+    ("license-denied", |scene| {
+        scene.distribution.distributions[0].license_configuration_arns.push(license(HOME));
+        scene.stack.cloud.fail_always("GetLicenseConfiguration", HOME, Fault::Refuse(Kind::Denied));
     }),
     ("public-access-blocked", |scene| {
         scene.go_to("us-west-2", everyone());
@@ -284,6 +294,7 @@ async fn what_is_allowed_is_no_problem() {
     let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     scene.stack.cloud.add_tagged_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1", &tags);
     scene.publish_to("lt-0aaaaaaaaaaaaaaaa");
+    scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);

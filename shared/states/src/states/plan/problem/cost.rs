@@ -73,6 +73,12 @@ impl Problem {
             Self::LaunchTemplateTags { .. } => {
                 rejected(Publish, "CreateLaunchTemplateVersion", "UnauthorizedOperation")
             }
+            Self::LicenseMissing { .. } => {
+                rejected(DistributeRegion, "UpdateLicenseSpecificationsForResource", "InvalidParameterValueException")
+            }
+            Self::LicenseDenied { .. } => {
+                rejected(DistributeRegion, "UpdateLicenseSpecificationsForResource", "AccessDeniedException")
+            }
             Self::ParameterPath { .. } => rejected(Publish, "PutParameter", "AccessDeniedException"),
             Self::ParameterDataType { .. } => rejected(Publish, "PutParameter", "ValidationException"),
             _ => Cost::Otherwise(self.otherwise()),
