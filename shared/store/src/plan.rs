@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use goldsmith_model::{
-    BlockDeviceMapping, DeregistrationProtection, ImageAudit, LaunchPermission, Name, Placement, PublishedTemplate,
-    SourceImage, SsmParameter, TargetAccount, Version,
+    BlockDeviceMapping, BootMode, DeregistrationProtection, ImageAudit, LaunchPermission, Name, Placement,
+    PublishedTemplate, SourceImage, SsmParameter, TargetAccount, Version,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -30,6 +30,8 @@ pub struct Plan {
     pub documents: Vec<PlannedDocument>,
     /// Folder for the working files of documents on the instance; `None` for the agent's own folder.
     pub working_directory: Option<String>,
+    /// The boot mode of the image; `None` for that of the source image.
+    pub boot_mode: Option<BootMode>,
     /// How the build instance is launched.
     pub launch: PlannedLaunch,
     /// The home Region first, then every other Region of the distribution configuration.

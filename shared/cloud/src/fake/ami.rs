@@ -125,6 +125,7 @@ impl World {
             owner: blueprint.owner,
             created,
             architecture: blueprint.architecture,
+            boot_mode: Some("uefi-preferred".to_owned()),
             root_device: blueprint.root_device,
             block_devices: blueprint.block_devices,
             snapshots,

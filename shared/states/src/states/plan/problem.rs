@@ -311,6 +311,16 @@ pub enum Problem {
         /// The data type that was asked for.
         wanted: String,
     },
+    /// The recipe wants an image that boots only by UEFI, but instances of the source image boot by the BIOS. EC2 gives an
+    /// image another boot mode only if the instance that it is made from runs by UEFI.
+    #[error("the recipe sets the boot mode uefi, but the source image {id} has the boot mode {mode}")]
+    #[strum(message = "remove `bootMode`, or name a source image with the boot mode uefi or uefi-preferred")]
+    BootMode {
+        /// The AMI.
+        id: String,
+        /// Its boot mode.
+        mode: String,
+    },
     /// The distribution configuration names a launch template that does not exist in that Region.
     #[error("there is no launch template {template} in {region}")]
     #[strum(message = "create the template there, or correct its id or its name")]

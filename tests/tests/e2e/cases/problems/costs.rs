@@ -31,9 +31,10 @@ pub(super) const UNLISTED: &str =
 
 /// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
 /// ends the build, which the tests of `documents.rs` in the executor show. The calls of target accounts are in
-/// `targets.rs`.
-const WITHOUT_CALL: [&str; 10] = [
+/// `targets.rs`, and that of the boot mode is in `publish.rs`.
+const WITHOUT_CALL: [&str; 11] = [
     "agent-missing",
+    "boot-mode",
     "component-unused",
     "definition-missing",
     "nothing-to-verify",

@@ -64,10 +64,11 @@ const TOGETHER: [&str; 30] = [
     "unchecked",
     "volume-too-small",
 ];
-/// The problems of the other cases. Those of target accounts are in `targets.rs`, except a Region that only the other
-/// account has not enabled: the local EC2 enables a Region in all accounts or in none.
-const ELSEWHERE: [&str; 14] = [
+/// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of target accounts are in `targets.rs`, except
+/// a Region that only the other account has not enabled: the local EC2 enables a Region in all accounts or in none.
+const ELSEWHERE: [&str; 15] = [
     "agent-missing",
+    "boot-mode",
     "component-unused",
     "definition-missing",
     "license-denied",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME, place};
 use goldsmith_cloud::{DefaultEncryption, KeyUsers, Kind};
 use goldsmith_model::definitions::{Draft, SourceFile};
-use goldsmith_model::{Ebs, LaunchPermission};
+use goldsmith_model::{BootMode, Ebs, LaunchPermission};
 use goldsmith_store::{MemoryTable, Store};
 use serde_json::json;
 
@@ -73,6 +73,10 @@ const TOGETHER: &[(&str, SetUp)] = &[
         scene.stack.cloud.set_up(|account| {
             account.vpcs.insert("sg-2".to_owned(), "vpc-2".to_owned());
         });
+    }),
+    ("boot-mode", |scene| {
+        scene.recipe.boot_mode = Some(BootMode::Uefi);
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.boot_mode = None);
     }),
     ("root-device", |scene| scene.map("/dev/sda1", Ebs { volume_size: Some(30), ..Ebs::default() })),
     ("volume-too-small", |scene| scene.map("/dev/xvda", Ebs { volume_size: Some(7), ..Ebs::default() })),
@@ -295,6 +299,7 @@ async fn what_is_allowed_is_no_problem() {
     scene.stack.cloud.add_tagged_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1", &tags);
     scene.publish_to("lt-0aaaaaaaaaaaaaaaa");
     scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
+    scene.recipe.boot_mode = Some(BootMode::Uefi);
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);

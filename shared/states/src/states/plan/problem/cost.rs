@@ -102,6 +102,9 @@ impl Problem {
             Self::RootDevice { .. } => {
                 "The instance would start with a second, empty volume, and its root volume would keep its size."
             }
+            Self::BootMode { .. } => {
+                "The build would end in Snapshot: EC2 makes no such AMI of an instance that runs by the BIOS."
+            }
             Self::KeyAtHome { .. } => {
                 "The AMI would have the key of the build's volumes instead: CreateImage takes no key."
             }
