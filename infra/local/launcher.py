@@ -2,8 +2,8 @@
 to AWS.
 
 All gaps of the emulator are closed here, never in the product: access in door.py and runtime_api.py, permissions in
-permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py, and
-forwarded calls in forwarding.py.
+permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py,
+forwarded calls in forwarding.py, and License Manager in licenses.py.
 """
 
 import argparse
@@ -176,6 +176,7 @@ def main():
     configure(options, secret)
     from ministack import app
 
+    import licenses
     import permissions
     import provisioning
     import recording
@@ -188,13 +189,14 @@ def main():
     check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
     trust_loopback(app)
     endpoint = forwarding.Endpoint(options.ec2, secret)
-    authorise, denied_keys, guard_schedules = permissions.install(endpoint, check_pin)
+    authorise, denied_keys, guard_schedules, resources = permissions.install(endpoint, check_pin)
     forwarding.route_ec2(app, endpoint, authorise, denied_keys)
     provisioning.install(endpoint, check_pin)
     forwarding.route_ssm(app, endpoint, authorise)
     route_events(app, authorise)
     guard_tokens(app, authorise)
     answer_quotas(app)
+    licenses.install(app, authorise, resources)
     assume_roles_as_ec2()
     step_functions.install(check_pin)
     scheduler.install(check_pin)

@@ -125,6 +125,16 @@ class Call:
         if "RoleArn" in self.parameters:
             yield "iam:PassRole", self.parameters["RoleArn"], {"iam:PassedToService": "scheduler.amazonaws.com"}
 
+    def licenses(self):
+        """Yields the license configurations that the call names."""
+        changed = self.values("AddLicenseSpecifications") + self.values("RemoveLicenseSpecifications")
+        for arn in self.values("LicenseConfigurationArn") + [one.get("LicenseConfigurationArn", "*") for one in changed]:
+            yield self.action, arn, {}
+
+    def anything(self):
+        """Yields the whole account: the call has no resource of its own."""
+        yield self.action, "*", {}
+
     def machine(self):
         """Yields the state machine that issued the token. Step Functions itself rejects an unknown token."""
         from ministack.services import stepfunctions
@@ -151,6 +161,10 @@ TOUCHED = {
     "ec2:DeleteLaunchTemplateVersions": lambda call: call.existing("LaunchTemplateId"),
     "ec2:CreateTags": lambda call: call.tagged(),
     "events:PutEvents": lambda call: call.events(),
+    "license-manager:CreateLicenseConfiguration": lambda call: call.anything(),
+    "license-manager:GetLicenseConfiguration": lambda call: call.licenses(),
+    "license-manager:ListLicenseSpecificationsForResource": lambda call: call.anything(),
+    "license-manager:UpdateLicenseSpecificationsForResource": lambda call: call.licenses(),
     "ssm:GetParameters": lambda call: call.named_parameters(),
     "ssm:SendCommand": lambda call: [*call.existing("InstanceIds"), *call.document()],
     "states:SendTaskSuccess": lambda call: call.machine(),
@@ -216,9 +230,10 @@ def tags_in(inventory):
 
 
 def install(endpoint, check_pin):
-    """Takes these calls out of the emulator's own check. Returns three functions. The first checks one call, and
+    """Takes these calls out of the emulator's own check. Returns four functions. The first checks one call, and
     returns an answer if the call is denied. The second returns the keys that the caller of a call may not use: EC2 does
-    not deny such a call, but the new resource fails. The third guards schedules."""
+    not deny such a call, but the new resource fails. The third guards schedules. The fourth returns the ids of the
+    endpoint's resources."""
     from ministack.core import iam_actions, iam_evaluator, responses, router
     from ministack.services import kms
 
@@ -248,7 +263,7 @@ def install(endpoint, check_pin):
         action = f"{service}:{operation}"
         if not touched(action):
             return None
-        tags = {} if service in ("events", "states") or operation == "GetParameters" else tags_in(await inventory())
+        tags = {} if service in ("events", "license-manager", "states") or operation == "GetParameters" else tags_in(await inventory())
         call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
         key = router.extract_access_key_id(headers, query_params)
         for needed, resource, context in touched(action)(call):
@@ -304,4 +319,7 @@ def install(endpoint, check_pin):
         app.SERVICE_HANDLERS["scheduler"] = scheduler
 
     iam_evaluator.enforce, iam_actions.extract_resource_arn = emulators, resource_arn
-    return authorise, denied_keys, guard_schedules
+    async def resources():
+        return tags_in(await inventory()).keys()
+
+    return authorise, denied_keys, guard_schedules, resources

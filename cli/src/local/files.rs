@@ -11,10 +11,11 @@ use crate::digest;
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
 
 /// Programs of the emulator: if one of them changes, the emulator is restarted.
-const LAUNCHER: [(&str, &str); 9] = [
+const LAUNCHER: [(&str, &str); 10] = [
     ("door.py", include_str!("../../../infra/local/door.py")),
     ("forwarding.py", include_str!("../../../infra/local/forwarding.py")),
     ("launcher.py", include_str!("../../../infra/local/launcher.py")),
+    ("licenses.py", include_str!("../../../infra/local/licenses.py")),
     ("permissions.py", include_str!("../../../infra/local/permissions.py")),
     ("provisioning.py", include_str!("../../../infra/local/provisioning.py")),
     ("recording.py", include_str!("../../../infra/local/recording.py")),

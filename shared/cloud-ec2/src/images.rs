@@ -8,8 +8,8 @@ use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::operation::deregister_image::DeregisterImageOutput;
 use aws_sdk_ec2::primitives::{DateTime, DateTimeFormat as Format};
 use aws_sdk_ec2::types::{
-    AttributeValue, LaunchPermission as SdkPermission, LaunchPermissionModifications, OperationType, PermissionGroup,
-    ResourceType, SnapshotAttributeName,
+    AttributeValue, BootModeOverrideValues, LaunchPermission as SdkPermission, LaunchPermissionModifications,
+    OperationType, PermissionGroup, ResourceType, SnapshotAttributeName,
 };
 use goldsmith_cloud::aws::{failure, incomplete, known};
 use goldsmith_cloud::{
@@ -75,6 +75,7 @@ impl Images for Ec2 {
             .name(&image.name)
             .description(&image.description)
             .no_reboot(true)
+            .set_boot_mode_override(image.uefi_only.then_some(BootModeOverrideValues::Uefi))
             .set_block_device_mappings(block_device_mappings(&image.block_devices))
             .set_tag_specifications(tag_specifications(&TAGGED, &image.tags));
         // CreateImage has no token: a second attempt after a lost answer would find the name of the first one taken.
@@ -246,6 +247,7 @@ mod tests {
             name: "web 1".to_owned(),
             description: "made".to_owned(),
             instance: "i-1".to_owned(),
+            uefi_only: true,
             tags: tags(),
             block_devices: vec![],
         }
@@ -264,6 +266,7 @@ mod tests {
             ("InstanceId", "i-1"),
             ("Name", "web 1"),
             ("NoReboot", "true"),
+            ("BootModeOverride", "uefi"),
             ("TagSpecification.1.ResourceType", "image"),
             ("TagSpecification.2.ResourceType", "snapshot"),
             ("TagSpecification.2.Tag.1.Value", "b"),

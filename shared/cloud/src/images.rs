@@ -59,6 +59,8 @@ pub struct Image {
     pub created: String,
     /// `x86_64` or `arm64`.
     pub architecture: String,
+    /// Its boot mode as EC2 names it; `None` if the instance type decides.
+    pub boot_mode: Option<String>,
     /// Name of the root device, such as `/dev/xvda`.
     pub root_device: String,
     /// The EBS volumes that an instance of it gets, in EC2's order.
@@ -99,6 +101,9 @@ pub struct NewImage {
     pub description: String,
     /// The instance.
     pub instance: String,
+    /// Whether it boots only by UEFI; otherwise it boots as the image of the instance. EC2 accepts this only for an
+    /// instance that runs by UEFI.
+    pub uefi_only: bool,
     /// Tags of the AMI and its snapshots, set in the creating call.
     pub tags: Tags,
     /// Changed block devices; empty for the instance's own. For an existing volume, EC2 changes only whether it is

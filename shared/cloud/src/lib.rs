@@ -19,6 +19,7 @@ mod image_switches;
 mod images;
 mod keys;
 mod launch_templates;
+mod licenses;
 mod logs;
 mod machines;
 mod objects;
@@ -42,6 +43,7 @@ pub use images::{
 };
 pub use keys::{Key, KeyUsers, Keys, is_aws_key};
 pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
+pub use licenses::Licenses;
 pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, Volume};
 pub use objects::Objects;
@@ -69,6 +71,8 @@ pub struct Cloud {
     pub target_accounts: Arc<dyn TargetAccounts>,
     /// EC2 launch templates.
     pub templates: Arc<dyn LaunchTemplates>,
+    /// License Manager.
+    pub licenses: Arc<dyn Licenses>,
     /// SSM Run Command.
     pub commands: Arc<dyn Commands>,
     /// SSM Parameter Store.

@@ -69,6 +69,9 @@ pub struct Distribution {
     /// Launch templates that get a version with the AMI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub launch_template_configurations: Vec<PublishedTemplate>,
+    /// ARNs of the license configurations of License Manager that the AMI gets, of the same Region. None occurs twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub license_configuration_arns: Vec<String>,
 }
 
 /// The AMI of one Region.

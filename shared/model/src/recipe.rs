@@ -28,6 +28,9 @@ pub struct ImageRecipe {
     /// Absolute path of the directory in which steps start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
+    /// The boot mode of the image; `None` for that of the source image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_mode: Option<BootMode>,
     /// Changes to the source image's block devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub block_device_mappings: Vec<BlockDeviceMapping>,
@@ -39,6 +42,14 @@ pub struct ImageRecipe {
 impl ImageRecipe {
     /// Most components of a recipe, which is Image Builder's quota.
     pub const MAX_COMPONENTS: usize = 20;
+}
+
+/// A boot mode that an image can get when it is made from an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BootMode {
+    /// UEFI only: its instances never fall back to the BIOS.
+    Uefi,
 }
 
 /// A component in a recipe.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use goldsmith_model::{
-    BlockDeviceMapping, DeregistrationProtection, ImageAudit, ImageRef, LaunchPermission, Name, Placement,
+    BlockDeviceMapping, BootMode, DeregistrationProtection, ImageAudit, ImageRef, LaunchPermission, Name, Placement,
     PublishedTemplate, SourceImage, SsmParameter, TargetAccount, Version,
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct Plan {
     pub documents: Vec<PlannedDocument>,
     /// Folder for the working files of documents on the instance; `None` for the agent's own folder.
     pub working_directory: Option<String>,
+    /// The boot mode of the image; `None` for that of the source image.
+    pub boot_mode: Option<BootMode>,
     /// How the build instance is launched.
     pub launch: PlannedLaunch,
     /// The home Region first, then every other Region of the distribution configuration.
@@ -193,4 +195,7 @@ pub struct PlannedRegion {
     /// Launch templates that get a version with the AMI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub launch_templates: Vec<PublishedTemplate>,
+    /// ARNs of the license configurations of the AMI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub license_configurations: Vec<String>,
 }

@@ -21,6 +21,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   const said = "0123abcd-0123-4567-89ab-0123456789ab/i-0123456789abcdef0/aws-runShellScript/stdout";
   const dynamodb = (name, region = HOME, owner = account) => arn("dynamodb", `table/${name}`, region, owner);
   const key = (owner = account) => arn("kms", "key/0123abcd-0123-4567-89ab-0123456789ab", HOME, owner);
+  const license = (owner = account) => arn("license-manager", "license-configuration:lic-0123456789abcdef0123456789abcdef", HOME, owner);
   const via = (service) => ({ "kms:ViaService": `${service}.${HOME}.amazonaws.com` });
   const grant = { "kms:GrantIsForAWSResource": "true" };
   const allow = (role, action, resource, context, refused) => ({ role, allowed: { action, resource, context }, refused });
@@ -249,6 +250,16 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     }),
     answers("DistributeRole"),
     ...encrypts("DistributeRole"),
+
+    allow("DistributeRole", "license-manager:UpdateLicenseSpecificationsForResource", license(), {}, {
+      "a license that the stack does not list": { resource: license(STRANGER) },
+      "it uses licenses, it changes none": { action: "license-manager:UpdateLicenseConfiguration" },
+      "the end of a license": { action: "license-manager:DeleteLicenseConfiguration" },
+    }),
+    allow("PlanRole", "license-manager:GetLicenseConfiguration", license(), {}, {
+      "a license that the stack does not list": { resource: license(STRANGER) },
+      "a plan associates no image": { action: "license-manager:UpdateLicenseSpecificationsForResource" },
+    }),
 
     allow("PublishRole", "ssm:PutParameter", parameter("images/web", ELSEWHERE), {}, {
       "a parameter beside the images": { resource: parameter("images-of-another/web", ELSEWHERE) },

@@ -25,9 +25,11 @@ async function replay({ roles, calls }) {
 // What a role was refused: the functions ask for nothing that they cannot get. The build instances' role is another matter,
 // since documents call what they like, and of keys it is asked which of all the account's may be used.
 //
-// A plan reads whatever parameter a recipe names, and reports a refusal (the problem source-parameter-denied).
+// A plan reads whatever parameter a recipe names and whatever license configuration a distribution names, and reports a
+// refusal (the problems source-parameter-denied and license-denied).
 function refused({ calls }) {
-  const reads = ({ role, action }) => ["PlanRole", "user"].includes(role) && action === "ssm:GetParameter";
+  const named = ["ssm:GetParameter", "license-manager:GetLicenseConfiguration"];
+  const reads = ({ role, action }) => ["PlanRole", "user"].includes(role) && named.includes(action);
   const may = (call) => call.role === "BuildRole" || call.action.startsWith("kms:") || reads(call);
   const wrong = calls.filter((call) => !call.allowed && !may(call));
   return wrong.map((call) => `${call.role} called ${call.action} on ${call.resource}, which was refused to it`);

@@ -69,14 +69,15 @@ fn described(source: &PreviewedSource) -> String {
 }
 
 fn place(region: &PreviewedRegion) -> String {
-    let PreviewedRegion { region, name, parameters, launch_templates, shared_with } = region;
+    let PreviewedRegion { region, name, parameters, launch_templates, license_configurations, shared_with } = region;
     let parameters = parameters.iter().map(|parameter| format!(", parameter {parameter}")).collect::<String>();
     let templates = launch_templates.iter().map(|template| format!(", launch template {template}")).collect::<String>();
+    let licenses = license_configurations.iter().map(|license| format!(", license {license}")).collect::<String>();
     let shared = match shared_with.as_slice() {
         [] => String::new(),
         with => format!(", shared with {}", with.join(", ")),
     };
-    format!("{region} as {name}{parameters}{templates}{shared}")
+    format!("{region} as {name}{parameters}{templates}{licenses}{shared}")
 }
 
 fn existing(existing: &Existing) -> String {

@@ -106,6 +106,7 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Result<Image, A
         has_agent: instance.has_agent,
         content: 0,
         imds_v2: instance.metadata.http_tokens == "required",
+        boot_mode: boot_mode(call.params, instance.boot_mode.as_deref(), instance.current_boot_mode())?,
         deprecated_at: None,
         protection: Protection::Off,
         architecture: instance.architecture.clone(),
@@ -117,6 +118,25 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Result<Image, A
         failure: call.image_failure(),
         made_by: "CreateImage".to_owned(),
     })
+}
+
+/// Returns the boot mode of a new image: that of the image of its instance, unless the call overrides it. Only `uefi` is
+/// possible, for an instance that runs by UEFI (EC2 API reference, CreateImage). AWS's error for another instance is not
+/// known.
+fn boot_mode(params: &Params, of_image: Option<&str>, current: &str) -> Result<Option<String>, ApiError> {
+    match params.get("BootModeOverride") {
+        None => Ok(of_image.map(str::to_owned)),
+        Some("uefi") if current == "uefi" => Ok(Some("uefi".to_owned())),
+        Some("uefi") => {
+            let message =
+                format!("BootModeOverride 'uefi' needs an instance whose current boot mode is 'uefi', not '{current}'");
+            Err(ApiError::new("InvalidParameterCombination", message))
+        }
+        Some(other) => {
+            let message = format!("Value ({other}) for parameter BootModeOverride is invalid.");
+            Err(ApiError::new("InvalidParameterValue", message))
+        }
+    }
 }
 
 /// Returns the snapshot behind one device of a new image; `None` if the device has none.
@@ -143,6 +163,7 @@ pub(super) fn snapshot_behind(
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Scene;
     use super::*;
 
     #[test]
@@ -153,5 +174,36 @@ mod tests {
         assert_eq!(code("ab"), Err("InvalidAMIName.Malformed".into()));
         assert_eq!(code(&"a".repeat(129)), Err("InvalidAMIName.Malformed".into()));
         assert_eq!(code("web:server"), Err("InvalidAMIName.Malformed".into()));
+    }
+
+    #[test]
+    fn an_image_boots_as_its_instance_does_unless_it_may_only_boot_by_uefi() {
+        let mode = |call: &str, of_image: Option<&str>, current: &str| {
+            boot_mode(&Params::parse(None, call.as_bytes()), of_image, current).map_err(|error| error.code)
+        };
+        let some = |mode: &str| Ok(Some(mode.to_owned()));
+        assert_eq!(mode("", Some("uefi-preferred"), "uefi"), some("uefi-preferred"));
+        assert_eq!(mode("", None, "legacy-bios"), Ok(None));
+        assert_eq!(mode("BootModeOverride=uefi", Some("uefi-preferred"), "uefi"), some("uefi"));
+        let not_by_uefi = mode("BootModeOverride=uefi", Some("legacy-bios"), "legacy-bios");
+        assert_eq!(not_by_uefi, Err("InvalidParameterCombination".to_owned()));
+        let unknown = mode("BootModeOverride=uefi-preferred", None, "uefi");
+        assert_eq!(unknown, Err("InvalidParameterValue".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_registered_image_has_the_boot_mode_of_the_call() {
+        let scene = Scene::new();
+        let snapshot = scene.snapshot();
+        let register = |mode| {
+            let root = ("BlockDeviceMapping.1.DeviceName", "/dev/xvda");
+            let snapshot = ("BlockDeviceMapping.1.Ebs.SnapshotId", snapshot.as_str());
+            let image = [("Name", mode), ("RootDeviceName", "/dev/xvda"), root, snapshot, ("BootMode", mode)];
+            scene.call("RegisterImage", &image).map_err(|error| error.code)
+        };
+        register("legacy-bios").unwrap();
+        let shown = scene.call("DescribeImages", &[("Owner.1", "self")]).unwrap();
+        assert!(shown.contains("<bootMode>legacy-bios</bootMode>"), "{shown}");
+        assert_eq!(register("bios"), Err("InvalidParameterValue".to_owned()));
     }
 }

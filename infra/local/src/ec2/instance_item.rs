@@ -181,7 +181,8 @@ fn options(xml: &mut Xml, instance: &Instance) {
     xml.text("platformDetails", "Linux/UNIX")
         .text("usageOperation", "RunInstances")
         .text("usageOperationUpdateTime", iso(instance.launched_at))
-        .text("currentInstanceBootMode", if instance.architecture == "arm64" { "uefi" } else { "legacy-bios" });
+        .maybe("bootMode", instance.boot_mode.as_ref())
+        .text("currentInstanceBootMode", instance.current_boot_mode());
 }
 
 /// Writes the options of an instance's metadata service.

@@ -61,6 +61,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         silent: false,
         reason: None,
         architecture: image.architecture.clone(),
+        boot_mode: image.boot_mode.clone(),
         root_device: image.root_device.clone(),
         client_token: params.get("ClientToken").map(str::to_owned),
         address: own_address(params, &interface, subnet)?,

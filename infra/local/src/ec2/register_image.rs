@@ -6,6 +6,7 @@ use super::block_devices;
 use super::block_devices::empty;
 use super::call::{Call, Row};
 use super::create_image::check_name;
+use super::params::Params;
 use super::snapshots::own_snapshot;
 use super::xml::Xml;
 use crate::api::ApiError;
@@ -46,6 +47,7 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
         has_agent: true,
         content: root.content,
         imds_v2: params.get("ImdsSupport") == Some("v2.0"),
+        boot_mode: boot_mode(params)?,
         deprecated_at: None,
         protection: Protection::Off,
         architecture: params.get("Architecture").unwrap_or(architecture()).to_owned(),
@@ -64,6 +66,16 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
     Ok(Xml::of("imageId", &id))
+}
+
+/// Returns the boot mode; `None` if the instance type is to decide.
+fn boot_mode(params: &Params) -> Result<Option<String>, ApiError> {
+    match params.get("BootMode") {
+        Some(mode) if !["legacy-bios", "uefi", "uefi-preferred"].contains(&mode) => {
+            Err(ApiError::new("InvalidParameterValue", format!("Value ({mode}) for parameter BootMode is invalid.")))
+        }
+        mode => Ok(mode.map(str::to_owned)),
+    }
 }
 
 /// Returns the mapped devices, each at least as large as its snapshot.

@@ -140,6 +140,9 @@ pub(crate) struct Image {
     pub(crate) content: u64,
     /// Whether its instances must use version 2 of the metadata service (`imdsSupport`).
     pub(crate) imds_v2: bool,
+    /// Its boot mode as EC2 names it; `None` if the instance type decides.
+    #[serde(default)]
+    pub(crate) boot_mode: Option<String>,
     /// Time from which the image counts as deprecated (`EnableImageDeprecation`).
     pub(crate) deprecated_at: Option<Timestamp>,
     pub(crate) protection: Protection,

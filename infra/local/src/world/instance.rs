@@ -104,6 +104,9 @@ pub(crate) struct Instance {
     pub(crate) silent: bool,
     pub(crate) reason: Option<Reason>,
     pub(crate) architecture: String,
+    /// The boot mode of its image.
+    #[serde(default)]
+    pub(crate) boot_mode: Option<String>,
     pub(crate) root_device: String,
     pub(crate) client_token: Option<String>,
     pub(crate) address: String,
@@ -148,6 +151,16 @@ fn shared_hardware() -> String {
 }
 
 impl Instance {
+    /// Returns the boot mode in which it runs. All types here support UEFI, and arm64 supports nothing else (EC2 user
+    /// guide, "Instance launch behavior with Amazon EC2 boot modes").
+    pub(crate) fn current_boot_mode(&self) -> &'static str {
+        match self.boot_mode.as_deref() {
+            Some("uefi" | "uefi-preferred") => "uefi",
+            _ if self.architecture == "arm64" => "uefi",
+            _ => "legacy-bios",
+        }
+    }
+
     /// Returns its name inside the VPC, which EC2 derives from the address. us-east-1 has a domain of its own.
     pub(crate) fn private_dns_name(&self) -> String {
         // Host names are ASCII labels, so the address is written with hyphens.

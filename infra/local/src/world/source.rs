@@ -128,6 +128,8 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, releas
         has_agent: variant != Variant::NoAgent,
         content: 0,
         imds_v2: true,
+        // As AWS's and Debian's own images.
+        boot_mode: Some(if cfg!(target_arch = "aarch64") { "uefi" } else { "uefi-preferred" }.to_owned()),
         deprecated_at: None,
         protection: Protection::Off,
         architecture: architecture().to_owned(),

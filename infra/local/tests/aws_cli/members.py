@@ -50,7 +50,7 @@ READ = {
     "RegisterImage": "ImageId",
     "CopyImage": "ImageId",
     "DescribeImages": below("Images", """ImageId Name State OwnerId CreationDate Public Architecture Description
-        RootDeviceName RootDeviceType VirtualizationType EnaSupport ImdsSupport DeprecationTime Tags.Key SourceImageId
+        RootDeviceName RootDeviceType VirtualizationType EnaSupport ImdsSupport BootMode DeprecationTime Tags.Key SourceImageId
         SourceImageRegion SourceInstanceId BlockDeviceMappings.DeviceName BlockDeviceMappings.Ebs.SnapshotId
         BlockDeviceMappings.Ebs.VolumeSize BlockDeviceMappings.Ebs.VolumeType BlockDeviceMappings.Ebs.Encrypted
         BlockDeviceMappings.Ebs.DeleteOnTermination"""),

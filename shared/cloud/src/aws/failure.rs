@@ -141,7 +141,8 @@ pub(super) fn kind_of(code: &str, status: u16) -> Kind {
 }
 
 /// Returns whether the call may succeed later because AWS limits its rate. The codes are the SDK's own list, EC2's
-/// limits on what may run at once (snapshots, copies, tag writes), and those of Step Functions and Parameter Store.
+/// limits on what may run at once (snapshots, copies, tag writes), and those of Step Functions, Parameter Store and
+/// License Manager.
 fn is_throttling(code: &str) -> bool {
     matches!(
         code,
@@ -151,6 +152,7 @@ fn is_throttling(code: &str) -> bool {
             | "RequestThrottled"
             | "RequestThrottledException"
             | "RequestLimitExceeded"
+            | "RateLimitExceededException"
             | "TooManyRequestsException"
             | "TooManyUpdates"
             | "BandwidthLimitExceeded"

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use super::{CloudWatchLogs, EventBridge, Kms, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
+use super::{
+    CloudWatchLogs, EventBridge, Kms, LambdaFunctions, LicenseManager, S3Objects, SsmCommands, SsmParameters,
+    StepFunctions,
+};
 use crate::{Account, Cloud, ImageSwitches, Images, LaunchTemplates, Machines, TargetAccounts};
 
 /// Returns AWS with this configuration and the stack's bucket. `ec2` is EC2's adapter. No call is made.
@@ -20,6 +23,7 @@ where
         switches: ec2.clone(),
         templates: ec2,
         target_accounts,
+        licenses: Arc::new(LicenseManager::new(config)),
         keys: Arc::new(Kms::new(config)),
         commands: Arc::new(SsmCommands::new(config)),
         parameters: Arc::new(SsmParameters::new(config)),

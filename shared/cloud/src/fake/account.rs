@@ -31,7 +31,7 @@ pub struct AccountSettings {
     pub disabled_keys: BTreeSet<String>,
     /// Who may use a key, by the end of its ARN; every account if a test says nothing.
     pub key_users: BTreeMap<String, KeyUsers>,
-    /// Subnets, security groups and KMS keys that do not exist.
+    /// Subnets, security groups, KMS keys and license configurations that do not exist.
     pub missing: BTreeSet<String>,
     /// The VPC of a subnet or a security group.
     pub vpcs: BTreeMap<String, String>,

@@ -16,6 +16,8 @@ pub(super) struct AmiRecord {
     pub(super) image: Image,
     pub(super) permission: LaunchPermission,
     pub(super) imdsv2: bool,
+    /// ARNs of its license configurations.
+    pub(super) licenses: BTreeSet<String>,
     /// From when it counts as deprecated.
     pub(super) deprecated_at: Option<String>,
     /// The copy that created it.
@@ -123,6 +125,7 @@ impl World {
             owner: blueprint.owner,
             created,
             architecture: blueprint.architecture,
+            boot_mode: Some("uefi-preferred".to_owned()),
             root_device: blueprint.root_device,
             block_devices: blueprint.block_devices,
             snapshots,
@@ -137,6 +140,7 @@ impl World {
             image,
             permission: LaunchPermission::default(),
             imdsv2: false,
+            licenses: BTreeSet::new(),
             deprecated_at: None,
             copy: blueprint.copy,
             hidden: Looks(pace.hide_new),

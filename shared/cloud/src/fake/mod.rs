@@ -18,6 +18,7 @@ mod images;
 mod inventory;
 mod keys;
 mod launch_templates;
+mod licenses;
 mod logs;
 mod machines;
 mod objects;
@@ -74,6 +75,7 @@ impl FakeCloud {
             target_accounts: fake.clone(),
             keys: fake.clone(),
             templates: fake.clone(),
+            licenses: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),
             objects: fake.clone(),

@@ -32,11 +32,12 @@ const INSTEAD: [(&str, &str); 17] = [
 ];
 
 /// Arguments that say what Goldsmith does anyway, or that only concern Packer's own connection.
-const USUAL: [(&str, &str); 5] = [
+const USUAL: [(&str, &str); 6] = [
     ("communicator", "ssh"),
     ("virtualizationType", "hvm"),
     ("amiVirtualizationType", "hvm"),
     ("enaSupport", "true"),
+    ("imdsSupport", "v2.0"),
     ("sshInterface", "session_manager"),
 ];
 

@@ -77,6 +77,19 @@ fn distribution(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> (S
     if !templates.is_empty() {
         entries.push(("launchTemplateConfigurations", Yaml::List(templates)));
     }
+    let is_here = |arn: &str| {
+        arn.starts_with("arn:aws")
+            && arn.contains(&format!(":license-manager:{region}:"))
+            && arn.contains(":license-configuration:lic-")
+    };
+    let wanted = format!("the ARN of a license configuration of {region}");
+    let licenses = translation.texts(&mut fields, "licenseConfigurationArns", is_here, &wanted);
+    if !licenses.is_empty() {
+        let why = "a stack uses only the license configurations that its parameter LicenseConfigurationArns lists";
+        let instead = "list them, or set the parameter to a pattern of their ARNs";
+        fields.tell(&mut translation.findings, Outcome::Changed, "licenseConfigurationArns", why, instead);
+    }
+    entries.extend(list("licenseConfigurationArns", licenses));
     fields.finish(&mut translation.findings);
     (region, Yaml::map(entries))
 }

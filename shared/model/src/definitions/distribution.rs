@@ -1,6 +1,7 @@
 //! `kind: DistributionConfiguration`
 
 mod approval;
+mod licenses;
 mod protection;
 mod templates;
 
@@ -8,7 +9,7 @@ use goldsmith_document::MapReader;
 use goldsmith_document::yaml::Node;
 
 use super::draft::Context;
-use super::{Kind, fields};
+use super::{Kind, elsewhere, fields};
 use crate::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
     SsmParameter, TargetAccount, check_region, placeholder,
@@ -56,20 +57,16 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
     let templates = map.optional("launchTemplateConfigurations");
     let templates = templates.and_then(|node| context.reader.list(node, "`launchTemplateConfigurations`"));
     let templates = templates::read(context, templates.unwrap_or_default());
-    for later in [
-        "fastLaunchConfigurations",
-        "licenseConfigurationArns",
-        "containerDistributionConfiguration",
-        "s3ExportConfiguration",
-    ] {
-        map.unsupported(&mut context.reader, later);
-    }
+    let licenses = licenses::read(context, &mut map, region.as_deref());
+    let elsewhere = ["fastLaunchConfigurations", "containerDistributionConfiguration", "s3ExportConfiguration"];
+    elsewhere::refuse(context, Kind::DistributionConfiguration, &mut map, &elsewhere);
     map.finish(&mut context.reader);
     Some(Distribution {
         region: region?,
         ami_distribution_configuration: ami,
         ssm_parameter_configurations: parameters,
         launch_template_configurations: templates,
+        license_configuration_arns: licenses,
     })
 }
 

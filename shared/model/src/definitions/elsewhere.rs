@@ -8,7 +8,7 @@ use super::draft::Context;
 const NO_TAGS: &str = "definitions have no tags of their own: remove it";
 
 /// Kind, key, and what to write instead.
-const KEYS: [(Kind, &str, &str); 30] = [
+const KEYS: [(Kind, &str, &str); 33] = [
     (Kind::Component, "kmsKeyId", "the stack's table and bucket have their own key: remove it"),
     (Kind::Component, "supportedOsVersions", "an `Assert` on `{{ context:osName }}` in the document checks the system"),
     (Kind::Component, "tags", NO_TAGS),
@@ -42,6 +42,21 @@ const KEYS: [(Kind, &str, &str); 30] = [
         "remove it: only launch templates of the stack's own account get a version; others can name an SSM parameter",
     ),
     (Kind::DistributionConfiguration, "amiAccountId", "remove it: the parameter is in the account of the stack"),
+    (
+        Kind::DistributionConfiguration,
+        "fastLaunchConfigurations",
+        "remove it: EC2 offers fast launch only for AMIs of Windows, and Goldsmith builds AMIs of Linux",
+    ),
+    (
+        Kind::DistributionConfiguration,
+        "containerDistributionConfiguration",
+        "Goldsmith builds AMIs, not container images",
+    ),
+    (
+        Kind::DistributionConfiguration,
+        "s3ExportConfiguration",
+        "remove it, and export a published AMI with `aws ec2 export-image`",
+    ),
     (Kind::ImagePipeline, "containerRecipe", "Goldsmith builds AMIs, not container images"),
     (Kind::ImagePipeline, "containerRecipeArn", "Goldsmith builds AMIs, not container images"),
     (Kind::ImagePipeline, "distributionConfigurationArn", "write `distributionConfiguration: NAME`"),

@@ -1,5 +1,5 @@
-//! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, and shares it. Then other accounts
-//! get their own copies of it there.
+//! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, associates it with its licenses, and
+//! shares it. Then other accounts get their own copies of it there.
 //!
 //! Input: the AMI of Snapshot, or that of the image that the run distributes, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
 //! the AMI already is, and a `TargetImage` effect for each of these accounts. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
@@ -58,6 +58,9 @@ async fn open(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, done: String
     // An AMI that was published before is open, and Publish grants what it lacks: until then, the run may fail.
     let was_published = scene.record.plan.existing_ami(&planned.region).is_some();
     // The copies of other accounts come last, so once one has begun, everything else is done.
+    if was_published {
+        license(scene, planned, id).await?;
+    }
     let is_open = was_published || scene.effects().await?.iter().any(|effect| effect.kind.target_account().is_some());
     if !is_open && !open_up(scene, planned, id).await? {
         return Ok(pending(planned, id, format!("{id} is not visible yet")));
@@ -92,12 +95,15 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
     }
 }
 
-/// Marks the AMI for IMDSv2, shares it, and sets when it counts as deprecated. Safe to repeat. Returns false if the
+/// Marks the AMI for IMDSv2, associates it with its licenses, shares it, and sets when it counts as deprecated. None of
+/// this is in the journal: it ends with the AMI and its snapshots, and it is safe to repeat. Returns false if the
 /// snapshots that are to be shared are not visible yet.
 async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     let images = &scene.context.cloud.images;
     // This comes before the permissions, so that no other account gets an AMI that does not demand IMDSv2.
     images.require_imdsv2(&planned.region, id).await?;
+    // So does this: every instance counts, also those of an image whose start has overridden something.
+    license(scene, planned, id).await?;
     // If the start has overridden something, the image is for the account itself only.
     if scene.record.plan.overridden {
         return Ok(true);
@@ -110,6 +116,14 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
         images.deprecate(&planned.region, id, time).await?;
     }
     Ok(true)
+}
+
+/// Associates an AMI with the license configurations of its Region's plan. Safe to repeat.
+async fn license(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
+    if !planned.license_configurations.is_empty() {
+        scene.context.cloud.licenses.license(&planned.region, id, &planned.license_configurations).await?;
+    }
+    Ok(())
 }
 
 /// Returns the tags of a copy in this Region.
@@ -159,7 +173,7 @@ mod tests {
     use serde_json::json;
 
     use crate::State;
-    use crate::testing::{AWAY, TARGET, Task, check_state, reach};
+    use crate::testing::{AWAY, Stack, TARGET, Task, check_state, check_state_on, license, reach, reach_on};
 
     #[tokio::test]
     async fn the_home_region_survives_every_fault() {
@@ -188,6 +202,48 @@ mod tests {
             ],
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_copy_with_licenses_survives_every_fault() {
+        let stack = || async {
+            let stack = Stack::new().await;
+            stack.license_images().await;
+            stack
+        };
+        let effects = [
+            "CopyImage",
+            "ModifyImageAttribute",
+            "UpdateLicenseSpecificationsForResource",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "EnableImageDeprecation",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "CopyImage",
+            "ModifyImageAttribute",
+            "EnableImageDeprecation",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "SendTaskSuccess",
+        ];
+        check_state_on(stack, Task::item(State::DistributeRegion, AWAY), &effects).await;
+        let stack = reach_on(stack().await, &Task::new(State::Publish)).await;
+        for region in [HOME, AWAY] {
+            let image = stack.inventory().region(region).images.into_keys().next().unwrap();
+            assert_eq!(stack.cloud.licenses(region, &image), [license(region)].into(), "{region}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_license_that_is_gone_fails_the_copy() {
+        let stack = Stack::new().await;
+        stack.license_images().await;
+        let task = Task::item(State::DistributeRegion, AWAY);
+        let stack = reach_on(stack, &task).await;
+        stack.cloud.set_up(|account| _ = account.missing.insert(license(AWAY)));
+        let error = stack.run(&task).await.unwrap_err();
+        assert!(error.cause.contains("Invalid license configuration ARN"), "{}", error.cause);
     }
 
     #[tokio::test]

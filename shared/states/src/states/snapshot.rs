@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use goldsmith_cloud::{CloudError, Image, ImageState, InstanceState, Kind, NewImage};
 use goldsmith_executor::WorkOrder;
+use goldsmith_model::BootMode;
 use goldsmith_store::{Effect, EffectKind, FailureCause};
 use jiff::{SignedDuration, Timestamp};
 
@@ -156,6 +157,7 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
         name: planned.name.clone(),
         description: planned.description.clone(),
         instance: instance.to_owned(),
+        uefi_only: plan.boot_mode == Some(BootMode::Uefi),
         tags,
         // The stopped instance's own volumes are decisive: CreateImage accepts no key, and no encryption other than
         // theirs.
@@ -177,9 +179,11 @@ fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {
 mod tests {
     use goldsmith_cloud::Kind;
     use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_model::definitions::Definitions;
+    use goldsmith_model::{BootMode, ImageRecipe};
 
     use crate::State;
-    use crate::testing::{Task, check_state, reach};
+    use crate::testing::{Stack, Task, check_state, reach, reach_on};
 
     #[tokio::test]
     async fn an_image_waits_until_its_snapshots_may_be_made_and_is_made_once() {
@@ -206,6 +210,21 @@ mod tests {
         let error = stack.run(&task).await.unwrap_err();
         assert_eq!(error.error, "Goldsmith.ImageFailed");
         assert!(error.cause.contains(&format!("is taken by {planted}")), "{}", error.cause);
+    }
+
+    #[tokio::test]
+    async fn an_image_boots_as_its_source_unless_the_recipe_wants_uefi_only() {
+        for boot_mode in [None, Some(BootMode::Uefi)] {
+            let stack = Stack::new().await;
+            let recipe = stack.store().best_recipe(&"web".parse().unwrap(), "x.x.x".parse().unwrap()).await;
+            let recipe = ImageRecipe { version: "1.0.1".parse().unwrap(), boot_mode, ..recipe.unwrap().unwrap() };
+            let definitions = Definitions { recipes: vec![recipe], ..Definitions::default() };
+            stack.store().apply(&definitions).await.unwrap();
+            let stack = reach_on(stack, &Task::new(State::Snapshot)).await;
+            stack.run(&Task::new(State::Snapshot)).await.unwrap();
+            let made = stack.cloud.requests().images;
+            assert_eq!(made.iter().map(|(_, image)| image.uefi_only).collect::<Vec<_>>(), [boot_mode.is_some()]);
+        }
     }
 
     #[tokio::test]

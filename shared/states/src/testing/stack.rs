@@ -118,6 +118,12 @@ pub(crate) struct Stack {
     agents: TempDir,
 }
 
+/// The ARN of a license configuration of a Region.
+pub(crate) fn license(region: &str) -> String {
+    let id = "lic-0123456789abcdef0123456789abcdef";
+    format!("arn:aws:license-manager:{region}:{ACCOUNT}:license-configuration:{id}")
+}
+
 impl Stack {
     /// A stack with its definitions applied and its source image available.
     pub(crate) async fn new() -> Self {
@@ -207,6 +213,15 @@ impl Stack {
             infrastructure.instance_profile_name = name.map(str::to_owned);
         }
         self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Lets the distribution associate the images of both Regions with a license configuration.
+    pub(crate) async fn license_images(&self) {
+        let mut distributions = definitions().distributions;
+        for to in &mut distributions[0].distributions {
+            to.license_configuration_arns.push(license(&to.region));
+        }
+        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
     }
 
     /// Adds two launch templates to the second Region, and lets the distribution publish to both. The version of the

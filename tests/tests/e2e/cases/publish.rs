@@ -1,10 +1,14 @@
-//! What names and protects an image once it is published: launch templates, placeholders, and the protection from
+//! What names, counts and protects an image: launch templates, placeholders, licenses, and the protection from
 //! deregistration.
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::error::ProvideErrorMetadata as _;
-use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, BootModeOverrideValues, BootModeValues, EbsBlockDevice, InstanceType,
+    RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
+};
+use aws_sdk_licensemanager::types::{LicenseCountingType, LicenseSpecification};
 use goldsmith_cloud::Parameters as _;
 use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_store::ImageLife;
@@ -16,6 +20,8 @@ use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("launch_templates_get_a_version_of_each_image_and_keep_none_of_a_failed_build", templates),
+    ("an_image_is_associated_with_license_configurations_of_each_region", licenses),
+    ("an_image_boots_only_by_uefi_if_its_recipe_says_so", boots_by_uefi),
     ("a_protected_image_goes_only_after_its_cooldown", protected),
     ("a_parameter_a_description_and_a_tag_name_the_build_by_placeholders", placeholders),
 ];
@@ -89,6 +95,79 @@ fn templates(stack: &Stack) {
         let said = String::from_utf8_lossy(&plan.stdout);
         assert!(said.contains(problem), "{said}");
     }
+}
+
+fn licenses(stack: &Stack) {
+    let clients = ["eu-west-1", "us-east-1"].map(|region| {
+        let config = aws_sdk_licensemanager::config::Builder::from(stack.sdk()).region(Region::new(region));
+        (region, aws_sdk_licensemanager::Client::from_conf(config.build()))
+    });
+    let pipeline = Pipeline::new("licensed", &[("build", "Nothing", "true")]);
+    let mut text = pipeline.text();
+    let arns = clients.each_ref().map(|(region, client)| {
+        let make = client.create_license_configuration().name("database");
+        let made = stack.block_on(make.license_counting_type(LicenseCountingType::Vcpu).send()).unwrap();
+        let arn = made.license_configuration_arn.unwrap();
+        let place = format!("  - region: {region}\n");
+        text = text.replace(&place, &format!("{place}    licenseConfigurationArns: [\"{arn}\"]\n"));
+        arn
+    });
+    let files = folder(&text);
+    let built = stack.build(files.path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
+    let amis = stack.image(built.image()).amis;
+    for ((region, client), arn) in clients.iter().zip(&arns) {
+        let image = format!("arn:aws:ec2:{region}::image/{}", amis[*region]);
+        let listed = stack.block_on(client.list_license_specifications_for_resource().resource_arn(&image).send());
+        let listed = listed.unwrap().license_specifications.unwrap_or_default();
+        assert_eq!(listed.iter().map(|one| one.license_configuration_arn()).collect::<Vec<_>>(), [arn.as_str()]);
+        let one = LicenseSpecification::builder().license_configuration_arn(arn).build().unwrap();
+        let again = client.update_license_specifications_for_resource().resource_arn(image);
+        let refused = stack.block_on(again.add_license_specifications(one).send()).unwrap_err();
+        assert_eq!(refused.code(), Some("InvalidParameterValueException"));
+    }
+}
+
+fn boots_by_uefi(stack: &Stack) {
+    let text = Pipeline::new("boots", &[("build", "Nothing", "true")]).text();
+    let files = folder(&text.replacen("components:\n", "bootMode: uefi\ncomponents:\n", 1));
+    let built = stack.build(files.path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
+    let image = stack.image(built.image());
+    for (region, ec2) in ["eu-west-1", "us-east-1"].map(|region| (region, ec2(stack, region))) {
+        let found = stack.block_on(ec2.describe_images().image_ids(&image.amis[region]).send()).unwrap();
+        assert_eq!(found.images()[0].boot_mode(), Some(&BootModeValues::Uefi), "{region}");
+    }
+    // An image of the same volume that boots by the BIOS.
+    let ec2 = ec2(stack, "eu-west-1");
+    let ebs = EbsBlockDevice::builder().snapshot_id(&image.snapshots["eu-west-1"][0]).build();
+    let root = BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(ebs).build();
+    let bios = ec2.register_image().name("e2e-bios").root_device_name("/dev/xvda").block_device_mappings(root);
+    let bios = stack.block_on(bios.boot_mode(BootModeValues::LegacyBios).send()).unwrap().image_id.unwrap();
+    let launch = ec2.run_instances().image_id(&bios).instance_type(InstanceType::T3Small).min_count(1).max_count(1);
+    let launched = stack.block_on(launch.send()).unwrap().instances.unwrap().swap_remove(0).instance_id.unwrap();
+    let override_it = || {
+        let make = ec2.create_image().instance_id(&launched).name("e2e-boots").no_reboot(true);
+        stack
+            .block_on(make.boot_mode_override(BootModeOverrideValues::Uefi).send())
+            .unwrap_err()
+            .code()
+            .map(str::to_owned)
+    };
+    stack.wait_for("the rejection of a running instance", || {
+        override_it()
+            .filter(|code| code != "IncorrectInstanceState")
+            .map(|code| assert_eq!(code, "InvalidParameterCombination"))
+    });
+    stack.block_on(ec2.terminate_instances().instance_ids(&launched).send()).unwrap();
+
+    let source = Pipeline { source: "ami-0123456789abcdef0", ..Pipeline::quick("boots-never", "") };
+    let text = source.text().replacen("components:\n", "bootMode: uefi\ncomponents:\n", 1);
+    let files = folder(&text.replace("ami-0123456789abcdef0", &bios));
+    let path = files.path().display().to_string();
+    let plan = stack.goldsmith(&["plan", &path, "--local", "--output", "json"]);
+    let said = String::from_utf8_lossy(&plan.stdout);
+    assert!(said.contains("\"boot-mode\""), "{said}");
 }
 
 fn protected(stack: &Stack) {

@@ -52,6 +52,7 @@ async fn leave(cloud: &FakeCloud, region: &str, stack: &str, build: &str) -> Str
         name: format!("web {stack} {build}"),
         description: String::new(),
         instance: ids[0].clone(),
+        uefi_only: false,
         tags: tags(stack, build),
         block_devices: vec![],
     };

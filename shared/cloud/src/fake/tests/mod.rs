@@ -58,6 +58,7 @@ fn new_image(name: &str, instance: &str) -> NewImage {
         name: name.to_owned(),
         description: String::new(),
         instance: instance.to_owned(),
+        uefi_only: false,
         tags: tags(),
         block_devices: Vec::new(),
     }

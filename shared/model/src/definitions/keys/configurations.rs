@@ -127,6 +127,14 @@ const REGION: &[Key] = &[
          based on the default version. Each template must have the tags `goldsmith:stack`, with the name of the stack, \
          and `goldsmith:home`, with the stack's Region.",
     ),
+    Key::optional(
+        "licenseConfigurationArns",
+        Form::Texts,
+        "",
+        "ARNs of the license configurations of License Manager that the AMI is associated with, at most 50. They must be \
+         in this Region, and the stack's parameter `LicenseConfigurationArns` must list them. Copies that other accounts \
+         own are not associated.",
+    ),
 ];
 
 const TEMPLATE: &[Key] = &[

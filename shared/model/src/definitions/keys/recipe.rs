@@ -49,6 +49,13 @@ pub(super) const RECIPE: &[Key] = &[
     ),
     Key::optional("workingDirectory", Form::Text, "`/tmp`", "Absolute path of the folder in which steps start."),
     Key::optional(
+        "bootMode",
+        Form::Word(&["uefi"]),
+        "that of the source image",
+        "`uefi` makes an image that boots only by UEFI, for a source image that prefers UEFI: instances never fall back \
+         to the BIOS. EC2 sets no other mode for an image that is made from an instance.",
+    ),
+    Key::optional(
         "blockDeviceMappings",
         Form::Maps(DEVICE),
         "the devices of the source image",

@@ -58,7 +58,7 @@ fn between(old: &Plan, new: &Plan) -> Vec<Difference> {
         found.push(difference("source image", Some(from), Some(to)));
     }
     found.extend(documents(&old.documents, &new.documents));
-    found.extend(fields("", &json!(old), &json!(new), &["workingDirectory"]));
+    found.extend(fields("", &json!(old), &json!(new), &["workingDirectory", "bootMode"]));
     found.extend(fields("", &json!(old.launch), &json!(new.launch), &[]));
     found.extend(regions(&old.regions, &new.regions));
     found
@@ -105,6 +105,7 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
                     "protection",
                     "parameters",
                     "launchTemplates",
+                    "licenseConfigurations",
                 ];
                 found.extend(fields(&format!("{region}: "), &json!(one), &json!(other), &names));
             }

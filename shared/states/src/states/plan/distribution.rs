@@ -233,12 +233,15 @@ fn rest(image: &ImageRecord, mut planned: PlannedRegion, before: &[&PlannedRegio
     }
     // A protection is switched on for a new AMI only: somebody may have switched it off since then.
     planned.protection = None;
+    let licenses: BTreeSet<&String> = before.iter().flat_map(|one| &one.license_configurations).collect();
+    let needs_license = planned.license_configurations.iter().any(|one| !licenses.contains(one));
     let is_shared = before.iter().any(|one| one.share_snapshots);
     let shares_snapshots = planned.share_snapshots && !is_shared && !planned.launch_permission.is_empty();
     let lacks = !planned.parameters.is_empty()
         || !planned.launch_templates.is_empty()
         || !planned.target_accounts.is_empty()
         || shares_snapshots
+        || needs_license
         || grants_more(&planned.launch_permission, before);
     lacks.then_some(planned)
 }

@@ -29,6 +29,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         architecture: source.architecture.clone(),
         documents: inputs.documents.clone(),
         working_directory: inputs.recipe.working_directory.clone(),
+        boot_mode: inputs.recipe.boot_mode,
         launch: launch(resolved, subnets),
         regions: regions(inputs, image, now),
         some_regions_suffice: inputs.some_regions_suffice(),
@@ -130,5 +131,6 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
             })
             .collect(),
         launch_templates: to.launch_template_configurations.clone(),
+        license_configurations: to.license_configuration_arns.clone(),
     }
 }

@@ -4,6 +4,7 @@
 
 mod devices;
 mod keys;
+mod licenses;
 mod network;
 mod others;
 pub(super) mod regions;

@@ -311,6 +311,16 @@ pub enum Problem {
         /// The data type that was asked for.
         wanted: String,
     },
+    /// The recipe wants an image that boots only by UEFI, but instances of the source image boot by the BIOS. EC2 gives an
+    /// image another boot mode only if the instance that it is made from runs by UEFI.
+    #[error("the recipe sets the boot mode uefi, but the source image {id} has the boot mode {mode}")]
+    #[strum(message = "remove `bootMode`, or name a source image with the boot mode uefi or uefi-preferred")]
+    BootMode {
+        /// The AMI.
+        id: String,
+        /// Its boot mode.
+        mode: String,
+    },
     /// The distribution configuration names a launch template that does not exist in that Region.
     #[error("there is no launch template {template} in {region}")]
     #[strum(message = "create the template there, or correct its id or its name")]
@@ -336,6 +346,24 @@ pub enum Problem {
         stack: String,
         /// The stack's home Region.
         home: String,
+    },
+    /// The distribution configuration names a license configuration that License Manager does not have in that Region.
+    #[error("there is no license configuration {license} in {region}")]
+    #[strum(message = "create it there, or correct its ARN")]
+    LicenseMissing {
+        /// Its ARN.
+        license: String,
+        /// The Region.
+        region: String,
+    },
+    /// The stack's role may associate images only with the license configurations that the stack's parameter
+    /// `LicenseConfigurationArns` lists. Only the Plan state sees this: a person may be allowed to read a configuration
+    /// that the stack may not use.
+    #[error("the stack may not use the license configuration {license}")]
+    #[strum(message = "list it in the stack's parameter `LicenseConfigurationArns`")]
+    LicenseDenied {
+        /// Its ARN.
+        license: String,
     },
     /// The image is to be public, but the account blocks public access to AMIs in that Region. New accounts do.
     #[error("the image is to be public in {region}, but the account blocks public access to AMIs there")]

@@ -11,24 +11,30 @@ use aws_sdk_ec2::types::{
     RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
 };
 use aws_sdk_iam::Client as Iam;
+use aws_sdk_licensemanager::types::LicenseSpecification;
 use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::ParameterType;
 use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
 use goldsmith_states::{Cost, Problem};
 
 use super::world::{
-    CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_SUBNET, NO_TEMPLATE, NO_ZONE, OFF,
-    PUBLIC, SHARED, TEXT, UNKNOWN, World,
+    CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_LICENSE, NO_SUBNET, NO_TEMPLATE,
+    NO_ZONE, OFF, PUBLIC, SHARED, TEXT, UNKNOWN, World,
 };
 
 /// A parameter that neither the stack nor its users may read.
 pub(super) const UNREADABLE: &str = "/team/base";
 
+/// A license configuration that the stack does not list.
+pub(super) const UNLISTED: &str =
+    "arn:aws:license-manager:eu-west-1:111122223333:license-configuration:lic-0123456789abcdef0123456789abcdef";
+
 /// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
 /// ends the build, which the tests of `documents.rs` in the executor show. The calls of target accounts are in
-/// `targets.rs`.
-const WITHOUT_CALL: [&str; 10] = [
+/// `targets.rs`, and that of the boot mode is in `publish.rs`.
+const WITHOUT_CALL: [&str; 11] = [
     "agent-missing",
+    "boot-mode",
     "component-unused",
     "definition-missing",
     "nothing-to-verify",
@@ -93,6 +99,8 @@ const TRIALS: &[Trial] = &[
     ("launch-template-tags", "UnauthorizedOperation", |w| {
         w.versioned(&w.as_role("PublishRole", "e2e-adds-versions"), &w.template)
     }),
+    ("license-missing", "InvalidParameterValueException", |w| w.licensed(w.stack.sdk(), NO_LICENSE)),
+    ("license-denied", "AccessDeniedException", |w| w.licensed(&w.as_role("DistributeRole", "e2e-licenses"), UNLISTED)),
     ("parameter-path", "AccessDeniedException", |w| w.put(&w.as_role("PublishRole", "e2e-publishes"), "/golden/web")),
     ("parameter-data-type", "ValidationException", |w| w.put(w.stack.sdk(), TEXT)),
     ("source-parameter-denied", "AccessDeniedException", |w| read_as_plan(w, "e2e-plans")),
@@ -176,6 +184,14 @@ impl World<'_> {
         let config = aws_sdk_ec2::config::Builder::from(self.stack.sdk()).region(Region::new(SHARED));
         let described = aws_sdk_ec2::Client::from_conf(config.build()).describe_launch_templates();
         code(self.stack.block_on(described.launch_template_ids(NO_TEMPLATE).send()))
+    }
+
+    /// Associates the base image with a license configuration.
+    fn licensed(&self, config: &SdkConfig, license: &str) -> String {
+        let specification = LicenseSpecification::builder().license_configuration_arn(license).build().unwrap();
+        let client = aws_sdk_licensemanager::Client::new(config);
+        let update = client.update_license_specifications_for_resource().add_license_specifications(specification);
+        code(self.stack.block_on(update.resource_arn(format!("arn:aws:ec2:{HOME}::image/{}", self.base)).send()))
     }
 
     fn put(&self, config: &SdkConfig, name: &str) -> String {

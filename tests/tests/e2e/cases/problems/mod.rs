@@ -32,7 +32,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// The problems of [`World`] that a plan finds.
-const TOGETHER: [&str; 29] = [
+const TOGETHER: [&str; 30] = [
     "ami-name-taken",
     "key-at-home",
     "key-closed",
@@ -40,6 +40,7 @@ const TOGETHER: [&str; 29] = [
     "key-unusable",
     "launch-template-missing",
     "launch-template-tags",
+    "license-missing",
     "never-public",
     "parameter-data-type",
     "parameter-path",
@@ -63,12 +64,14 @@ const TOGETHER: [&str; 29] = [
     "unchecked",
     "volume-too-small",
 ];
-/// The problems of the other cases. Those of target accounts are in `targets.rs`, except a Region that only the other
-/// account has not enabled: the local EC2 enables a Region in all accounts or in none.
-const ELSEWHERE: [&str; 13] = [
+/// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of target accounts are in `targets.rs`, except
+/// a Region that only the other account has not enabled: the local EC2 enables a Region in all accounts or in none.
+const ELSEWHERE: [&str; 15] = [
     "agent-missing",
+    "boot-mode",
     "component-unused",
     "definition-missing",
+    "license-denied",
     "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",
@@ -183,6 +186,12 @@ fn not_there(stack: &Stack) {
     let expected = ["source-parameter-path", "unchecked"];
     assert_eq!((exit, names(&planned)), (Some(0), expected.map(str::to_owned).into()), "{planned:#}");
     assert_refused(&stack.build(folder.path()), &["source-parameter-denied"]);
+    // A person may read every license configuration, and the stack only those that it lists.
+    let license = format!("  - region: eu-west-1\n    licenseConfigurationArns: [\"{}\"]\n", costs::UNLISTED);
+    let folder = crate::definitions::folder(
+        &Pipeline::quick("not-licensed", "").text().replace("  - region: eu-west-1\n", &license),
+    );
+    assert_refused(&stack.build(folder.path()), &["license-denied"]);
 }
 
 fn examples(stack: &Stack) {

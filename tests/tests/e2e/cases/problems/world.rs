@@ -47,6 +47,9 @@ pub(super) const TEXT: &str = "/images/problems";
 /// A launch template that does not exist, and the name of one without the stack's tags, both in [`SHARED`].
 pub(super) const NO_TEMPLATE: &str = "lt-0123456789abcdef0";
 const UNTAGGED: &str = "e2e-untagged";
+/// A license configuration that does not exist, in [`SHARED`].
+pub(super) const NO_LICENSE: &str =
+    "arn:aws:license-manager:us-west-2:000000000000:license-configuration:lic-0123456789abcdef0123456789abcdef";
 /// A key that nothing has.
 pub(super) const NO_KEY: &str = "alias/e2e-gone";
 
@@ -162,6 +165,7 @@ impl<'s> World<'s> {
             "    launchTemplateConfigurations: [{{launchTemplateId: {NO_TEMPLATE}}}, {{launchTemplateId: {}}}]\n",
             self.template
         );
+        places[2] += &format!("    licenseConfigurationArns: [\"{NO_LICENSE}\"]\n");
         let tested = "imageTestsConfiguration: {instanceTypes: [t3.small]}\n";
         folder(&format!("{before}distributions:\n{}---\n{after}{tested}", places.concat()))
     }

@@ -1,7 +1,7 @@
-//! Checks the source image: its block devices against those of the recipe, and its product codes.
+//! Checks the source image: its block devices and its boot mode against the recipe, and its product codes.
 
 use goldsmith_cloud::Image;
-use goldsmith_model::BlockDeviceMapping;
+use goldsmith_model::{BlockDeviceMapping, BootMode};
 
 use super::Look;
 use crate::states::plan::finding::Finding;
@@ -22,10 +22,20 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
         let place = look.inputs.recipe_place(format!("blockDeviceMappings[{index}].{field}"));
         findings.push(place.has(problem));
     }
+    if look.inputs.recipe.boot_mode == Some(BootMode::Uefi) && !boots_by_uefi(source) {
+        let (id, mode) = (source.id.clone(), source.boot_mode.clone().unwrap_or_else(|| "none".to_owned()));
+        findings.push(look.inputs.recipe_place("bootMode").has(Problem::BootMode { id, mode }));
+    }
     if !source.product_codes.is_empty() {
         let (id, code) = (source.id.clone(), source.product_codes.join(", "));
         findings.push(look.inputs.recipe_place("parentImage").has(Problem::SourceProduct { id, code }));
     }
+}
+
+/// Returns whether an instance of the image runs by UEFI if its type supports UEFI. Types for arm64 support nothing else
+/// (EC2 user guide, "Instance launch behavior with Amazon EC2 boot modes").
+fn boots_by_uefi(source: &Image) -> bool {
+    source.architecture == "arm64" || matches!(source.boot_mode.as_deref(), Some("uefi" | "uefi-preferred"))
 }
 
 fn judge(mapping: &BlockDeviceMapping, source: &Image) -> Option<Problem> {

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME, place};
 use goldsmith_cloud::{DefaultEncryption, KeyUsers, Kind};
 use goldsmith_model::definitions::{Draft, SourceFile};
-use goldsmith_model::{Ebs, LaunchPermission};
+use goldsmith_model::{BootMode, Ebs, LaunchPermission};
 use goldsmith_store::{MemoryTable, Store};
 use serde_json::json;
 
 use self::scene::{Scene, accounts, encrypted, everyone, names, with_key};
 use crate::states::plan::resolve::Viewer;
-use crate::testing::{AWAY, TARGET};
+use crate::testing::{AWAY, TARGET, license};
 
 /// A change that makes one problem.
 type SetUp = fn(&mut Scene);
@@ -74,6 +74,10 @@ const TOGETHER: &[(&str, SetUp)] = &[
             account.vpcs.insert("sg-2".to_owned(), "vpc-2".to_owned());
         });
     }),
+    ("boot-mode", |scene| {
+        scene.recipe.boot_mode = Some(BootMode::Uefi);
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.boot_mode = None);
+    }),
     ("root-device", |scene| scene.map("/dev/sda1", Ebs { volume_size: Some(30), ..Ebs::default() })),
     ("volume-too-small", |scene| scene.map("/dev/xvda", Ebs { volume_size: Some(7), ..Ebs::default() })),
     ("ami-name-taken", |scene| drop(scene.stack.cloud.add_image(AWAY, ACCOUNT, "web 1.0.1-1"))),
@@ -114,6 +118,16 @@ const TOGETHER: &[(&str, SetUp)] = &[
     ("launch-template-tags", |scene| {
         scene.stack.cloud.add_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1");
         scene.publish_to("name-lt-0aaaaaaaaaaaaaaaa");
+    }),
+    ("license-missing", |scene| {
+        scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
+        scene.stack.cloud.set_up(|account| {
+            account.missing.insert(license(AWAY));
+        });
+    }),
+    ("license-denied", |scene| {
+        scene.distribution.distributions[0].license_configuration_arns.push(license(HOME));
+        scene.stack.cloud.fail_always("GetLicenseConfiguration", HOME, Fault::Refuse(Kind::Denied));
     }),
     ("public-access-blocked", |scene| {
         scene.go_to("us-west-2", everyone());
@@ -284,6 +298,8 @@ async fn what_is_allowed_is_no_problem() {
     let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     scene.stack.cloud.add_tagged_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1", &tags);
     scene.publish_to("lt-0aaaaaaaaaaaaaaaa");
+    scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
+    scene.recipe.boot_mode = Some(BootMode::Uefi);
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);

@@ -17,6 +17,9 @@ pub struct PreviewedRegion {
     /// Launch templates that get a version with the AMI, by id or by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub launch_templates: Vec<String>,
+    /// ARNs of the license configurations of the AMI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub license_configurations: Vec<String>,
     /// Accounts, organizations and groups that may launch the AMI.
     pub shared_with: Vec<String>,
 }
@@ -29,6 +32,7 @@ pub(super) fn previewed(planned: &PlannedRegion, channel: Option<&Name>) -> Prev
         name: planned.name.clone(),
         parameters: written.map(|one| one.parameter_name.clone()).collect(),
         launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
+        license_configurations: planned.license_configurations.clone(),
         shared_with: shared_with(planned),
     }
 }

@@ -73,6 +73,12 @@ impl Problem {
             Self::LaunchTemplateTags { .. } => {
                 rejected(Publish, "CreateLaunchTemplateVersion", "UnauthorizedOperation")
             }
+            Self::LicenseMissing { .. } => {
+                rejected(DistributeRegion, "UpdateLicenseSpecificationsForResource", "InvalidParameterValueException")
+            }
+            Self::LicenseDenied { .. } => {
+                rejected(DistributeRegion, "UpdateLicenseSpecificationsForResource", "AccessDeniedException")
+            }
             Self::ParameterPath { .. } => rejected(Publish, "PutParameter", "AccessDeniedException"),
             Self::ParameterDataType { .. } => rejected(Publish, "PutParameter", "ValidationException"),
             _ => Cost::Otherwise(self.otherwise()),
@@ -95,6 +101,9 @@ impl Problem {
             Self::AgentMissing { .. } => "The build would end in Build: no document can run on the running instance.",
             Self::RootDevice { .. } => {
                 "The instance would start with a second, empty volume, and its root volume would keep its size."
+            }
+            Self::BootMode { .. } => {
+                "The build would end in Snapshot: EC2 makes no such AMI of an instance that runs by the BIOS."
             }
             Self::KeyAtHome { .. } => {
                 "The AMI would have the key of the build's volumes instead: CreateImage takes no key."
