@@ -4,7 +4,10 @@
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::error::ProvideErrorMetadata as _;
-use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{
+    InstanceType, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
+    RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
+};
 use goldsmith_cloud::Parameters as _;
 use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_store::ImageLife;
@@ -24,24 +27,31 @@ fn ec2(stack: &Stack, region: &'static str) -> Client {
     Client::from_conf(aws_sdk_ec2::config::Builder::from(stack.sdk()).region(Region::new(region)).build())
 }
 
+/// The snapshot of a volume of each launch template.
+const SNAPSHOT: &str = "snap-0123456789abcdef0";
+
 /// Makes a launch template with the tags of a stack.
 fn template(stack: &Stack, ec2: &Client, name: &str, owner: &str) -> String {
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
     let tags = TagSpecification::builder().resource_type(ResourceType::LaunchTemplate);
     let tags = tags.tags(tag("goldsmith:stack", owner)).tags(tag("goldsmith:home", "eu-west-1")).build();
     let data = RequestLaunchTemplateData::builder().image_id("ami-0123456789abcdef0");
-    let data = data.instance_type(InstanceType::T3Large).build();
+    let volume = LaunchTemplateEbsBlockDeviceRequest::builder().snapshot_id(SNAPSHOT).build();
+    let volume = LaunchTemplateBlockDeviceMappingRequest::builder().device_name("/dev/sdf").ebs(volume).build();
+    let data = data.instance_type(InstanceType::T3Large).block_device_mappings(volume).build();
     let make = ec2.create_launch_template().launch_template_name(name).launch_template_data(data);
     let made = stack.block_on(make.tag_specifications(tags).send()).unwrap().launch_template.unwrap();
     made.launch_template_id.unwrap()
 }
 
-/// The versions of a template, the newest first: number, AMI, instance type, and whether it is the default.
+/// The versions of a template, the newest first: number, AMI, instance type, and whether it is the default. Each has the
+/// snapshot of its volume.
 fn versions(stack: &Stack, ec2: &Client, id: &str) -> Vec<(i64, String, String, bool)> {
     let request = ec2.describe_launch_template_versions().launch_template_id(id);
     let found = stack.block_on(request.send()).unwrap().launch_template_versions.unwrap();
     let shown = |version: aws_sdk_ec2::types::LaunchTemplateVersion| {
         let data = version.launch_template_data.unwrap();
+        assert_eq!(data.block_device_mappings()[0].ebs().unwrap().snapshot_id(), Some(SNAPSHOT));
         let size = data.instance_type.unwrap().as_str().to_owned();
         (version.version_number.unwrap(), data.image_id.unwrap(), size, version.default_version.unwrap())
     };
