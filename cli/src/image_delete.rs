@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use goldsmith_cloud::{Kind, Protection};
-use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy};
+use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy, stamp};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -147,7 +147,7 @@ async fn protected(connection: &Connection, image: &ImageRecord) -> Result<Vec<P
                 );
                 return Err(Stop { exit: Exit::Failed, message }.into());
             }
-            Protection::On { .. } | Protection::Cooling => {
+            Protection::On { .. } | Protection::Cooling { .. } => {
                 protected.push(Protected { region: region.clone(), ami: ami.clone(), protection });
             }
         }
@@ -162,16 +162,20 @@ async fn unprotect(connection: &Connection, image: &ImageRecord, protected: &[Pr
         if let Protection::On { .. } = protection {
             connection.switches.unprotect(region, ami).await?;
         }
-        if *protection != (Protection::On { cooldown: false }) {
-            cooling.push(format!("{ami} in {region}"));
-        }
+        let time = match protection {
+            Protection::Off | Protection::On { cooldown: false } => continue,
+            Protection::On { cooldown: true } => "for 24 hours more".to_owned(),
+            Protection::Cooling { until: Some(until) } => format!("until {}", stamp(*until)),
+            Protection::Cooling { until: None } => "for at most 24 hours more".to_owned(),
+        };
+        cooling.push(format!("{ami} in {region} {time}"));
     }
     if cooling.is_empty() {
         return Ok(());
     }
     let message = format!(
-        "{} is disabled, and not deleted yet: the protection from deregistration is switched off, but EC2 protects {} for 24 \
-         hours more, from the moment when it was switched off. Call the command again after that",
+        "{} is disabled, and not deleted yet: the protection from deregistration is switched off, but EC2 protects {}. Call \
+         the command again after that",
         image.image,
         cooling.join(" and ")
     );
@@ -232,9 +236,9 @@ mod tests {
         let cooling = [Protection::On { cooldown: false }, Protection::On { cooldown: true }];
         let stack = published([Some("untilOff"), Some("withCooldown")], cooling).await;
         let ami = image(&stack).await.amis[AWAY].clone();
-        for _ in 0..2 {
+        for time in ["for 24 hours more", "until 2026-01-02T00:00:00.000Z"] {
             let error = delete(&stack).await.unwrap_err().to_string();
-            let expected = format!("EC2 protects {ami} in {AWAY} for 24 hours more");
+            let expected = format!("EC2 protects {ami} in {AWAY} {time}. Call the command again after that");
             assert!(error.starts_with("web/1.0.0/1 is disabled, and not deleted yet"), "{error}");
             assert!(error.contains(&expected), "{error}");
             assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled));

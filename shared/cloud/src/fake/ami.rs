@@ -45,7 +45,8 @@ impl AmiRecord {
         if self.hidden.spend() {
             return None;
         }
-        let seen = self.image.clone();
+        let deprecated = self.deprecated_at.as_ref().and_then(|at| at.parse().ok());
+        let seen = Image { deprecated, ..self.image.clone() };
         self.left.spend();
         self.arrive();
         Some(seen)
@@ -128,6 +129,8 @@ impl World {
             snapshots,
             source_instance: blueprint.instance,
             product_codes: Vec::new(),
+            usage_operation: "RunInstances".to_owned(),
+            deprecated: None,
             protection: Protection::Off,
             source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()).or(blueprint.source),
             tags: blueprint.tags,
