@@ -183,6 +183,7 @@ fn is_capacity(code: &str) -> bool {
             | "InstanceLimitExceeded"
             | "VcpuLimitExceeded"
             | "MaxSpotInstanceCountExceeded"
+            | "SpotMaxPriceTooLow"
             | "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
     )
 }
@@ -246,6 +247,7 @@ mod tests {
             ("Unsupported", 400, Kind::Capacity),
             ("MaxSpotInstanceCountExceeded", 400, Kind::Capacity),
             ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, Kind::Capacity),
+            ("SpotMaxPriceTooLow", 400, Kind::Capacity),
             ("InvalidAMIName.Duplicate", 400, Kind::Duplicate),
             ("ExecutionAlreadyExists", 400, Kind::Duplicate),
             ("ConflictException", 409, Kind::Duplicate),

@@ -32,7 +32,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// The problems of [`World`] that a plan finds.
-const TOGETHER: [&str; 29] = [
+const TOGETHER: [&str; 31] = [
     "ami-name-taken",
     "key-at-home",
     "key-closed",
@@ -56,6 +56,8 @@ const TOGETHER: [&str; 29] = [
     "source-unavailable",
     "subnet-missing",
     "subnet-zone",
+    "target-license",
+    "target-product",
     "test-type-architecture",
     "too-many-tags",
     "type-architecture",
@@ -64,8 +66,9 @@ const TOGETHER: [&str; 29] = [
     "volume-too-small",
 ];
 /// The problems of the other cases. Those of target accounts are in `targets.rs`, except a Region that only the other
-/// account has not enabled: the local EC2 enables a Region in all accounts or in none.
-const ELSEWHERE: [&str; 13] = [
+/// account has not enabled: the local EC2 enables a Region in all accounts or in none. The name of the suite's stack is
+/// short.
+const ELSEWHERE: [&str; 14] = [
     "agent-missing",
     "component-unused",
     "definition-missing",
@@ -78,6 +81,7 @@ const ELSEWHERE: [&str; 13] = [
     "target-account-closed",
     "target-account-own",
     "target-region-disabled",
+    "target-role-name",
     "verified-profile",
 ];
 
@@ -97,6 +101,8 @@ fn together(stack: &Stack) {
         .filter(|finding| finding["severity"] == "refusal")
         .map(|finding| finding["name"].as_str().unwrap())
         .collect();
+    // Only the Plan state takes on the role of other accounts.
+    refused.push("target-account-closed");
     if !has_arm_agent() {
         refused.push("agent-missing");
     }
