@@ -39,6 +39,8 @@ pub(crate) enum By {
     Unread(String, String),
     /// An image that was built from it, or that is being built from it.
     Child(ImageRef),
+    /// A channel of its pipeline that points to it.
+    Channel(Name),
     /// A pipeline that builds from the newest image of this image's pipeline, which this image is.
     Pipeline(String),
     /// A running build of its pipeline, which may be the image's own. If it fails, it lets parameters name the image again
@@ -56,6 +58,7 @@ impl fmt::Display for By {
             Self::Parameter(name) => write!(out, "the parameter {name}"),
             Self::Unread(name, why) => write!(out, "the parameter {name}, which cannot be read: {why}"),
             Self::Child(image) => write!(out, "the image {image}, which was built from it"),
+            Self::Channel(channel) => write!(out, "the channel {channel}, which points to it"),
             Self::Pipeline(user) => write!(out, "{user}, which builds from the newest image"),
             Self::Build(build) => write!(out, "the running build {build}, which may let parameters name it again"),
             Self::Rollback(pipeline) => {
@@ -133,6 +136,9 @@ impl References {
             }
         }
         let everywhere = |by: By| Reference { region: None, ami: None, by };
+        let channels = self.store.channels(&image.pipeline).await?.into_iter();
+        let pointing = channels.filter(|one| one.to.as_ref() == Some(&image.image));
+        found.extend(pointing.map(|one| everywhere(By::Channel(one.channel))));
         found.extend(self.children(image).await?.into_iter().map(|child| everywhere(By::Child(child))));
         found.extend(self.dependents(image).await?.into_iter().map(|user| everywhere(By::Pipeline(user))));
         found.extend(self.store.running_build(&image.pipeline).await?.map(|build| everywhere(By::Build(build))));
@@ -145,7 +151,7 @@ impl References {
     /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but those who
     /// had them may count on the image, and get them back when it is enabled.
     async fn permissions_before(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
-        let plan = self.store.build(&image.build).await?.filter(|_| !image.overridden).map(|build| build.plan);
+        let plan = self.store.build(&image.build).await?.filter(|_| image.is_published()).map(|build| build.plan);
         let mut found = Vec::new();
         for planned in plan.iter().flat_map(|plan| &plan.regions) {
             let Some(ami) = image.amis.get(&planned.region) else { continue };

@@ -45,6 +45,8 @@ pub struct ImagePipeline {
     /// Whether a fresh instance of each image is audited for what all instances would share.
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
+    /// The channel that points to each new image; `None` if none does.
+    pub channel: Option<Name>,
     /// Which of its images `goldsmith retention` deletes; `None` if it deletes none.
     pub retention: Option<Retention>,
 }

@@ -70,6 +70,11 @@ fn begun(pipeline: &Name) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), "ROLLBACK")
 }
 
+/// Returns the key of a rollback that was done at this time.
+fn ended(pipeline: &Name, at: &str) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), format!("POINTED#{at}"))
+}
+
 impl Store {
     /// Returns all rollbacks of a pipeline that were done, the oldest first.
     pub async fn pointed(&self, pipeline: &Name) -> Result<Vec<Pointed>> {
@@ -94,17 +99,20 @@ impl Store {
     }
 
     /// Records that the rollback of this call has ended: with what the parameters name now, or `None` if they have their
-    /// values back. Returns whether the pipeline has no unfinished rollback now; it has one if another call has taken
-    /// this one over. Safe to repeat.
+    /// values back. Returns whether this call has ended it; it has not if another call has taken it over, even if that one
+    /// has ended it since. Safe to repeat.
     pub async fn end_rollback(&self, pipeline: &Name, holder: &str, done: Option<&Pointed>) -> Result<bool> {
         let mut writes = vec![Write::Delete { key: begun(pipeline), checks: vec![Check::equals("holder", holder)] }];
         if let Some(pointed) = done {
-            let key = Key::new(format!("PIPELINE#{pipeline}"), format!("POINTED#{}", pointed.at));
-            writes.push(Write::Put { item: encode(key, pointed)?, checks: Vec::new() });
+            writes.push(Write::Put { item: encode(ended(pipeline, &pointed.at), pointed)?, checks: Vec::new() });
         }
-        match self.write(writes).await {
-            Err(error) if error.is_conflict() => Ok(self.rollback(pipeline).await?.is_none()),
-            written => written.map(|()| true),
+        match (self.write(writes).await, done) {
+            // An earlier attempt may have recorded it although its answer was lost. Then the record has exactly this.
+            (Err(error), Some(pointed)) if error.is_conflict() => {
+                Ok(self.read::<Pointed>(&ended(pipeline, &pointed.at)).await?.as_ref() == Some(pointed))
+            }
+            (Err(error), None) if error.is_conflict() => Ok(self.rollback(pipeline).await?.is_none()),
+            (written, _) => written.map(|()| true),
         }
     }
 }
@@ -140,5 +148,8 @@ mod tests {
             assert_eq!(store.rollback(&web).await.unwrap(), None);
             assert_eq!(store.pointed(&web).await.unwrap(), std::slice::from_ref(&pointed));
         }
+        let late = Pointed { at: "2026-11-24T03:00:01.000Z".to_owned(), ..pointed.clone() };
+        assert!(!store.end_rollback(&web, "one", Some(&late)).await.unwrap(), "the other call has ended it");
+        assert_eq!(store.pointed(&web).await.unwrap(), [pointed]);
     }
 }

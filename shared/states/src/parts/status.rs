@@ -6,6 +6,8 @@ use goldsmith_store::{BuildRecord, Keep};
 
 /// Its build continues: the AMI may be neither tested nor distributed yet.
 const BUILDING: &str = "building";
+/// Its build has ended well, and nobody has approved it yet.
+const UNAPPROVED: &str = "unapproved";
 /// Its distribution failed. It is kept for a while.
 const UNPUBLISHED: &str = "unpublished";
 /// The start of its build has overridden something. It is never published.
@@ -16,10 +18,11 @@ pub(crate) fn of_new(record: &BuildRecord) -> Tags {
     tag(if record.plan.overridden { OVERRIDDEN } else { BUILDING })
 }
 
-/// Returns the status of an image that its build keeps.
-pub(crate) fn of_kept(record: &BuildRecord, keep: &Keep) -> Tags {
+/// Returns the status of an image that its build keeps. `is_approved` matters only if the image needs an approval.
+pub(crate) fn of_kept(record: &BuildRecord, keep: &Keep, is_approved: bool) -> Tags {
     tag(match keep {
         _ if record.plan.overridden => OVERRIDDEN,
+        Keep::Published if record.plan.approval.is_some() && !is_approved => UNAPPROVED,
         Keep::Published => PUBLISHED,
         Keep::Nothing | Keep::Instance { .. } | Keep::Images { .. } => UNPUBLISHED,
     })

@@ -5,6 +5,7 @@
 //!
 //! The outcome says at which state the definition continues: `build` at Launch, `verify` at Test.
 
+mod channels;
 mod difference;
 mod finding;
 mod freeze;

@@ -2,6 +2,7 @@
 
 mod audits;
 mod canary;
+mod channels;
 mod definitions;
 mod dependencies;
 mod doctor;
@@ -67,6 +68,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         definitions::CASES,
         image_life::CASES,
         instances::CASES,
+        channels::CASES,
         canary::CASES,
     ]
     .concat()
