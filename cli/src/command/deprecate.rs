@@ -22,6 +22,8 @@ use crate::target;
 /// Time from the command to the deprecation if no time is given. EC2 accepts no time in the past and rounds to the
 /// minute, and the last of the Regions gets its call some seconds later.
 const SOON: SignedDuration = SignedDuration::from_mins(2);
+/// By how much EC2's time may differ from the time of the call.
+const ROUNDED: SignedDuration = SignedDuration::from_mins(1);
 
 /// Mark an image as deprecated, in all Regions.
 ///
@@ -39,7 +41,7 @@ pub(crate) struct Args {
     /// In how many days, from 1 to 3650.
     #[arg(long = "in", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650), group = "when")]
     days: Option<u32>,
-    /// Remove the deprecation.
+    /// Remove the deprecation. EC2 does not do this for a public image.
     #[arg(long, group = "when")]
     cancel: bool,
 }
@@ -104,13 +106,16 @@ async fn deprecate(
     now: Timestamp,
 ) -> Result<Deprecated> {
     refuse(connection, image).await?;
+    let mut left = Vec::new();
     for (region, ami) in &image.amis {
-        check(connection, region, ami, at, now).await?;
+        if !check(connection, region, ami, at, now).await? {
+            left.push((region, ami));
+        }
     }
     // All AMIs were checked before the first one changes, so that a limit of one Region leaves no half of an image
     // deprecated.
     let at = at.map(stamp);
-    for (region, ami) in &image.amis {
+    for (region, ami) in left {
         match &at {
             Some(at) => connection.cloud.images.deprecate(region, ami, at).await?,
             None => connection.cloud.switches.undeprecate(region, ami).await?,
@@ -119,26 +124,50 @@ async fn deprecate(
     Ok(Deprecated { image: image.image.to_string(), at, amis: image.amis.clone() })
 }
 
-/// Checks that an AMI exists, and the limits of its deprecation (EC2 API reference, `EnableImageDeprecation`).
-async fn check(connection: &Connection, region: &str, ami: &str, at: Option<Timestamp>, now: Timestamp) -> Result<()> {
+/// Returns whether an AMI is as it should be already. Checks that it exists, and the limits of its deprecation (EC2 API
+/// reference, `EnableImageDeprecation`; EC2 user guide, "Deprecate an Amazon EC2 AMI").
+async fn check(
+    connection: &Connection,
+    region: &str,
+    ami: &str,
+    at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool> {
     let Some(found) = connection.cloud.images.image(region, ami).await? else {
         return Err(invalid(format!("{ami} in {region} does not exist any more, and cannot be deprecated")));
     };
-    let Some(at) = at else { return Ok(()) };
+    let everybody = ImageUse::Permission("all".to_owned());
+    let is_public = connection.cloud.images.uses(region, ami).await?.contains(&everybody);
+    let Some(at) = at else {
+        if is_public {
+            let rule = "EC2 deprecates every public image two years after its creation at the latest";
+            let message =
+                format!("{ami} in {region} is public, and {rule}: to remove the deprecation, make it private first");
+            return Err(invalid(message));
+        }
+        return Ok(false);
+    };
     if at <= now {
         return Err(invalid(format!("{} is in the past: EC2 deprecates an image only in the future", stamp(at))));
     }
     if at > now + days_long(AmiDistribution::MAX_DAYS) {
         return Err(invalid(format!("{} is too late: EC2 deprecates an image in ten years at the latest", stamp(at))));
     }
-    let everybody = ImageUse::Permission("all".to_owned());
-    let is_public = connection.cloud.images.uses(region, ami).await?.contains(&everybody);
     let is_late = |made: Timestamp| at > made + days_long(AmiDistribution::MAX_PUBLIC_DAYS);
     if is_public && found.created.parse().is_ok_and(is_late) {
         let rule = "EC2 deprecates a public image two years after its creation at the latest";
         return Err(invalid(format!("{} is too late for {ami} in {region}: {rule}", stamp(at))));
     }
-    Ok(())
+    if let Some(before) = found.deprecated.filter(|before| is_public && at > *before + ROUNDED) {
+        // A call that failed halfway is repeated some minutes later, and "now" is later then.
+        if at <= now + SOON {
+            return Ok(true);
+        }
+        let rule = "EC2 postpones a deprecation only of a private image";
+        let (at, before) = (stamp(at), stamp(before));
+        return Err(invalid(format!("{at} is after {before}, when {ami} in {region} is deprecated: {rule}")));
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -244,6 +273,23 @@ mod tests {
         }
         assert_eq!(times(&stack, &amis), [None, None]);
         call(&stack, "--in 730").await.unwrap();
+        call(&stack, "--in 1").await.unwrap();
+        let cancelled = format!(
+            "{ami} in {ELSEWHERE} is public, and EC2 deprecates every public image two years after its creation at the latest: \
+             to remove the deprecation, make it private first"
+        );
+        let postponed = format!(
+            "2026-01-03T00:00:00.000Z is after 2026-01-02T00:00:00.000Z, when {ami} in {ELSEWHERE} is deprecated: EC2 postpones \
+             a deprecation only of a private image"
+        );
+        for (options, why) in [("--cancel", cancelled), ("--in 2", postponed)] {
+            assert_eq!(call(&stack, options).await.unwrap_err(), why);
+        }
+        assert_eq!(times(&stack, &amis), ["2026-01-02T00:00:00.000Z"; 2].map(|at| Some(at.to_owned())));
+        let earlier = "2026-01-01T00:00:30Z";
+        stack.cloud.deprecate(ELSEWHERE, ami, earlier).await.unwrap();
+        call(&stack, "").await.unwrap();
+        assert_eq!(times(&stack, &amis)[1].as_deref(), Some(earlier), "it is deprecated sooner");
         stack.cloud.deregister(ELSEWHERE, ami).await.unwrap();
         let gone = format!("{ami} in {ELSEWHERE} does not exist any more, and cannot be deprecated");
         assert_eq!(call(&stack, "--cancel").await.unwrap_err(), gone);

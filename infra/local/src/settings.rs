@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) not_offered: BTreeMap<String, BTreeSet<String>>,
     /// Product codes of images to which no account has subscribed, by image.
     pub(crate) product_codes: BTreeMap<String, String>,
+    /// Usage operations of images other than `RunInstances`, by image. They say what is billed for the platform.
+    pub(crate) usage_operations: BTreeMap<String, String>,
 }
 
 /// A change. Settings that are not named stay the same.
@@ -59,6 +61,7 @@ pub(crate) struct Change {
     regions: Option<Regions>,
     not_offered: Option<BTreeMap<String, BTreeSet<String>>>,
     product_codes: Option<BTreeMap<String, String>>,
+    usage_operations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +83,7 @@ impl From<&Options> for Settings {
             disabled_regions: BTreeSet::new(),
             not_offered: BTreeMap::new(),
             product_codes: BTreeMap::new(),
+            usage_operations: BTreeMap::new(),
         }
     }
 }
@@ -119,6 +123,9 @@ impl Settings {
         }
         if let Some(product_codes) = &change.product_codes {
             self.product_codes.clone_from(product_codes);
+        }
+        if let Some(usage_operations) = &change.usage_operations {
+            self.usage_operations.clone_from(usage_operations);
         }
         self.delays = change.delays.map_or(self.delays, Delays::from);
         self.age = change.age.map_or(self.age, |seconds| Duration::from_secs(seconds.into()));

@@ -4,8 +4,12 @@ use aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuild
 use aws_sdk_ec2::types::{Image as SdkImage, ImageState as SdkState};
 use goldsmith_cloud::aws::{failure, known};
 use goldsmith_cloud::{CloudError, Image, ImageState, Kind, Protection, Result};
+use jiff::Timestamp;
 
 use crate::requests::{from_sdk_block_devices, from_sdk_tags};
+
+/// What comes before the end of a cooldown.
+const COOLING: &str = "disabled after";
 
 /// EC2's error code for an image that was deregistered shortly before.
 const JUST_DEREGISTERED: &str = "InvalidAMIID.Unavailable";
@@ -68,20 +72,26 @@ fn to_image(image: &SdkImage) -> Option<Image> {
             .iter()
             .filter_map(|one| one.product_code_id().map(str::to_owned))
             .collect(),
-        protection: to_protection(image.deregistration_protection()),
+        usage_operation: text(image.usage_operation()),
+        deprecated: image.deprecation_time().and_then(|time| time.parse().ok()),
+        protection: to_protection(image.deregistration_protection(), Timestamp::now()),
         last_launched: image.last_launched_time().map(str::to_owned),
         tags: from_sdk_tags(image.tags()),
     })
 }
 
-/// Converts EC2's text for `deregistrationProtection`. EC2 documents no list of its values: `disabled`,
-/// `enabled-with-cooldown` and `enabled-without-cooldown` are those that Terraform's provider relies on.
-fn to_protection(text: Option<&str>) -> Protection {
+/// Converts EC2's text for `deregistrationProtection`. EC2 documents no list of its values. Terraform's provider relies on
+/// `disabled`, `enabled-with-cooldown` and `enabled-without-cooldown`, and aws-nuke on `disabled after TIME` for a cooldown.
+fn to_protection(text: Option<&str>, now: Timestamp) -> Protection {
     match text {
         None | Some("" | "disabled") => Protection::Off,
         Some("enabled-with-cooldown") => Protection::On { cooldown: true },
         Some(text) if text.starts_with("enabled") => Protection::On { cooldown: false },
-        Some(_) => Protection::Cooling,
+        Some(text) => {
+            let until: Option<Timestamp> = text.strip_prefix(COOLING).and_then(|time| time.trim().parse().ok());
+            // The cooldown ends by itself. EC2 may still name it afterwards.
+            if until.is_some_and(|until| until <= now) { Protection::Off } else { Protection::Cooling { until } }
+        }
     }
 }
 
@@ -132,6 +142,8 @@ mod tests {
             source_instance: Some("i-1".to_owned()),
             source_image: None,
             product_codes: vec!["4t9example".to_owned()],
+            usage_operation: "RunInstances:0010".to_owned(),
+            deprecated: Some("2028-01-01T00:00:00Z".parse().unwrap()),
             protection: Protection::Off,
             last_launched: Some("2026-02-01T00:00:00.000Z".to_owned()),
             tags: tags(),
@@ -144,12 +156,19 @@ mod tests {
 
     #[test]
     fn every_word_for_a_protection_is_understood() {
-        let words =
-            [None, Some("disabled"), Some("enabled-with-cooldown"), Some("enabled-without-cooldown"), Some("cooldown")];
-        let [none, off, with, without, cooling] = words.map(to_protection);
-        assert_eq!([none, off], [Protection::Off; 2]);
-        assert_eq!([with, without], [true, false].map(|cooldown| Protection::On { cooldown }));
-        assert_eq!(cooling, Protection::Cooling);
+        let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        let end = now + jiff::SignedDuration::from_hours(1);
+        for (text, protection) in [
+            (None, Protection::Off),
+            (Some("disabled"), Protection::Off),
+            (Some("enabled-with-cooldown"), Protection::On { cooldown: true }),
+            (Some("enabled-without-cooldown"), Protection::On { cooldown: false }),
+            (Some("disabled after 2026-01-01T13:00:00.000Z"), Protection::Cooling { until: Some(end) }),
+            (Some("disabled after 2026-01-01T12:00:00.000Z"), Protection::Off),
+            (Some("disabled after a while"), Protection::Cooling { until: None }),
+        ] {
+            assert_eq!(to_protection(text, now), protection, "{text:?}");
+        }
     }
 
     #[tokio::test]

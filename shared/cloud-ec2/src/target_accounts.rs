@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_sts::Client;
 use goldsmith_cloud::aws::{SdkConfig, failure, home_region, incomplete, with_session};
-use goldsmith_cloud::{Result, TargetAccount, TargetAccounts};
+use goldsmith_cloud::{Result, TargetAccount, TargetAccounts, target_role_name};
 
 use crate::Ec2;
 
@@ -27,8 +27,7 @@ impl StackRole {
     }
 }
 
-/// Returns the ARN of the role that a stack takes on in another account. The names of roles are the same in all
-/// Regions, so the name has the stack's home Region in it.
+/// Returns the ARN of the role that a stack takes on in another account.
 #[must_use]
 pub fn role_arn(account: &str, stack: &str, home: &str) -> String {
     let partition = match home {
@@ -36,7 +35,7 @@ pub fn role_arn(account: &str, stack: &str, home: &str) -> String {
         gov if gov.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     };
-    format!("arn:{partition}:iam::{account}:role/{stack}-target-{home}")
+    format!("arn:{partition}:iam::{account}:role/{}", target_role_name(stack, home))
 }
 
 #[async_trait]
@@ -46,7 +45,8 @@ impl TargetAccounts for StackRole {
         let request = Client::new(&self.config)
             .assume_role()
             .role_arn(role_arn(account, &self.stack, &home))
-            .role_session_name(&self.stack)
+            // STS allows 2 to 64 characters, and a stack's name may have a single one.
+            .role_session_name(format!("goldsmith-{}", self.stack))
             // Without an external id, whoever may have the stack assume a role could name any account's role (IAM user
             // guide, "The confused deputy problem").
             .external_id(format!("{}/{home}", self.stack))
@@ -82,6 +82,7 @@ mod tests {
         let asked = form(&replay, 0);
         let home = home_region(&config);
         assert_eq!(asked["RoleArn"], format!("arn:aws:iam::{ACCOUNT}:role/two-target-{home}"));
+        assert_eq!(asked["RoleSessionName"], "goldsmith-two");
         assert_eq!(asked["ExternalId"], format!("two/{home}"));
         assert_eq!(form(&replay, 1)["Action"], "DescribeImages");
         assert_eq!(replay.sent()[1].header("x-amz-security-token"), Some("session"));

@@ -58,8 +58,8 @@ impl CloudError {
     /// Returns whether the call may have failed only because the resource that it names was created shortly before. EC2
     /// and Systems Manager are eventually consistent: one call knows a resource and the next one does not, for seconds
     /// and sometimes for minutes (EC2 API reference, "Eventual consistency").
-    /// The same holds for permissions: if another account may not read the snapshots of an image yet, EC2 answers its
-    /// `CopyImage` with `InvalidRequest`.
+    /// The same holds for permissions: EC2 rejects the `CopyImage` of another account that may not use an image or read its
+    /// snapshots yet.
     #[must_use]
     pub fn may_settle(&self) -> bool {
         matches!(
@@ -70,6 +70,41 @@ impl CloudError {
                 | "InvalidAMIID.Unavailable"
                 | "InvalidSnapshot.NotFound"
                 | "InvalidLaunchTemplateId.VersionNotFound"
-        ) || (self.operation == "CopyImage" && self.code == "InvalidRequest")
+        ) || (self.operation == "CopyImage" && self.is_without_permission_yet())
+    }
+
+    /// Returns whether EC2 says that another account may not use an image, or may not read its snapshots. Both codes are
+    /// also those of errors that stay, such as the one for an image from AWS Marketplace, so only the message tells.
+    fn is_without_permission_yet(&self) -> bool {
+        let begins = match self.code.as_str() {
+            "AuthFailure" => "Not authorized for image",
+            "InvalidRequest" => "You do not have permission to access the storage",
+            _ => return false,
+        };
+        self.message.starts_with(begins)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_waits_only_for_permissions_that_are_not_visible_yet() {
+        let settles = |operation, code: &str, message: &str| {
+            let (region, code, message) = ("eu-west-1".to_owned(), code.to_owned(), message.to_owned());
+            CloudError { operation, region, code, message, kind: Kind::Invalid, source: None }.may_settle()
+        };
+        let storage = "You do not have permission to access the storage of this ami";
+        assert!(settles("CopyImage", "InvalidRequest", storage));
+        assert!(settles("CopyImage", "AuthFailure", "Not authorized for images: [ami-1]"));
+        assert!(!settles("DeregisterImage", "AuthFailure", "Not authorized for image:ami-1"));
+        for (code, message) in [
+            ("InvalidRequest", "Images from AWS Marketplace cannot be copied to another AWS account"),
+            ("InvalidRequest", "Images with EC2 BillingProduct codes cannot be copied to another AWS account"),
+            ("AuthFailure", "AWS was not able to validate the provided access credentials"),
+        ] {
+            assert!(!settles("CopyImage", code, message), "{message}");
+        }
     }
 }

@@ -37,7 +37,10 @@ pub enum Protection {
         cooldown: bool,
     },
     /// The protection was switched off, and the cooldown has not ended.
-    Cooling,
+    Cooling {
+        /// When it ends; `None` if EC2 has not said so.
+        until: Option<Timestamp>,
+    },
 }
 
 /// An AMI as EC2 describes it.
@@ -75,6 +78,11 @@ pub struct Image {
     /// Ids of the products that it was bought as, such as a Marketplace product. Images that are made from it have them
     /// too.
     pub product_codes: Vec<String>,
+    /// EC2's name for what is billed for its instances: `RunInstances`, or `RunInstances:0010` for Red Hat Enterprise Linux
+    /// (EC2 user guide, "AMI billing information fields"). Empty if EC2 has not returned it.
+    pub usage_operation: String,
+    /// From when it counts as deprecated; every public image has such a time.
+    pub deprecated: Option<Timestamp>,
     /// Whether it is protected from being deregistered.
     pub protection: Protection,
     /// When an instance was last launched from it, as EC2 returns it (RFC 3339). EC2 reports a launch 24 hours later;

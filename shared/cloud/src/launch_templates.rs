@@ -50,8 +50,9 @@ pub trait LaunchTemplates: Send + Sync {
     /// `DescribeLaunchTemplateVersions`. Returns the versions of a template that name this image, the newest first; none
     /// if the template does not exist.
     async fn versions_with(&self, region: &str, template: &str, image: &str) -> Result<Vec<TemplateVersion>>;
-    /// `CreateLaunchTemplateVersion`. Returns the number of the version. *Effect*, safe to repeat with the same token;
-    /// undone by `delete_version`.
+    /// `CreateLaunchTemplateVersion`, after `DescribeLaunchTemplateVersions` for the snapshots of the source, which EC2 does
+    /// not take over. Returns the number of the version. *Effect*, safe to repeat with the same token; undone by
+    /// `delete_version`.
     async fn create_version(&self, region: &str, version: &NewTemplateVersion) -> Result<String>;
     /// `ModifyLaunchTemplate`: makes this version the default one. *Effect*, safe to repeat; undone by the same call with
     /// the previous version.

@@ -49,7 +49,7 @@ pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, Marke
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
 pub use schedules::{Schedule, Schedules};
-pub use target_accounts::{TargetAccount, TargetAccounts};
+pub use target_accounts::{TargetAccount, TargetAccounts, target_role_name};
 
 /// AWS resource tags, in a fixed order so that requests are reproducible.
 pub type Tags = BTreeMap<String, String>;

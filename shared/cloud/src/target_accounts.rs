@@ -15,6 +15,13 @@ pub struct TargetAccount {
     pub account: Arc<dyn Account>,
 }
 
+/// Returns the name of the role that a stack takes on in other accounts. IAM allows at most 64 characters, which a stack with a
+/// long name can exceed. The names of roles are the same in all Regions, so the name has the stack's home Region in it.
+#[must_use]
+pub fn target_role_name(stack: &str, home: &str) -> String {
+    format!("{stack}-target-{home}")
+}
+
 /// The accounts that have deployed `infra/target-account.yaml`.
 #[async_trait]
 pub trait TargetAccounts: Send + Sync {

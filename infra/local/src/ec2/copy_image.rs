@@ -1,5 +1,6 @@
 //! CopyImage.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use jiff::Timestamp;
@@ -32,6 +33,7 @@ fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
         let message = format!("The image {} is not available: {}", source.id, state.name());
         return Err(ApiError::new("InvalidAMIID.Unavailable", message));
     }
+    check_billing(&world, call, &source)?;
     check_storage(&world, &from, &source)?;
     check_name(&world, call.scope, call.params.require("Name")?)?;
     check_limit(&world, call, source.snapshots().len())?;
@@ -69,6 +71,30 @@ fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
 
 fn no_blocks(error: &io::Error) -> ApiError {
     ApiError::new("InternalError", format!("The blocks of the snapshots cannot be copied: {error}"))
+}
+
+/// Checks what is billed for another account's image: a product of AWS Marketplace and a platform with a license belong to
+/// the account that pays for them (EC2 user guide, "Copy an AMI", cross-account copying).
+fn check_billing(world: &World, call: &Call<'_>, source: &Image) -> Result<(), ApiError> {
+    let settings = call.endpoint.settings();
+    let what = match () {
+        () if source.scope.account == call.scope.account => return Ok(()),
+        () if inherited(world, source, &settings.product_codes).is_some() => "Images from AWS Marketplace",
+        () if inherited(world, source, &settings.usage_operations).is_some() => "Images with EC2 BillingProduct codes",
+        () => return Ok(()),
+    };
+    Err(ApiError::new("InvalidRequest", format!("{what} cannot be copied to another AWS account")))
+}
+
+/// Returns what is set for an image, or for an image from which it was made. An image keeps the product code and the usage
+/// operation of the image that it comes from.
+pub(super) fn inherited<'s>(world: &World, image: &Image, set: &'s BTreeMap<String, String>) -> Option<&'s str> {
+    let of = |image: &&Image| {
+        let copied = image.copied_from.as_ref().map(|(_, id)| id);
+        world.images.get(copied.or(image.launched_from.as_ref())?)
+    };
+    let origins = std::iter::successors(world.images.get(&image.id), of);
+    origins.filter_map(|one| set.get(&one.id)).map(String::as_str).next()
 }
 
 /// Checks the permission for another account's image. To launch such an image, an account needs its launch permission;

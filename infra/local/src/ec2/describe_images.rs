@@ -1,6 +1,7 @@
 //! DescribeImages.
 
 use super::call::{Call, Row};
+use super::copy_image::inherited;
 use super::filters::{self, Filters};
 use super::known_filters::IMAGES;
 use super::xml::Xml;
@@ -36,6 +37,7 @@ fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let settings = call.endpoint.settings();
     let kept = filters.keep(seen, |xml, (image, state)| {
         item(xml, &world, image, state);
+        xml.text("usageOperation", inherited(&world, image, &settings.usage_operations).unwrap_or("RunInstances"));
         if let Some(code) = settings.product_codes.get(&image.id) {
             xml.items("productCodes", [code], |xml, code| {
                 xml.text("productCode", code).text("type", "marketplace");
@@ -102,7 +104,6 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
         .text("hypervisor", "xen")
         .text("enaSupport", true)
         .text("platformDetails", "Linux/UNIX")
-        .text("usageOperation", "RunInstances")
         .text("deregistrationProtection", image.protection.name())
         .maybe("deprecationTime", image.deprecated_at.map(iso))
         .maybe("lastLaunchedTime", image.launches.last_reported().filter(|_| !image.source).map(iso))

@@ -63,7 +63,8 @@ fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
         // Ten years, and two from the creation of a public image (EC2 API reference, EnableImageDeprecation).
         let (from, days) = if image.grants.public { (image.created_at, 2 * 365) } else { (Timestamp::now(), 10 * 365) };
         let limit = from + SignedDuration::from_hours(24 * (days + 1));
-        if time > limit {
+        let is_postponed = image.grants.public && image.deprecated_at.is_some_and(|before| time > before);
+        if time > limit || is_postponed {
             return Err(wrong());
         }
         image.deprecated_at = Some(time);
@@ -71,9 +72,14 @@ fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     })
 }
 
-/// Removes the deprecation.
+/// Removes the deprecation. Every public image has one, which is removed or postponed only after the image was made
+/// private (EC2 user guide, "Deprecate an Amazon EC2 AMI").
 fn undeprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch(call, |image| {
+        if image.grants.public {
+            let message = format!("The deprecation of {} cannot be disabled because the image is public.", image.id);
+            return Err(ApiError::new("OperationNotPermitted", message));
+        }
         image.deprecated_at = None;
         Ok(())
     })
@@ -111,7 +117,7 @@ fn switch(call: &Call<'_>, change: impl FnOnce(&mut Image) -> Result<(), ApiErro
 }
 
 /// Changes an image. The two protection calls return its new state in words.
-fn switch_to(call: &Call<'_>, change: impl FnOnce(&mut Image) -> &'static str) -> Result<Xml, ApiError> {
+fn switch_to(call: &Call<'_>, change: impl FnOnce(&mut Image) -> String) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
     call.check_dry_run()?;
@@ -146,6 +152,10 @@ mod tests {
         let day = after(700);
         let shown = || scene.call("DescribeImages", &[("ImageId.1", &image)]).unwrap();
         assert!(shown().contains(&format!("<deprecationTime>{}", &day[..19])), "{}", shown());
+        assert_eq!(refused_at(&after(701)), "InvalidParameterValue", "it is public");
+        assert_eq!(scene.refused("DisableImageDeprecation", &[("ImageId", &image)]), "OperationNotPermitted");
+        let private = [("ImageId", image.as_str()), ("LaunchPermission.Remove.1.Group", "all")];
+        scene.call("ModifyImageAttribute", &private).unwrap();
         scene.call("DisableImageDeprecation", &[("ImageId", &image)]).unwrap();
         assert!(!shown().contains("deprecationTime"));
     }
@@ -158,7 +168,7 @@ mod tests {
         let on = scene.call("EnableImageDeregistrationProtection", &[id, ("WithCooldown", "true")]).unwrap();
         assert!(on.contains("enabled-with-cooldown"), "{on}");
         let off = scene.call("DisableImageDeregistrationProtection", &[id]).unwrap();
-        assert!(off.contains("cooldown"), "{off}");
+        assert!(off.contains("disabled after 20"), "{off}");
         assert_eq!(scene.refused("DeregisterImage", &[id]), "OperationNotPermitted");
     }
 }

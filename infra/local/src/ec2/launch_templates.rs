@@ -97,7 +97,7 @@ fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
     // Without SourceVersion, a new version has only the values of the call, not those of the version before it (EC2 API
     // reference, CreateLaunchTemplateVersion).
     let source = match (world.launch_templates.get(&id), call.params.get("SourceVersion")) {
-        (Some(template), Some(asked)) => template.versions[&template.number(Some(asked))?].data.clone(),
+        (Some(template), Some(asked)) => without_snapshots(&template.versions[&template.number(Some(asked))?].data),
         _ => BTreeMap::new(),
     };
     let version = version(call, source)?;
@@ -113,6 +113,13 @@ fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
         }
     }
     Ok(xml)
+}
+
+/// Returns what a new version has from its source version: everything but the snapshots of its block device mappings,
+/// unless the call itself names them (EC2 API reference, CreateLaunchTemplateVersion, `SourceVersion`).
+fn without_snapshots(data: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_snapshot = |key: &str| key.starts_with("BlockDeviceMapping.") && key.ends_with(".Ebs.SnapshotId");
+    data.iter().filter(|(key, _)| !is_snapshot(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// Makes another version the default version.
@@ -244,4 +251,27 @@ pub(super) fn resolve(call: &Call<'_>, world: &World) -> Result<Launch, ApiError
     let tag = |name: &str, value: String| (format!("aws:ec2launchtemplate:{name}"), value);
     let tags = Tags::from([tag("id", template.id.clone()), tag("version", number.to_string())]);
     Ok(Launch { params: call.params.over(&template.versions[&number].data), tags })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scene;
+
+    #[test]
+    fn a_version_has_the_snapshots_of_its_source_only_if_the_call_names_them() {
+        let scene = Scene::new();
+        let data = |device: &str, field: &str| format!("LaunchTemplateData.BlockDeviceMapping.{device}.{field}");
+        let (name, size, snapshot) =
+            (data("1", "DeviceName"), data("1", "Ebs.VolumeSize"), data("1", "Ebs.SnapshotId"));
+        let mapping = [(name.as_str(), "/dev/sdf"), (size.as_str(), "20"), (snapshot.as_str(), "snap-1")];
+        let named = [("LaunchTemplateName", "web"), ("LaunchTemplateData.ImageId", "ami-1")];
+        scene.call("CreateLaunchTemplate", &[&named[..], &mapping].concat()).unwrap();
+        let version = |source: &str, more: &[(&str, &str)]| {
+            let parameters = [&named[..], &[("SourceVersion", source)], more].concat();
+            scene.call("CreateLaunchTemplateVersion", &parameters).unwrap()
+        };
+        let inherited = version("1", &[]);
+        assert!(inherited.contains("<volumeSize>20</volumeSize>") && !inherited.contains("snap-1"), "{inherited}");
+        assert!(version("2", &mapping).contains("<snapshotId>snap-1</snapshotId>"));
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Tags, Timeline};
+use super::{Tags, Timeline, iso};
 use crate::api::Scope;
 
 /// States of an image.
@@ -85,12 +85,12 @@ impl Protection {
     }
 
     /// Returns EC2's text for `deregistrationProtection`.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> String {
         match self {
-            Protection::On { cooldown: true } => "enabled-with-cooldown",
-            Protection::On { cooldown: false } => "enabled-without-cooldown",
-            Protection::Until(_) if self.holds() => "cooldown",
-            Protection::Off | Protection::Until(_) => "disabled",
+            Protection::On { cooldown: true } => "enabled-with-cooldown".to_owned(),
+            Protection::On { cooldown: false } => "enabled-without-cooldown".to_owned(),
+            Protection::Until(end) if self.holds() => format!("disabled after {}", iso(end)),
+            Protection::Off | Protection::Until(_) => "disabled".to_owned(),
         }
     }
 }

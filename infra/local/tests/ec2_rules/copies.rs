@@ -56,6 +56,35 @@ async fn who_may_launch_an_image_may_not_copy_it_without_its_snapshots() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_account_copies_nothing_that_is_billed_to_the_owner() {
+    let endpoint = endpoint().await;
+    let (owner, friend) = (endpoint.client, endpoint.client.account(FRIEND));
+    let base = owner.ec2_value("CopyImage", &form(&source(owner), "base"), "imageId");
+    available(owner, &base).await;
+    let id = owner.ec2_value("CopyImage", &form(&base, "golden"), "imageId");
+    available(owner, &id).await;
+    let snapshot = owner.ec2_value("DescribeImages", &[("ImageId.1", &id)], "snapshotId");
+    owner.ec2_value("ModifyImageAttribute", &[("ImageId", &id), ("LaunchPermission.Add.1.UserId", FRIEND)], "return");
+    let share = [("SnapshotId", snapshot.as_str()), ("CreateVolumePermission.Add.1.UserId", FRIEND)];
+    owner.ec2_value("ModifySnapshotAttribute", &share, "return");
+    let operation = || owner.ec2_value("DescribeImages", &[("ImageId.1", &id)], "usageOperation");
+    assert_eq!(operation(), "RunInstances");
+    for (settings, word) in [
+        (json!({"usageOperations": {base.as_str(): "RunInstances:0010"}}), "Images with EC2 BillingProduct codes"),
+        (json!({"productCodes": {base.as_str(): "4t9example"}}), "Images from AWS Marketplace"),
+    ] {
+        owner.admin("POST", "settings", &settings);
+        let refused = friend.ec2("CopyImage", &form(&id, "mine"));
+        let message = format!("{word} cannot be copied to another AWS account");
+        assert_eq!(refused.element("Code").as_deref(), Some("InvalidRequest"));
+        assert_eq!(refused.element("Message"), Some(message));
+    }
+    assert_eq!(operation(), "RunInstances:0010", "a copy keeps that of its source");
+    owner.ec2_value("CopyImage", &form(&id, "again"), "imageId");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_region_that_is_not_enabled_knows_no_credentials() {
     let endpoint = endpoint().await;
     let client = endpoint.client;

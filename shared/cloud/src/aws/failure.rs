@@ -185,6 +185,7 @@ fn is_capacity(code: &str) -> bool {
             | "InstanceLimitExceeded"
             | "VcpuLimitExceeded"
             | "MaxSpotInstanceCountExceeded"
+            | "SpotMaxPriceTooLow"
             | "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
     )
 }
@@ -248,6 +249,7 @@ mod tests {
             ("Unsupported", 400, Kind::Capacity),
             ("MaxSpotInstanceCountExceeded", 400, Kind::Capacity),
             ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, Kind::Capacity),
+            ("SpotMaxPriceTooLow", 400, Kind::Capacity),
             ("InvalidAMIName.Duplicate", 400, Kind::Duplicate),
             ("ExecutionAlreadyExists", 400, Kind::Duplicate),
             ("ConflictException", 409, Kind::Duplicate),

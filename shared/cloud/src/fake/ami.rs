@@ -47,7 +47,8 @@ impl AmiRecord {
         if self.hidden.spend() {
             return None;
         }
-        let seen = self.image.clone();
+        let deprecated = self.deprecated_at.as_ref().and_then(|at| at.parse().ok());
+        let seen = Image { deprecated, ..self.image.clone() };
         self.left.spend();
         self.arrive();
         Some(seen)
@@ -131,6 +132,8 @@ impl World {
             snapshots,
             source_instance: blueprint.instance,
             product_codes: Vec::new(),
+            usage_operation: "RunInstances".to_owned(),
+            deprecated: None,
             protection: Protection::Off,
             last_launched: None,
             source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()).or(blueprint.source),

@@ -1,10 +1,14 @@
 //! Whether instances may be launched from an AMI.
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use super::FakeCloud;
 use super::call::Call;
 use crate::{ImageState, ImageSwitches, LaunchPermission, Protection, Result};
+
+/// How long a protection with a cooldown lasts after it was switched off.
+const COOLDOWN: SignedDuration = SignedDuration::from_hours(24);
 
 #[async_trait]
 impl ImageSwitches for FakeCloud {
@@ -42,10 +46,12 @@ impl ImageSwitches for FakeCloud {
     async fn unprotect(&self, region: &str, id: &str) -> Result<()> {
         let call = Call::new("DisableImageDeregistrationProtection", region);
         self.effect(call, id, |world| {
+            let until = Some(world.now() + COOLDOWN);
             if let Some(record) = world.region(region).images.get_mut(id) {
                 record.image.protection = match record.image.protection {
-                    Protection::On { cooldown: true } | Protection::Cooling => Protection::Cooling,
-                    Protection::On { cooldown: false } | Protection::Off => Protection::Off,
+                    Protection::On { cooldown: true } => Protection::Cooling { until },
+                    Protection::On { cooldown: false } => Protection::Off,
+                    unchanged => unchanged,
                 };
             }
             Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use goldsmith_cloud::{Cloud, Kind, Protection};
-use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy, Store};
+use goldsmith_store::{ImageLife, ImageRecord, OwnedCopy, Store, stamp};
 use serde::Serialize;
 
 use super::references::{Reference, References};
@@ -154,7 +154,7 @@ async fn protected(
                 );
                 return Ok(Err(message));
             }
-            Protection::On { .. } | Protection::Cooling => {
+            Protection::On { .. } | Protection::Cooling { .. } => {
                 protected.push(Protected { region: region.clone(), ami: ami.clone(), protection });
             }
         }
@@ -170,16 +170,20 @@ async fn unprotect(cloud: &Cloud, image: &ImageRecord, protected: &[Protected]) 
         if let Protection::On { .. } = protection {
             cloud.switches.unprotect(region, ami).await?;
         }
-        if *protection != (Protection::On { cooldown: false }) {
-            cooling.push(format!("{ami} in {region}"));
-        }
+        let time = match protection {
+            Protection::Off | Protection::On { cooldown: false } => continue,
+            Protection::On { cooldown: true } => "for 24 hours more".to_owned(),
+            Protection::Cooling { until: Some(until) } => format!("until {}", stamp(*until)),
+            Protection::Cooling { until: None } => "for at most 24 hours more".to_owned(),
+        };
+        cooling.push(format!("{ami} in {region} {time}"));
     }
     if cooling.is_empty() {
         return Ok(None);
     }
     Ok(Some(format!(
-        "{} is disabled, and not deleted yet: the protection from deregistration is switched off, but EC2 protects {} for 24 \
-         hours more, from the moment when it was switched off. Call the command again after that",
+        "{} is disabled, and not deleted yet: the protection from deregistration is switched off, but EC2 protects {}. Call \
+         the command again after that",
         image.image,
         cooling.join(" and ")
     )))
@@ -240,9 +244,9 @@ mod tests {
         let cooling = [Protection::On { cooldown: false }, Protection::On { cooldown: true }];
         let stack = published([Some("untilOff"), Some("withCooldown")], cooling).await;
         let ami = image(&stack).await.amis[AWAY].clone();
-        for _ in 0..2 {
+        for time in ["for 24 hours more", "until 2026-01-02T00:00:00.000Z"] {
             let Deletion::Protected(error) = delete(&stack).await else { panic!("nothing protects it") };
-            let expected = format!("EC2 protects {ami} in {AWAY} for 24 hours more");
+            let expected = format!("EC2 protects {ami} in {AWAY} {time}. Call the command again after that");
             assert!(error.starts_with("web/1.0.0/1 is disabled, and not deleted yet"), "{error}");
             assert!(error.contains(&expected), "{error}");
             assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled));

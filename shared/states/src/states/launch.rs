@@ -237,7 +237,6 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
 /// Returns the error for an instance that ended before it was online.
 fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     let mut message = gone(instance);
-    // Among the causes of this code, EC2's user guide names the KMS key ("Troubleshoot instance launch issues").
     if has_failed_on_launch(instance) {
         let named: Vec<&str> =
             scene.record.plan.launch.block_devices.iter().filter_map(|one| one.ebs.kms_key_id.as_deref()).collect();
@@ -257,8 +256,11 @@ fn may_work_on_demand(instance: &Instance) -> bool {
     was_interrupted(instance) || has_failed_on_launch(instance)
 }
 
+/// Returns whether EC2 could not use a KMS key, as far as its codes say. EC2's user guide names the key among the causes
+/// of the first one ("Troubleshoot instance launch issues"). The second one is that of a key that is disabled or waits
+/// for its deletion.
 fn has_failed_on_launch(instance: &Instance) -> bool {
-    instance.state_reason.contains(NO_KEY)
+    [NO_KEY, "Client.InvalidKMSKey."].iter().any(|code| instance.state_reason.contains(code))
 }
 
 /// Returns whether EC2 has taken back a spot instance (EC2 API reference, StateReason: `Server.SpotInstanceTermination`

@@ -124,8 +124,9 @@ const REGION: &[Key] = &[
         Form::Maps(TEMPLATE),
         "",
         "Launch templates of this Region that get a version with the AMI when the image is published. The version is \
-         based on the default version. Each template must have the tags `goldsmith:stack`, with the name of the stack, \
-         and `goldsmith:home`, with the stack's Region.",
+         based on the default version. It keeps the snapshots of that version's volumes, except those of devices that the \
+         AMI has itself. Each template must have the tags `goldsmith:stack`, with the name of the stack, and \
+         `goldsmith:home`, with the stack's Region.",
     ),
     Key::optional(
         "licenseConfigurationArns",

@@ -116,6 +116,17 @@ async fn an_instance_that_ends_early_is_reported() {
 }
 
 #[tokio::test]
+async fn an_instance_that_a_key_may_have_ended_is_reported_with_the_key() {
+    let unusable = "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state";
+    for reason in ["Client.InternalError: Client error on launch", unusable] {
+        let stack = reach(&Task::new(State::Launch)).await;
+        stack.cloud.next_instance_ends(1, reason);
+        let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+        assert!(error.cause.contains("the KMS key of the image or the account's default KMS key"), "{}", error.cause);
+    }
+}
+
+#[tokio::test]
 async fn a_wait_that_nothing_ends_fails_by_its_deadline() {
     let stack = reach(&Task::new(State::Launch)).await;
     stack.cloud.pace(|pace| pace.until_online = NEVER);

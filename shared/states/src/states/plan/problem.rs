@@ -400,11 +400,12 @@ pub enum Problem {
         key: String,
     },
     /// The stack cannot take on its role in an account that is to get a copy of its own. STS does not say whether the
-    /// role is missing, or whether it does not trust this stack.
+    /// role is missing, or whether it does not trust this stack. The stack calls STS in its own Region, which must be
+    /// enabled for STS in the other account, too.
     #[error("the image is to be copied into account {account}, but the stack's role there cannot be assumed: {error}")]
     #[strum(
-        message = "deploy `target-account.yaml` in that account with this stack's name, Region and roles, or remove the \
-                   account from `targetAccounts`"
+        message = "deploy `target-account.yaml` in that account with this stack's name, Region and roles, activate STS there \
+                   for the stack's Region, or remove the account from `targetAccounts`"
     )]
     TargetAccountClosed {
         /// The account.
@@ -429,6 +430,42 @@ pub enum Problem {
         account: String,
         /// The Region.
         region: String,
+    },
+    /// The role that the stack takes on in other accounts would have a longer name than IAM allows.
+    #[error("the stack would need the role {role} in other accounts, but IAM allows at most 64 characters")]
+    #[strum(message = "remove `targetAccounts`, or build in a stack with a shorter name")]
+    TargetRoleName {
+        /// The role.
+        role: String,
+    },
+    /// Other accounts are to get copies of their own, but the source image was bought, for example in AWS Marketplace. EC2
+    /// does not let another account copy such an image, or an image that is made from it.
+    #[error("other accounts are to copy the image in {region}, but the source image {id} has the product code {code}")]
+    #[strum(
+        message = "share the image with `launchPermission` instead, or build from a source image without a product code"
+    )]
+    TargetProduct {
+        /// The Region.
+        region: String,
+        /// The AMI.
+        id: String,
+        /// The product codes.
+        code: String,
+    },
+    /// Other accounts are to get copies of their own, but the platform of the source image is billed with its instances, such
+    /// as Red Hat Enterprise Linux. EC2 does not let another account copy an image with a billing product code, and does
+    /// not show that code (EC2 user guide, "AMI billing information fields").
+    #[error("other accounts are to copy the image in {region}, but the source image {id} is billed as `{operation}`")]
+    #[strum(
+        message = "share the image with `launchPermission` instead, unless another account could copy such an image before"
+    )]
+    TargetLicense {
+        /// The Region.
+        region: String,
+        /// The AMI.
+        id: String,
+        /// Its usage operation.
+        operation: String,
     },
     /// A KMS key that the definitions name does not exist in its Region: each Region has keys of its own.
     #[error("there is no KMS key {key} in {region}")]

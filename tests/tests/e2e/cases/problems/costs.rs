@@ -16,6 +16,7 @@ use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::ParameterType;
 use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
 use goldsmith_states::{Cost, Problem};
+use serde_json::json;
 
 use super::world::{
     CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_LICENSE, NO_SUBNET, NO_TEMPLATE,
@@ -32,7 +33,7 @@ pub(super) const UNLISTED: &str =
 /// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
 /// ends the build, which the tests of `documents.rs` in the executor show. The calls of target accounts are in
 /// `targets.rs`, and that of the boot mode is in `publish.rs`.
-const WITHOUT_CALL: [&str; 11] = [
+const WITHOUT_CALL: [&str; 12] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
@@ -43,6 +44,7 @@ const WITHOUT_CALL: [&str; 11] = [
     "target-account-closed",
     "target-account-own",
     "target-region-disabled",
+    "target-role-name",
     "verified-profile",
 ];
 
@@ -94,6 +96,11 @@ const TRIALS: &[Trial] = &[
     ("shared-with-aws-key", "InvalidParameter", |w| {
         let copy = w.copy(w.copying(SHARED, "e2e-shared").encrypted(true));
         w.shared(SHARED, &copy, friend())
+    }),
+    ("target-product", "InvalidRequest", |w| copied_by_friend(w, &w.source, "AWS Marketplace")),
+    ("target-license", "InvalidRequest", |w| {
+        w.stack.set(&json!({"usageOperations": {w.base.as_str(): "RunInstances:0010"}}));
+        copied_by_friend(w, &w.base, "BillingProduct")
     }),
     ("launch-template-missing", "InvalidLaunchTemplateId.NotFound", |w| w.missing_template()),
     ("launch-template-tags", "UnauthorizedOperation", |w| {
@@ -330,6 +337,15 @@ fn closed(world: &World<'_>) -> String {
         let found = stack.block_on(describe.clone().send()).ok()?;
         found.reservations()[0].instances()[0].state_reason()?.code().map(str::to_owned)
     })
+}
+
+/// A copy that another account makes of an image of [`HOME`] that it may launch. The message has this word.
+fn copied_by_friend(world: &World<'_>, image: &str, word: &str) -> String {
+    assert_eq!(world.shared(HOME, image, friend()), "", "the image itself is shared");
+    let copy = world.as_friend(HOME).copy_image().source_region(HOME).source_image_id(image).name("e2e-theirs");
+    let error = world.stack.block_on(copy.send()).unwrap_err();
+    assert!(error.message().is_some_and(|message| message.contains(word)), "{error:?}");
+    code::<(), _>(Err(error))
 }
 
 fn public_snapshot(world: &World<'_>) -> String {

@@ -32,7 +32,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// The problems of [`World`] that a plan finds.
-const TOGETHER: [&str; 30] = [
+const TOGETHER: [&str; 32] = [
     "ami-name-taken",
     "key-at-home",
     "key-closed",
@@ -57,6 +57,8 @@ const TOGETHER: [&str; 30] = [
     "source-unavailable",
     "subnet-missing",
     "subnet-zone",
+    "target-license",
+    "target-product",
     "test-type-architecture",
     "too-many-tags",
     "type-architecture",
@@ -65,8 +67,9 @@ const TOGETHER: [&str; 30] = [
     "volume-too-small",
 ];
 /// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of target accounts are in `targets.rs`, except
-/// a Region that only the other account has not enabled: the local EC2 enables a Region in all accounts or in none.
-const ELSEWHERE: [&str; 15] = [
+/// a Region that only the other account has not enabled: the local EC2 enables a Region in all accounts or in none. The
+/// name of the suite's stack is short.
+const ELSEWHERE: [&str; 16] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
@@ -81,6 +84,7 @@ const ELSEWHERE: [&str; 15] = [
     "target-account-closed",
     "target-account-own",
     "target-region-disabled",
+    "target-role-name",
     "verified-profile",
 ];
 
@@ -100,6 +104,8 @@ fn together(stack: &Stack) {
         .filter(|finding| finding["severity"] == "refusal")
         .map(|finding| finding["name"].as_str().unwrap())
         .collect();
+    // Only the Plan state takes on the role of other accounts.
+    refused.push("target-account-closed");
     if !has_arm_agent() {
         refused.push("agent-missing");
     }

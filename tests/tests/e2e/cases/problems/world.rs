@@ -30,7 +30,7 @@ pub(super) const CLOSED: &str = "us-east-1";
 const DENIED: &str = "eu-central-1";
 pub(super) const DISABLED: &str = "ca-central-1";
 pub(super) const UNKNOWN: &str = "eu-south-9";
-/// An account with which the image is shared.
+/// An account with which the image is shared, and that is to get a copy of its own.
 pub(super) const FRIEND: &str = "444455556666";
 /// The name that the AMI gets everywhere.
 pub(super) const NAME: &str = "problems 1.0.0-1";
@@ -58,7 +58,7 @@ pub(super) struct World<'s> {
     pub(super) stack: &'s Stack,
     /// An image that an earlier build has made, and that can be launched.
     pub(super) base: String,
-    /// The source of the pipeline: disabled, for another architecture, and with a product code.
+    /// The source of the pipeline: disabled, for another architecture, with a product code, and billed as Red Hat's.
     pub(super) source: String,
     /// A subnet, whose zone does not have t3.small.
     pub(super) subnet: String,
@@ -99,6 +99,7 @@ impl<'s> World<'s> {
             "regions": {"disabled": [DISABLED]},
             "notOffered": {"t3.small": [zone]},
             "productCodes": {source.as_str(): "4t9example"},
+            "usageOperations": {source.as_str(): "RunInstances:0010"},
         }));
         let denied = json!({"action": "GetEbsEncryptionByDefault", "region": DENIED, "probability": 1.0});
         stack.arm(&json!([{"when": denied, "do": "fail", "code": "UnauthorizedOperation"}]));
@@ -108,7 +109,8 @@ impl<'s> World<'s> {
     /// Undoes what would disturb other cases of the stack.
     pub(super) fn undo(&self) {
         self.stack.disarm();
-        self.stack.set(&json!({"regions": {"disabled": []}, "notOffered": {}, "productCodes": {}}));
+        self.stack
+            .set(&json!({"regions": {"disabled": []}, "notOffered": {}, "productCodes": {}, "usageOperations": {}}));
         let away = ec2(self.stack, PUBLIC);
         self.stack.block_on(away.disable_image_block_public_access().send()).unwrap();
         self.stack.block_on(away.disable_snapshot_block_public_access().send()).unwrap();
@@ -145,7 +147,7 @@ impl<'s> World<'s> {
         let (_, after) = after.split_once("---\n").unwrap();
         let many = format!("amiTags: {{{}}}", tags(40, 48));
         let places = [
-            (HOME, format!("{many}, kmsKeyId: alias/images")),
+            (HOME, format!("{many}, kmsKeyId: alias/images, targetAccounts: [{{account: \"{FRIEND}\"}}]")),
             (PUBLIC, format!("{many}, shareSnapshots: true, launchPermission: {{userGroups: [all]}}")),
             (SHARED, format!("{many}, launchPermission: {{userIds: [\"{FRIEND}\"]}}")),
             (KEYLESS, format!("kmsKeyId: {NO_KEY}")),

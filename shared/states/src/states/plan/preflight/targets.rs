@@ -1,7 +1,7 @@
-//! Checks the accounts that get copies of their own: whether the stack can act there, and whether the Region is enabled
-//! and the AMI's name is free there.
+//! Checks the accounts that get copies of their own: whether another account may copy the image, whether the stack can act
+//! there, and whether the Region is enabled and the AMI's name is free there.
 
-use goldsmith_cloud::{Kind, TargetAccount};
+use goldsmith_cloud::{Image, Kind, TargetAccount, target_role_name};
 use goldsmith_store::PlannedRegion;
 
 use super::{Look, answer};
@@ -10,7 +10,24 @@ use crate::states::plan::problem::Problem;
 use crate::states::plan::resolve::Viewer;
 use crate::{Error, Result};
 
+/// Longest name of a role (IAM user guide, "IAM and AWS STS quotas").
+const LONGEST_ROLE: usize = 64;
+/// What EC2 returns as the usage operation of an image whose platform costs nothing.
+const PLAIN: &str = "RunInstances";
+
 pub(super) async fn check(look: &Look<'_>, planned: &PlannedRegion, findings: &mut Vec<Finding>) -> Result<()> {
+    if planned.target_accounts.is_empty() {
+        return Ok(());
+    }
+    let place = look.inputs.region_place(&planned.region, "amiDistributionConfiguration.targetAccounts");
+    findings
+        .extend(look.source.into_iter().flat_map(|source| billed(source, &planned.region)).map(|one| place.has(one)));
+    let config = &look.context.config;
+    let role = target_role_name(&config.stack, &config.region);
+    if role.len() > LONGEST_ROLE {
+        findings.push(place.has(Problem::TargetRoleName { role }));
+        return Ok(());
+    }
     for (index, target) in planned.target_accounts.iter().enumerate() {
         let field = format!("amiDistributionConfiguration.targetAccounts[{index}].account");
         let place = look.inputs.region_place(&planned.region, &field);
@@ -24,6 +41,20 @@ pub(super) async fn check(look: &Look<'_>, planned: &PlannedRegion, findings: &m
         }
     }
     Ok(())
+}
+
+/// Returns why EC2 may not let another account copy the image.
+fn billed(source: &Image, region: &str) -> Vec<Problem> {
+    let (region, id) = (region.to_owned(), source.id.clone());
+    let mut problems = Vec::new();
+    if !["", PLAIN].contains(&source.usage_operation.as_str()) {
+        let operation = source.usage_operation.clone();
+        problems.push(Problem::TargetLicense { region: region.clone(), id: id.clone(), operation });
+    }
+    if !source.product_codes.is_empty() {
+        problems.push(Problem::TargetProduct { region, id, code: source.product_codes.join(", ") });
+    }
+    problems
 }
 
 /// Takes on the stack's role in an account. The role trusts the stack's functions. It need not trust a person who makes

@@ -40,6 +40,7 @@ const TOGETHER: &[(&str, SetUp)] = &[
         });
     }),
     ("source-product", |scene| {
+        scene.copy_to_nobody();
         scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.product_codes.push("4t9example".to_owned()));
     }),
     ("test-type-architecture", |scene| {
@@ -81,7 +82,17 @@ const TOGETHER: &[(&str, SetUp)] = &[
     ("root-device", |scene| scene.map("/dev/sda1", Ebs { volume_size: Some(30), ..Ebs::default() })),
     ("volume-too-small", |scene| scene.map("/dev/xvda", Ebs { volume_size: Some(7), ..Ebs::default() })),
     ("ami-name-taken", |scene| drop(scene.stack.cloud.add_image(AWAY, ACCOUNT, "web 1.0.1-1"))),
-    ("ami-name-taken", |scene| drop(scene.stack.cloud.add_image(&place(AWAY, TARGET), ACCOUNT, "web 1.0.1-1"))),
+    ("ami-name-taken", |scene| {
+        scene.copy_to_nobody();
+        scene.copy_to(TARGET);
+        scene.stack.cloud.add_image(&place(AWAY, TARGET), ACCOUNT, "web 1.0.1-1");
+    }),
+    ("target-license", |scene| {
+        scene
+            .stack
+            .cloud
+            .edit_image(HOME, &scene.source, |image| image.usage_operation = "RunInstances:0010".to_owned());
+    }),
     ("too-many-tags", |scene| {
         let tag = |number: usize| (format!("tag-{number}"), String::new());
         scene.recipe.tags.extend((0..30).map(tag));
@@ -264,8 +275,10 @@ async fn all_problems_of_a_build_are_found_at_once_and_nothing_is_begun() {
     scene.apply().await;
     let findings = scene.findings().await;
     let mut expected: Vec<&str> = TOGETHER.iter().map(|(name, _)| *name).collect();
-    // The image that is to be public in two Regions has a product code, and an encrypted volume.
+    // The image that is to be public in two Regions, and copied by other accounts in one, has a product code, and an
+    // encrypted volume.
     expected.extend(["never-public"; 4]);
+    expected.push("target-product");
     expected.sort_unstable();
     assert_eq!(names(&findings), expected, "{findings:#?}");
     assert!(findings.len() >= 30, "{}", findings.len());
@@ -352,6 +365,31 @@ async fn a_person_who_may_not_enter_an_account_is_warned_only() {
     });
     scene.apply().await;
     assert_eq!(names(&scene.findings().await), ["unchecked"]);
+}
+
+#[tokio::test]
+async fn a_source_that_was_bought_is_not_copied_into_other_accounts() {
+    let scene = Scene::new().await;
+    scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.product_codes.push("4t9example".to_owned()));
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["source-product", "target-product"]);
+    let expected = format!(
+        "other accounts are to copy the image in {AWAY}, but the source image {} has the product code 4t9example: share",
+        scene.source
+    );
+    let refusal = scene.refusal().await.unwrap();
+    assert!(refusal.starts_with(&expected), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_stack_whose_role_would_have_a_longer_name_than_iam_allows_copies_to_no_account() {
+    let scene = Scene::new().await;
+    scene.apply().await;
+    let mut context = scene.stack.context();
+    for (length, expected) in [(47, &[][..]), (48, &["target-role-name"])] {
+        context.config.stack = "s".repeat(length);
+        assert_eq!(names(&scene.findings_with(&context).await), expected, "{length} characters");
+    }
 }
 
 #[tokio::test]

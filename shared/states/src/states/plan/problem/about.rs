@@ -29,6 +29,7 @@ impl Problem {
             Self::KeyClosed { .. }
             | Self::SourceParameterPath { .. }
             | Self::SourceProduct { .. }
+            | Self::TargetLicense { .. }
             | Self::Unchecked { .. } => Severity::Warning,
             _ => Severity::Refusal,
         }

@@ -59,6 +59,9 @@ impl Problem {
             Self::RegionDisabled { .. } => rejected(DistributeRegion, "CopyImage", "AuthFailure"),
             Self::TargetAccountClosed { .. } => rejected(DistributeRegion, "AssumeRole", "AccessDenied"),
             Self::TargetRegionDisabled { .. } => rejected(DistributeRegion, "CopyImage", "AuthFailure"),
+            Self::TargetProduct { .. } | Self::TargetLicense { .. } => {
+                rejected(DistributeRegion, "CopyImage", "InvalidRequest")
+            }
             Self::PublicAccessBlocked { .. } => {
                 rejected(DistributeRegion, "ModifyImageAttribute", "OperationNotPermitted")
             }
@@ -110,6 +113,9 @@ impl Problem {
             }
             Self::TargetAccountOwn { .. } => {
                 "The build would end in DistributeRegion: the account owns the AMI, and has no role for copies of it."
+            }
+            Self::TargetRoleName { .. } => {
+                "The build would end in DistributeRegion: no account can have a role of that name."
             }
             Self::RegionUnknown { .. } => {
                 "The build would end in DistributeRegion: there is no endpoint that answers CopyImage."

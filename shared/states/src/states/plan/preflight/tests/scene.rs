@@ -61,6 +61,11 @@ impl Scene {
         &mut self.distribution.distributions.last_mut().unwrap().ami_distribution_configuration
     }
 
+    /// Has no account make its own copy in the second Region.
+    pub(super) fn copy_to_nobody(&mut self) {
+        self.distribution.distributions[1].ami_distribution_configuration.target_accounts.clear();
+    }
+
     /// Has another account make its own copy in the second Region.
     pub(super) fn copy_to(&mut self, account: &str) {
         let target = TargetAccount { account: account.to_owned(), kms_key: None };
