@@ -127,8 +127,8 @@ fn beyond(stack: &Stack) {
     sweep(stack);
     let life = |image: &str| stack.image(image).life;
     assert_eq!((life(first_image), life(third_image)), (None, Some(ImageLife::Disabled)));
-    let told = good(stack, &["enable", third_image]);
-    assert!(told.contains("tag goldsmith:keep"), "{told}");
+    let enabled = stack.goldsmith_by_endpoint(&["enable", third_image]);
+    assert!(enabled.status.success() && said(&enabled).contains("the tag goldsmith:keep"), "{}", said(&enabled));
     stack.block_on(ec2.delete_launch_template().launch_template_id(&template).send()).unwrap();
     sweep(stack);
     assert_eq!((life(first_image), life(third_image)), (Some(ImageLife::Disabled), None));
