@@ -13,7 +13,7 @@ pub enum Tagged {
     /// An EBS volume that is attached to no instance.
     Volume(Volume),
     /// An AMI.
-    Image(Image),
+    Image(Box<Image>),
     /// An EBS snapshot.
     Snapshot(Snapshot),
 }

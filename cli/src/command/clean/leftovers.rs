@@ -243,7 +243,7 @@ impl Leftovers {
         found.extend(self.machines.volumes_left(region, TAG_STACK, &self.stack).await?.into_iter().map(Tagged::Volume));
         let images = self.images.tagged(region, TAG_STACK, &self.stack).await?;
         let with_image: BTreeSet<String> = images.iter().flat_map(|image| image.snapshots.clone()).collect();
-        found.extend(images.into_iter().map(Tagged::Image));
+        found.extend(images.into_iter().map(|one| Tagged::Image(Box::new(one))));
         let snapshots = self.images.snapshots_tagged(region, TAG_STACK, &self.stack).await?.into_iter();
         // The snapshots of an image are removed with it.
         found.extend(snapshots.filter(|snapshot| !with_image.contains(&snapshot.id)).map(Tagged::Snapshot));

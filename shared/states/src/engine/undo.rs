@@ -204,7 +204,7 @@ impl Found {
         match one {
             Tagged::Instance(one) => self.instances.push(one),
             Tagged::Volume(one) => self.volumes.push(one),
-            Tagged::Image(one) => self.images.push(one),
+            Tagged::Image(one) => self.images.push(*one),
             Tagged::Snapshot(one) => self.snapshots.push(one),
         }
     }

@@ -46,7 +46,7 @@ pub(crate) async fn of_stack(context: &Context, region: &str) -> Looked {
     looked.add(region, LeftoverKind::Volume, volumes, Tagged::Volume);
     let images = cloud.images.tagged(region, TAG_STACK, stack).await;
     // Without the images it is unknown which snapshots belong to an image.
-    if looked.add(region, LeftoverKind::Image, images, Tagged::Image) {
+    if looked.add(region, LeftoverKind::Image, images, |one| Tagged::Image(Box::new(one))) {
         let snapshots = cloud.images.snapshots_tagged(region, TAG_STACK, stack).await;
         looked.add(region, LeftoverKind::Snapshot, snapshots, Tagged::Snapshot);
     }
