@@ -1,4 +1,4 @@
-//! The role that the stack takes on in other accounts. `infra/target-account.yaml` creates it.
+//! The role that the stack assumes in other accounts. `infra/target-account.yaml` creates it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use goldsmith_cloud::{Result, TargetAccount, TargetAccounts};
 use crate::Ec2;
 
 const OPERATION: &str = "AssumeRole";
-/// How long a session lasts, in seconds. This is the shortest time that STS allows (its API reference, AssumeRole), and
+/// How long a session lasts, in seconds. This is the shortest time that STS allows (STS API reference, AssumeRole), and
 /// longer than a function can run.
 const SESSION: i32 = 900;
 
@@ -27,8 +27,8 @@ impl StackRole {
     }
 }
 
-/// Returns the ARN of the role that a stack takes on in another account. The names of roles are the same in all
-/// Regions, so the name has the stack's home Region in it.
+/// Returns the ARN of the role that a stack assumes in another account. The names of roles are the same in all Regions,
+/// so the name contains the stack's home Region.
 #[must_use]
 pub fn role_arn(account: &str, stack: &str, home: &str) -> String {
     let partition = match home {

@@ -1,5 +1,5 @@
-//! One error for every call to AWS. It has the facts that a person needs, and predicates so that callers never match on
-//! text.
+//! The error type of every call to AWS. It contains the facts that a person needs, and has predicates, so that callers
+//! never match on text.
 
 use std::error::Error;
 
@@ -37,7 +37,7 @@ pub struct CloudError {
     pub operation: &'static str,
     /// The Region that was called.
     pub region: String,
-    /// AWS's error code; `NoAnswer` if no answer came.
+    /// AWS's error code, or `NoAnswer` if no answer arrived.
     pub code: String,
     /// AWS's message.
     pub message: String,
@@ -56,10 +56,9 @@ impl CloudError {
     }
 
     /// Returns whether the call may have failed only because the resource that it names was created shortly before. EC2
-    /// and Systems Manager are eventually consistent: one call knows a resource and the next one does not, for seconds
-    /// and sometimes for minutes (EC2 API reference, "Eventual consistency").
-    /// The same holds for permissions: if another account may not read the snapshots of an image yet, EC2 answers its
-    /// `CopyImage` with `InvalidRequest`.
+    /// and Systems Manager are eventually consistent: one call finds a resource and the next one does not, for seconds
+    /// and sometimes for minutes (EC2 API reference, "Eventual consistency"). The same is true of permissions: if
+    /// another account may not read the snapshots of an image yet, EC2 rejects its `CopyImage` with `InvalidRequest`.
     #[must_use]
     pub fn may_settle(&self) -> bool {
         matches!(

@@ -1,6 +1,6 @@
-//! The newest image of a pipeline, found without reading all images that were ever built.
+//! The newest image of a pipeline, which is found without a read of all images that were ever built.
 //!
-//! A pipeline's lease lets one build run at a time, so the image that was published last is the newest.
+//! The lease of a pipeline allows one build at a time, so the image that was published last is the newest.
 
 use goldsmith_model::{ImageRef, Name};
 use serde::Deserialize;
@@ -13,13 +13,14 @@ use crate::{ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Newest {
-    /// The newest image.
+    /// The newest image, with or without overrides.
     any: Option<ImageRef>,
     /// The newest image whose start overrode nothing.
     published: Option<ImageRef>,
 }
 
-/// Returns the write that records an image as its pipeline's newest. An overridden image leaves `published` as it is.
+/// Returns the write that records an image as the newest image of its pipeline. An overridden image leaves `published`
+/// as it is.
 pub(crate) fn note(image: &ImageRecord) -> Write {
     let name = json!(image.image);
     let published = (!image.overridden).then(|| ("published".to_owned(), name.clone()));
@@ -75,7 +76,7 @@ mod tests {
         Write::Put { item: encode(key, image).unwrap(), checks: vec![] }
     }
 
-    /// Returns the newest image of `web`, published or not, and the number of items that were read for it.
+    /// Returns the newest image of `web`, published or not, and the number of items that were read to find it.
     async fn newest(table: &MemoryTable) -> (Option<ImageRecord>, Option<ImageRecord>, usize) {
         let (store, before) = (Store::new(Arc::new(table.clone())), table.reads().items);
         let (name, pipeline) = ("web".parse().unwrap(), "web".parse().unwrap());

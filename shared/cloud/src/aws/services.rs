@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use super::{CloudWatchLogs, EventBridge, Kms, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
 use crate::{Account, Cloud, Images, LaunchTemplates, Machines, TargetAccounts};
 
-/// Returns AWS with this configuration and the stack's bucket. `ec2` is EC2's adapter. No call is made.
+/// Returns all of AWS, with this configuration and the stack's bucket. `ec2` is the adapter of EC2. No call is made.
 #[must_use]
 pub fn with_ec2<E>(config: &SdkConfig, bucket: &str, ec2: Arc<E>, target_accounts: Arc<dyn TargetAccounts>) -> Cloud
 where
