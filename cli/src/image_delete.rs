@@ -20,7 +20,7 @@ pub(crate) struct Deleted {
     image: String,
     /// The AMIs, by Region.
     amis: BTreeMap<String, String>,
-    /// AMIs of other accounts, which stay.
+    /// AMIs that other accounts own, which stay.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     copies_left: Vec<OwnedCopy>,
     /// Snapshots that stay because another AMI uses them, by Region.
@@ -44,7 +44,8 @@ impl Show for Deleted {
     }
 }
 
-/// Returns a line about a copy that stays. The account owns it, and Goldsmith cannot see what uses it there.
+/// Returns a line about a copy that stays. The other account owns the copy, and Goldsmith cannot see what uses it
+/// there.
 pub(crate) fn stays(copy: &OwnedCopy) -> String {
     let OwnedCopy { account, region, ami } = copy;
     format!("stays    {region}  {ami}  account {account} owns this copy; only that account deletes it")
@@ -53,17 +54,17 @@ pub(crate) fn stays(copy: &OwnedCopy) -> String {
 /// The result of a deletion.
 #[derive(Debug)]
 pub(crate) enum Deletion {
-    /// The image is gone.
+    /// The image was deleted.
     Done(Deleted),
-    /// Something refers to the image, so that it stays as it was.
+    /// Something refers to the image, so nothing was deleted.
     Refused(Reference),
 }
 
-/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image now, other than the
+/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image now, except the
 /// launch permissions of those in `unshare`. Safe to repeat: a later call continues where this one stopped.
 ///
-/// The protection from deregistration that the image's own build has switched on is switched off. If it has a cooldown,
-/// nothing is deleted yet, and the error says when to call again.
+/// If the image's own build has enabled the protection from deregistration, this disables it. If the protection has a
+/// cooldown, nothing is deleted yet, and the error says when to call again.
 pub(crate) async fn delete(
     connection: &Connection,
     references: &References,
@@ -112,14 +113,14 @@ pub(crate) async fn delete(
     Ok(Deletion::Done(Deleted { image: image.image.to_string(), amis, copies_left, snapshots_left }))
 }
 
-/// Returns the image's snapshots in a Region that EC2 still lists. An AMI that is gone no longer names them.
+/// Returns the image's snapshots in a Region that still exist in EC2. A deregistered AMI no longer names them.
 async fn still_there(connection: &Connection, image: &ImageRecord, region: &str) -> Result<Vec<String>> {
     let listed = connection.cloud.images.snapshots_tagged(region, TAG_BUILD, &image.build).await?;
     let own = image.snapshots.get(region).into_iter().flatten();
     Ok(own.filter(|id| listed.iter().any(|one| one.id == **id)).cloned().collect())
 }
 
-/// An AMI that is protected from being deregistered.
+/// An AMI that is protected from deregistration.
 struct Protected {
     region: String,
     ami: String,
@@ -129,7 +130,7 @@ struct Protected {
 /// Returns the protected AMIs of an image.
 ///
 /// # Errors
-/// Fails if a protection is on that the image's own build has not switched on: a person wants to keep the AMI.
+/// Fails if an AMI has a protection that the image's own build has not enabled: a person wants to keep the AMI.
 async fn protected(connection: &Connection, image: &ImageRecord) -> Result<Vec<Protected>> {
     let plan = connection.store.build(&image.build).await?.map(|build| build.plan);
     let mut protected = Vec::new();
@@ -141,8 +142,8 @@ async fn protected(connection: &Connection, image: &ImageRecord) -> Result<Vec<P
             Protection::Off => continue,
             Protection::On { .. } if planned.is_none() || image.overridden => {
                 let message = format!(
-                    "{} was not deleted: somebody has protected {ami} in {region} from being deregistered. \
-                     `aws ec2 disable-image-deregistration-protection` switches that off",
+                    "{} was not deleted: somebody has protected {ami} in {region} from deregistration. `aws ec2 \
+                     disable-image-deregistration-protection` switches that off",
                     image.image
                 );
                 return Err(Stop { exit: Exit::Failed, message }.into());
@@ -155,7 +156,8 @@ async fn protected(connection: &Connection, image: &ImageRecord) -> Result<Vec<P
     Ok(protected)
 }
 
-/// Switches the protection of these AMIs off, all of them before any AMI goes: so their cooldowns end at the same time.
+/// Disables the protection of all these AMIs before any AMI is deregistered, so that the cooldowns end at the same
+/// time.
 async fn unprotect(connection: &Connection, image: &ImageRecord, protected: &[Protected]) -> Result<()> {
     let mut cooling = Vec::new();
     for Protected { region, ami, protection } in protected {
@@ -170,8 +172,8 @@ async fn unprotect(connection: &Connection, image: &ImageRecord, protected: &[Pr
         return Ok(());
     }
     let message = format!(
-        "{} is disabled, and not deleted yet: the protection from deregistration is switched off, but EC2 protects {} for 24 \
-         hours more, from the moment when it was switched off. Call the command again after that",
+        "{} is disabled, and not deleted yet: the protection from deregistration was switched off, but EC2 protects {} \
+         for another 24 hours after that. Call the command again after that",
         image.image,
         cooling.join(" and ")
     );
@@ -198,7 +200,8 @@ mod tests {
         super::delete(&stack.connection, &stack.connection.references(), &image(stack).await, &[]).await
     }
 
-    /// A published image in two Regions, with these protections. `planned` are those that its build has switched on.
+    /// A published image in two Regions, with these protections. `planned` contains the protections that the image's
+    /// build has enabled.
     async fn published(planned: [Option<&str>; 2], protections: [Protection; 2]) -> Stack {
         let stack = Stack::new();
         let mut amis = json!({});
@@ -234,7 +237,7 @@ mod tests {
         let ami = image(&stack).await.amis[AWAY].clone();
         for _ in 0..2 {
             let error = delete(&stack).await.unwrap_err().to_string();
-            let expected = format!("EC2 protects {ami} in {AWAY} for 24 hours more");
+            let expected = format!("EC2 protects {ami} in {AWAY} for another 24 hours");
             assert!(error.starts_with("web/1.0.0/1 is disabled, and not deleted yet"), "{error}");
             assert!(error.contains(&expected), "{error}");
             assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled));

@@ -1,4 +1,4 @@
-//! Everything that still refers to an image: to one of its AMIs, or to the image itself.
+//! Finds everything that still refers to an image: to one of its AMIs, or to the image itself.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,14 +13,14 @@ use serde::{Serialize, Serializer};
 
 use crate::template_uses::{TemplateUse, TemplateUses};
 
-/// Something that refers to an image, and where.
+/// A reference to an image, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Reference {
-    /// The Region; `None` for what refers to the image in all of them.
+    /// The Region, or `None` for a reference to the image in all its Regions.
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
-    /// The AMI there.
+    /// The AMI in that Region.
     #[serde(skip_serializing_if = "Option::is_none")]
     ami: Option<String>,
     pub(crate) by: By,
@@ -29,22 +29,23 @@ pub(crate) struct Reference {
 /// What refers to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum By {
-    /// An instance of this account, or the right of somebody else to launch it.
+    /// An instance of this account, or a launch permission of somebody else.
     Use(ImageUse),
     /// A launch template of this account.
     Template(TemplateUse),
     /// A parameter that names the AMI.
     Parameter(String),
-    /// A parameter that cannot be read, and AWS's words.
+    /// A parameter that cannot be read, and AWS's message.
     Unread(String, String),
-    /// An image that was built from it, or that is being built from it.
+    /// An image that was built from this image, or that is being built from it.
     Child(ImageRef),
-    /// A pipeline that builds from the newest image of this image's pipeline, which this image is.
+    /// A pipeline whose next build starts from the newest image of this image's pipeline, which is this image.
     Pipeline(String),
-    /// A running build of its pipeline, which may be the image's own. If it fails, it lets parameters name the image again
-    /// that they named before.
+    /// A running build of the image's pipeline, which may be the build of the image itself. If the build fails, it
+    /// restores parameters, which may then name the image again.
     Build(String),
-    /// A rollback of this pipeline that was interrupted. When it is finished or undone, parameters may name the image.
+    /// An interrupted rollback of this pipeline. When the rollback is finished or undone, parameters may name the
+    /// image.
     Rollback(Name),
 }
 
@@ -57,9 +58,9 @@ impl fmt::Display for By {
             Self::Unread(name, why) => write!(out, "the parameter {name}, which cannot be read: {why}"),
             Self::Child(image) => write!(out, "the image {image}, which was built from it"),
             Self::Pipeline(user) => write!(out, "{user}, which builds from the newest image"),
-            Self::Build(build) => write!(out, "the running build {build}, which may let parameters name it again"),
+            Self::Build(build) => write!(out, "the running build {build}, which may make parameters name it again"),
             Self::Rollback(pipeline) => {
-                write!(out, "the interrupted rollback of {pipeline}, which may let parameters name it again")
+                write!(out, "the interrupted rollback of {pipeline}, which may make parameters name it again")
             }
         }
     }
@@ -72,19 +73,19 @@ impl Serialize for By {
 }
 
 impl Reference {
-    /// Returns its row of a table for people.
+    /// Returns the row of a table for people.
     pub(crate) fn row(&self) -> Vec<String> {
         let place = |text: &Option<String>| text.clone().unwrap_or_default();
         vec![place(&self.region), place(&self.ami), self.by.to_string()]
     }
 
-    /// Returns whether it is only the launch permission of somebody in `unshare`.
+    /// Returns whether the reference is only the launch permission of somebody in `unshare`.
     pub(crate) fn is_only_of(&self, unshare: &[String]) -> bool {
         self.shared_with().is_some_and(|whose| unshare.iter().any(|one| one == whose))
     }
 
-    /// Returns who else may launch the AMI, if it refers to the image in that way. Nobody can see from here whether they
-    /// do.
+    /// Returns who else may launch the AMI, if the reference is a launch permission. This account cannot see whether
+    /// they launch it.
     pub(crate) fn shared_with(&self) -> Option<&str> {
         match &self.by {
             By::Use(ImageUse::Permission(whose)) => Some(whose),
@@ -93,8 +94,8 @@ impl Reference {
     }
 }
 
-/// Where to look for references. A command looks at all of its images through one of these, because it remembers the
-/// launch templates.
+/// Where references are searched. A command searches for the references of all its images through one of these, because
+/// it remembers the launch templates.
 pub(crate) struct References {
     images: Arc<dyn Images>,
     parameters: Arc<dyn Parameters>,
@@ -142,8 +143,8 @@ impl References {
         Ok(found)
     }
 
-    /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but those who
-    /// had them may count on the image, and get them back when it is enabled.
+    /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but their
+    /// owners may rely on the image, and get the permissions back when the image is enabled.
     async fn permissions_before(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
         let plan = self.store.build(&image.build).await?.filter(|_| !image.overridden).map(|build| build.plan);
         let mut found = Vec::new();
@@ -160,8 +161,8 @@ impl References {
         Ok(found)
     }
 
-    /// Returns the parameters that may name the image, with their Regions: those that its build has written, those that
-    /// rollbacks of its pipeline have changed, and those that its pipeline writes now.
+    /// Returns the parameters that may name the image, with their Regions: the parameters that its build has written,
+    /// those that rollbacks of its pipeline have changed, and those that its pipeline writes now.
     async fn parameter_names(&self, image: &ImageRecord) -> Result<BTreeSet<(String, String)>> {
         let mut names = BTreeSet::new();
         if let Some(build) = self.store.build(&image.build).await? {
@@ -187,7 +188,7 @@ impl References {
         Ok(names)
     }
 
-    /// Returns the images that were built from it and still exist, and those that are being built from it.
+    /// Returns the images that were built from this image and still exist, and those that are being built from it.
     async fn children(&self, image: &ImageRecord) -> Result<Vec<ImageRef>> {
         let amis: BTreeSet<&String> = image.amis.values().collect();
         let is_child = |one: &ImageRecord| {
@@ -215,7 +216,7 @@ impl References {
     }
 }
 
-/// Returns whether a rollback may let a parameter of a Region name an AMI, or has done so.
+/// Returns whether a rollback may make a parameter of a Region name an AMI, or has done so.
 fn names_in(rollback: &Rollback, region: &str, ami: &str) -> bool {
     rollback.parameters.iter().any(|one| one.region == region && one.may_have_given(ami))
 }
@@ -229,7 +230,7 @@ mod tests {
 
     use crate::testing::{Stack, WEB};
 
-    /// What refers to the image `web/1.0.0/1`, in words.
+    /// Returns what refers to the image `web/1.0.0/1`, as text.
     async fn words(stack: &Stack) -> Vec<String> {
         let image = stack.connection.store.image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap();
         let found = stack.connection.references().of(&image).await.unwrap();
@@ -298,7 +299,7 @@ mod tests {
             }],
         };
         assert!(store.begin_rollback(&web, &begun, None).await.unwrap());
-        let expected = format!("{HOME} {ami} the interrupted rollback of web, which may let parameters name it again");
+        let expected = format!("{HOME} {ami} the interrupted rollback of web, which may make parameters name it again");
         assert_eq!(words(&stack).await, [expected]);
         let pointed = Pointed { at: begun.at, image, parameters: vec![ParameterPlace { region, name }] };
         assert!(store.end_rollback(&web, "one", Some(&pointed)).await.unwrap());

@@ -8,8 +8,8 @@ use anyhow::Result;
 use goldsmith_cloud::{Images, Parameters};
 use tokio::sync::Mutex;
 
-/// What a launch template has in front of a parameter that names its AMI. Behind the parameter's name, it may have a
-/// version or a label, which Systems Manager reads too: `resolve:ssm:NAME:2` (EC2 user guide, "Use a Systems Manager
+/// The text before a parameter that names the AMI of a launch template. After the parameter's name, there may be a
+/// version or a label, which Systems Manager also accepts: `resolve:ssm:NAME:2` (EC2 user guide, "Use a Systems Manager
 /// parameter instead of an AMI ID").
 const BY_PARAMETER: &str = "resolve:ssm:";
 
@@ -18,9 +18,9 @@ const BY_PARAMETER: &str = "resolve:ssm:";
 pub(crate) struct TemplateUse {
     /// `lt-…`
     template: String,
-    /// The parameter, with its version or label, if the template does not name the AMI itself.
+    /// The parameter, with its version or label, if the template does not name the AMI directly.
     parameter: Option<String>,
-    /// Why the parameter cannot be read.
+    /// The reason why the parameter cannot be read.
     unread: Option<String>,
 }
 
@@ -37,18 +37,19 @@ impl fmt::Display for TemplateUse {
     }
 }
 
-/// What is known of a launch template.
+/// What is known about a launch template.
 struct Known {
     latest_version: i64,
     images: BTreeSet<String>,
 }
 
-/// The launch templates of the account. Each look lists those of a Region, but reads the versions of only those that have
-/// changed since the look before: a Region may have hundreds, and a command may look for as many AMIs.
+/// The launch templates of the account. Each search lists the templates of a Region, but reads the versions of only
+/// those that have changed since the previous search: a Region may have hundreds of templates, and a command may search
+/// for as many AMIs.
 pub(crate) struct TemplateUses {
     images: Arc<dyn Images>,
     parameters: Arc<dyn Parameters>,
-    /// By Region and id.
+    /// Templates by Region and id.
     known: Mutex<BTreeMap<String, BTreeMap<String, Known>>>,
 }
 
@@ -58,7 +59,7 @@ impl TemplateUses {
         Self { images, parameters, known: Mutex::default() }
     }
 
-    /// Returns the launch templates that name an AMI now. A parameter that cannot be read may name it.
+    /// Returns the launch templates that name an AMI now. A template whose parameter cannot be read may name the AMI.
     pub(crate) async fn naming(&self, region: &str, ami: &str) -> Result<Vec<TemplateUse>> {
         let mut known = self.known.lock().await;
         let here = known.entry(region.to_owned()).or_default();
@@ -85,7 +86,7 @@ impl TemplateUses {
         Ok(uses)
     }
 
-    /// Reads what has changed since the look before.
+    /// Reads the templates that have changed since the previous search.
     async fn refresh(&self, region: &str, here: &mut BTreeMap<String, Known>) -> Result<()> {
         let listed = self.images.launch_templates(region).await?;
         here.retain(|id, _| listed.iter().any(|one| one.id == *id));

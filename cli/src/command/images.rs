@@ -14,22 +14,22 @@ use crate::render::{cause, status, table, word};
 /// List images.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only images of this name.
+    /// List only images with this name.
     #[arg(value_name = "NAME")]
     name: Option<Name>,
-    /// List the runs that have only tested an AMI (`goldsmith verify`) instead.
+    /// List the runs that have only tested an AMI (`goldsmith verify`) instead of images.
     #[arg(long)]
     verifications: bool,
 }
 
-/// The images, and the name that was asked for.
+/// The images, and the name by which they were filtered.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Images<'a> {
     images: Vec<ImageRecord>,
     #[serde(skip)]
     name: Option<&'a Name>,
-    /// Whether these are not images, but runs that have only tested an AMI.
+    /// Whether these are runs that have only tested an AMI, and not images.
     #[serde(skip)]
     verifications: bool,
 }
@@ -82,7 +82,7 @@ fn verification(run: &ImageRecord) -> Vec<String> {
     vec![run.image.to_string(), word(run.status), began(run), run.source_image.clone()]
 }
 
-/// Returns when a build began, to the second.
+/// Returns when a build began, rounded down to the second.
 fn began(image: &ImageRecord) -> String {
     format!("{}Z", image.created_at.get(..19).unwrap_or(&image.created_at))
 }

@@ -16,21 +16,22 @@ use crate::references::References;
 use crate::render::{count_in_words, table};
 use crate::switch::find;
 
-/// Tag of an AMI that stays whatever the retention of its pipeline says. Its value does not matter.
+/// Tag of an AMI that stays regardless of its pipeline's retention. The value of the tag does not matter.
 const TAG_KEEP: &str = "goldsmith:keep";
 
-/// Delete the images of a pipeline that are beyond its retention.
+/// Delete the images of a pipeline that exceed its retention.
 ///
-/// The pipeline says how many images it keeps: `retention: {keep: 5, olderThan: P90D}`. An image goes if that many newer
-/// ones can be used and if it is that old. It stays if something refers to it, as for `goldsmith delete`, or if one of
-/// its AMIs has the tag `goldsmith:keep`. Shows what goes and what stays, and asks. If an image cannot be deleted, the
-/// command continues with the others, and ends with exit code 1.
+/// The pipeline says how many images it keeps: `retention: {keep: 5, olderThan: P90D}`. An image is deleted if that
+/// many newer ones can be launched and if it is that old. It stays if something refers to it, as for `goldsmith
+/// delete`, or if one of its AMIs has the tag `goldsmith:keep`. The command shows which images it would delete and
+/// which stay, and asks. If an image cannot be deleted, the command continues with the others, and ends with exit code
+/// 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pipeline.
     #[arg(value_name = "PIPELINE")]
     pipeline: String,
-    /// Delete images although this account, this organization or `all` may launch them; may be repeated.
+    /// Delete images although this account, this organization or `all` may launch them; can be repeated.
     #[arg(long, value_name = "WHO")]
     unshare: Vec<String>,
     /// Delete without asking.
@@ -38,17 +39,17 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-/// An image that is beyond the retention.
+/// An image that exceeds the retention.
 #[derive(Debug, Serialize)]
 struct Judged {
     image: ImageRef,
-    /// Why it stays; empty if it goes.
+    /// Why the image stays. The list is empty if the image is deleted.
     stays: Vec<String>,
     #[serde(skip)]
     record: ImageRecord,
 }
 
-/// What the retention of a pipeline does.
+/// The images that exceed a pipeline's retention, and what happens to them.
 #[derive(Debug, Serialize)]
 struct Plan {
     images: Vec<Judged>,
@@ -71,7 +72,7 @@ impl Show for Plan {
     }
 
     fn remarks(&self, _: &Globals) -> Vec<String> {
-        if self.images.is_empty() { vec!["No image is beyond the retention.".to_owned()] } else { Vec::new() }
+        if self.images.is_empty() { vec!["No image exceeds the retention.".to_owned()] } else { Vec::new() }
     }
 }
 
@@ -111,7 +112,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Err(Stop { exit: Exit::Failed, message }.into())
 }
 
-/// Deletes an image unless something keeps it now. Returns what became of it, in lines.
+/// Deletes an image, unless something refers to it now. Returns what happened to the image, as lines.
 async fn retire(
     connection: &Connection,
     references: &References,
@@ -131,7 +132,7 @@ async fn retire(
     })
 }
 
-/// Returns the images that are beyond the retention, and why some of them stay.
+/// Returns the images that exceed the retention, and why some of them stay.
 async fn plan(
     connection: &Connection,
     references: &References,
@@ -158,7 +159,7 @@ async fn plan(
     Ok(Plan { images: judged })
 }
 
-/// Returns the tags by which a person keeps an image.
+/// Returns the tags with which a person keeps an image.
 async fn kept_by_tag(connection: &Connection, image: &ImageRecord) -> Result<Vec<String>> {
     let mut why = Vec::new();
     for (region, ami) in &image.amis {

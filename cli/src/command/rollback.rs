@@ -20,22 +20,22 @@ use crate::switch::find;
 use pointers::{Pointer, pointers};
 use resumable::{before, roll_back};
 
-/// Let the parameters of a pipeline name an earlier image again.
+/// Make the parameters of a pipeline name an earlier image again.
 ///
-/// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their values back. If
-/// the command is interrupted, the same call finishes what it has begun, and `--to` with the image that the parameters named
-/// before undoes it.
+/// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their old values
+/// back. If the command is interrupted, the same call finishes the rollback. `--to` with the image that the parameters
+/// named before undoes it.
 ///
-/// The next build that publishes an image moves them forward again, and `goldsmith disable PIPELINE` keeps builds from
-/// starting by themselves. A recipe with `pipeline:NAME` does not read parameters: `goldsmith disable IMAGE` keeps it from
-/// the newer image.
+/// The next build that publishes an image makes the parameters name the new image. `goldsmith disable PIPELINE`
+/// prevents automatic builds. A recipe with `pipeline:NAME` does not read parameters: to keep it from starting from the
+/// newer image, use `goldsmith disable IMAGE`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pipeline.
     #[arg(value_name = "PIPELINE")]
     pipeline: String,
-    /// The image, as NAME/VERSION/BUILD. Without it, the image that was published before the one that the parameters
-    /// name now.
+    /// The image that the parameters will name, as NAME/VERSION/BUILD. By default, this is the image that was published
+    /// before the one that the parameters name now.
     #[arg(long, value_name = "IMAGE")]
     to: Option<ImageRef>,
     /// Change the parameters without asking.
@@ -43,12 +43,12 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-/// What a rollback is to do.
+/// What a rollback will change.
 struct Planned {
-    /// The image that the parameters are to name.
+    /// The image that the parameters will name.
     image: ImageRecord,
     pointers: Vec<Pointer>,
-    /// A rollback that was interrupted, which this one replaces.
+    /// An interrupted rollback that this one replaces.
     interrupted: Option<Rollback>,
 }
 
@@ -58,7 +58,7 @@ impl Planned {
     }
 }
 
-/// What was changed.
+/// The changes of a rollback.
 #[derive(Debug, Serialize)]
 struct RolledBack {
     pipeline: String,
@@ -102,16 +102,16 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Returns the image that the parameters are to name, and what changes. Changes nothing.
+/// Returns the image that the parameters will name, and the changes. Changes nothing.
 ///
-/// Parameters that an interrupted rollback has changed count as what they named before it, so the same call leads to the
-/// same image.
+/// If an interrupted rollback has changed a parameter, its earlier value counts, so the same call leads to the same
+/// image.
 async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&ImageRef>) -> Result<Planned> {
     // A failed build would let the parameters name what they named when it began.
     if let Some(build) = connection.store.running_build(&pipeline.name).await? {
         let name = &pipeline.name;
         return Err(invalid(format!(
-            "the build {build} of `{name}` is running and may move the parameters: cancel it first"
+            "the build {build} of `{name}` is running and may change the parameters: cancel it first"
         )));
     }
     let mut images = connection.store.images_of_pipeline(&pipeline.name).await?;
@@ -155,7 +155,7 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&Ima
     Ok(Planned { image: image.clone(), pointers: changed, interrupted })
 }
 
-/// Returns the newest usable image that is older than the one that the parameters name.
+/// Returns the newest usable image that is older than the one in the parameters.
 fn previous<'i>(images: &'i [ImageRecord], current: &[Pointer]) -> Result<&'i ImageRecord> {
     let named: BTreeSet<&str> = current.iter().map(|pointer| pointer.from.value.as_str()).collect();
     let names = |image: &&ImageRecord| image.amis.values().any(|ami| named.contains(ami.as_str()));

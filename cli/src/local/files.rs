@@ -1,4 +1,4 @@
-//! Files inside this program, from which the local AWS is started.
+//! Files in this program from which the local AWS is started.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::digest;
 /// The requirements of the Python environment.
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
 
-/// Programs of the emulator: if one of them changes, the emulator is restarted.
+/// Programs of the emulator. If one of them changes, the emulator is restarted.
 const LAUNCHER: [(&str, &str); 9] = [
     ("door.py", include_str!("../../../infra/local/door.py")),
     ("forwarding.py", include_str!("../../../infra/local/forwarding.py")),
@@ -32,7 +32,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Writes the files below `data`, in a folder named by their digest, if they do not exist yet.
+    /// Writes the files below `data`, in a folder that is named after their digest, if they do not exist yet.
     pub(crate) fn unpack(data: &Path) -> Result<Self> {
         let all = || LAUNCHER.iter().chain(&BESIDE);
         let digest = digest::of_texts(all().map(|(_, text)| *text));
@@ -54,13 +54,13 @@ impl Files {
         Ok(Files { folder })
     }
 
-    /// Returns where the file of this name is.
+    /// Returns the path of the file with this name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 }
 
-/// Returns the digest of everything that the emulator is started from.
+/// Returns the digest of all files from which the emulator is started.
 pub(crate) fn emulator_digest() -> String {
     digest::of_texts(LAUNCHER.iter().map(|(_, text)| *text).chain([REQUIREMENTS]))
 }

@@ -1,5 +1,5 @@
-//! Random worlds of references: nothing that something refers to goes, and everything else that is beyond its retention
-//! does.
+//! Tests with random references: an image to which something refers is never deleted, and every other image that
+//! exceeds its retention is.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ const WORLDS: u64 = 10_000;
 const ELSEWHERE: &str = "us-east-1";
 const NOW: &str = "2026-06-01T00:00:00Z";
 
-/// Everything that can refer to an image.
+/// Every kind of reference to an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Running,
@@ -47,7 +47,7 @@ const KINDS: [Kind; 9] = [
     Kind::Nothing,
 ];
 
-/// Numbers that are the same for the same seed (an LCG with Knuth's constants; its high bits are good).
+/// Pseudo-random numbers that depend only on the seed (an LCG with Knuth's constants, whose high bits are good).
 struct Dice(u64);
 
 impl Dice {
@@ -57,7 +57,7 @@ impl Dice {
     }
 }
 
-/// An image of the world, and what the test knows about it.
+/// An image of the test, and what the test knows about it.
 struct Made {
     number: u32,
     age_days: u32,
@@ -98,7 +98,7 @@ fn record(name: &str, number: u32, more: &Value) -> Value {
     record
 }
 
-/// Lets something of this kind refer to one of the image's AMIs.
+/// Makes a reference of this kind to one of the image's AMIs.
 async fn refer(stack: &Stack, kind: Kind, made: &Made, dice: &mut Dice) {
     let (region, ami) = &made.amis[usize::try_from(dice.below(made.amis.len() as u64)).unwrap()];
     let number = made.number;
@@ -136,7 +136,7 @@ async fn refer(stack: &Stack, kind: Kind, made: &Made, dice: &mut Dice) {
     }
 }
 
-/// Makes an image with AMIs in one or two Regions and random references.
+/// Makes an image with AMIs in one or two Regions, and with random references.
 async fn image(stack: &Stack, number: u32, dice: &mut Dice) -> Made {
     let regions: &[&str] = if dice.below(2) == 0 { &[HOME] } else { &[HOME, ELSEWHERE] };
     let amis = regions.iter().map(|region| (*region, stack.cloud.add_image(region, "self", &format!("web {number}"))));
@@ -167,7 +167,7 @@ async fn image(stack: &Stack, number: u32, dice: &mut Dice) -> Made {
     made
 }
 
-/// Whether an image must go, by the words of the manual.
+/// Returns whether an image must be deleted according to the manual.
 fn must_go(all: &[Made], one: &Made, rule: &Retention) -> bool {
     let newer = |other: &&Made| {
         (other.age_days, std::cmp::Reverse(other.number)) < (one.age_days, std::cmp::Reverse(one.number))
@@ -179,7 +179,7 @@ fn must_go(all: &[Made], one: &Made, rule: &Retention) -> bool {
     is_beyond && !is_referred_to
 }
 
-/// Returns what the retention does now.
+/// Returns what `retention` does now.
 async fn plan(stack: &Stack, pipeline: &ImagePipeline, unshare: &[String]) -> anyhow::Result<Plan> {
     let references = stack.connection.references();
     super::plan(&stack.connection, &references, pipeline, unshare, NOW.parse().unwrap()).await
@@ -264,7 +264,7 @@ web/1.0.0/1  2026-05-01T00:00:00.000Z  goes";
     );
 }
 
-/// A pipeline with images of one AMI each, and their records, the oldest first.
+/// A pipeline whose images have one AMI each, and their records, oldest first.
 async fn images(count: u32) -> (Stack, Vec<ImageRecord>) {
     let stack = Stack::new();
     stack.cloud.pace(|pace| (pace.until_image, pace.hide_new) = (0, 0));

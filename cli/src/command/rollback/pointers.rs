@@ -1,4 +1,4 @@
-//! The parameters that name a pipeline's image, changed together.
+//! Changes all parameters that name a pipeline's image together.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::output;
 
-/// How often a parameter is looked at until it holds its value, and the pause between two looks. Systems Manager checks
-/// the value of an `aws:ec2:image` after its answer.
+/// How often a parameter is read until it has its new value, and the pause between two reads. Systems Manager checks
+/// the value of an `aws:ec2:image` only after it has answered the call.
 const LOOKS: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -21,21 +21,21 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(super) struct Pointer {
     pub(super) region: String,
     pub(super) name: String,
-    /// What it holds now.
+    /// The current value.
     #[serde(skip)]
     pub(super) now: String,
-    /// What it holds again if the change fails. After an interrupted rollback, this is what it held before that one.
+    /// The value to restore if the change fails. After an interrupted rollback, this is the value before that rollback.
     #[serde(skip)]
     pub(super) from: Parameter,
-    /// What interrupted rollbacks may have given it, or may give it yet.
+    /// The values that interrupted rollbacks may have written, or may still write.
     #[serde(skip)]
     pub(super) earlier: Vec<String>,
-    /// The AMI that it is to name.
+    /// The AMI that the parameter will name.
     pub(super) to: String,
 }
 
 impl Pointer {
-    /// Returns a parameter that holds this. Its `to` is empty.
+    /// Returns a parameter with this value. The field `to` is empty.
     pub(super) fn new(region: String, name: String, from: Parameter) -> Self {
         Self { region, name, now: from.value.clone(), from, earlier: Vec::new(), to: String::new() }
     }
@@ -44,13 +44,13 @@ impl Pointer {
         vec![self.region.clone(), self.name.clone(), self.now.clone(), "→".to_owned(), self.to.clone()]
     }
 
-    /// Returns whether a rollback may have given it this value.
+    /// Returns whether a rollback may have given the parameter this value.
     fn is_own(&self, value: &String) -> bool {
         [&self.to, &self.now, &self.from.value].contains(&value) || self.earlier.contains(value)
     }
 }
 
-/// Returns the parameters that the pipeline writes, with what they hold. Their `to` is empty.
+/// Returns the parameters that the pipeline writes, with their current values. The field `to` of each is empty.
 pub(super) async fn pointers(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec<Pointer>> {
     let Some(distribution) = &pipeline.distribution_configuration else { return Ok(Vec::new()) };
     let distribution = connection.store.distribution(distribution).await?;
@@ -71,15 +71,15 @@ pub(super) async fn pointers(connection: &Connection, pipeline: &ImagePipeline) 
     Ok(pointers)
 }
 
-/// Why the parameters were not changed.
+/// The reason why the parameters were not changed.
 pub(super) struct Failed {
     pub(super) error: anyhow::Error,
-    /// Whether they all have their values back.
+    /// Whether all parameters have their old values back.
     pub(super) are_restored: bool,
 }
 
-/// Changes all parameters or none. If one fails, the others get their values back if `may_restore` says so then. Safe to
-/// repeat.
+/// Changes all parameters, or none. If one change fails, the other parameters get their old values back, if
+/// `may_restore` then returns true. Safe to repeat.
 pub(super) async fn point(
     connection: &Connection,
     pointers: &[Pointer],
@@ -101,7 +101,7 @@ pub(super) async fn point(
     Ok(())
 }
 
-/// Gives the parameters their values back, and returns why.
+/// Gives the parameters their old values back, and returns the error.
 async fn restore<'p>(
     parameters: &dyn Parameters,
     changed: impl Iterator<Item = &'p Pointer>,
@@ -127,7 +127,7 @@ async fn restore<'p>(
     Failed { error: Stop { exit: Exit::Aws, message }.into(), are_restored: false }
 }
 
-/// Puts a parameter, and waits until it holds the value.
+/// Writes a parameter, and waits until it has the new value.
 async fn put(parameters: &dyn Parameters, pointer: &Pointer, value: &Parameter) -> Result<()> {
     let Pointer { region, name, .. } = pointer;
     parameters.put(region, name, value).await?;
@@ -138,6 +138,6 @@ async fn put(parameters: &dyn Parameters, pointer: &Pointer, value: &Parameter) 
         tokio::time::sleep(PAUSE).await;
     }
     let message =
-        format!("Systems Manager accepted {} for {name} in {region}, but {name} does not hold it", value.value);
+        format!("Systems Manager accepted {} for {name} in {region}, but {name} does not have that value", value.value);
     Err(Stop { exit: Exit::Aws, message }.into())
 }
