@@ -1,9 +1,9 @@
-//! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, and shares it. Then other accounts
-//! get their own copies of it there.
+//! DistributeRegion: brings the image to one Region, tags it, sets IMDSv2 for it, and shares it. Then other accounts
+//! get their own copies of it in that Region.
 //!
-//! Input: the AMI of Snapshot, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
-//! the AMI already is, and a `TargetImage` effect for each of these accounts. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
-//! it means for the build.
+//! Input: the AMI of Snapshot, and a Region of the plan. Output: a `TargetImage` effect for each of these accounts, and
+//! an `Image` effect, except in the home Region, where the AMI already is. Error: `CopyFailed`, `Timeout`. The item of
+//! the Map catches the error, and Publish decides what it means for the build.
 
 mod accounts;
 
@@ -19,7 +19,7 @@ use crate::parts::status;
 use crate::parts::token::token;
 use crate::{Error, Result, State};
 
-/// The state of this function.
+/// The state that this function runs.
 pub(crate) struct DistributeRegion;
 
 #[async_trait]
@@ -40,7 +40,7 @@ impl Waiting for DistributeRegion {
     }
 }
 
-/// Opens an available AMI of this Region to others, and has it copied into the accounts that get their own.
+/// Shares an available AMI of this Region, and has it copied into the accounts that get their own copies.
 async fn open(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, done: String) -> Result<Progress> {
     // The copies of other accounts come last, so once one has begun, everything else is done.
     let is_open = scene.effects().await?.iter().any(|effect| effect.kind.target_account().is_some());
@@ -72,9 +72,9 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
     }
 }
 
-/// Marks the AMI for IMDSv2, shares it, and sets when it counts as deprecated. None of this is in the journal: it ends
-/// with the AMI and its snapshots, and it is safe to repeat. Returns false if the snapshots that are to be shared are
-/// not visible yet.
+/// Sets IMDSv2 for the AMI, shares it, and sets its deprecation time. None of this is in the journal: it ends
+/// with the AMI and its snapshots, and it is safe to repeat. Returns false if the snapshots to share are not visible
+/// yet.
 async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     // This comes before the permissions, so that no other account gets an AMI that does not demand IMDSv2.
     scene.context.cloud.images.require_imdsv2(&planned.region, id).await?;

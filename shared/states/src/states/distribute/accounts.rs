@@ -2,8 +2,8 @@
 //! its snapshots and their key are its own.
 //!
 //! An account may copy an image only while it has the launch permission and the permission for the snapshots. So the
-//! stack grants both, waits until every account has its copy, and takes back what the definition does not grant for
-//! good: with a launch permission that nobody needs, the image would look as if it were in use.
+//! stack grants both, waits until every account has its copy, and then revokes what the definition does not grant
+//! permanently: with a launch permission that nobody needs, the image would look as if it were in use.
 
 use goldsmith_cloud::{Image, ImageCopy, ImageState, Images, LaunchPermission, TargetAccount as Other};
 use goldsmith_model::TargetAccount;
@@ -18,8 +18,8 @@ use crate::{Error, Result};
 /// Number of the first effect for another account. The copy in the stack's own account has the number 0.
 const FIRST: u32 = 1;
 
-/// Has the AMI of this Region copied by each account that gets its own. Returns what this waits for; `None` if every
-/// account has its copy.
+/// Has each target account copy the AMI of this Region. Returns what the state waits for, or `None` if every account
+/// has its copy.
 pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Option<Pending>> {
     if planned.target_accounts.is_empty() {
         return Ok(None);
@@ -70,7 +70,7 @@ async fn lend(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, users: Vec<S
     Ok(true)
 }
 
-/// Removes the permissions that only the copies have needed. Returns false if the snapshots are not visible.
+/// Removes the permissions that only the copies needed. Returns false if the snapshots are not visible.
 async fn take_back(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     let images = &scene.context.cloud.images;
     let lasting = &planned.launch_permission.user_ids;
@@ -122,7 +122,8 @@ async fn copy(
     made_id(made.await?)
 }
 
-/// Marks another account's copy as the stack's own one is marked. Returns false if it is not available yet.
+/// Tags another account's copy in the same way as the stack's own image. Returns false if the copy is not available
+/// yet.
 async fn complete(other: &Other, planned: &PlannedRegion, target: &TargetAccount, id: &str) -> Result<bool> {
     let images: &dyn Images = &*other.images;
     let Some(image) = images.image(&planned.region, id).await? else { return Ok(false) };
@@ -171,14 +172,14 @@ mod tests {
     use crate::testing::{AWAY, Stack, TARGET, Task, good, kept_for_a_while, reach, whole_build};
     use crate::{State, TAG_BUILD};
 
-    /// The statuses of the images and snapshots of the target account.
+    /// Returns the statuses of the images and snapshots of the target account.
     fn statuses(stack: &Stack) -> Vec<String> {
         let there = stack.inventory().region(&place(AWAY, TARGET));
         let status = |tags: &Tags| tags.get(TAG_STATUS).cloned().unwrap_or_default();
         there.images.values().chain(there.snapshots.values()).map(status).collect()
     }
 
-    /// A stack before its distribution to [`AWAY`], whose definition is changed by `change`.
+    /// A stack before its distribution to [`AWAY`], whose definitions `change` has changed.
     async fn before_distribution(change: fn(&mut goldsmith_model::AmiDistribution)) -> Stack {
         let stack = Stack::new().await;
         let mut to = stack.store().distribution(&"two".parse().unwrap()).await.unwrap().unwrap();

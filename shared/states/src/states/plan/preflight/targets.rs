@@ -1,5 +1,5 @@
-//! Checks the accounts that get copies of their own: whether the stack can act there, and whether the Region is enabled
-//! and the AMI's name is free there.
+//! Checks the target accounts: whether the stack can assume its role there, whether the Region is enabled, and whether
+//! the AMI's name is free there.
 
 use goldsmith_cloud::{Kind, TargetAccount};
 use goldsmith_store::PlannedRegion;
@@ -26,8 +26,8 @@ pub(super) async fn check(look: &Look<'_>, planned: &PlannedRegion, findings: &m
     Ok(())
 }
 
-/// Takes on the stack's role in an account. The role trusts the stack's functions. It need not trust a person who makes
-/// a plan, so a person's denial says nothing about the build.
+/// Assumes the stack's role in an account. The role trusts the stack's functions. It need not trust a person who makes
+/// a plan, so if that person is denied, this says nothing about the build.
 async fn enter(
     look: &Look<'_>,
     account: &str,
