@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod build;
 mod cancel;
+mod channels;
 mod clean;
 mod definitions;
 mod delete;
@@ -21,8 +22,10 @@ mod local;
 mod logs;
 mod pipelines;
 mod plan;
+mod promote;
 mod retention;
 mod retire;
+mod revoke;
 mod rollback;
 mod run;
 mod schema;
@@ -113,18 +116,24 @@ pub(crate) enum Command {
     Show(show::Args),
     /// Print the output of the steps of an image's build.
     Logs(logs::Args),
+    /// List channels and the images to which they point, or the channels of a pipeline with their history.
+    Channels(channels::Args),
+    /// Make a channel of a pipeline point to an image.
+    Promote(promote::Args),
+    /// Make the parameters or a channel of a pipeline name an earlier image again.
+    Rollback(rollback::Args),
     /// Keep a pipeline from starting automatically, or keep an image from being launched.
     Disable(disable::Args),
     /// Undo `disable`.
     Enable(enable::Args),
     /// Mark an image as deprecated, in all Regions.
     Deprecate(deprecate::Args),
-    /// Delete an image that nothing refers to, or definitions that nothing uses.
+    /// Disable an image that must no longer be used, and name everything that was built on it.
+    Revoke(revoke::Args),
+    /// Delete an image that nothing refers to, definitions that nothing uses, or a channel.
     Delete(delete::Args),
     /// Delete the images of a pipeline that exceed its retention.
     Retention(retention::Args),
-    /// Make the parameters of a pipeline name an earlier image again.
-    Rollback(rollback::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
@@ -147,6 +156,9 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Apply(args) => apply::run(globals, args).await,
         Command::Audit(args) => audit::run(globals, args).await,
         Command::Cancel(args) => cancel::run(globals, args).await,
+        Command::Channels(args) => channels::run(globals, args).await,
+        Command::Promote(args) => promote::run(globals, args).await,
+        Command::Revoke(args) => revoke::run(globals, args).await,
         Command::Clean(args) => clean::run(globals, args).await,
         Command::Definitions(args) => definitions::run(globals, args).await,
         Command::Delete(args) => delete::run(globals, args).await,

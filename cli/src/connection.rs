@@ -8,6 +8,7 @@ use goldsmith_cloud::aws::{
     CloudWatchLogs, EventBridgeScheduler, SdkConfig, SsmParameters, StepFunctions, home_region, sdk_config, with_keys,
 };
 use goldsmith_cloud::{Cloud, Executions, ImageSwitches, Logs, Parameters, Schedules};
+use goldsmith_cloud_account::caller;
 use goldsmith_cloud_ec2::Ec2;
 use goldsmith_store::{DynamoTable, Store};
 use serde::Deserialize;
@@ -103,10 +104,20 @@ impl StackConfig {
 impl Connection {
     /// Finds the stack to which the flags refer.
     pub(crate) async fn open(globals: &Globals) -> Result<Self> {
+        Self::with_config(globals, &config(globals).await?).await
+    }
+
+    /// Finds the stack that the flags name, and the ARN of the caller's session.
+    pub(crate) async fn open_as(globals: &Globals) -> Result<(Self, String)> {
         let config = config(globals).await?;
-        let found = Self::find(&config, &globals.stack).await?;
+        let found = Self::with_config(globals, &config).await?;
+        Ok((found, caller(&config).await?.arn))
+    }
+
+    async fn with_config(globals: &Globals, config: &SdkConfig) -> Result<Self> {
+        let found = Self::find(config, &globals.stack).await?;
         let found = found.ok_or_else(|| {
-            let (stack, region, again) = (&globals.stack, home_region(&config), globals.again());
+            let (stack, region, again) = (&globals.stack, home_region(config), globals.again());
             let name = config_name(stack);
             invalid(format!(
                 "there is no stack `{stack}` in {region}: the parameter {name} does not exist; `{again} deploy` creates one"

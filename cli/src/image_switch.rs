@@ -1,8 +1,8 @@
-//! Disables an image in all of its Regions, or enables it again.
+//! Disables or revokes an image in all of its Regions, or enables it again.
 
 use anyhow::{Context, Result};
 use goldsmith_cloud::{Kind, LaunchPermission};
-use goldsmith_store::{ImageLife, ImageRecord, ImageStatus};
+use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, PlannedRegion, Revocation};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::exit::invalid;
 use crate::output::Show;
 use crate::references::Reference;
-use crate::render::{columns, status};
+use crate::render::{columns, status, who};
 
 /// An image that was switched.
 #[derive(Debug, Serialize)]
@@ -58,18 +58,38 @@ pub(crate) async fn disable(connection: &Connection, image: &ImageRecord) -> Res
     let references = connection.references().of(image).await?;
     // The record comes before the AMIs: no build may find an image that it cannot start from.
     connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
+    disable_amis(connection, image).await?;
+    Ok(SwitchedImage { image: read(connection, image).await?, references, lacks_permissions: false })
+}
+
+/// Revokes an image, which disables it until somebody removes the revocation. Safe to repeat.
+pub(crate) async fn revoke(connection: &Connection, image: &ImageRecord, revocation: &Revocation) -> Result<()> {
+    refuse(connection, image).await?;
+    connection.store.revoke(&image.image, revocation).await?;
+    disable_amis(connection, image).await
+}
+
+async fn disable_amis(connection: &Connection, image: &ImageRecord) -> Result<()> {
     for (region, ami) in &image.amis {
         // A role whose rights depend on tags would be denied the call for an AMI that is gone, and has no tags.
         if connection.cloud.images.image(region, ami).await?.is_some() {
             connection.switches.disable(region, ami).await?;
         }
     }
-    Ok(SwitchedImage { image: read(connection, image).await?, references, lacks_permissions: false })
+    Ok(())
 }
 
 /// Enables an image again, and restores the launch permissions that its build gave it. Safe to repeat.
 pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
     refuse(connection, image).await?;
+    if let Some(Revocation { at, by, reason }) = &image.revoked {
+        return Err(invalid(format!(
+            "{} was revoked at {at} by {}: {reason}; `goldsmith revoke {} --undo` lets it be used again",
+            image.image,
+            who(by),
+            image.image
+        )));
+    }
     let build = connection.store.build(&image.build).await?;
     for (region, ami) in &image.amis {
         connection.switches.enable(region, ami).await.map_err(|error| match error.kind {
@@ -80,20 +100,25 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
             )),
             _ => error.into(),
         })?;
-        let planned = build.as_ref().filter(|_| !image.overridden).and_then(|build| build.plan.region(region));
-        if let Some(planned) = planned.map(|planned| planned.launch_permission.clone()) {
-            let with = LaunchPermission {
-                users: planned.user_ids,
-                groups: planned.user_groups,
-                organizations: planned.organization_arns,
-                organizational_units: planned.organizational_unit_arns,
-            };
-            connection.cloud.images.share(region, ami, &with).await?;
+        let planned = build.as_ref().filter(|_| image.is_published()).and_then(|build| build.plan.region(region));
+        if let Some(planned) = planned {
+            connection.cloud.images.share(region, ami, &launch_permission(planned)).await?;
         }
     }
     connection.store.set_life(&image.image, None).await?;
     let image = read(connection, image).await?;
-    Ok(SwitchedImage { lacks_permissions: build.is_none() && !image.overridden, image, references: Vec::new() })
+    Ok(SwitchedImage { lacks_permissions: build.is_none() && image.is_published(), image, references: Vec::new() })
+}
+
+/// Returns who may launch the AMI of a Region, as its build has planned it.
+pub(crate) fn launch_permission(planned: &PlannedRegion) -> LaunchPermission {
+    let planned = planned.launch_permission.clone();
+    LaunchPermission {
+        users: planned.user_ids,
+        groups: planned.user_groups,
+        organizations: planned.organization_arns,
+        organizational_units: planned.organizational_unit_arns,
+    }
 }
 
 async fn read(connection: &Connection, image: &ImageRecord) -> Result<ImageRecord> {

@@ -2,10 +2,12 @@
 // As in most of the workspace, the module of a folder is the file next to it: so a folder lists only its parts.
 #![warn(clippy::mod_module_files)]
 
+mod approval;
 mod args;
 mod ask;
 mod audited;
 mod calls;
+mod channel_move;
 mod command;
 mod connection;
 mod deployment;
@@ -22,6 +24,7 @@ mod ours;
 mod output;
 mod parameters;
 mod patience;
+mod pointers;
 mod references;
 mod render;
 mod schedules;

@@ -39,6 +39,8 @@ pub(crate) enum By {
     Unread(String, String),
     /// An image that was built from this image, or that is being built from it.
     Child(ImageRef),
+    /// A channel of the image's pipeline that points to the image.
+    Channel(Name),
     /// A pipeline whose next build starts from the newest image of this image's pipeline, which is this image.
     Pipeline(String),
     /// A running build of the image's pipeline, which may be the build of the image itself. If the build fails, it
@@ -57,6 +59,7 @@ impl fmt::Display for By {
             Self::Parameter(name) => write!(out, "the parameter {name}"),
             Self::Unread(name, why) => write!(out, "the parameter {name}, which cannot be read: {why}"),
             Self::Child(image) => write!(out, "the image {image}, which was built from it"),
+            Self::Channel(channel) => write!(out, "the channel {channel}, which points to it"),
             Self::Pipeline(user) => write!(out, "{user}, which builds from the newest image"),
             Self::Build(build) => write!(out, "the running build {build}, which may make parameters name it again"),
             Self::Rollback(pipeline) => {
@@ -134,6 +137,9 @@ impl References {
             }
         }
         let everywhere = |by: By| Reference { region: None, ami: None, by };
+        let channels = self.store.channels(&image.pipeline).await?.into_iter();
+        let pointing = channels.filter(|one| one.to.as_ref() == Some(&image.image));
+        found.extend(pointing.map(|one| everywhere(By::Channel(one.channel))));
         found.extend(self.children(image).await?.into_iter().map(|child| everywhere(By::Child(child))));
         found.extend(self.dependents(image).await?.into_iter().map(|user| everywhere(By::Pipeline(user))));
         found.extend(self.store.running_build(&image.pipeline).await?.map(|build| everywhere(By::Build(build))));
@@ -146,7 +152,7 @@ impl References {
     /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but their
     /// owners may rely on the image, and get the permissions back when the image is enabled.
     async fn permissions_before(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
-        let plan = self.store.build(&image.build).await?.filter(|_| !image.overridden).map(|build| build.plan);
+        let plan = self.store.build(&image.build).await?.filter(|_| image.is_published()).map(|build| build.plan);
         let mut found = Vec::new();
         for planned in plan.iter().flat_map(|plan| &plan.regions) {
             let Some(ami) = image.amis.get(&planned.region) else { continue };

@@ -1,7 +1,7 @@
 //! Small pieces of text: tables, durations, times, words of enums.
 
 use goldsmith_model::Cause;
-use goldsmith_store::{ImageRecord, ImageStatus, User};
+use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, User};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -73,17 +73,31 @@ pub(crate) fn cause(cause: &Cause) -> String {
     }
 }
 
-/// Returns the status of an image: the status that its build gave it, or what has happened to it since then. Marks an
-/// image whose build was started with overrides, which is the reason why it is not published.
+/// Returns the status of an image: the status that its build gave it, or the change that a person made since then.
+pub(crate) fn life(image: &ImageRecord) -> String {
+    match image.life {
+        Some(ImageLife::Disabled) if image.revoked.is_some() => "REVOKED".to_owned(),
+        Some(life) => word(life),
+        None => word(image.status),
+    }
+}
+
+/// Returns the status of an image, as [`life`] does. Marks an image whose build was started with overrides or that
+/// nobody has approved, which is the reason why it is not published.
 pub(crate) fn status(image: &ImageRecord) -> String {
     let mark = match image {
         _ if image.overridden => " (overridden)",
+        _ if image.awaited().is_some() && image.life.is_none() => " (needs approval)",
         // Without a mark, it would look like a build that has failed.
         _ if image.is_verification && image.status != ImageStatus::Verified => " (verification)",
         _ => "",
     };
-    let status = image.life.map_or_else(|| word(image.status), word);
-    format!("{status}{mark}")
+    format!("{}{mark}", life(image))
+}
+
+/// Returns who did something, without the account of an ARN: `user/anna`, `assumed-role/platform/anna`.
+pub(crate) fn who(by: &str) -> &str {
+    by.rsplit_once(':').map_or(by, |(_, name)| name)
 }
 
 /// Returns what uses a definition, in one line.

@@ -18,6 +18,20 @@ pub(crate) fn definition(text: &str) -> Result<Option<DefinitionRef>> {
     text.parse().map(Some).map_err(|error: goldsmith_model::DefinitionRefError| invalid(error.to_string()))
 }
 
+/// Returns the pipeline and the channel of `channel/PIPELINE/CHANNEL`, or `None` for any other text, such as the
+/// reference of an image whose name is `channel`.
+pub(crate) fn channel(text: &str) -> Result<Option<(Name, Name)>> {
+    let Some(named) = text.strip_prefix("channel/").filter(|_| text.parse::<ImageRef>().is_err()) else {
+        return Ok(None);
+    };
+    let Some((pipeline, channel)) = named.split_once('/') else {
+        return Err(invalid(format!("`{text}` names no channel: name it as channel/PIPELINE/CHANNEL")));
+    };
+    let name =
+        |part: &str| part.parse::<Name>().map_err(|error: goldsmith_model::NameError| invalid(error.to_string()));
+    Ok(Some((name(pipeline)?, name(channel)?)))
+}
+
 /// Returns the image that `NAME/VERSION/BUILD` or a build's id names.
 pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
     let image: ImageRef = if text.contains('/') {
@@ -48,7 +62,18 @@ async fn unknown(store: &Store, text: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::definition;
+    use super::{channel, definition};
+
+    #[test]
+    fn a_channel_is_named_with_its_pipeline() {
+        let named = |text: &str| channel(text).map(|found| found.map(|(one, other)| format!("{one} {other}")));
+        assert_eq!(named("channel/web/stable").unwrap().as_deref(), Some("web stable"));
+        assert_eq!(named("channel/1.0.0/7").unwrap(), None, "an image");
+        assert_eq!(named("web/1.0.0/7").unwrap(), None);
+        let error = named("channel/web").unwrap_err().to_string();
+        assert_eq!(error, "`channel/web` names no channel: name it as channel/PIPELINE/CHANNEL");
+        assert!(named("channel/web/stable/x").unwrap_err().to_string().contains("has a `/`"));
+    }
 
     #[test]
     fn an_image_may_be_named_like_a_kind() {

@@ -91,7 +91,7 @@ fn what_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let missing = "goldsmith: error: none.yml cannot be read\n  because: No such file or directory (os error 2)\n";
     refused(&goldsmith(folder.path(), &["apply", "none.yml"]), 2, missing);
-    for command in ["images", "pipelines"] {
+    for command in ["images", "pipelines", "channels"] {
         refused(&goldsmith(folder.path(), &[command]), 2, NO_REGION);
     }
     refused(&goldsmith(folder.path(), &["deprecate", "web/1.0.0/1"]), 2, NO_REGION);

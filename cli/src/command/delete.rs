@@ -1,5 +1,6 @@
 //! `goldsmith delete IMAGE|DEFINITION`
 
+mod channel;
 mod image;
 
 use anyhow::Result;
@@ -15,20 +16,22 @@ use crate::exit::{Exit, Stop, invalid};
 use crate::output::{self, Show};
 use crate::target;
 
-/// Delete an image that nothing refers to, or definitions that nothing uses.
+/// Delete an image that nothing refers to, definitions that nothing uses, or a channel.
 ///
 /// An image is deleted in all of its Regions, with its snapshots. It stays if one of these refers to it: a running or
 /// stopped instance; any version of a launch template; a parameter of its pipeline; an image that was built from it; a
-/// pipeline whose next build starts from it. Others who have a launch permission may use it too, and this account
-/// cannot see whether they do: --unshare must name each of them. The command always says what refers to the image.
+/// channel; a pipeline whose next build starts from it. Others who have a launch permission may use it too, and this
+/// account cannot see whether they do: --unshare must name each of them. The command always says what refers to the
+/// image.
 ///
 /// A definition stays if something uses it, and the command says what. A deleted pipeline no longer starts, and its
-/// images stay.
+/// images stay. The parameters of a deleted channel keep their values, and its history stays.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An image as NAME/VERSION/BUILD, or a definition as `goldsmith definitions` lists it, such as
-    /// component/nginx/1.0.0 or pipeline/web. A component or recipe without a version means all of its versions.
-    #[arg(value_name = "IMAGE|DEFINITION")]
+    /// component/nginx/1.0.0 or pipeline/web. A component or recipe without a version means all of its versions. Or a
+    /// channel as channel/PIPELINE/CHANNEL.
+    #[arg(value_name = "IMAGE|DEFINITION|CHANNEL")]
     what: String,
     /// Delete the image although this account, this organization or `all` may launch it; can be repeated.
     #[arg(long, value_name = "WHO")]
@@ -51,6 +54,9 @@ impl Show for Deleted {
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    if let Some((pipeline, channel)) = target::channel(&args.what)? {
+        return channel::run(globals, &pipeline, &channel, args.yes).await;
+    }
     let Some(wanted) = target::definition(&args.what)? else {
         if !args.what.contains('/') {
             let named = "name an image as NAME/VERSION/BUILD, or a definition as KIND/NAME or KIND/NAME/VERSION";

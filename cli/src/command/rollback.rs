@@ -1,13 +1,13 @@
 //! `goldsmith rollback PIPELINE`
 
-mod pointers;
+mod channel;
 mod resumable;
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use goldsmith_model::{ImagePipeline, ImageRef};
-use goldsmith_store::{ImageRecord, ImageStatus, Rollback};
+use goldsmith_model::{ImagePipeline, ImageRef, Name};
+use goldsmith_store::{ImageRecord, Rollback};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -15,12 +15,15 @@ use crate::ask::consents;
 use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
+use crate::pointers::{Pointer, aimed, pointers};
 use crate::render::{columns, status};
 use crate::switch::find;
-use pointers::{Pointer, pointers};
 use resumable::{before, roll_back};
 
-/// Make the parameters of a pipeline name an earlier image again.
+/// Make the parameters or a channel of a pipeline name an earlier image again.
+///
+/// With --channel, the channel and the parameters that follow it return to the channel's previous image.
+/// Without it, the parameters that follow no channel name an earlier image.
 ///
 /// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their old values
 /// back. If the command is interrupted, the same call finishes the rollback. `--to` with the image that the parameters
@@ -38,6 +41,12 @@ pub(crate) struct Args {
     /// before the one that the parameters name now.
     #[arg(long, value_name = "IMAGE")]
     to: Option<ImageRef>,
+    /// The channel to move back. Without it, the parameters that follow no channel change.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<Name>,
+    /// Why the channel is moved back, for its history.
+    #[arg(long, value_name = "TEXT", requires = "channel")]
+    reason: Option<String>,
     /// Change the parameters without asking.
     #[arg(long)]
     yes: bool,
@@ -75,6 +84,9 @@ impl Show for RolledBack {
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    if let Some(channel) = &args.channel {
+        return channel::run(globals, args, channel).await;
+    }
     let connection = Connection::open(globals).await?;
     let pipeline = find(&connection, &args.pipeline).await?;
     let planned = plan(&connection, &pipeline, args.to.as_ref()).await?;
@@ -115,10 +127,10 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&Ima
         )));
     }
     let mut images = connection.store.images_of_pipeline(&pipeline.name).await?;
-    images.retain(|image| image.status == ImageStatus::Available && !image.overridden);
+    images.retain(ImageRecord::is_published);
     images.sort_by(|a, b| b.created_at.cmp(&a.created_at));
     let interrupted = connection.store.rollback(&pipeline.name).await?;
-    let mut current = pointers(connection, pipeline).await?;
+    let mut current = written(connection, pipeline).await?;
     if let Some(interrupted) = &interrupted {
         current = before(connection, current, interrupted).await?;
     }
@@ -135,29 +147,22 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&Ima
     if !image.is_in_use() {
         return Err(invalid(format!("{} is {}: `goldsmith enable` it first", image.image, status(image))));
     }
-    let mut changed = Vec::new();
-    for pointer in current {
-        let Pointer { region, .. } = &pointer;
-        let Some(ami) = image.amis.get(region) else {
-            return Err(invalid(format!("{} has no AMI in {region}, so {} cannot name it", image.image, pointer.name)));
-        };
-        if !connection
-            .cloud
-            .images
-            .image(region, ami)
-            .await?
-            .is_some_and(|ami| ami.state == goldsmith_cloud::ImageState::Available)
-        {
-            return Err(invalid(format!("{ami} in {region} cannot be launched, so {} cannot name it", pointer.name)));
-        }
-        changed.push(Pointer { to: ami.clone(), ..pointer });
+    let pointers = aimed(connection, current, image).await?;
+    Ok(Planned { image: image.clone(), pointers, interrupted })
+}
+
+/// Returns the parameters that each build of the pipeline writes. The others follow their channels.
+async fn written(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec<Pointer>> {
+    let pointers = pointers(connection, pipeline, None).await?;
+    if let Some(Pointer { region, name, .. }) = pointers.iter().find(|pointer| pointer.now.is_none()) {
+        return Err(invalid(format!("the parameter {name} does not exist in {region}: a build makes it")));
     }
-    Ok(Planned { image: image.clone(), pointers: changed, interrupted })
+    Ok(pointers)
 }
 
 /// Returns the newest usable image that is older than the one in the parameters.
 fn previous<'i>(images: &'i [ImageRecord], current: &[Pointer]) -> Result<&'i ImageRecord> {
-    let named: BTreeSet<&str> = current.iter().map(|pointer| pointer.from.value.as_str()).collect();
+    let named: BTreeSet<&str> = current.iter().filter_map(|pointer| pointer.from.as_deref()).collect();
     let names = |image: &&ImageRecord| image.amis.values().any(|ami| named.contains(ami.as_str()));
     let found: Vec<&ImageRecord> = images.iter().filter(names).collect();
     let [now] = found[..] else {

@@ -7,12 +7,13 @@ use anyhow::Result;
 use goldsmith_model::Name;
 use goldsmith_store::{
     AuditRecord, BuildRecord, CauseRecord, CauseStatus, ImageRecord, ImageStatus, LeftBehind, Leftover, OwnedCopy,
-    StateRecord,
+    Revocation, StateRecord, ancestors,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use crate::approval;
 use crate::args::Globals;
 use crate::audited;
 use crate::connection::Connection;
@@ -53,6 +54,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 struct Shown {
     image: ImageRecord,
     states: Vec<StateRecord>,
+    /// The images that it was built on, the parent first.
+    built_on: Vec<ImageRecord>,
+    /// The channels that point to it.
+    channels: Vec<Name>,
     /// The instance that the build keeps for inspection.
     kept: Option<KeptInstance>,
     /// The owner of the AMI from which the build started.
@@ -78,6 +83,11 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
     };
     let source_owner = build.as_ref().and_then(source_owner);
     let left_behind = build.map(|build| build.after.left).unwrap_or_default();
+    let all = connection.store.all_images().await?;
+    // A run that only tests an AMI builds nothing on it.
+    let built_on = ancestors(&image, &all).into_iter().filter(|_| !image.is_verification).cloned().collect();
+    let channels = connection.store.channels(&image.pipeline).await?.into_iter();
+    let channels = channels.filter(|one| one.to.as_ref() == Some(&image.image)).map(|one| one.channel).collect();
     let mut leftovers = connection.store.leftovers().await?;
     leftovers.retain(|one| one.build.as_ref() == Some(&image.build));
     // Only a failed cause is kept for another try.
@@ -86,13 +96,16 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
         None => None,
     };
     let tried_again = cause.as_ref().and_then(tried_again);
-    Ok(Shown { image, states, kept, source_owner, tried_again, left_behind, leftovers })
+    Ok(Shown { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers })
 }
 
 impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { image, states, kept, source_owner, tried_again, left_behind, leftovers } = self;
-        let mut shown = json!({"image": image, "states": states, "leftBehind": left_behind, "leftovers": leftovers,
+        let Self { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers } = self;
+        let built_on: Vec<_> =
+            built_on.iter().map(|one| json!({"image": one.image, "status": render::life(one)})).collect();
+        let mut shown = json!({"image": image, "states": states, "builtOn": built_on, "channels": channels,
+                               "leftBehind": left_behind, "leftovers": leftovers,
                                "triedAgain": tried_again, "sourceOwner": source_owner});
         // Most images have neither, so these keys are missing instead of null.
         if let Some(kept) = kept {
@@ -102,6 +115,19 @@ impl Serialize for Shown {
             shown["audit"] = json!(audit);
         }
         shown.serialize(serializer)
+    }
+}
+
+/// Returns when an image was revoked, by whom and why.
+fn revocation(revoked: &Revocation) -> String {
+    format!("{} by {}: {}", revoked.at, render::who(&revoked.by), revoked.reason)
+}
+
+/// Returns an ancestor of the image, and whether the ancestor was revoked.
+fn ancestor(image: &ImageRecord) -> String {
+    match &image.revoked {
+        Some(revoked) => format!("{}, which was revoked: {}", image.image, revoked.reason),
+        None => image.image.to_string(),
     }
 }
 
@@ -153,7 +179,7 @@ impl Shown {
         let (what, from) = if image.is_verification { ("run", "tested") } else { ("image", "source") };
         let mut rows = vec![
             (what, image.image.to_string()),
-            ("status", image.life.map_or_else(|| word(image.status), word)),
+            ("status", render::life(image)),
             ("pipeline", image.pipeline.to_string()),
             ("cause", render::cause(&image.cause)),
             (from, image.source_image.clone()),
@@ -161,6 +187,10 @@ impl Shown {
             ("began", image.created_at.clone()),
         ];
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
+        rows.extend(image.revoked.iter().map(|revoked| ("revoked", revocation(revoked))));
+        rows.extend(approval::told(globals, image).map(|told| ("approval", told)));
+        rows.extend(self.channels.iter().map(|channel| ("channel", channel.to_string())));
+        rows.extend(self.built_on.iter().map(|one| ("built on", ancestor(one))));
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
         rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
         let copy = |copy: &OwnedCopy| ("copy", format!("{}  {}  of account {}", copy.region, copy.ami, copy.account));

@@ -252,11 +252,14 @@ async fn a_command_ends_by_its_time_or_when_cancelled() {
         (Some("TimedOut"), Some("ExecutionTimedOut"))
     );
     let command = send(client, &instance, "sleep 1000", 600);
-    until("it to run", || (invocation(client, &command, &instance)["Status"] == "InProgress").then_some(())).await;
+    let runs = |command: &str| (invocation(client, command, &instance)["Status"] == "InProgress").then_some(());
+    until("it to run", || runs(&command)).await;
     client.ssm("CancelCommand", &json!({"CommandId": command}));
     assert_eq!(ended(client, &command, &instance).await["Status"], "Cancelled");
 
     let orphan = send(client, &instance, "sleep 1000", 5);
+    // Before its delivery, it would stay `Pending` for as long as `TimeoutSeconds` says.
+    until("it to run", || runs(&orphan)).await;
     client.admin("POST", "faults", &json!([{"when": {"action": "ListCommands"}, "do": "end-instance"}]));
     client.ssm("ListCommands", &json!({"InstanceId": instance}));
     wait_for_state(client, &instance, "terminated").await;

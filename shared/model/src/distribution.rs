@@ -19,8 +19,28 @@ pub struct DistributionConfiguration {
     /// The condition under which the image counts as distributed.
     #[serde(default)]
     pub must_succeed: MustSucceed,
+    /// The approval that each image needs before it is published, or `None` if its build publishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// One entry for each Region. No Region occurs twice.
     pub distributions: Vec<Distribution>,
+}
+
+impl DistributionConfiguration {
+    /// Returns the channel that a parameter follows; `None` if each build writes the parameter. If images need an
+    /// approval, a parameter that names no channel follows the channel of the approval.
+    #[must_use]
+    pub fn channel_of<'a>(&'a self, parameter: &'a SsmParameter) -> Option<&'a Name> {
+        parameter.channel.as_ref().or(self.approval.as_ref().map(|approval| &approval.channel))
+    }
+}
+
+/// A person's approval, without which an image is not published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// The channel: an image is approved by its promotion to this channel.
+    pub channel: Name,
 }
 
 /// How many Regions must have their copy before an image is published.
@@ -149,6 +169,17 @@ pub struct SsmParameter {
     /// Data type of the parameter, which decides how SSM checks its value.
     #[serde(default)]
     pub data_type: ParameterDataType,
+    /// The channel that it follows; `None` if each image that is published is written into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Name>,
+}
+
+impl SsmParameter {
+    /// Returns whether a build writes it, if the pipeline assigns new images to this channel.
+    #[must_use]
+    pub fn is_written_for(&self, channel: Option<&Name>) -> bool {
+        self.channel.is_none() || self.channel.as_ref() == channel
+    }
 }
 
 /// Data type of an SSM parameter.

@@ -35,8 +35,8 @@ pub use cause::{Cause, execution_name};
 pub use component::{Component, Platform};
 pub use definition_ref::{DefinitionRef, DefinitionRefError};
 pub use distribution::{
-    AmiDistribution, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed,
-    ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
+    AmiDistribution, Approval, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission,
+    MustSucceed, ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
 };
 pub use freeze::Freeze;
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};

@@ -45,6 +45,8 @@ pub struct ImagePipeline {
     /// Whether a fresh instance of each image is audited for what all instances would share.
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
+    /// The channel that points to each new image, or `None` if no channel does.
+    pub channel: Option<Name>,
     /// Which images of the pipeline `goldsmith retention` deletes, or `None` if it deletes none.
     pub retention: Option<Retention>,
 }

@@ -238,22 +238,33 @@ impl Store {
     /// is closed.
     pub async fn publish_build(&self, record: &BuildRecord, image: &ImageRecord) -> Result<bool> {
         // This is one transaction: an image that is marked as published is never removed, so its record must be there.
+        let mut checks = open_checks(record);
+        // A repeated call writes nothing: it would move a channel back that a person has moved on in the meantime.
+        checks.push(Check::equals("published", false));
         let mark = Write::Update {
             key: keys::build(&record.build),
             set: Item::from_iter([("published".to_owned(), json!(true))]),
             remove: vec![],
-            checks: open_checks(record),
+            checks,
         };
         let put_image = Write::Put { item: encode(image_key(&image.image), image)?, checks: vec![] };
-        match self.write(vec![mark, put_image, crate::newest::note(image)]).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::Conflict { .. }) => {
-                // An earlier call may have published it. Then the image stays, even if the build is closed by now.
-                let now = self.build(&record.build).await?;
-                Ok(now.is_some_and(|now| now.published))
+        for _ in 0..RACES {
+            let mut writes = vec![mark.clone(), put_image.clone(), crate::newest::note(image)];
+            // In the same transaction, because nobody would come back for the channel of an image that is published.
+            writes.extend(self.channel_writes(record, image).await?);
+            match self.write(writes).await {
+                Ok(()) => return Ok(true),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other),
             }
-            Err(other) => Err(other),
+            match self.build(&record.build).await? {
+                // A person has moved the channel since it was read.
+                Some(now) if is_open(&now, record) => {}
+                // An earlier call may have published it. Then the image stays, even if the build is closed by now.
+                now => return Ok(now.is_some_and(|now| now.published)),
+            }
         }
+        Err(StoreError::Busy { code: "ChannelContention".to_owned() })
     }
 
     /// Returns one image.
@@ -297,6 +308,11 @@ fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
 pub(crate) fn open_checks(record: &BuildRecord) -> Vec<Check> {
     // The fence rejects a function that has read the record of an earlier lease and was held up since.
     vec![Check::equals("status", BuildStatus::Open.as_str()), Check::equals("fence", record.fence)]
+}
+
+/// Returns whether a build may still have an effect, according to its newest record,, and is not published.
+fn is_open(now: &BuildRecord, record: &BuildRecord) -> bool {
+    now.status == BuildStatus::Open && now.fence == record.fence && !now.published
 }
 
 /// Returns the same condition as a separate write for transactions.
@@ -360,5 +376,8 @@ fn building(record: &BuildRecord) -> ImageRecord {
         failure: None,
         life: None,
         is_verification: record.plan.verifies.is_some(),
+        revoked: None,
+        approval: record.plan.approval.clone(),
+        approved: None,
     }
 }

@@ -1,11 +1,11 @@
-//! The life of an image after its publication: it may be disabled or deleted.
+//! The life of an image after its publication: it may be disabled, revoked or deleted.
 
 use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::builds::image_key;
-use crate::{Check, ImageRecord, Item, Result, Store, Write};
+use crate::{Check, ImageRecord, Item, Result, Store, StoreError, Write};
 
 /// What a person has done with an image after its publication. The status that the build gave the image stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,17 @@ pub enum ImageLife {
     Disabled,
     /// The image's AMIs and their snapshots are deleted.
     Deleted,
+}
+
+/// That an image must no longer be used. A revoked image is disabled, and `goldsmith enable` does not undo that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// When it was revoked (RFC 3339).
+    pub at: String,
+    /// The ARN of the session of the person who revoked it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 impl ImageRecord {
@@ -36,16 +47,50 @@ impl Store {
             Some(life) => (Item::from_iter([("life".to_owned(), json!(life))]), vec![]),
             None => (Item::new(), vec!["life".to_owned()]),
         };
-        let mut checks = vec![Check::Present];
-        if life != Some(ImageLife::Deleted) {
-            let disabled = Check::equals("life", json!(ImageLife::Disabled));
-            checks.push(Check::Any(vec![Check::missing("life"), disabled]));
+        let mut checks = if life == Some(ImageLife::Deleted) { vec![Check::Present] } else { not_deleted() };
+        if life.is_none() {
+            // Whoever enables an image must have seen why it was revoked.
+            checks.push(Check::missing("revoked"));
         }
         self.write(vec![Write::Update { key: image_key(image), set, remove, checks }]).await
     }
 
-    /// Returns all images of a pipeline. An earlier recipe of the pipeline may have had another name, so the images of
-    /// every name are read.
+    /// Records that an image was revoked and therefore disabled. Safe to repeat: the first revocation stays.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] if there is no such image, or if it is deleted.
+    pub async fn revoke(&self, image: &ImageRef, revocation: &Revocation) -> Result<()> {
+        let key = image_key(image);
+        let revoked = serde_json::to_value(revocation).map_err(|source| StoreError::Malformed {
+            pk: key.pk.clone(),
+            sk: key.sk.clone(),
+            source,
+        })?;
+        let set = [("life".to_owned(), json!(ImageLife::Disabled)), ("revoked".to_owned(), revoked)];
+        let mut checks = not_deleted();
+        checks.push(Check::missing("revoked"));
+        let write = Write::Update { key, set: Item::from_iter(set), remove: vec![], checks };
+        match self.write(vec![write]).await {
+            Err(StoreError::Conflict { failed }) => match self.image(image).await? {
+                Some(now) if now.revoked.is_some() && now.life == Some(ImageLife::Disabled) => Ok(()),
+                _ => Err(StoreError::Conflict { failed }),
+            },
+            other => other,
+        }
+    }
+
+    /// Removes the revocation of an image, which stays disabled. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] if there is no such image, or if it is deleted.
+    pub async fn forgive(&self, image: &ImageRef) -> Result<()> {
+        let remove = vec!["revoked".to_owned()];
+        let write = Write::Update { key: image_key(image), set: Item::new(), remove, checks: not_deleted() };
+        self.write(vec![write]).await
+    }
+
+    /// Returns all images of a pipeline. An earlier recipe of the pipeline may have had another name, so the
+    /// images of every name are read.
     pub async fn images_of_pipeline(&self, pipeline: &Name) -> Result<Vec<ImageRecord>> {
         let mut images = self.all_images().await?;
         images.retain(|image| image.pipeline == *pipeline);
@@ -59,5 +104,47 @@ impl Store {
             images.extend(self.images(&name).await?);
         }
         Ok(images)
+    }
+}
+
+/// Returns the conditions that there is such an image, and that it is not deleted.
+fn not_deleted() -> Vec<Check> {
+    let disabled = Check::equals("life", json!(ImageLife::Disabled));
+    vec![Check::Present, Check::Any(vec![Check::missing("life"), disabled])]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Revocation;
+    use crate::builds::image_key;
+    use crate::samples::image;
+    use crate::store::encode;
+    use crate::{ImageLife, MemoryTable, Store, StoreError, Write};
+
+    #[tokio::test]
+    async fn a_revoked_image_is_enabled_only_after_its_revocation_is_removed() {
+        let (store, sample) = (Store::new(Arc::new(MemoryTable::new())), image("web", 1, false));
+        let name = &sample.image;
+        let revocation =
+            |reason: &str| Revocation { at: "now".to_owned(), by: "anna".to_owned(), reason: reason.to_owned() };
+        assert!(store.revoke(name, &revocation("x")).await.is_err(), "there is no image");
+        let item = encode(image_key(name), &sample).unwrap();
+        store.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
+        for reason in ["CVE-2026-1", "later"] {
+            store.revoke(name, &revocation(reason)).await.unwrap();
+            let now = store.image(name).await.unwrap().unwrap();
+            assert_eq!((now.life, now.revoked), (Some(ImageLife::Disabled), Some(revocation("CVE-2026-1"))));
+        }
+        assert!(matches!(store.set_life(name, None).await, Err(StoreError::Conflict { .. })));
+        for _ in 0..2 {
+            store.forgive(name).await.unwrap();
+        }
+        store.set_life(name, None).await.unwrap();
+        assert_eq!(store.image(name).await.unwrap().unwrap(), sample);
+        store.set_life(name, Some(ImageLife::Deleted)).await.unwrap();
+        assert!(store.revoke(name, &revocation("x")).await.is_err());
+        assert!(store.forgive(name).await.is_err());
     }
 }

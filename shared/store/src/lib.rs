@@ -1,10 +1,13 @@
 //! Goldsmith's state: one DynamoDB table, its keys, and the records in it.
 
+mod ancestry;
 mod apply;
+mod approval;
 mod audit;
 mod builds;
 mod catalog;
 mod causes;
+mod channels;
 mod checks;
 #[cfg(test)]
 mod contract;
@@ -47,11 +50,14 @@ mod version;
 mod waits;
 mod watch;
 
+pub use ancestry::{ancestors, descendants, made_stale};
 pub use apply::{ApplyError, Change, Outcome, Taken};
+pub use approval::Approved;
 pub use audit::{AuditFinding, AuditKind, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use catalog::{Catalog, User};
 pub use causes::{CauseRecord, CauseStatus};
+pub use channels::{ChannelMove, earlier};
 pub use checks::SourceCheck;
 pub use cursors::Round;
 pub use delete::DeleteError;
@@ -59,7 +65,7 @@ pub use delete::DeleteError;
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use failures::Failures;
-pub use image_life::ImageLife;
+pub use image_life::{ImageLife, Revocation};
 pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]

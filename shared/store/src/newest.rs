@@ -6,7 +6,7 @@ use goldsmith_model::{ImageRef, Name};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
+use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
 
 /// `IMAGE#name / NEWEST#pipeline`
 #[derive(Debug, Default, Deserialize)]
@@ -15,15 +15,15 @@ use crate::{ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
 pub(crate) struct Newest {
     /// The newest image, with or without overrides.
     any: Option<ImageRef>,
-    /// The newest image whose start overrode nothing.
+    /// The newest image that is published.
     published: Option<ImageRef>,
 }
 
-/// Returns the write that records an image as the newest image of its pipeline. An overridden image leaves `published`
-/// as it is.
+/// Returns the write that records an image as the newest image of its pipeline. An image that is not published leaves `published` as
+/// it is.
 pub(crate) fn note(image: &ImageRecord) -> Write {
     let name = json!(image.image);
-    let published = (!image.overridden).then(|| ("published".to_owned(), name.clone()));
+    let published = image.is_published().then(|| ("published".to_owned(), name.clone()));
     let set = Item::from_iter(published.into_iter().chain([("any".to_owned(), name)]));
     // There is no condition here: the transaction that has this write also checks that the build is open, and the lease
     // lets only one build of the pipeline be open.
@@ -36,28 +36,47 @@ impl Store {
         self.newest(name, pipeline, true).await
     }
 
-    /// Returns the newest published image: the newest one whose start overrode nothing.
+    /// Returns the newest published image: the newest one whose start overrode nothing, and which waits for no approval.
     pub async fn newest_published(&self, name: &Name, pipeline: &Name) -> Result<Option<ImageRecord>> {
         self.newest(name, pipeline, false).await
     }
 
-    async fn newest(&self, name: &Name, pipeline: &Name, or_overridden: bool) -> Result<Option<ImageRecord>> {
+    async fn newest(&self, name: &Name, pipeline: &Name, or_unpublished: bool) -> Result<Option<ImageRecord>> {
         let newest: Newest = self.read(&keys::newest(name, pipeline)).await?.unwrap_or_default();
-        let noted = if or_overridden { newest.any } else { newest.published };
+        let noted = if or_unpublished { newest.any } else { newest.published };
         match noted {
             Some(image) => match self.image(&image).await? {
-                Some(image) if !image.is_in_use() => self.newest_of_all(name, pipeline, or_overridden).await,
+                Some(image) if !image.is_in_use() => self.newest_of_all(name, pipeline, or_unpublished).await,
                 image => Ok(image),
             },
             // Earlier releases recorded none.
-            None => self.newest_of_all(name, pipeline, or_overridden).await,
+            None => self.newest_of_all(name, pipeline, or_unpublished).await,
         }
     }
 
-    async fn newest_of_all(&self, name: &Name, pipeline: &Name, or_overridden: bool) -> Result<Option<ImageRecord>> {
+    /// Returns the write that records an image that was just approved as its pipeline's newest published one; `None` if a
+    /// newer one is published.
+    pub(crate) async fn newest_after_approval(&self, image: &ImageRecord) -> Result<Option<Write>> {
+        let (name, pipeline) = (&image.image.name, &image.pipeline);
+        let key = keys::newest(name, pipeline);
+        let newest: Newest = self.read(&key).await?.unwrap_or_default();
+        let last = match &newest.published {
+            Some(noted) => self.image(noted).await?,
+            None => self.newest_of_all(name, pipeline, false).await?,
+        };
+        if last.is_some_and(|last| last.created_at > image.created_at) {
+            return Ok(None);
+        }
+        let unchanged =
+            newest.published.map_or(Check::missing("published"), |noted| Check::equals("published", json!(noted)));
+        let set = Item::from_iter([("published".to_owned(), json!(image.image))]);
+        Ok(Some(Write::Update { key, set, remove: vec![], checks: vec![unchanged] }))
+    }
+
+    async fn newest_of_all(&self, name: &Name, pipeline: &Name, or_unpublished: bool) -> Result<Option<ImageRecord>> {
         let images = self.images(name.as_str()).await?.into_iter();
         let good = images.filter(|image| image.pipeline == *pipeline && image.status == ImageStatus::Available);
-        let wanted = good.filter(|image| image.is_in_use() && (or_overridden || !image.overridden));
+        let wanted = good.filter(|image| image.is_in_use() && (or_unpublished || image.is_published()));
         Ok(wanted.max_by(|a, b| a.created_at.cmp(&b.created_at)))
     }
 }

@@ -56,6 +56,12 @@ pub struct Plan {
     /// What the run verifies, or `None` if it builds an image.
     #[serde(default)]
     pub verifies: Option<VerifiedImage>,
+    /// The channel that points to the image as soon as its build has ended well.
+    #[serde(default)]
+    pub channel: Option<Name>,
+    /// The channel whose promotion approves the image, which is not published before; `None` if the build publishes it.
+    #[serde(default)]
+    pub approval: Option<Name>,
 }
 
 /// An AMI that a run only tests. The run neither changes nor removes it.

@@ -71,6 +71,11 @@ fn begun(pipeline: &Name) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), "ROLLBACK")
 }
 
+/// Returns the key of a rollback that was done at this time.
+fn ended(pipeline: &Name, at: &str) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), format!("POINTED#{at}"))
+}
+
 impl Store {
     /// Returns all finished rollbacks of a pipeline, oldest first.
     pub async fn pointed(&self, pipeline: &Name) -> Result<Vec<Pointed>> {
@@ -95,17 +100,20 @@ impl Store {
     }
 
     /// Records that the rollback of this call has ended: with the image that the parameters name now, or `None` if the
-    /// parameters have their old values again. Returns false if the pipeline still has an unfinished rollback, because
-    /// another call has taken this one over. Safe to repeat.
+    /// parameters have their old values again. Returns false if another call has taken the rollback over, even if that call
+    /// has ended it in the meantime. Safe to repeat.
     pub async fn end_rollback(&self, pipeline: &Name, holder: &str, done: Option<&Pointed>) -> Result<bool> {
         let mut writes = vec![Write::Delete { key: begun(pipeline), checks: vec![Check::equals("holder", holder)] }];
         if let Some(pointed) = done {
-            let key = Key::new(format!("PIPELINE#{pipeline}"), format!("POINTED#{}", pointed.at));
-            writes.push(Write::Put { item: encode(key, pointed)?, checks: Vec::new() });
+            writes.push(Write::Put { item: encode(ended(pipeline, &pointed.at), pointed)?, checks: Vec::new() });
         }
-        match self.write(writes).await {
-            Err(error) if error.is_conflict() => Ok(self.rollback(pipeline).await?.is_none()),
-            written => written.map(|()| true),
+        match (self.write(writes).await, done) {
+            // An earlier attempt may have recorded it although its answer was lost. Then the record has exactly this.
+            (Err(error), Some(pointed)) if error.is_conflict() => {
+                Ok(self.read::<Pointed>(&ended(pipeline, &pointed.at)).await?.as_ref() == Some(pointed))
+            }
+            (Err(error), None) if error.is_conflict() => Ok(self.rollback(pipeline).await?.is_none()),
+            (written, _) => written.map(|()| true),
         }
     }
 }
@@ -141,5 +149,8 @@ mod tests {
             assert_eq!(store.rollback(&web).await.unwrap(), None);
             assert_eq!(store.pointed(&web).await.unwrap(), std::slice::from_ref(&pointed));
         }
+        let late = Pointed { at: "2026-11-24T03:00:01.000Z".to_owned(), ..pointed.clone() };
+        assert!(!store.end_rollback(&web, "one", Some(&late)).await.unwrap(), "the other call has ended it");
+        assert_eq!(store.pointed(&web).await.unwrap(), [pointed]);
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{ImageLife, Plan};
+use crate::{Approved, ImageLife, Plan, Revocation};
 
 /// Formats a time for the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
 #[must_use]
@@ -207,6 +207,12 @@ pub struct ImageRecord {
     /// Whether this record is not an image, but a run that has only tested the AMI `source_image`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_verification: bool,
+    /// Whether it was revoked, which disables it too; `None` if it was not.
+    pub revoked: Option<Revocation>,
+    /// The channel whose promotion approves it; `None` if its build has published it.
+    pub approval: Option<Name>,
+    /// Who has approved it; `None` if nobody has, or if it needs no approval.
+    pub approved: Option<Approved>,
 }
 
 /// An AMI that another account owns.

@@ -14,8 +14,8 @@ use crate::newest::Newest;
 use crate::sources::{Meta, Watching};
 use crate::store::decode;
 use crate::{
-    BuildRecord, CauseRecord, Effect, Failures, ImageRecord, Item, Lease, Leftover, Pointed, Result, Retirement,
-    Rollback, StateRecord, Subscription, Wait, WatchedSource,
+    BuildRecord, CauseRecord, ChannelMove, Effect, Failures, ImageRecord, Item, Lease, Leftover, Pointed, Result,
+    Retirement, Rollback, StateRecord, Subscription, Wait, WatchedSource,
 };
 
 /// Attributes that belong to the item and not to its record: the key, the index, the expiry, the lock, the mark.
@@ -36,6 +36,7 @@ fn kinds() -> BTreeMap<&'static str, Read> {
     BTreeMap::from([
         ("BuildRecord", read::<BuildRecord> as Read),
         ("CauseRecord", read::<CauseRecord>),
+        ("ChannelMove", read::<ChannelMove>),
         ("Cursor", read::<Cursor>),
         ("Effect", read::<Effect>),
         ("Failures", read::<Failures>),

@@ -39,9 +39,9 @@ fn main() -> ExitCode {
         if is_whole {
             history::forget();
         }
-        // Cases wait most of their time, so there is one more than cores. A filter mostly chooses a single case.
+        // Cases wait most of their time, so there are two more than cores. A filter mostly chooses a single case.
         let cores = available_parallelism().map_or(1, NonZero::get);
-        let stacks = if is_whole { (cores + 1).min(4) } else { 1 };
+        let stacks = if is_whole { (cores + 2).min(6) } else { 1 };
         (0..stacks).map(|_| Stack::up(STACK)).collect()
     };
     let down = |stacks: &[Stack]| {

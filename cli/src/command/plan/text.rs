@@ -18,6 +18,8 @@ impl Show for Planned {
         let types = [("instances", &self.preview.instance_types), ("tested on", &self.preview.test_types)];
         rows.extend(types.into_iter().filter(|(_, types)| !types.is_empty()).map(|(label, of)| (label, of.join(", "))));
         rows.extend(regions.iter().map(|region| ("goes to", place(region))));
+        let approval = self.preview.approval.iter();
+        rows.extend(approval.map(|channel| ("approval", format!("a promotion to {channel} publishes it"))));
         rows.extend(self.preview.input_digest.iter().map(|digest| ("inputs", digest.clone())));
         let is_same =
             newest.as_ref().is_some_and(|newest| Some(&newest.input_digest) == self.preview.input_digest.as_ref());

@@ -32,10 +32,11 @@ enum Kind {
     BuildingChild,
     OtherAccount,
     Tag,
+    Channel,
     Nothing,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind::Running,
     Kind::Stopped,
     Kind::LaunchTemplate,
@@ -44,6 +45,7 @@ const KINDS: [Kind; 9] = [
     Kind::BuildingChild,
     Kind::OtherAccount,
     Kind::Tag,
+    Kind::Channel,
     Kind::Nothing,
 ];
 
@@ -132,6 +134,11 @@ async fn refer(stack: &Stack, kind: Kind, made: &Made, dice: &mut Dice) {
             let tags = Tags::from([(TAG_KEEP.to_owned(), String::new())]);
             stack.cloud.tag(region, std::slice::from_ref(ami), &tags).await.unwrap();
         }
+        Kind::Channel => {
+            let (channel, image) = (format!("channel-{number}"), format!("web/1.0.0/{number}"));
+            let item = json!({"channel": channel, "number": 1, "to": image, "at": "", "by": ""});
+            stack.put("PIPELINE#web", &format!("CHANNEL#{channel}"), item).await;
+        }
         Kind::Nothing => {}
     }
 }
@@ -142,7 +149,7 @@ async fn image(stack: &Stack, number: u32, dice: &mut Dice) -> Made {
     let amis = regions.iter().map(|region| (*region, stack.cloud.add_image(region, "self", &format!("web {number}"))));
     let amis: Vec<(&'static str, String)> = amis.collect();
     let life = (dice.below(6) == 0).then_some(ImageLife::Disabled);
-    let kinds = (0..dice.below(3)).map(|_| KINDS[usize::try_from(dice.below(9)).unwrap()]).collect();
+    let kinds = (0..dice.below(3)).map(|_| KINDS[usize::try_from(dice.below(10)).unwrap()]).collect();
     let overridden = dice.below(5) == 0;
     let age_days = u32::try_from(dice.below(100)).unwrap();
     let made = Made { number, age_days, amis, kinds, overridden, life };

@@ -1,20 +1,16 @@
 //! A rollback that survives an interruption: the table records what it changes before it changes anything.
 
 use anyhow::Result;
-use goldsmith_cloud::Parameter;
 use goldsmith_model::ImagePipeline;
 use goldsmith_store::{ParameterPlace, Pointed, Pointing, Rollback, stamp};
 use jiff::Timestamp;
 
 use super::Planned;
-use super::pointers::{Failed, Pointer, point};
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::hold::holder;
 use crate::output;
-
-/// The message for a call whose rollback another call has taken over.
-const TAKEN_OVER: &str = "another call has taken this rollback over";
+use crate::pointers::{Pointer, Unchanged, point};
 
 /// Returns the parameters as they were before an interrupted rollback. Adds the parameters that the pipeline no longer
 /// writes but that still exist.
@@ -30,15 +26,16 @@ pub(super) async fn before(
             continue;
         }
         if let Some(found) = connection.cloud.parameters.get(&one.region, &one.name).await? {
-            all.push(Pointer::new(one.region.clone(), one.name.clone(), found));
+            let data_type = found.data_type.clone();
+            all.push(Pointer::new(one.region.clone(), one.name.clone(), Some(found), &data_type));
         }
     }
     let as_before = |pointer: Pointer| {
         let begun = interrupted.parameters.iter().find(|one| is_of(one, &pointer));
         match begun {
             // Whoever has given it another value since then, for example a build, has meant it.
-            Some(one) if one.may_have_given(&pointer.now) => Pointer {
-                from: Parameter { value: one.from.clone(), ..pointer.from },
+            Some(one) if pointer.now.as_ref().is_some_and(|now| one.may_have_given(now)) => Pointer {
+                from: Some(one.from.clone()),
                 earlier: one.earlier.iter().chain([&one.to]).cloned().collect(),
                 ..pointer
             },
@@ -52,12 +49,10 @@ pub(super) async fn before(
 /// undoes it. Safe to repeat.
 pub(super) async fn roll_back(connection: &Connection, pipeline: &ImagePipeline, planned: &Planned) -> Result<()> {
     let Planned { image, pointers, interrupted } = planned;
-    let parameters = pointers.iter().map(|one| Pointing {
-        region: one.region.clone(),
-        name: one.name.clone(),
-        from: one.from.value.clone(),
-        to: one.to.clone(),
-        earlier: one.earlier.clone(),
+    // Each of them exists: only a build makes a parameter that a rollback changes.
+    let parameters = pointers.iter().filter_map(|one| {
+        let (region, name, to, earlier) = (one.region.clone(), one.name.clone(), one.to.clone(), one.earlier.clone());
+        Some(Pointing { region, name, from: one.from.clone()?, to, earlier })
     });
     let at = stamp(Timestamp::now());
     let rollback = Rollback { holder: holder(), at, image: image.image.clone(), parameters: parameters.collect() };
@@ -66,27 +61,33 @@ pub(super) async fn roll_back(connection: &Connection, pipeline: &ImagePipeline,
     if !store.begin_rollback(&pipeline.name, &rollback, over).await? {
         return Err(invalid("another rollback has begun in the meantime: call the command again"));
     }
-    let mut is_taken_over = false;
-    let may_restore = async || {
-        let found = store.rollback(&pipeline.name).await;
-        // Without an answer, the parameters are restored: most likely nobody has taken the rollback over.
-        is_taken_over = found.is_ok_and(|found| found.is_none_or(|found| found.holder != rollback.holder));
-        !is_taken_over
+    let is_ours = async || match store.rollback(&pipeline.name).await {
+        Ok(found) => found.is_some_and(|found| found.holder == rollback.holder),
+        // Without an answer, this call goes on, or restores the parameters: most likely nobody has taken it over.
+        Err(_) => true,
     };
-    if let Err(Failed { error, are_restored }) = point(connection, pointers, may_restore).await {
-        if is_taken_over {
-            return Err(error.context(TAKEN_OVER));
+    match point(connection, pointers, is_ours).await {
+        Ok(()) => {}
+        Err(Unchanged::TakenOver) => return Err(taken_over()),
+        // The next rollback continues this one.
+        Err(Unchanged::Left(error)) => return Err(error),
+        Err(Unchanged::Restored(error)) => {
+            // If this fails, the next rollback finds all parameters as they were, and starts again.
+            if let Err(error) = store.end_rollback(&pipeline.name, &rollback.holder, None).await {
+                output::say(&format!("the end of the rollback cannot be recorded: {error:#}"));
+            }
+            return Err(error);
         }
-        // If this fails, the next rollback finds all parameters as they were, and starts again.
-        if are_restored && let Err(error) = store.end_rollback(&pipeline.name, &rollback.holder, None).await {
-            output::say(&format!("the end of the rollback cannot be recorded: {error:#}"));
-        }
-        return Err(error);
     }
     let places = rollback.parameters.into_iter().map(|Pointing { region, name, .. }| ParameterPlace { region, name });
     let pointed = Pointed { at: rollback.at, image: rollback.image, parameters: places.collect() };
     if !store.end_rollback(&pipeline.name, &rollback.holder, Some(&pointed)).await? {
-        return Err(Stop { exit: Exit::Failed, message: TAKEN_OVER.to_owned() }.into());
+        return Err(taken_over());
     }
     Ok(())
+}
+
+/// Returns the error of a call whose rollback another call continues.
+fn taken_over() -> anyhow::Error {
+    Stop { exit: Exit::Failed, message: "another call has taken this rollback over".to_owned() }.into()
 }

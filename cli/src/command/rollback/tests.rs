@@ -3,7 +3,7 @@
 use goldsmith_cloud::fake::{Fault, HOME};
 use goldsmith_cloud::{ImageSwitches as _, Kind, Parameter, Parameters as _};
 use goldsmith_model::ImagePipeline;
-use goldsmith_store::{ImageLife, ParameterPlace, Rollback};
+use goldsmith_store::{ImageLife, ParameterPlace, Pointed, Rollback};
 use serde_json::json;
 
 use super::{plan, roll_back};
@@ -199,24 +199,41 @@ async fn what_cannot_be_rolled_back_is_said_before_anything_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_rollback_was_taken_over_leaves_the_rest_to_the_other_call() {
-    for is_failing in [false, true] {
-        let (stack, pipeline, amis) = stack().await;
-        if is_failing {
-            stack.cloud.fail_at(2, Fault::Refuse(Kind::Denied));
+    // Each parameter takes its value after two pauses of 300 ms. So the other call comes while the first one waits for its
+    // first parameter, or for its last one.
+    for (millis, second) in [(1, 2), (900, 1)] {
+        for is_ended in [false, true] {
+            let (stack, pipeline, amis) = stack().await;
+            stack.cloud.pace(|pace| pace.until_parameter = 2);
+            let store = &stack.connection.store;
+            let take_over = async {
+                tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+                let first = store.rollback(&pipeline.name).await.unwrap().unwrap();
+                let at = "2099-01-01T00:00:00.000Z".to_owned();
+                let other = Rollback { holder: "other".to_owned(), at: at.clone(), ..first.clone() };
+                assert!(store.begin_rollback(&pipeline.name, &other, Some(&first.holder)).await.unwrap());
+                if is_ended {
+                    let pointed = Pointed { at, image: other.image, parameters: Vec::new() };
+                    assert!(store.end_rollback(&pipeline.name, "other", Some(&pointed)).await.unwrap());
+                }
+            };
+            let (ended, ()) = tokio::join!(plan_and_roll_back(&stack, &pipeline, None), take_over);
+            assert_eq!(ended.unwrap_err().to_string(), "another call has taken this rollback over", "{millis}");
+            assert_eq!(named(&stack).await, [amis[1][0].clone(), amis[second][1].clone()], "nothing more is changed");
+            assert_eq!(store.rollback(&pipeline.name).await.unwrap().is_none(), is_ended);
+            assert_eq!(store.pointed(&pipeline.name).await.unwrap().len(), usize::from(is_ended));
         }
-        stack.cloud.pace(|pace| pace.until_parameter = 2);
-        let store = &stack.connection.store;
-        let take_over = async {
-            // The first call waits until its first parameter holds the value.
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-            let first = store.rollback(&pipeline.name).await.unwrap().unwrap();
-            let other = Rollback { holder: "other".to_owned(), ..first.clone() };
-            assert!(store.begin_rollback(&pipeline.name, &other, Some(&first.holder)).await.unwrap());
-        };
-        let (ended, ()) = tokio::join!(plan_and_roll_back(&stack, &pipeline, None), take_over);
-        assert_eq!(ended.unwrap_err().to_string(), "another call has taken this rollback over");
-        let second = if is_failing { &amis[2][1] } else { &amis[1][1] };
-        assert_eq!(named(&stack).await, [amis[1][0].clone(), second.clone()], "nothing is restored");
-        assert_eq!(store.rollback(&pipeline.name).await.unwrap().unwrap().holder, "other");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_the_right_to_change_the_parameters_leaves_no_unfinished_rollback() {
+    for region in [HOME, ELSEWHERE] {
+        let (stack, pipeline, amis) = stack().await;
+        stack.cloud.fail_always("PutParameter", region, Fault::Refuse(Kind::Denied));
+        let error = plan_and_roll_back(&stack, &pipeline, None).await.unwrap_err().to_string();
+        assert_eq!(error, "the parameters were not changed");
+        assert_eq!(named(&stack).await, amis[2], "{region}");
+        check_ended(&stack, &pipeline, &[]).await;
     }
 }

@@ -1,5 +1,6 @@
 //! `kind: DistributionConfiguration`
 
+mod approval;
 mod protection;
 mod templates;
 
@@ -20,6 +21,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         let choices = [("all", MustSucceed::All), ("some", MustSucceed::Some)];
         context.reader.choice(node, "`mustSucceed`", &choices)
     });
+    let approval = map.optional("approval").and_then(|node| approval::read(context, node));
     let node = map.required(&mut context.reader, "distributions");
     let items = node.and_then(|node| context.reader.list(node, "`distributions`")).unwrap_or_default();
     if let Some(node) = node.filter(|_| items.is_empty()) {
@@ -28,6 +30,9 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let mut distributions: Vec<Distribution> = Vec::new();
     for item in items {
         let Some(distribution) = distribution(context, item) else { continue };
+        if approval.is_some() {
+            approval::refuse_what_cannot_wait(context, item, &distribution);
+        }
         if distributions.iter().any(|other| other.region == distribution.region) {
             let message = format!("the Region `{}` is in `distributions` twice", distribution.region);
             context.reader.error(item.get("region").unwrap_or(item).span, "duplicate", message);
@@ -36,7 +41,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     }
     map.unsupported(&mut context.reader, "tags");
     let must_succeed = must_succeed.unwrap_or_default();
-    let configuration = DistributionConfiguration { name: name?, description, must_succeed, distributions };
+    let configuration = DistributionConfiguration { name: name?, description, must_succeed, approval, distributions };
     context.draft.definitions.distributions.push(configuration);
     Some(())
 }
@@ -217,9 +222,17 @@ fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter>
     let choices = [("aws:ec2:image", ParameterDataType::Image), ("text", ParameterDataType::Text)];
     let data_type = map.optional("dataType");
     let data_type = data_type.and_then(|node| context.reader.choice(node, "`dataType`", &choices));
+    let node = map.optional("channel");
+    let channel = node.and_then(|node| fields::parse(&mut context.reader, node, "`channel`"));
+    if let Some(node) = node
+        && name.as_deref().is_some_and(placeholder::differs)
+    {
+        let message = "a parameter whose name has a placeholder names one image for good, so it follows no channel";
+        context.reader.error(node.span, "wrong-value", message);
+    }
     map.unsupported(&mut context.reader, "amiAccountId");
     map.finish(&mut context.reader);
-    Some(SsmParameter { parameter_name: name?, data_type: data_type.unwrap_or_default() })
+    Some(SsmParameter { parameter_name: name?, data_type: data_type.unwrap_or_default(), channel })
 }
 
 /// Returns whether SSM accepts the name: at most 1011 characters of `A-Za-z0-9_.-/`. Names that begin with `aws` or
@@ -319,5 +332,27 @@ mod tests {
         ] {
             assert_eq!(messages(&keys), message.into_iter().collect::<Vec<_>>(), "{keys}");
         }
+    }
+
+    #[test]
+    fn a_parameter_may_follow_a_channel() {
+        let read = |channel: &str| {
+            let parameters =
+                format!("[{{parameterName: /images/web, channel: {channel}}}, {{parameterName: /images/all}}]");
+            let region = format!("{{region: eu-west-1, ssmParameterConfigurations: {parameters}}}");
+            let text = format!("{{kind: DistributionConfiguration, name: web, distributions: [{region}]}}\n");
+            let files = [SourceFile { path: "f.yml".to_owned(), text }];
+            let read = Draft::read(&files, &|_| Ok(String::new())).check_alone();
+            let found = read.map_err(|found| found.to_string())?;
+            Ok::<_, String>(found.distributions[0].distributions[0].ssm_parameter_configurations.clone())
+        };
+        let parameters = read("stable").unwrap();
+        let (stable, other) = ("stable".parse().unwrap(), "other".parse().unwrap());
+        let written = |channel| parameters.iter().map(|one| one.is_written_for(channel)).collect::<Vec<_>>();
+        assert_eq!(written(None), [false, true]);
+        assert_eq!(written(Some(&stable)), [true, true]);
+        assert_eq!(written(Some(&other)), [false, true]);
+        let message = read("a/b").unwrap_err();
+        assert!(message.contains("the name `a/b` has a `/`"), "{message}");
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     });
     let overrides = map.optional("allowOverrides");
     let overrides = overrides.and_then(|node| context.reader.boolean(node, "`allowOverrides`"));
+    let channel = map.optional("channel").and_then(|node| fields::parse(&mut context.reader, node, "`channel`"));
     let timeout = map.optional("timeoutMinutes").and_then(|node| minutes(&mut context.reader, node));
     let tests = map.optional("imageTestsConfiguration").and_then(|node| tests(context, node));
     let audit = map.optional("audit").and_then(|node| {
@@ -46,6 +47,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         timeout_minutes: timeout,
         image_tests_configuration: tests.unwrap_or_default(),
         audit: audit.unwrap_or_default(),
+        channel,
         retention,
     });
     Some(())

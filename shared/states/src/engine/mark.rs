@@ -18,12 +18,15 @@ pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Ke
         Keep::Nothing | Keep::Published => Tags::new(),
     };
     let home = &record.plan.home_region;
+    // A mark that AWS has rejected is made again later. A person may have approved the image by then.
+    let image = if record.plan.approval.is_some() { context.store.image(&record.image).await? } else { None };
+    let is_approved = image.is_some_and(|image| image.approved.is_some());
     // Every place is tried, and the first error is returned.
     let mut tagged = Ok(());
     for id in &kept.instances {
         tagged = tagged.and(context.cloud.images.tag(home, std::slice::from_ref(id), &expiry).await);
     }
-    let tags: Tags = expiry.into_iter().chain(status::of_kept(record, keep)).collect();
+    let tags: Tags = expiry.into_iter().chain(status::of_kept(record, keep, is_approved)).collect();
     for planned in record.plan.regions.iter().filter(|_| !kept.images.is_empty()) {
         let images = &*context.cloud.images;
         tagged = tagged.and(tag_images(images, record, &planned.region, &kept.images, &tags).await);

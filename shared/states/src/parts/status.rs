@@ -6,6 +6,8 @@ use goldsmith_store::{BuildRecord, Keep};
 
 /// The build of the image continues: the AMI may be neither tested nor distributed yet.
 const BUILDING: &str = "building";
+/// The build of the image has succeeded, and nobody has approved the image yet.
+const UNAPPROVED: &str = "unapproved";
 /// The distribution of the image failed. The image is kept for a while.
 const UNPUBLISHED: &str = "unpublished";
 /// The start of the build has overridden something. The image is never published.
@@ -16,10 +18,11 @@ pub(crate) fn of_new(record: &BuildRecord) -> Tags {
     tag(if record.plan.overridden { OVERRIDDEN } else { BUILDING })
 }
 
-/// Returns the status of an image that its build keeps.
-pub(crate) fn of_kept(record: &BuildRecord, keep: &Keep) -> Tags {
+/// Returns the status of an image that its build keeps. `is_approved` matters only if the image needs an approval.
+pub(crate) fn of_kept(record: &BuildRecord, keep: &Keep, is_approved: bool) -> Tags {
     tag(match keep {
         _ if record.plan.overridden => OVERRIDDEN,
+        Keep::Published if record.plan.approval.is_some() && !is_approved => UNAPPROVED,
         Keep::Published => PUBLISHED,
         Keep::Nothing | Keep::Instance { .. } | Keep::Images { .. } => UNPUBLISHED,
     })

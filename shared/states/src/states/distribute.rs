@@ -90,10 +90,12 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
         return Ok(true);
     }
     let images = &scene.context.cloud.images;
-    if !with.is_empty() {
+    // Who approves the image gives others these permissions.
+    let shares = scene.record.plan.approval.is_none();
+    if shares && !with.is_empty() {
         images.share(&planned.region, id, &with).await?;
     }
-    if planned.share_snapshots {
+    if shares && planned.share_snapshots {
         let snapshots = images.image(&planned.region, id).await?.map(|image| image.snapshots).unwrap_or_default();
         if snapshots.is_empty() {
             return Ok(false);

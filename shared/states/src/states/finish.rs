@@ -181,7 +181,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     }
     // The states end before the build is closed. A process that dies here finds the build still closing and repeats
     // this; after the build is closed, nobody comes back for its states and its cause.
-    let (now, stays) = (context.clock.now(), what_stays(&ending.keep, record.plan.overridden));
+    let (now, stays) = (context.clock.now(), what_stays(&ending.keep, &record.plan));
     context.store.end_state(&record.build, &scope, StateStatus::Succeeded, stays, None, now).await?;
     end_open_states(context, &record, &ending).await?;
     note_served(context, &record, &ending).await?;

@@ -5,6 +5,7 @@
 //!
 //! The outcome tells the definition where to continue: `build` means Launch, and `verify` means Test.
 
+mod channels;
 mod difference;
 mod finding;
 mod freeze;

@@ -67,6 +67,9 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         failure: None,
         life: None,
         is_verification: false,
+        revoked: None,
+        approval: record.plan.approval.clone(),
+        approved: None,
     };
     if !context.store.publish_build(record, &image).await? {
         return Err(Error::Closed);
@@ -86,13 +89,13 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     ))
 }
 
-/// Marks the AMIs as published, and protects them. The record already says that they are published. If AWS rejects
-/// this, the image stays published, and `finish` retries the calls.
+/// Marks the AMIs as published, or as waiting for their approval, and protects them. The record
+/// already says so. If AWS rejects this, the image stays published, and `finish` retries the calls.
 async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
     if record.plan.overridden {
         return Ok(());
     }
-    let tags = status::of_kept(record, &Keep::Published);
+    let tags = status::of_kept(record, &Keep::Published, false);
     for (region, ami) in &image.amis {
         let snapshots = image.snapshots.get(region).into_iter().flatten();
         let ids: Vec<String> = std::iter::once(ami).chain(snapshots).cloned().collect();
@@ -206,7 +209,8 @@ async fn name_image(
         }
     }
     for (planned, region, ami) in good() {
-        for parameter in &planned.parameters {
+        let channel = record.plan.channel.as_ref();
+        for parameter in planned.parameters.iter().filter(|one| one.is_written_for(channel)) {
             let n = named.templates + named.parameters;
             put_parameter(context, record, start, n, (region, ami), parameter).await?;
             named.parameters += 1;
@@ -267,13 +271,31 @@ mod tests {
     use goldsmith_cloud::fake::{HOME, NEVER};
 
     use crate::State;
-    use crate::testing::{check_state, good, reach};
+    use crate::testing::{check_state, good, reach, whole_build};
 
     #[tokio::test]
     async fn publish_survives_every_fault() {
         // The last one is the copy that another account owns.
         let effects = ["PutParameter", "CreateTags", "CreateTags", "CreateTags"];
         check_state(good(State::Publish), &effects).await;
+    }
+
+    #[tokio::test]
+    async fn the_parameters_of_the_pipelines_own_channel_are_written_with_the_image() {
+        let stack = reach(&good(State::Plan)).await;
+        let web = "web".parse().unwrap();
+        let mut pipeline = stack.store().pipeline(&web).await.unwrap().unwrap();
+        pipeline.channel = Some("stable".parse().unwrap());
+        stack.put_pipeline(pipeline).await;
+        for before in whole_build().iter().take_while(|before| before.state != State::Finish) {
+            stack.run(before).await.unwrap();
+        }
+        stack.cloud.settle_parameters();
+        let ami = &stack.image().await.amis[HOME];
+        let parameters = stack.inventory().region(HOME).parameters.clone();
+        assert_eq!(parameters.values().collect::<Vec<_>>(), [ami, ami], "{parameters:?}");
+        let channel = stack.store().channels(&web).await.unwrap().remove(0);
+        assert_eq!((channel.channel.as_str(), channel.to), ("stable", Some(stack.image().await.image)));
     }
 
     #[tokio::test]

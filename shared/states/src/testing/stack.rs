@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
-use goldsmith_model::{DeregistrationProtection, ImagePipeline, PublishedTemplate};
+use goldsmith_model::{Approval, DeregistrationProtection, ImagePipeline, PublishedTemplate};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -64,7 +64,7 @@ kind: DistributionConfiguration
 name: two
 distributions:
   - region: eu-west-1
-    ssmParameterConfigurations: [{parameterName: /images/web}]
+    ssmParameterConfigurations: [{parameterName: /images/web}, {parameterName: /images/web/stable, channel: stable}]
   - region: us-east-1
     amiDistributionConfiguration:
       launchPermission: {userIds: ["111122223333"]}
@@ -78,6 +78,7 @@ imageRecipe: web/1.x.x
 infrastructureConfiguration: small
 distributionConfiguration: two
 allowOverrides: true
+channel: candidate
 "#;
 
 /// A clock that advances only while something sleeps.
@@ -218,6 +219,16 @@ impl Stack {
         let mut distributions = definitions().distributions;
         for (to, protection) in distributions[0].distributions.iter_mut().zip(protections) {
             to.ami_distribution_configuration.deregistration_protection = Some(protection);
+        }
+        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Makes the images of the distribution need a promotion to `stable`, and removes the copies for other accounts.
+    pub(crate) async fn need_approval(&self) {
+        let mut distributions = definitions().distributions;
+        distributions[0].approval = Some(Approval { channel: "stable".parse().unwrap() });
+        for to in &mut distributions[0].distributions {
+            to.ami_distribution_configuration.target_accounts.clear();
         }
         self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
     }

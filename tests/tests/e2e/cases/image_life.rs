@@ -21,12 +21,12 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("an_image_is_deprecated_in_every_region_until_the_deprecation_is_cancelled", deprecated),
 ];
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Calls the CLI as who deploys.
-fn good(stack: &Stack, arguments: &[&str]) -> String {
+pub(super) fn good(stack: &Stack, arguments: &[&str]) -> String {
     let output = stack.goldsmith_by_endpoint(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", said(&output));
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -2,6 +2,7 @@
 
 mod audits;
 mod canary;
+mod channels;
 mod definitions;
 mod dependencies;
 mod doctor;
@@ -42,6 +43,8 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
     [
         stops::CASES,
         kills::CASES,
+        page::CASES,
+        doctor::CASES,
         good::CASES,
         documents::CASES,
         audits::CASES,
@@ -65,8 +68,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         definitions::CASES,
         image_life::CASES,
         instances::CASES,
-        doctor::CASES,
-        page::CASES,
+        channels::CASES,
         canary::CASES,
     ]
     .concat()

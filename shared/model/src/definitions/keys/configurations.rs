@@ -91,12 +91,25 @@ pub(super) const DISTRIBUTION: &[Key] = &[
         "`all`",
         "Whether all Regions, or only at least one, must have their copy before the image is published.",
     ),
+    Key::optional(
+        "approval",
+        Form::Map(APPROVAL),
+        "each build publishes its image",
+        "The approval by a person that an image needs before it is published. Until then, only the account itself can use \
+         the image, and no parameter without a channel, nor another pipeline, uses it.",
+    ),
     Key::required(
         "distributions",
         Form::Maps(REGION),
         "The Regions of the image, with one entry for each. The image is always in the home Region too.",
     ),
 ];
+
+const APPROVAL: &[Key] = &[Key::required(
+    "channel",
+    Form::Text,
+    "The channel that approves: `goldsmith promote IMAGE --to CHANNEL` publishes the image.",
+)];
 
 const REGION: &[Key] = &[
     Key::required("region", Form::Text, "Name of the Region, such as `eu-west-1`."),
@@ -230,5 +243,11 @@ const PARAMETER: &[Key] = &[
         "`aws:ec2:image`",
         "Data type of the parameter, which decides whether Systems Manager checks that the AMI exists. The type of a \
          parameter cannot be changed later.",
+    ),
+    Key::optional(
+        "channel",
+        Form::Text,
+        "every new image is written into it",
+        "The channel that the parameter follows, such as `stable`: it gets the AMI's id when the channel is moved.",
     ),
 ];

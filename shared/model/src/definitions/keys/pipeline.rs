@@ -68,6 +68,12 @@ pub(super) const PIPELINE: &[Key] = &[
          an instance for the audit if there is no test.",
     ),
     Key::optional(
+        "channel",
+        Form::Text,
+        "no channel",
+        "The channel that points to each new image when it is published, such as `candidate`.",
+    ),
+    Key::optional(
         "retention",
         Form::Map(RETENTION),
         "every image stays",

@@ -140,7 +140,7 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
         return;
     }
     // Only the caller records that the event is sent. If the process dies before that, the event is sent twice.
-    match emit(context, image, &after.left).await {
+    match emit(context, record, image, &after.left).await {
         Ok(()) => after.is_untold = false,
         Err(error) => tracing::warn!(%error, build = record.build, "the event of the build's end is not sent yet"),
     }
@@ -150,7 +150,7 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
     }
 }
 
-async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
+async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
     let kept = match image.failure {
         Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
         None => None,
@@ -174,6 +174,8 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "amis": image.amis,
         "copies": image.copies,
         "tested": image.is_verification.then_some(&image.source_image),
+        "approval": record.plan.approval.as_ref().filter(|_| record.published),
+        "channel": record.plan.channel.as_ref().filter(|_| record.published && !image.overridden),
         "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });
@@ -192,7 +194,8 @@ fn without_output(failure: &FailureCause) -> FailureCause {
 
 async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {
     let is_published = record.ending.as_ref().is_some_and(|ending| ending.keep == Keep::Published);
-    if is_published && !record.plan.overridden {
+    // Other pipelines take an image that needs an approval only once it is approved.
+    if is_published && !record.plan.overridden && record.plan.approval.is_none() {
         let published = Published { pipeline: record.pipeline.clone(), image: record.image.clone() };
         trigger::call(context, &Call::Published(published)).await?;
     }

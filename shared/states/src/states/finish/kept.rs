@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use goldsmith_store::{BuildRecord, Ending, ImageRecord, Keep, Scope, StateStatus};
+use goldsmith_store::{BuildRecord, Ending, ImageRecord, Keep, Plan, Scope, StateStatus};
 
 use crate::engine::undo::Kept;
 use crate::{Context, Result, State};
@@ -71,23 +71,30 @@ pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result
 }
 
 /// Describes in words for people what stays.
-pub(super) fn what_stays(keep: &Keep, overridden: bool) -> &'static str {
+pub(super) fn what_stays(keep: &Keep, plan: &Plan) -> &'static str {
     match keep {
         Keep::Nothing => "nothing of the build is left",
         Keep::Instance { .. } => "the build instance is kept for a while",
         Keep::Images { .. } => "the AMIs are kept for a while, unpublished",
-        Keep::Published if overridden => "the image stays, unpublished",
+        Keep::Published if plan.overridden => "the image stays, unpublished",
+        Keep::Published if plan.approval.is_some() => "the image waits for its approval",
         Keep::Published => "the image is published",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Keep, what_stays};
+    use super::{Keep, Plan, what_stays};
+    use crate::State;
+    use crate::testing::{good, reach};
 
-    #[test]
-    fn what_was_overridden_is_not_reported_as_published() {
-        assert_eq!(what_stays(&Keep::Published, false), "the image is published");
-        assert_eq!(what_stays(&Keep::Published, true), "the image stays, unpublished");
+    #[tokio::test]
+    async fn only_what_is_published_is_reported_as_published() {
+        let plan = reach(&good(State::Publish)).await.record().await.plan;
+        assert_eq!(what_stays(&Keep::Published, &plan), "the image is published");
+        let waiting = Plan { approval: Some("stable".parse().unwrap()), ..plan.clone() };
+        assert_eq!(what_stays(&Keep::Published, &waiting), "the image waits for its approval");
+        let overridden = Plan { overridden: true, ..plan };
+        assert_eq!(what_stays(&Keep::Published, &overridden), "the image stays, unpublished");
     }
 }

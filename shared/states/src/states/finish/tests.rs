@@ -48,7 +48,11 @@ async fn a_good_build_leaves_its_two_images_and_nothing_else() {
         let there = inventory.region(region);
         assert_eq!((there.instances.len(), there.images.len(), there.snapshots.len()), (0, 1, 1), "{region}");
     }
-    assert_eq!(inventory.region(HOME).parameters["/images/web"], image.amis[HOME]);
+    let parameters = [("/images/web".to_owned(), image.amis[HOME].clone())].into();
+    assert_eq!(inventory.region(HOME).parameters, parameters, "the parameter of another channel stays as it is");
+    let channels = stack.store().channels(&image.pipeline).await.unwrap();
+    assert_eq!((channels.len(), channels[0].channel.as_str(), channels[0].number), (1, "candidate", 1));
+    assert_eq!(channels[0].to.as_ref(), Some(&image.image));
     assert_eq!(stack.record().await.status, BuildStatus::Closed);
     assert_eq!(stack.cloud.launch_permission(AWAY, &image.amis[AWAY]).users, ["111122223333"]);
     let (shared, deprecated) = stack.cloud.terms(AWAY, &image.amis[AWAY]);

@@ -42,6 +42,8 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         verifies: inputs
             .is_verification
             .then(|| VerifiedImage { ami: source.id.clone(), created: source.created.clone() }),
+        channel: inputs.channel().cloned(),
+        approval: inputs.approval().cloned(),
     }
 }
 
@@ -121,7 +123,11 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
         parameters: to
             .ssm_parameter_configurations
             .iter()
-            .map(|one| SsmParameter { parameter_name: rendered(&one.parameter_name), ..one.clone() })
+            .map(|one| SsmParameter {
+                parameter_name: rendered(&one.parameter_name),
+                channel: inputs.distribution.as_ref().and_then(|to| to.channel_of(one)).cloned(),
+                ..one.clone()
+            })
             .collect(),
         launch_templates: to.launch_template_configurations.clone(),
     }

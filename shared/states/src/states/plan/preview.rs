@@ -1,9 +1,11 @@
 //! Finds out what a build of a pipeline would do now, before anybody starts it. It writes nothing.
 
+mod region;
+
 use std::collections::BTreeMap;
 
 use goldsmith_model::{ExecutionInput, ImageRef, Name, StartCondition, Status, Version, VersionPattern};
-use goldsmith_store::{ImageRecord, PlannedRegion};
+use goldsmith_store::ImageRecord;
 use serde::Serialize;
 
 use super::finding::Finding;
@@ -13,6 +15,7 @@ use super::{difference, refused};
 use crate::{Context, Result};
 
 pub use super::difference::Difference;
+pub use region::PreviewedRegion;
 
 /// What a build of a pipeline would do now.
 #[derive(Debug, Clone, Serialize)]
@@ -39,6 +42,9 @@ pub struct Preview {
     pub test_types: Vec<String>,
     /// Where the image would go; the home Region is the first.
     pub regions: Vec<PreviewedRegion>,
+    /// The channel whose promotion would approve the image. The field is absent if the build would publish the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Name>,
     /// Digest of everything that goes into the build; absent if something is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_digest: Option<String>,
@@ -100,23 +106,6 @@ pub struct PreviewedSource {
     pub architecture: Option<String>,
 }
 
-/// A Region to which the image goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PreviewedRegion {
-    /// The Region.
-    pub region: String,
-    /// The AMI's name.
-    pub name: String,
-    /// Parameters that get the AMI's id as their value.
-    pub parameters: Vec<String>,
-    /// Launch templates that get a version with the AMI, each with its id or name.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub launch_templates: Vec<String>,
-    /// Accounts, organizations and groups that may launch the AMI.
-    pub shared_with: Vec<String>,
-}
-
 /// An existing image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -175,6 +164,7 @@ fn empty(pipeline: &Name, verdict: Verdict, findings: Vec<Finding>) -> Preview {
         instance_types: Vec::new(),
         test_types: Vec::new(),
         regions: Vec::new(),
+        approval: None,
         input_digest: None,
         newest: None,
         changes: Vec::new(),
@@ -223,24 +213,14 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         source.architecture = Some(image.architecture.clone());
     }
     let (build, test) = examined.types.as_ref().map_or((&[][..], &[][..]), |types| (&types.build, &types.test));
+    let channel = examined.inputs.channel();
     Preview {
         image: Some(examined.image.clone()),
         instance_types: build.to_vec(),
         test_types: test.to_vec(),
-        regions: examined.regions.iter().map(region).collect(),
+        regions: examined.regions.iter().map(|planned| region::previewed(planned, channel)).collect(),
+        approval: examined.inputs.approval().cloned(),
         ..preview
-    }
-}
-
-fn region(planned: &PlannedRegion) -> PreviewedRegion {
-    let may = &planned.launch_permission;
-    let others = [&may.user_ids, &may.user_groups, &may.organization_arns, &may.organizational_unit_arns];
-    PreviewedRegion {
-        region: planned.region.clone(),
-        name: planned.name.clone(),
-        parameters: planned.parameters.iter().map(|one| one.parameter_name.clone()).collect(),
-        launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
-        shared_with: others.into_iter().flatten().cloned().collect(),
     }
 }
 
@@ -377,12 +357,15 @@ mod tests {
             .iter()
             .map(|one| format!("{}: {:?} {:?}", one.what, one.from.as_deref(), one.to.as_deref()))
             .collect();
-        let parameter = r#"{"dataType":"aws:ec2:image","parameterName":"/images/web"}"#;
+        let parameters = concat!(
+            r#"{"dataType":"aws:ec2:image","parameterName":"/images/web"}, "#,
+            r#"{"channel":"stable","dataType":"aws:ec2:image","parameterName":"/images/web/stable"}"#
+        );
         let expected = [
             format!("source image: {:?} {:?}", Some(old), Some(new)),
             r#"component nginx: Some("1.0.0") Some("1.2.0")"#.to_owned(),
             r#"instanceTypes: Some("t3.small, t3a.small") Some("t3.large")"#.to_owned(),
-            format!("eu-west-1: parameters: {:?} None", Some(parameter)),
+            format!("eu-west-1: parameters: {:?} None", Some(parameters)),
             r#"Region: Some("us-east-1") None"#.to_owned(),
         ];
         assert_eq!(told, expected);

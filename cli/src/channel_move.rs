@@ -1,0 +1,250 @@
+//! Moves a channel of a pipeline to another image, together with the parameters that follow it.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use goldsmith_document::did_you_mean;
+use goldsmith_model::{ImageRef, Name};
+use goldsmith_store::{ChannelMove, ImageRecord, ImageStatus, StoreError, earlier, stamp};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::args::Globals;
+use crate::connection::Connection;
+use crate::exit::{Exit, Stop, invalid};
+use crate::output::Show;
+use crate::pointers::{Pointer, Unchanged, aimed, point, pointers};
+use crate::render::{columns, status};
+
+/// A move of a channel, before or after it is made.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Moving {
+    pipeline: Name,
+    channel: Name,
+    /// The image that it points to before; `None` if the channel is new.
+    from: Option<ImageRef>,
+    pub(crate) to: ImageRef,
+    parameters: Vec<Pointer>,
+    #[serde(skip)]
+    last: Option<ChannelMove>,
+    #[serde(skip)]
+    image: ImageRecord,
+    #[serde(skip)]
+    is_rollback: bool,
+}
+
+impl Moving {
+    /// Returns what changes, as rows of a table for people.
+    pub(crate) fn rows(&self) -> Vec<Vec<String>> {
+        let from = self.from.as_ref().map_or_else(|| "new".to_owned(), ImageRef::to_string);
+        let row = vec![self.pipeline.to_string(), self.channel.to_string(), from, "→".to_owned(), self.to.to_string()];
+        std::iter::once(row).chain(self.parameters.iter().map(Pointer::row)).collect()
+    }
+
+    /// Returns whether the channel does not exist yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.from.is_none()
+    }
+
+    /// Returns whether it would be the same move now.
+    pub(crate) fn is_still(&self, now: &Self) -> bool {
+        let number = |one: &Self| one.last.as_ref().map(|last| last.number);
+        let held = |one: &Self| one.parameters.iter().map(|one| one.now.clone()).collect::<Vec<_>>();
+        number(self) == number(now) && self.to == now.to && held(self) == held(now)
+    }
+}
+
+impl Show for Moving {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let mut lines = columns(&self.rows());
+        lines.push(format!("The channel {} of {} points to {}.", self.channel, self.pipeline, self.to));
+        lines
+    }
+}
+
+/// Returns the move of a channel to an image, or an error if it is not allowed. Changes nothing.
+pub(crate) async fn plan(connection: &Connection, image: &ImageRecord, channel: &Name) -> Result<Moving> {
+    let (store, pipeline) = (&connection.store, &image.pipeline);
+    if image.overridden {
+        let message = format!("{} was started with overrides, so it is never published", image.image);
+        return Err(invalid(message));
+    }
+    if image.status != ImageStatus::Available || !image.is_in_use() {
+        return Err(invalid(format!("{} is {}, so no channel can point to it", image.image, status(image))));
+    }
+    // A build that fails would let the parameters name what they named when it began.
+    if let Some(build) = store.running_build(pipeline).await?
+        && let Some(record) = store.build(&build).await?
+        && record.plan.channel.as_ref() == Some(channel)
+        && record.image != image.image
+    {
+        return Err(invalid(format!(
+            "the build {build} of `{pipeline}` is running and moves the channel `{channel}`: wait for it or cancel it first"
+        )));
+    }
+    let parameters = following(connection, image, channel).await?;
+    let last = store.channel(pipeline, channel).await?;
+    Ok(Moving {
+        pipeline: pipeline.clone(),
+        channel: channel.clone(),
+        from: last.as_ref().and_then(|last| last.to.clone()),
+        to: image.image.clone(),
+        parameters,
+        last,
+        image: image.clone(),
+        is_rollback: false,
+    })
+}
+
+/// Returns the parameters that follow a channel of the image's pipeline, to name the image. A pipeline that was deleted
+/// has none.
+async fn following(connection: &Connection, image: &ImageRecord, channel: &Name) -> Result<Vec<Pointer>> {
+    let Some(pipeline) = connection.store.pipeline(&image.pipeline).await? else { return Ok(Vec::new()) };
+    aimed(connection, pointers(connection, &pipeline, Some(channel)).await?, image).await
+}
+
+/// Returns the move of a channel back to an earlier image that can be used and is not among these.
+pub(crate) async fn plan_back(
+    connection: &Connection,
+    pipeline: &Name,
+    channel: &Name,
+    except: &BTreeSet<ImageRef>,
+) -> Result<Moving> {
+    let now = points_to(connection, pipeline, channel).await?;
+    for image in earlier(&connection.store.channel_moves(pipeline, channel).await?) {
+        if except.contains(&image) {
+            continue;
+        }
+        let record = connection.store.image(&image).await?;
+        if let Some(record) = record
+            .filter(|one| one.status == ImageStatus::Available && one.is_in_use() && one.awaited() != Some(channel))
+        {
+            return Ok(Moving { is_rollback: true, ..plan(connection, &record, channel).await? });
+        }
+    }
+    Err(invalid(format!("the channel `{channel}` of `{pipeline}` has no image before {now} that can be used")))
+}
+
+/// Returns the move of a channel back to this image.
+pub(crate) async fn plan_back_to(connection: &Connection, image: &ImageRecord, channel: &Name) -> Result<Moving> {
+    points_to(connection, &image.pipeline, channel).await?;
+    if image.awaited() == Some(channel) {
+        let image = &image.image;
+        return Err(invalid(format!(
+            "nobody has approved {image}: `goldsmith promote {image} --to {channel}` approves it"
+        )));
+    }
+    Ok(Moving { is_rollback: true, ..plan(connection, image, channel).await? })
+}
+
+/// Returns the image that a channel points to, or an error with the nearest name if there is no such channel.
+pub(crate) async fn points_to(connection: &Connection, pipeline: &Name, channel: &Name) -> Result<ImageRef> {
+    if let Some(image) = connection.store.channel(pipeline, channel).await?.and_then(|last| last.to) {
+        return Ok(image);
+    }
+    let known = connection.store.channels(pipeline).await?;
+    let near = did_you_mean(channel.as_str(), known.iter().map(|one| one.channel.as_str()));
+    let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(invalid(format!("the pipeline `{pipeline}` has no channel `{channel}`{help}")))
+}
+
+/// Moves the channel and its parameters. If a parameter cannot be changed, all get their values back, and the channel
+/// moves back. Safe to repeat.
+pub(crate) async fn carry_out(connection: &Connection, moving: &Moving, by: &str, reason: Option<&str>) -> Result<()> {
+    let Moving { pipeline, channel, .. } = moving;
+    let mut made = None;
+    if moving.from.as_ref() != Some(&moving.to) {
+        let next = step(moving, moving.last.as_ref(), Some(moving.to.clone()), by, reason);
+        let next = ChannelMove { is_rollback: moving.is_rollback, ..next };
+        // The channel comes before its parameters: of two people who move it at once, only one goes on from here.
+        connection.store.move_channel(pipeline, &next).await.map_err(|error| taken(error, moving))?;
+        made = Some(next);
+    }
+    let (mut image, mut parameters) = (moving.image.clone(), moving.parameters.clone());
+    loop {
+        let is_ours = async || match connection.store.channel(pipeline, channel).await {
+            Ok(last) => last.is_none_or(|last| last.to.is_none_or(|to| to == image.image)),
+            // Without an answer, this call goes on: most likely nobody has moved the channel.
+            Err(_) => true,
+        };
+        let is_done = match point(connection, &parameters, is_ours).await {
+            Ok(()) => true,
+            Err(Unchanged::TakenOver) => false,
+            Err(Unchanged::Restored(error) | Unchanged::Left(error)) => {
+                return Err(move_back(connection, moving, made.as_ref(), by, error).await);
+            }
+        };
+        let now = connection.store.channel(pipeline, channel).await?.and_then(|last| last.to);
+        // Somebody may have moved the channel on while this wrote its parameters. Whoever writes last must write what
+        // the channel says then.
+        match now.filter(|now| *now != image.image) {
+            Some(next) => {
+                let Some(record) = connection.store.image(&next).await? else { return Err(moved_on(moving, &next)) };
+                parameters = following(connection, &record, channel).await?;
+                image = record;
+            }
+            None if is_done && image.image == moving.to => return Ok(()),
+            None if is_done => return Err(moved_on(moving, &image.image)),
+            None => {}
+        }
+    }
+}
+
+/// Returns the move of the channel to an image, or to none, as the one after `last`.
+fn step(
+    moving: &Moving,
+    last: Option<&ChannelMove>,
+    to: Option<ImageRef>,
+    by: &str,
+    reason: Option<&str>,
+) -> ChannelMove {
+    let next = ChannelMove::after(last, &moving.channel, to, stamp(Timestamp::now()), by.to_owned());
+    ChannelMove { reason: reason.map(str::to_owned), ..next }
+}
+
+/// Undoes the move that this call has made, if it has made one, and returns why.
+async fn move_back(
+    connection: &Connection,
+    moving: &Moving,
+    made: Option<&ChannelMove>,
+    by: &str,
+    error: anyhow::Error,
+) -> anyhow::Error {
+    let Some(made) = made else { return error };
+    let undo = step(moving, Some(made), moving.from.clone(), by, Some("its parameters could not be changed"));
+    match connection.store.move_channel(&moving.pipeline, &ChannelMove { is_rollback: true, ..undo }).await {
+        Ok(()) => error,
+        Err(StoreError::Conflict { .. }) => error.context(format!(
+            "the channel `{}` of `{}` could not be moved back to where it was",
+            moving.channel, moving.pipeline
+        )),
+        Err(other) => other.into(),
+    }
+}
+
+/// Returns the error of a call after which somebody else has moved the channel to this image.
+fn moved_on(moving: &Moving, to: &ImageRef) -> anyhow::Error {
+    let message =
+        format!("somebody has moved the channel `{}` of `{}` to {to} in the meantime", moving.channel, moving.pipeline);
+    Stop { exit: Exit::Failed, message }.into()
+}
+
+/// Deletes a channel. Its parameters stay as they are.
+pub(crate) async fn delete(connection: &Connection, pipeline: &Name, channel: &Name, by: &str) -> Result<()> {
+    let last = connection.store.channel(pipeline, channel).await?;
+    let step = ChannelMove::after(last.as_ref(), channel, None, stamp(Timestamp::now()), by.to_owned());
+    Ok(connection.store.move_channel(pipeline, &step).await?)
+}
+
+fn taken(error: StoreError, moving: &Moving) -> anyhow::Error {
+    match error {
+        StoreError::Conflict { .. } => invalid(format!(
+            "the channel `{}` or the image {} has changed in the meantime: call the command again",
+            moving.channel, moving.to
+        )),
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

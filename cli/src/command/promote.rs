@@ -1,0 +1,67 @@
+//! `goldsmith promote IMAGE --to CHANNEL`
+
+use anyhow::Result;
+use goldsmith_model::Name;
+
+use crate::approval::{approve, is_needed};
+use crate::args::Globals;
+use crate::ask::consents;
+use crate::channel_move::{carry_out, plan};
+use crate::connection::Connection;
+use crate::exit::{Exit, invalid};
+use crate::output;
+use crate::render::columns;
+use crate::target;
+
+/// Let a channel of its pipeline point to an image.
+///
+/// A channel is a name, such as `stable`, under which a pipeline offers one of its images. The first promotion to a
+/// channel makes it. The parameters that follow the channel change in all Regions or in none. `goldsmith channels` lists
+/// the channels, and `goldsmith rollback PIPELINE --channel CHANNEL` undoes a promotion.
+///
+/// If the distribution of an image demands an approval, the promotion to the channel of the approval is the approval: it
+/// publishes the image. `goldsmith revoke` rejects the image.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The image, as NAME/VERSION/BUILD, or the id of its build.
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// The channel.
+    #[arg(long, value_name = "CHANNEL")]
+    to: Name,
+    /// Why, for the history of the channel.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Move the channel without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    let (connection, by) = Connection::open_as(globals).await?;
+    let image = target::image(&connection.store, &args.image).await?;
+    let moving = plan(&connection, &image, &args.to).await?;
+    columns(&moving.rows()).iter().for_each(|line| output::say(line));
+    if is_needed(&connection, &image, &args.to).await? {
+        output::say(&format!("This approves {}: whom its distribution names can launch it then.", image.image));
+    }
+    // A mistyped name would make a channel that nobody follows.
+    let question = match moving.is_new() {
+        true => format!("Make the new channel {} of {}?", args.to, image.pipeline),
+        false => format!("Move {} of {}?", args.to, image.pipeline),
+    };
+    if !consents(&question, "nothing was changed", args.yes)? {
+        output::say("Nothing was changed.");
+        return Ok(Exit::Success);
+    }
+    // Somebody may have moved the channel, or disabled the image, while the question waited for its answer.
+    let image = target::image(&connection.store, &args.image).await?;
+    if !moving.is_still(&plan(&connection, &image, &args.to).await?) {
+        return Err(invalid("the channel or its parameters have changed in the meantime: call the command again"));
+    }
+    // This comes first: whoever follows the channel must be able to launch the image.
+    approve(&connection, &image, &args.to, &by, args.reason.as_deref()).await?;
+    carry_out(&connection, &moving, &by, args.reason.as_deref()).await?;
+    output::show(globals, &moving)?;
+    Ok(Exit::Success)
+}
