@@ -110,7 +110,7 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
     Ok(SwitchedImage { lacks_permissions: build.is_none() && image.is_published(), image, references: Vec::new() })
 }
 
-/// Returns who may launch the AMI of a Region, as its build has planned it.
+/// Returns who may launch the AMI of a Region according to the plan of its build.
 pub(crate) fn launch_permission(planned: &PlannedRegion) -> LaunchPermission {
     let planned = planned.launch_permission.clone();
     LaunchPermission {

@@ -23,11 +23,11 @@ use resumable::{before, roll_back};
 /// Make the parameters or a channel of a pipeline name an earlier image again.
 ///
 /// With --channel, the channel and the parameters that follow it return to the channel's previous image.
-/// Without it, the parameters that follow no channel name an earlier image.
+/// Without --channel, the parameters that follow no channel name an earlier image.
 ///
 /// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their old values
-/// back. If the command is interrupted, the same call finishes the rollback. `--to` with the image that the parameters
-/// named before undoes it.
+/// back. If the command is interrupted, the same call finishes the rollback. To undo a rollback, use `--to` with the
+/// image that the parameters named before.
 ///
 /// The next build that publishes an image makes the parameters name the new image. `goldsmith disable PIPELINE`
 /// prevents automatic builds. A recipe with `pipeline:NAME` does not read parameters: to keep it from starting from the
@@ -41,10 +41,10 @@ pub(crate) struct Args {
     /// before the one that the parameters name now.
     #[arg(long, value_name = "IMAGE")]
     to: Option<ImageRef>,
-    /// The channel to move back. Without it, the parameters that follow no channel change.
+    /// The channel to move back. If it is absent, the parameters that follow no channel change.
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<Name>,
-    /// Why the channel is moved back, for its history.
+    /// The reason, which the history of the channel shows.
     #[arg(long, value_name = "TEXT", requires = "channel")]
     reason: Option<String>,
     /// Change the parameters without asking.
@@ -151,7 +151,7 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&Ima
     Ok(Planned { image: image.clone(), pointers, interrupted })
 }
 
-/// Returns the parameters that each build of the pipeline writes. The others follow their channels.
+/// Returns the parameters that each build of the pipeline writes. The other parameters follow their channels.
 async fn written(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec<Pointer>> {
     let pointers = pointers(connection, pipeline, None).await?;
     if let Some(Pointer { region, name, .. }) = pointers.iter().find(|pointer| pointer.now.is_none()) {

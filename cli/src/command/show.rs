@@ -54,9 +54,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 struct Shown {
     image: ImageRecord,
     states: Vec<StateRecord>,
-    /// The images that it was built on, the parent first.
+    /// The ancestors of the image, the parent first.
     built_on: Vec<ImageRecord>,
-    /// The channels that point to it.
+    /// The channels that point to the image.
     channels: Vec<Name>,
     /// The instance that the build keeps for inspection.
     kept: Option<KeptInstance>,

@@ -27,7 +27,7 @@ pub struct DistributionConfiguration {
 }
 
 impl DistributionConfiguration {
-    /// Returns the channel that a parameter follows; `None` if each build writes the parameter. If images need an
+    /// Returns the channel that a parameter follows, or `None` if each build writes the parameter. If images need an
     /// approval, a parameter that names no channel follows the channel of the approval.
     #[must_use]
     pub fn channel_of<'a>(&'a self, parameter: &'a SsmParameter) -> Option<&'a Name> {
@@ -169,13 +169,13 @@ pub struct SsmParameter {
     /// Data type of the parameter, which decides how SSM checks its value.
     #[serde(default)]
     pub data_type: ParameterDataType,
-    /// The channel that it follows; `None` if each image that is published is written into it.
+    /// The channel that the parameter follows, or `None` if each published image is written to the parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Name>,
 }
 
 impl SsmParameter {
-    /// Returns whether a build writes it, if the pipeline assigns new images to this channel.
+    /// Returns whether a build writes the parameter, if the pipeline assigns new images to this channel.
     #[must_use]
     pub fn is_written_for(&self, channel: Option<&Name>) -> bool {
         self.channel.is_none() || self.channel.as_ref() == channel

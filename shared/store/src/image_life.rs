@@ -17,12 +17,13 @@ pub enum ImageLife {
     Deleted,
 }
 
-/// That an image must no longer be used. A revoked image is disabled, and `goldsmith enable` does not undo that.
+/// The revocation of an image, which says that the image must no longer be used. A revoked image is disabled, and
+/// `goldsmith enable` does not undo that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
-    /// When it was revoked (RFC 3339).
+    /// Time of the revocation (RFC 3339).
     pub at: String,
-    /// The ARN of the session of the person who revoked it.
+    /// The ARN of the session of the person who revoked the image.
     pub by: String,
     /// Why.
     pub reason: String,

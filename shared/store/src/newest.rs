@@ -36,7 +36,8 @@ impl Store {
         self.newest(name, pipeline, true).await
     }
 
-    /// Returns the newest published image: the newest one whose start overrode nothing, and which waits for no approval.
+    /// Returns the newest published image: the newest image whose start has overridden nothing and that waits for no
+    /// approval.
     pub async fn newest_published(&self, name: &Name, pipeline: &Name) -> Result<Option<ImageRecord>> {
         self.newest(name, pipeline, false).await
     }
@@ -54,8 +55,8 @@ impl Store {
         }
     }
 
-    /// Returns the write that records an image that was just approved as its pipeline's newest published one; `None` if a
-    /// newer one is published.
+    /// Returns the write that records a newly approved image as the newest published image of its pipeline, or `None`
+    /// if a newer image is published.
     pub(crate) async fn newest_after_approval(&self, image: &ImageRecord) -> Result<Option<Write>> {
         let (name, pipeline) = (&image.image.name, &image.pipeline);
         let key = keys::newest(name, pipeline);

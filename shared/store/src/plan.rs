@@ -56,10 +56,11 @@ pub struct Plan {
     /// What the run verifies, or `None` if it builds an image.
     #[serde(default)]
     pub verifies: Option<VerifiedImage>,
-    /// The channel that points to the image as soon as its build has ended well.
+    /// The channel that points to the image as soon as its build has succeeded.
     #[serde(default)]
     pub channel: Option<Name>,
-    /// The channel whose promotion approves the image, which is not published before; `None` if the build publishes it.
+    /// The channel whose promotion approves the image, or `None` if the build publishes it. The image is not published
+    /// before its approval.
     #[serde(default)]
     pub approval: Option<Name>,
 }

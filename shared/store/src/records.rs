@@ -207,11 +207,11 @@ pub struct ImageRecord {
     /// Whether this record is not an image, but a run that has only tested the AMI `source_image`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_verification: bool,
-    /// Whether it was revoked, which disables it too; `None` if it was not.
+    /// The revocation of the image, which also disables the image, or `None` if the image is not revoked.
     pub revoked: Option<Revocation>,
-    /// The channel whose promotion approves it; `None` if its build has published it.
+    /// The channel whose promotion approves the image, or `None` if the build has published the image.
     pub approval: Option<Name>,
-    /// Who has approved it; `None` if nobody has, or if it needs no approval.
+    /// The approval of the image, or `None` if nobody has approved it or it needs no approval.
     pub approved: Option<Approved>,
 }
 

@@ -22,7 +22,7 @@ pub struct Pace {
     pub hide_new: u32,
     /// Until a parameter of the type `aws:ec2:image` returns the value that was written.
     pub until_parameter: u32,
-    /// For how many looks a new command cannot be found, neither by its id nor by its comment.
+    /// Number of calls that do not find a new command yet, neither by its id nor by its comment.
     pub hide_new_command: u32,
     /// Number of copies that may be pending in one Region; EC2's own limit is 20.
     pub copies_at_once: usize,

@@ -181,7 +181,7 @@ async fn a_circle_through_stored_pipelines_is_rejected_and_writes_nothing() {
     assert_eq!(read(&store, &recipe.replace("pipeline:app", "ssm:/z")).await.unwrap().recipes.len(), 1);
 }
 
-/// A table that does not answer write number `.1`. It makes that write only if `.2` is true.
+/// A table that does not answer write number `.1`. The write is made only if `.2` is true.
 struct Faulty(MemoryTable, std::sync::atomic::AtomicUsize, bool);
 
 #[async_trait::async_trait]

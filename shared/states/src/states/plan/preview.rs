@@ -79,7 +79,7 @@ pub struct Chosen {
     pub name: Name,
     /// The version.
     pub version: Version,
-    /// The pattern that names it.
+    /// The pattern in which the recipe names the component.
     pub pattern: VersionPattern,
     /// Values of the component's parameters.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
