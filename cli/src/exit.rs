@@ -97,7 +97,8 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
 }
 
 /// Returns the causes of an error. Below an AWS error, only the last source says more than that some layer failed. If
-/// no credentials are configured, that source only lists every place that the SDK has tried, so it is left out.
+/// no credentials are configured, the last source is left out, because it only lists every place that the SDK has
+/// tried.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let chain: Vec<_> = error.chain().collect();
     let ours = chain.iter().position(|cause| is_aws(*cause)).map_or(chain.len(), |at| at + 1);

@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::output;
 
-/// How often a parameter is looked at until it holds its value, and the pause between two looks. Systems Manager checks
+/// How often a parameter is checked until it holds its value, and the pause between two checks. Systems Manager checks
 /// the value of an `aws:ec2:image` after its answer.
 const LOOKS: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(300);

@@ -22,7 +22,7 @@ use crate::patience::Patience;
 pub(crate) use display::{Display, redraw, width};
 pub(crate) use feed::{Feed, Happening};
 
-/// Pause between two looks: it is short enough for a live display, and long enough to cost nothing.
+/// Pause between two checks: short enough for a live display, and long enough to cost nothing.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);
 
 /// How often the program checks, after the end of an execution, whether its build is closed: an event closes a stopped

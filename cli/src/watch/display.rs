@@ -14,7 +14,7 @@ const WIDTH: u16 = 80;
 
 /// The display on standard error.
 pub(crate) enum Display {
-    /// A terminal: its last `drawn` lines are rewritten at every look.
+    /// A terminal: its last `drawn` lines are rewritten at every check.
     Live { board: Board, drawn: usize },
     /// Anything else.
     Plain,

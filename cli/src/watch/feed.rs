@@ -1,4 +1,4 @@
-//! Collects what has happened in a build since the last look.
+//! Collects what has happened in a build since the last check.
 
 use anyhow::Result;
 use goldsmith_cloud::LogLine;
@@ -63,7 +63,7 @@ impl Feed {
         Self { build: build.to_owned(), opened: false, seen: Vec::new(), streams: Vec::new() }
     }
 
-    /// Returns what happened since the last look, in the order in which it happened.
+    /// Returns what happened since the last check, in the order in which it happened.
     pub(crate) async fn poll(&mut self, connection: &Connection) -> Result<Vec<Happening>> {
         // The states are read before their streams. So if a state has ended, the lines before its end are read in the
         // same look.

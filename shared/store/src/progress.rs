@@ -278,6 +278,6 @@ pub struct Wait {
     pub owner: String,
     /// The time at which the wait fails.
     pub deadline: String,
-    /// When the tick looks at the wait next. This is the sort key of the index `open`.
+    /// Time at which the tick checks the wait next. This is the sort key of the index `open`.
     pub next_look: String,
 }

@@ -74,7 +74,7 @@ impl Store {
         Ok(readable(self.table().query(&format!("WAIT#{resource}"), "").await?))
     }
 
-    /// Returns the waits whose next look is due, which the tick wakes.
+    /// Returns the waits whose next check is due, which the tick wakes.
     pub async fn due_waits(&self, now: Timestamp) -> Result<Vec<Wait>> {
         Ok(readable(self.table().due(OPEN_WAITS, &stamp(now)).await?))
     }
@@ -189,9 +189,8 @@ impl Store {
         }
     }
 
-    /// Parks a wait: records its resource, the text that people read while it waits, and when the tick looks at it
-    /// next. Returns false if the wait has received a new token in the meantime. The caller must then read the wait
-    /// again.
+    /// Parks a wait: records its resource, the text that people read while it waits, and when the tick checks it next.
+    /// Returns false if the wait has received a new token in the meantime. The caller must then read the wait again.
     pub async fn park(&self, wait: &Wait, scope: &Scope, parked: &Wait, detail: &str) -> Result<bool> {
         let same_token = vec![Check::equals("token", wait.token.as_str())];
         let mut writes = Vec::new();

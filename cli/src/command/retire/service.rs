@@ -24,7 +24,7 @@ const ROUNDS: u32 = 20;
 const QUIET_LOOKS: u32 = 3;
 /// Time between two checks.
 const BETWEEN: Duration = Duration::from_secs(2);
-/// The index lists builds by the time of their next look. Every build is due within this time.
+/// The index lists builds by the time of their next check. Every build is due within this time.
 const ALWAYS: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
 
 /// A stack in service.

@@ -51,7 +51,7 @@ impl Inventory {
 }
 
 impl FakeCloud {
-    /// Returns the current contents. This does not count as a look, so no resource changes its state.
+    /// Returns the current contents. This does not count as a check, so no resource changes its state.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         let world = self.world();

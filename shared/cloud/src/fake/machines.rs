@@ -19,7 +19,7 @@ pub(super) struct MachineRecord {
     /// The EBS volumes with which the instance was launched.
     pub(super) devices: Vec<BlockDevice>,
     hidden: Looks,
-    /// Number of looks until the instance reaches the state to which it is changing.
+    /// Number of checks until the instance reaches the state to which it is changing.
     left: Looks,
     online_in: Looks,
     /// The text that the instance has written to its console.
@@ -73,7 +73,7 @@ impl MachineRecord {
         self.arrive();
     }
 
-    /// Changes to the next state if the number of looks until then is used up.
+    /// Changes to the next state if the number of checks until then is used up.
     fn arrive(&mut self) {
         if self.left.is_over() {
             self.instance.state = match self.instance.state {
@@ -111,7 +111,7 @@ impl MachineRecord {
         self.instance.state == InstanceState::Running && self.online_in.is_over()
     }
 
-    /// Returns what SSM reports about the instance's agent at one look.
+    /// Returns what SSM reports about the instance's agent at one check.
     pub(super) fn ping(&mut self) -> Ping {
         let seen = match self.lost {
             None if self.is_online() => Ping::Online,

@@ -1,15 +1,15 @@
 //! How fast the resources of the fake change. They change when they are looked at, so that no test needs a clock.
 
-/// A number of looks that is never used up.
+/// A number of checks that is never used up.
 pub const NEVER: u32 = u32::MAX;
 
-/// For how many looks a resource stays unchanged before it changes. 0 means that it changes at once, and [`NEVER`]
-/// means that it never changes.
+/// Number of checks for which a resource stays unchanged before it changes. 0 means that it changes at once, and
+/// [`NEVER`] means that it never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// From `pending` to `running`.
     pub until_running: u32,
-    /// From `running` until SSM reports the instance online, counted in looks at its ping status.
+    /// From `running` until SSM reports the instance online, counted in checks of its ping status.
     pub until_online: u32,
     /// From `stopping` to `stopped`, and from `shutting-down` to `terminated`.
     pub until_stopped: u32,
@@ -17,8 +17,8 @@ pub struct Pace {
     pub until_image: u32,
     /// Until a command has ended.
     pub until_command: u32,
-    /// For how many looks a new instance, image or snapshot cannot be found, because EC2 is eventually consistent.
-    /// Calls that change the resource always find it.
+    /// Number of checks for which a new instance, image or snapshot cannot be found, because EC2 is eventually
+    /// consistent. Calls that change the resource always find it.
     pub hide_new: u32,
     /// Until a parameter of the type `aws:ec2:image` returns the value that was written.
     pub until_parameter: u32,
@@ -48,12 +48,12 @@ impl Default for Pace {
     }
 }
 
-/// Number of remaining looks until something happens.
+/// Number of remaining checks until something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Looks(pub(super) u32);
 
 impl Looks {
-    /// Uses one look. Returns whether a look was left.
+    /// Counts one check. Returns false if no check was left.
     pub(super) fn spend(&mut self) -> bool {
         match self.0 {
             0 => false,

@@ -39,7 +39,7 @@ pub(super) struct World {
     pub(super) no_capacity: BTreeSet<(String, Option<String>)>,
     /// Whether there is no capacity for spot instances.
     pub(super) no_spot: bool,
-    /// After how many looks the next instances end, and why.
+    /// The number of checks after which the next instances end, and the reason.
     pub(super) doomed: VecDeque<(u32, String)>,
     /// The text that instances write to their consoles, and the time of their launch.
     pub(super) boots: Option<(String, Timestamp)>,

@@ -28,12 +28,12 @@
 //! - Two invocations overlap: an event and the tick, or a retry of an attempt that still runs. Only the holder of the
 //!   lock looks, acts and answers the tokens. This is why a retry does not take the lock over: SendCommand has no
 //!   client token, so a second invocation could run an order twice.
-//! - Step Functions retries a state, and each attempt has its own token. `begin` adds the token to WAIT, every
-//!   look reads WAIT again, and `drop` fails if the newest token has changed. So a token that arrives late is answered
-//!   too: the holder of the lock answers it, or the invocation that the next tick wakes.
-//! - The process ends after the state has ended and before the answer arrives. The end is in STATE, so the next look
+//! - Step Functions retries a state, and each attempt has its own token. `begin` adds the token to WAIT, every check
+//!   reads WAIT again, and `drop` fails if the newest token has changed. So a token that arrives late is answered too:
+//!   the holder of the lock answers it, or the invocation that the next tick wakes.
+//! - The process ends after the state has ended and before the answer arrives. The end is in STATE, so the next check
 //!   only repeats the answer. It is not an error if Step Functions rejects the repeated answer.
-//! - The build is closed in the meantime. The next look answers every token with `Closed`. Until then, no look can
+//! - The build is closed in the meantime. The next check answers every token with `Closed`. Until then, no check can
 //!   begin an effect, because the journal accepts new effects only while the build is open.
 
 use std::time::Duration;
@@ -55,15 +55,15 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(55);
 /// Longest time for which the first invocation of a Map item keeps looking. The items of a Map run concurrently, and a
 /// new account may run only ten functions at once.
 const SHARED_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
-/// First pause between two looks. Each pause is twice as long as the one before it.
+/// First pause between two checks. Each pause is twice as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Longest pause between two looks.
+/// Longest pause between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Longest time for which a woken function keeps looking: enough for the change that woke it and for the steps that
 /// follow at once.
 const WAKE_PATIENCE: SignedDuration = SignedDuration::from_secs(3);
-/// Time after which the tick may look at a parked wait. It is shorter than the minute between two ticks, so every tick
-/// looks at every parked wait.
+/// Time after which the tick may check a parked wait. It is shorter than the minute between two ticks, so every tick
+/// checks every parked wait.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
 /// A wait ends this long before the state's `TimeoutSeconds`, so that its function can still report the reason.
 const MARGIN: SignedDuration = SignedDuration::from_secs(300);
@@ -72,7 +72,7 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(300);
 /// minutes.
 const SETTLES: SignedDuration = SignedDuration::from_mins(5);
 
-/// The result of a look.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// Something must happen in AWS before the state can continue.
@@ -92,7 +92,7 @@ pub(crate) struct Pending {
     pub detail: String,
 }
 
-/// Everything that a look works with.
+/// Everything that a check works with.
 pub(crate) struct Scene<'a> {
     /// The store, the cloud and the clock.
     pub context: &'a Context,
@@ -376,8 +376,8 @@ async fn answer_all(context: &Context, wait: &Wait, failure: Option<(&str, &str)
 }
 
 /// Removes a wait whose tokens were answered. If the build is closed, the wait is removed even if AWS rejects the
-/// answer, because the execution no longer waits for anything. Otherwise, the tick would look at the wait for as long
-/// as AWS rejects the answer.
+/// answer, because the execution no longer waits for anything. Otherwise, the tick would check the wait for as long as
+/// AWS rejects the answer.
 async fn let_go(
     context: &Context,
     build: BuildStatus,

@@ -14,7 +14,7 @@ use crate::error::blame;
 pub enum Invocation {
     /// A call from `signal`: the function looks again.
     Wake {
-        /// The wait to look at.
+        /// The wait to check.
         wake: Wake,
     },
     /// A call from the definition.
@@ -63,7 +63,7 @@ impl Start {
     }
 }
 
-/// Names the wait to look at again.
+/// Names the wait to check again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Wake {
     /// Build id.

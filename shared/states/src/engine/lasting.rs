@@ -1,6 +1,6 @@
 //! Tests in which AWS rejects each call of a whole build, read or write, once, twice or forever. The build ends, and
-//! its pipeline may build again while AWS still rejects the call. Once AWS accepts the call again, only what is
-//! documented is left.
+//! its pipeline may build again while AWS still rejects the call. When AWS accepts the call again, only the documented
+//! leftovers remain.
 
 use std::collections::BTreeSet;
 

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use crate::error_names::ErrorName;
 use crate::{Context, Error, Result};
 
-/// How many ended executions of one cause are skipped before the cause waits for the next look.
+/// How many ended executions of one cause are skipped before the cause waits for the next check.
 const ATTEMPTS: u32 = 5;
 
 /// Longest time after which a cause that a freeze has postponed is looked at again.

@@ -27,7 +27,7 @@ use crate::{Context, Error, Outcome, Result, Start, State};
 /// How long a parameter may take until it returns its new value. Usually it takes a moment. The function itself times
 /// out after two minutes.
 const APPEARS: SignedDuration = SignedDuration::from_mins(1);
-/// Pause between two looks at a parameter.
+/// Pause between two checks of a parameter.
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Runs one invocation.

@@ -1,7 +1,7 @@
 //! Snapshot: cleans the build instance, stops it, makes the AMI, waits until the AMI is available, and terminates the
 //! instance.
 //!
-//! This one state has several waits: each look does the first thing that is not done yet. Input: the instance of
+//! This one state has several waits: each check does the first thing that is not done yet. Input: the instance of
 //! Launch. Output: an `Image` effect. Error: `CommandFailed` (from the clean-up), `ImageFailed`, `Timeout`.
 
 use async_trait::async_trait;

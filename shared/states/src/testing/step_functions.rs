@@ -236,13 +236,13 @@ impl Stack {
         }
     }
 
-    /// Calls the function of a state. Returns `None` if a fault killed its process.
+    /// Calls the function of a state. Returns `None` if a fault killed the process of the function.
     pub(crate) async fn invoke(&self, start: Start) -> Option<Result<Value, Failure>> {
         let context = self.context();
         self.until_killed(call(&context, &start)).await
     }
 
-    /// Runs a function. Returns `None` if a fault killed its process.
+    /// Runs a function. Returns `None` if a fault killed the process of the function.
     pub(crate) async fn until_killed<T>(&self, function: impl Future<Output = T>) -> Option<T> {
         let faults = self.cloud.faults();
         tokio::select! {

@@ -2,8 +2,8 @@
 //! removes or restores what could not be removed or restored at first.
 //!
 //! None of this may happen before the lease is released, since AWS may reject it for as long as a policy denies it. So
-//! the closed build stays among the builds that the reaper looks at, together with what remains to be done, until
-//! all of it is done.
+//! the closed build stays among the builds that the reaper checks, together with what remains to be done, until all of
+//! it is done.
 //!
 //! A function may still write a parameter after `finish` has checked the parameters. Unlike everything else that a
 //! build makes, a parameter has no tag by which the sweep would find it. So the build is looked at once more when none
@@ -19,7 +19,7 @@ use crate::engine::undo::{Kept, Patience, Undone, undo_build};
 use crate::events::trigger::{self, Call, Published};
 use crate::{Context, LATE, Result};
 
-/// Pauses between two looks at a closed build. The last pause repeats.
+/// Pauses between two checks of a closed build. The last pause repeats.
 const PAUSES: [SignedDuration; 4] = [
     SignedDuration::from_mins(15),
     SignedDuration::from_hours(1),
@@ -29,7 +29,7 @@ const PAUSES: [SignedDuration; 4] = [
 /// After this time, only a person can help with what is left behind. Such a build is looked at once a week, to find out
 /// whether a person has helped, and is counted separately.
 const HOPELESS: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Pause between two looks at a build with which only a person can help.
+/// Pause between two checks of a build with which only a person can help.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Returns the work that remains at the moment when a build is closed.
@@ -105,8 +105,8 @@ pub(crate) fn is_hopeless(record: &BuildRecord, now: Timestamp) -> bool {
     at.is_some_and(|at| now >= at + HOPELESS)
 }
 
-/// Records the resources of a build that the sweep could not remove and that the reaper no longer looks at, because
-/// they were kept for a while or made too late.
+/// Records the resources of a build that the sweep could not remove and that the reaper no longer checks, because they
+/// were kept for a while or made too late.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
