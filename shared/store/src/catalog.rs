@@ -97,7 +97,7 @@ impl Store {
         Ok(listed.iter().filter_map(|one| one.partition.strip_prefix(prefix)?.parse().ok()).collect())
     }
 
-    /// Adds definitions to the list that are not in it yet.
+    /// Adds to the list the definitions that it does not contain yet.
     pub(crate) async fn list_definitions<'d>(&self, definitions: impl Iterator<Item = (Kind, &'d Name)>) -> Result<()> {
         let listed: Vec<ListedDefinition> = self.read_all(DEFINITIONS, "").await?;
         let listed: BTreeSet<&str> = listed.iter().map(|one| one.partition.as_str()).collect();

@@ -8,7 +8,7 @@
 //!                   park    moves WAIT to the resource that the state waits for
 //!                   …       looks again for up to 55 s (10 s in a Map), unlocks, and returns
 //!                     ⋮
-//! event or tick ──▶ signal  finds WAIT by its resource (event), or because its next look is due (tick, once a minute)
+//! event or tick ──▶ signal  finds WAIT by its resource (event), or because its next check is due (tick, once a minute)
 //!                   wake    the state's function is called with build, state and item
 //!                   lock, look, park, … for up to 3 s
 //!                     ⋮

@@ -151,7 +151,7 @@ impl World {
         self.trigger(event).await;
     }
 
-    /// Calls trigger as Lambda does: at most three times, if it fails or its process ends.
+    /// Calls trigger as Lambda does: up to three times, until a call succeeds.
     async fn trigger(&mut self, event: Value) {
         for _ in 0..3 {
             let context = self.stack.context();
