@@ -12,7 +12,7 @@ use crate::exit::invalid;
 use crate::image_switch::{launch_permission, refuse};
 use crate::render::who;
 
-/// Returns whether a promotion to this channel approves the image, or an error if it cannot be approved now.
+/// Returns whether a promotion to this channel approves the image, or an error if the image cannot be approved now.
 pub(crate) async fn is_needed(connection: &Connection, image: &ImageRecord, channel: &Name) -> Result<bool> {
     if image.awaited() != Some(channel) {
         return Ok(false);
@@ -21,8 +21,8 @@ pub(crate) async fn is_needed(connection: &Connection, image: &ImageRecord, chan
     Ok(true)
 }
 
-/// Gives others the permissions that the image's distribution plans, marks it as published, and records who has approved
-/// it. Does nothing if a promotion to this channel does not approve it. Safe to repeat.
+/// Gives other accounts the permissions that the image's distribution plans, marks the image as published, and records
+/// who has approved it. Does nothing if a promotion to this channel does not approve the image. Safe to repeat.
 pub(crate) async fn approve(
     connection: &Connection,
     image: &ImageRecord,
@@ -61,7 +61,7 @@ pub(crate) async fn approve(
     Ok(connection.store.approve(image, &approved).await?)
 }
 
-/// Returns who has approved an image, or how it is approved; `None` if it needs no approval.
+/// Returns who has approved an image or how to approve it, or `None` if the image needs no approval.
 pub(crate) fn told(globals: &Globals, image: &ImageRecord) -> Option<String> {
     if let Some(Approved { at, by, reason }) = &image.approved {
         let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -88,7 +88,8 @@ mod tests {
 
     const OTHER: &str = "111122223333";
 
-    /// An image that a promotion to `stable` approves, whose distribution shares it with another account, and its AMI.
+    /// An image and its AMI. A promotion to `stable` approves the image, and its distribution shares it with another
+    /// account.
     async fn waiting() -> (Stack, String) {
         let stack = Stack::new();
         let ami = stack.cloud.add_image(HOME, "self", "web 1");

@@ -8,19 +8,19 @@ use crate::stack_name;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Name of the stack that Goldsmith was deployed as.
+    /// Name under which the Goldsmith stack was deployed.
     #[arg(long, global = true, value_name = "NAME", env = "GOLDSMITH_STACK", default_value = "goldsmith", value_parser = stack)]
     pub(crate) stack: String,
-    /// Use the stack on this machine, and start it if it is down.
+    /// Use the stack on this machine, and start it if it is not running.
     #[arg(long, global = true, conflicts_with_all = ["profile", "regions", "endpoint_url"])]
     pub(crate) local: bool,
     /// Profile of the shared AWS configuration.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// AWS Region of the stack; `clean` takes several.
+    /// AWS Region of the stack; `clean` accepts several.
     #[arg(long = "region", global = true, value_name = "REGION", value_parser = region)]
     pub(crate) regions: Vec<String>,
-    /// Endpoint to send every request to.
+    /// Endpoint that receives every request.
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint_url)]
     pub(crate) endpoint_url: Option<String>,
     /// Format of the result on standard output. Progress and errors always go to standard error as text.
@@ -28,29 +28,29 @@ pub(crate) struct Globals {
     pub(crate) output: Format,
 }
 
-/// Checks that a stack can be deployed under this name.
+/// Checks that a stack with this name can be deployed.
 fn stack(text: &str) -> Result<String, String> {
     stack_name::check(text).map(|()| text.to_owned())
 }
 
-/// Checks how a Region is written, because it becomes part of a host name.
+/// Checks how a Region is spelled, because it becomes part of a host name.
 fn region(text: &str) -> Result<String, String> {
     let fits = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if fits && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
         return Ok(text.to_owned());
     }
-    Err("a Region is written like eu-west-1".to_owned())
+    Err("expected a Region such as eu-west-1".to_owned())
 }
 
 fn endpoint_url(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match host {
         Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
-        _ => Err("an endpoint is written like http://127.0.0.1:4566".to_owned()),
+        _ => Err("expected an endpoint such as http://127.0.0.1:4566".to_owned()),
     }
 }
 
-/// Form of a result.
+/// Format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.

@@ -1,4 +1,4 @@
-//! Consent to actions that cannot be undone.
+//! Asks for consent to actions that cannot be undone.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use crate::exit::{Exit, invalid};
 use crate::output::harmless;
 
-/// Asks at the terminal, and returns whether the person agrees; `yes` agrees in advance. `nothing` says what was not
-/// done if there is no terminal to ask on.
+/// Asks on the terminal, and returns whether the person agrees. `yes` agrees in advance. `nothing` says what was not
+/// done if there is no terminal.
 pub(crate) fn consents(question: &str, nothing: &str, yes: bool) -> Result<bool> {
     if yes {
         return Ok(true);
@@ -21,7 +21,7 @@ pub(crate) fn consents(question: &str, nothing: &str, yes: bool) -> Result<bool>
 }
 
 /// Asks like `consents`, but returns `None` if the person ends the program instead of answering, so that the caller can
-/// undo something.
+/// undo its work.
 pub(crate) async fn consents_or_ends(question: &str, nothing: &str, yes: bool) -> Result<Option<bool>> {
     if yes {
         return Ok(Some(true));
@@ -46,8 +46,8 @@ pub(crate) async fn consents_or_ends(question: &str, nothing: &str, yes: bool) -
     Ok(answer)
 }
 
-/// Returns whether the answer that is read is a yes, or `None` if `ended` comes first. A thread continues to read until
-/// the program ends.
+/// Returns whether the person has answered yes, or `None` if `ended` comes first. The thread that reads the answer runs
+/// until the program ends.
 async fn unless(
     ended: impl Future<Output = ()>,
     read: impl FnOnce() -> io::Result<String> + Send + 'static,

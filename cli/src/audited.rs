@@ -1,4 +1,4 @@
-//! The findings of an image's audit, as text for people.
+//! Shows the findings of an image's audit as text for people.
 
 use goldsmith_executor::Audit;
 use goldsmith_store::{AuditRecord, StateRecord};
@@ -64,21 +64,21 @@ mod tests {
                 AuditFinding { kind: AuditKind::Other("newer".to_owned()), ..finding("/srv/key", None, "") },
             ],
             left_out: 3,
-            notes: vec!["other file systems were not looked at: /data".to_owned()],
+            notes: vec!["other file systems were not examined: /data".to_owned()],
             files: 7,
             is_incomplete: false,
         };
-        assert_eq!(headline(&audit), "5 things that every instance would share; 7 files were looked at");
+        assert_eq!(headline(&audit), "5 things that every instance would share; 7 files were examined");
         let expected = "\
 KIND         PATH      PACKAGE  WHAT
 private-key  /a        nsd      private key (PEM)
   remove it
 newer        /srv/key  -        private key (PEM)
 and 3 more, listed in the log of the test
-note: other file systems were not looked at: /data";
+note: other file systems were not examined: /data";
         assert_eq!(lines(&audit).join("\n"), expected);
         let clean = AuditRecord { files: 7, ..AuditRecord::default() };
-        assert_eq!(headline(&clean), "nothing that every instance would share; 7 files were looked at");
+        assert_eq!(headline(&clean), "nothing that every instance would share; 7 files were examined");
         assert!(lines(&clean).is_empty());
         assert!(headline(&AuditRecord { is_incomplete: true, ..clean }).ends_with("the audit is incomplete"));
     }

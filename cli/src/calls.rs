@@ -1,4 +1,4 @@
-//! The commands that messages tell a person to run: they name the same stack, account and Region.
+//! The commands that messages tell a person to run. They name the same stack, account and Region.
 
 use crate::args::Globals;
 use crate::deployment::Ways;
@@ -24,7 +24,7 @@ impl Globals {
     }
 
     /// Returns how to call the AWS CLI for a Region, or for the configured Region if it is `None`. For the local AWS,
-    /// the call has its address and its keys: without them, the AWS CLI would call the configured account.
+    /// the call contains its address and its keys: without them, the AWS CLI would call the configured account.
     pub(crate) fn aws_in(&self, region: Option<&str>) -> String {
         if self.local
             && let Some(call) = local::aws(&self.stack, region)
@@ -35,13 +35,13 @@ impl Globals {
         with_given("aws".to_owned(), &[("--profile", profile), ("--region", region), ("--endpoint-url", endpoint_url)])
     }
 
-    /// Returns both calls, for a deployment.
+    /// Returns both calls for a deployment.
     pub(crate) fn ways(&self) -> Ways {
         Ways { again: self.again(), aws: self.aws() }
     }
 }
 
-/// Returns a call with those flags that have a value.
+/// Returns a call with the flags that have a value.
 fn with_given(call: String, flags: &[(&str, Option<&str>)]) -> String {
     let given = flags.iter().filter_map(|(flag, value)| Some((flag, (*value)?)));
     given.fold(call, |call, (flag, value)| format!("{call} {flag} {value}"))

@@ -21,7 +21,7 @@ use crate::render::{columns, status};
 pub(crate) struct Moving {
     pipeline: Name,
     channel: Name,
-    /// The image that it points to before; `None` if the channel is new.
+    /// The image to which the channel points before the move, or `None` if the channel is new.
     from: Option<ImageRef>,
     pub(crate) to: ImageRef,
     parameters: Vec<Pointer>,
@@ -46,7 +46,7 @@ impl Moving {
         self.from.is_none()
     }
 
-    /// Returns whether it would be the same move now.
+    /// Returns whether the move would still be the same now.
     pub(crate) fn is_still(&self, now: &Self) -> bool {
         let number = |one: &Self| one.last.as_ref().map(|last| last.number);
         let held = |one: &Self| one.parameters.iter().map(|one| one.now.clone()).collect::<Vec<_>>();
@@ -137,7 +137,7 @@ pub(crate) async fn plan_back_to(connection: &Connection, image: &ImageRecord, c
     Ok(Moving { is_rollback: true, ..plan(connection, image, channel).await? })
 }
 
-/// Returns the image that a channel points to, or an error with the nearest name if there is no such channel.
+/// Returns the image to which a channel points, or an error with the most similar name if there is no such channel.
 pub(crate) async fn points_to(connection: &Connection, pipeline: &Name, channel: &Name) -> Result<ImageRef> {
     if let Some(image) = connection.store.channel(pipeline, channel).await?.and_then(|last| last.to) {
         return Ok(image);
@@ -148,8 +148,8 @@ pub(crate) async fn points_to(connection: &Connection, pipeline: &Name, channel:
     Err(invalid(format!("the pipeline `{pipeline}` has no channel `{channel}`{help}")))
 }
 
-/// Moves the channel and its parameters. If a parameter cannot be changed, all get their values back, and the channel
-/// moves back. Safe to repeat.
+/// Moves the channel and its parameters. If a parameter cannot be changed, all parameters get their old values again,
+/// and the channel moves back. Safe to repeat.
 pub(crate) async fn carry_out(connection: &Connection, moving: &Moving, by: &str, reason: Option<&str>) -> Result<()> {
     let Moving { pipeline, channel, .. } = moving;
     let mut made = None;
@@ -202,7 +202,7 @@ fn step(
     ChannelMove { reason: reason.map(str::to_owned), ..next }
 }
 
-/// Undoes the move that this call has made, if it has made one, and returns why.
+/// Undoes the move if this call has made it, and returns the reason.
 async fn move_back(
     connection: &Connection,
     moving: &Moving,
@@ -229,7 +229,7 @@ fn moved_on(moving: &Moving, to: &ImageRef) -> anyhow::Error {
     Stop { exit: Exit::Failed, message }.into()
 }
 
-/// Deletes a channel. Its parameters stay as they are.
+/// Deletes a channel. The parameters of the channel are not changed.
 pub(crate) async fn delete(connection: &Connection, pipeline: &Name, channel: &Name, by: &str) -> Result<()> {
     let last = connection.store.channel(pipeline, channel).await?;
     let step = ChannelMove::after(last.as_ref(), channel, None, stamp(Timestamp::now()), by.to_owned());

@@ -1,4 +1,4 @@
-//! The command line: its commands, one file each, and which function runs each of them.
+//! The command line: its commands, one file each, and the function that runs each of them.
 
 mod apply;
 mod audit;
@@ -69,8 +69,7 @@ impl Cli {
     }
 }
 
-/// Returns what clap says without the secret in an argument, which clap may repeat: `NAME=SECRET`, or `--FLAG=` and
-/// that.
+/// Returns clap's message without the secret in an argument, which clap may repeat: `NAME=SECRET`, or `--FLAG=SECRET`.
 fn without_secret(told: &str, argument: &str) -> String {
     let Some(secret) = secret_in(argument) else { return told.to_owned() };
     let of_flag = argument.starts_with("--").then(|| argument.split_once('=')).flatten();
@@ -86,9 +85,9 @@ pub(crate) enum Command {
     Init(init::Args),
     /// Check the definitions of a folder or file and store them.
     Apply(apply::Args),
-    /// Show what every instance of an image would share: keys, identities, credentials, histories.
+    /// Show what all instances of an image would share: keys, identities, credentials, histories.
     Audit(audit::Args),
-    /// Show what a build of a pipeline would do, and everything that would stop it. Nothing is changed.
+    /// Show what a build of a pipeline would do, and everything that would stop it. This changes nothing.
     Plan(plan::Args),
     /// Explain a problem that a plan has found.
     Explain(explain::Args),
@@ -106,27 +105,27 @@ pub(crate) enum Command {
     Deploy(deploy::Args),
     /// Remove a stack, but keep its table, its bucket and its images.
     Retire(retire::Args),
-    /// Check everything that a build needs in the account, and suggest fixes.
+    /// Check everything that a build needs in the account, and suggest how to fix problems.
     Doctor(doctor::Args),
     /// List pipelines, what starts them, and when they start next.
     Pipelines(pipelines::Args),
-    /// Show which pipelines start from what, and where their images go.
+    /// Show which pipelines start from which images, and where their images go.
     Graph(graph::Args),
     /// List images.
     Images(images::Args),
-    /// List all definitions that are stored, and what uses each of them.
+    /// List all stored definitions, and what uses each of them.
     Definitions(definitions::Args),
     /// Show an image or its build, a pipeline with its last builds, or another definition.
     Show(show::Args),
     /// Print the output of the steps of an image's build.
     Logs(logs::Args),
-    /// List channels and the images that they point to, or those of a pipeline with their history.
+    /// List channels and the images to which they point, or the channels of a pipeline with their history.
     Channels(channels::Args),
-    /// Let a channel of its pipeline point to an image.
+    /// Make a channel of a pipeline point to an image.
     Promote(promote::Args),
-    /// Let the parameters or a channel of a pipeline name an earlier image again.
+    /// Make the parameters or a channel of a pipeline name an earlier image again.
     Rollback(rollback::Args),
-    /// Keep a pipeline from starting by itself, or an image from being launched.
+    /// Keep a pipeline from starting automatically, or keep an image from being launched.
     Disable(disable::Args),
     /// Undo `disable`.
     Enable(enable::Args),
@@ -136,13 +135,13 @@ pub(crate) enum Command {
     Revoke(revoke::Args),
     /// Delete an image that nothing refers to, definitions that nothing uses, or a channel.
     Delete(delete::Args),
-    /// Delete the images of a pipeline that are beyond its retention.
+    /// Delete the images of a pipeline that exceed its retention.
     Retention(retention::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
     Schema(schema::Args),
-    /// Translate definitions of EC2 Image Builder or Packer, and list what could not be taken over.
+    /// Translate definitions of EC2 Image Builder or Packer, and list what could not be translated.
     Import(import::Args),
     /// Check documents and definitions, and report every mistake.
     Validate(validate::Args),
@@ -217,7 +216,7 @@ mod tests {
         assert_eq!(listed, cli.get_subcommands().map(clap::Command::get_name).collect());
     }
 
-    /// The calls of this program in a page, from the command's name on: in backquotes, or on a line of their own.
+    /// Finds the calls of this program in a page, from the name of the command on: in backquotes, or on their own line.
     fn calls(page: &str) -> impl Iterator<Item = &str> {
         let calls = page.match_indices("goldsmith ").filter(|(at, _)| {
             let before = page[..*at].trim_end_matches(' ');

@@ -17,16 +17,17 @@ use crate::args::Globals;
 use crate::exit::invalid;
 use crate::{local, output, version};
 
-/// A stack, and the clients for it.
+/// A stack, and the clients for its services.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    /// The stack's name.
+    /// Name of the stack.
     pub(crate) stack: String,
     /// The stack's home Region.
     pub(crate) region: String,
-    /// Version of the release that it was deployed from; `None` if it is from before stacks had versions.
+    /// Version of the release from which the stack was deployed, or `None` if the stack is older than versions of
+    /// stacks.
     pub(crate) version: Option<String>,
-    /// ARN of its state machine.
+    /// ARN of the stack's state machine.
     pub(crate) state_machine: String,
     /// Its table.
     pub(crate) store: Store,
@@ -36,37 +37,38 @@ pub(crate) struct Connection {
     pub(crate) logs: Arc<dyn Logs>,
     /// EventBridge Scheduler.
     pub(crate) schedules: Arc<dyn Schedules>,
-    /// What states of a build use: a plan reads it, and commands on images change it.
+    /// The cloud that the states of a build use. A plan reads it, and commands on images change it.
     pub(crate) cloud: Cloud,
-    /// What a plan has to know of the stack; `None` if the stack is from a version without plans.
+    /// What a plan must know about the stack, or `None` if the stack is from a version without plans.
     pub(crate) settings: Option<Settings>,
     /// What its schedules start; `None` if the stack is from a version without schedules.
     pub(crate) scheduling: Option<Scheduling>,
 }
 
-/// What the schedules of a stack start, and with which role.
+/// The target of a stack's schedules, and the role for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scheduling {
     /// The schedule group.
     pub(crate) group: String,
     /// ARN of the function `trigger`.
     pub(crate) trigger: String,
-    /// ARN of the role that may invoke it.
+    /// ARN of the role that may invoke the target.
     pub(crate) role: String,
 }
 
-/// What the stack's functions know of the account.
+/// What the stack's functions know about the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The path below which the stack writes parameters, without slashes at its ends.
     pub(crate) image_parameter_path: String,
-    /// Security group of instances whose infrastructure names none.
+    /// Security group of instances whose infrastructure configuration names none.
     pub(crate) security_group: String,
-    /// Subnets of instances whose infrastructure names none; empty for those of the default VPC.
+    /// Subnets of instances whose infrastructure configuration names none. The list is empty for the subnets of the
+    /// default VPC.
     pub(crate) subnets: Vec<String>,
 }
 
-/// The stack's configuration parameter; its other fields are for other readers.
+/// The stack's configuration parameter. Other programs read its other fields.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StackConfig {
@@ -97,7 +99,7 @@ impl StackConfig {
 }
 
 impl Connection {
-    /// Finds the stack that the flags name.
+    /// Finds the stack to which the flags refer.
     pub(crate) async fn open(globals: &Globals) -> Result<Self> {
         Self::with_config(globals, &config(globals).await?).await
     }
@@ -124,7 +126,7 @@ impl Connection {
         Ok(found)
     }
 
-    /// Returns the stack of this name, if there is one.
+    /// Returns the stack with this name, or `None` if it does not exist.
     pub(crate) async fn find(config: &SdkConfig, stack: &str) -> Result<Option<Self>> {
         let region = home_region(config);
         let found = stack_config(&SsmParameters::new(config), stack, &region).await?;
@@ -136,7 +138,7 @@ impl Connection {
         format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }
 
-    /// Returns the means to find what refers to an image.
+    /// Returns the object that finds what refers to an image.
     pub(crate) fn references(&self) -> References {
         let (images, parameters) = (self.cloud.images.clone(), self.cloud.parameters.clone());
         References::new(images, parameters, self.store.clone())
@@ -159,7 +161,7 @@ impl Connection {
     }
 }
 
-/// Returns the configuration for every call; its Region is known.
+/// Returns the configuration for every call. Its Region is always set.
 pub(crate) async fn config(globals: &Globals) -> Result<SdkConfig> {
     let config = if globals.local { local_config(&globals.stack).await? } else { aws_config(globals).await };
     // The SDK would report this only at the first call, without a way to fix it.
@@ -176,8 +178,8 @@ async fn aws_config(globals: &Globals) -> SdkConfig {
     sdk_config(globals.profile.as_deref(), globals.region(), globals.endpoint_url.as_deref()).await
 }
 
-/// Returns the configuration for the stack on this machine, and starts that stack if it is down. It keeps a stack of
-/// another version of this program, because the command may only read.
+/// Returns the configuration for the stack on this machine, and starts the stack if it is not running. It keeps a
+/// running stack even if another version of this program has started it, because the command may only read.
 async fn local_config(stack: &str) -> Result<SdkConfig> {
     let package = std::env::var_os("GOLDSMITH_PACKAGE").map(PathBuf::from);
     let stack = local::ensure_up(stack, package.as_deref(), local::OfAnother::Keep, &output::say).await?;

@@ -1,5 +1,5 @@
 //! The steps of a deployment. Each step is safe to repeat: uploads are named by their digests, and the deployment waits
-//! for a change that already runs.
+//! for a change that is already running.
 
 mod examples;
 mod package;
@@ -23,15 +23,16 @@ use progress::{Pace, Progress};
 use release::{Release, table_of};
 use upload::Upload;
 
-/// Number of looks for a change set: CloudFormation takes seconds, and some minutes if there are many resources.
+/// How often the program asks for a change set: CloudFormation takes seconds, or some minutes if there are many
+/// resources.
 const LOOKS: u32 = 600;
 
-/// What the caller asks for in addition to what the stack has.
+/// What the caller sets, in addition to what the stack has.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wishes {
     /// Values of the template's parameters.
     pub(crate) parameters: BTreeMap<String, String>,
-    /// All tags of the stack; `None` keeps those that it has.
+    /// All tags of the stack, or `None` to keep its current tags.
     pub(crate) tags: Option<BTreeMap<String, String>>,
     /// Name of a table that a retired stack has left.
     pub(crate) table: Option<String>,
@@ -57,33 +58,33 @@ pub(crate) struct Prepared {
     upload: Upload,
 }
 
-/// How to name this stack in commands that a person is to run.
+/// The names of this stack in commands that a person will run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ways {
-    /// Call of this program.
+    /// The call of this program.
     pub(crate) again: String,
-    /// Call of the AWS CLI.
+    /// The call of the AWS CLI.
     pub(crate) aws: String,
 }
 
 impl<'a> Deployment<'a> {
-    /// Returns a deployment of the stack of this name.
+    /// Returns a deployment of the stack with this name.
     pub(crate) fn new(config: &'a SdkConfig, stack: &'a str, ways: Ways, say: &'a dyn Fn(&str)) -> Self {
         Self { config, stacks: Stacks::new(config), stack, ways, pace: Pace::of(config), say }
     }
 
-    /// Waits until nothing changes the stack anymore, and returns it.
+    /// Waits until the stack no longer changes, and returns it.
     pub(crate) async fn settled(&self) -> Result<Option<Stack>> {
         let found = self.stacks.find(self.stack).await?;
         let Some(stack) = found.as_ref().filter(|stack| stack.is_busy()) else { return Ok(found) };
-        (self.say)(&format!("The stack is {}: waiting until that has ended.", stack.status));
+        (self.say)(&format!("The stack is {}: waiting until this operation has ended.", stack.status));
         let mut progress = Progress::new(&self.stacks, &stack.id, self.pace, self.say);
         progress.skip_what_had_ended().await?;
         progress.follow(&BTreeSet::new()).await?;
         Ok(self.stacks.find(self.stack).await?)
     }
 
-    /// Returns the stack that a deployment may change, once nothing else changes it.
+    /// Returns the stack that a deployment may change, once no other operation changes it.
     async fn to_be_changed(&self, wishes: &Wishes) -> Result<Option<Stack>> {
         let Some(before) = self.stacks.find(self.stack).await? else { return Ok(None) };
         ours::refuse_a_strangers(&self.stacks, self.stack, &before, "nothing was changed").await?;
@@ -95,7 +96,8 @@ impl<'a> Deployment<'a> {
         Ok(stack)
     }
 
-    /// Asks CloudFormation what would change, and uploads only what this needs. Returns `None` if nothing would change.
+    /// Asks CloudFormation what would change. Uploads only the files that this needs. Returns `None` if nothing would
+    /// change.
     pub(crate) async fn prepare(&self, release: &Release, wishes: &Wishes) -> Result<Option<Prepared>> {
         let stack = self.to_be_changed(wishes).await?.filter(|stack| !stack.is_proposed());
         if let Some(stack) = &stack {
@@ -169,7 +171,7 @@ impl<'a> Deployment<'a> {
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
-    /// Discards the change and leaves the stack as it is.
+    /// Discards the change, and leaves the stack as it is.
     pub(crate) async fn forget(&self, prepared: &Prepared) -> Result<()> {
         self.stacks.discard(&prepared.id, &prepared.change_set).await?;
         // The name of a stack that was only proposed would stay. Another caller may also have proposed the stack, or
@@ -181,14 +183,14 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    /// Discards the change after an error. That error is reported, not one of this step.
+    /// Discards the change after an error. That error is reported, and not an error of the discarding itself.
     pub(crate) async fn forget_after(&self, prepared: &Prepared) {
         if let Err(error) = self.forget(prepared).await {
             (self.say)(&format!("The change set {} stays: {error}", prepared.change_set));
         }
     }
 
-    /// Uploads the functions and the state machine, makes the change, and waits for its end.
+    /// Uploads the functions and the state machine, makes the change, and waits until it ends.
     pub(crate) async fn execute(&self, prepared: &Prepared) -> Result<()> {
         (self.say)(&format!(
             "Uploading the functions and the state machine to the bucket {}.",
@@ -227,7 +229,7 @@ fn refuse_to_forget(name: &str, left: Option<&str>, wished: Option<&str>) -> Res
     )))
 }
 
-/// Rejects states in which CloudFormation accepts no change, and names the way out of each.
+/// Rejects the stack if its status allows no change, and names a solution for each such status.
 fn refuse_what_is_stuck(name: &str, ways: &Ways, stack: &Stack) -> Result<()> {
     let Ways { again, aws } = ways;
     let way = match stack.status.as_str() {
@@ -246,7 +248,7 @@ fn refuse_what_is_stuck(name: &str, ways: &Ways, stack: &Stack) -> Result<()> {
     Err(Stop { exit: Exit::Aws, message: format!("the stack {name} is {}{why}: {way}", stack.status) }.into())
 }
 
-/// Returns the name that the template gives its table.
+/// Returns the name that the template gives the table.
 fn table<'t>(exists: bool, deployed: Option<&'t str>, wished: Option<&'t str>) -> Result<Option<&'t str>> {
     match wished {
         Some(wished) if exists && deployed != Some(wished) => {
@@ -257,7 +259,7 @@ fn table<'t>(exists: bool, deployed: Option<&'t str>, wished: Option<&'t str>) -
     }
 }
 
-/// Returns the parameters: the stack's values stay if the template still has the parameter, and given values override
+/// Returns the parameters: the stack's values stay if the template still has the parameter, and given values replace
 /// them.
 fn parameters(
     stack: Option<&Stack>,
@@ -277,7 +279,7 @@ fn parameters(
     Ok(all)
 }
 
-/// Returns the tags without AWS's own, which cannot be given.
+/// Returns the tags without AWS's own tags, which a user cannot set.
 fn tags(stack: Option<&Stack>, given: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
     let has = || stack.map(|stack| stack.tags.clone()).unwrap_or_default();
     let mut tags = given.cloned().unwrap_or_else(has);
@@ -286,7 +288,7 @@ fn tags(stack: Option<&Stack>, given: Option<&BTreeMap<String, String>>) -> BTre
 }
 
 impl Pace {
-    /// The local AWS answers immediately; AWS's API limits the rate of calls.
+    /// The local AWS answers immediately, but AWS throttles calls that come too often.
     pub(crate) fn of(config: &SdkConfig) -> Self {
         let local = config.endpoint_url().is_some();
         Pace { pause: Duration::from_millis(if local { 100 } else { 2000 }) }

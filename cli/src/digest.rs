@@ -1,4 +1,4 @@
-//! SHA-256 of texts, bytes and files, in hexadecimal digits.
+//! SHA-256 of texts, bytes and files, in hexadecimal.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// Returns the SHA-256 of the texts one after another.
+/// Returns the SHA-256 of the concatenated texts.
 pub(crate) fn of_texts<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut digest = Sha256::new();
     texts.for_each(|text| digest.update(text));

@@ -1,4 +1,4 @@
-//! Exit codes, and how an error maps to one.
+//! Exit codes, and the code of each error.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +9,7 @@ use goldsmith_store::StoreError;
 
 use crate::output::say;
 
-/// The exit codes, as the help shows them.
+/// The exit codes as the help shows them.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    success
@@ -20,7 +20,7 @@ Exit codes:
   130  interrupted; the watched build continues
   194  reboot this machine, then start the same run again";
 
-/// Help for missing credentials.
+/// Advice for missing credentials.
 const CREDENTIALS: &str = "give --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, sign in with \
                            `aws sso login` or `aws login`, or build on this machine with --local";
 
@@ -30,7 +30,7 @@ pub(crate) enum Exit {
     /// Success.
     Success = 0,
     /// The build or run failed, a check found something wrong, or nothing was built because another build of the
-    /// pipeline runs.
+    /// pipeline is running.
     Failed = 1,
     /// The command line or a definition is wrong.
     Invalid = 2,
@@ -38,16 +38,16 @@ pub(crate) enum Exit {
     Machine = 3,
     /// AWS rejected a request or did not answer.
     Aws = 4,
-    /// Ctrl-C; what runs in AWS continues.
+    /// The user has pressed Ctrl-C. Work in AWS continues.
     Interrupted = 130,
     /// A step of a run asked for a reboot.
     Reboot = 194,
-    /// A plan with `--detailed-exitcode` has found something to build. The code is 2, as Terraform has it.
+    /// A plan with `--detailed-exitcode` has found something to build. As in Terraform, the code is 2.
     Changes,
 }
 
 impl Exit {
-    /// Returns the code that the program ends with.
+    /// Returns the code with which the program ends.
     fn code(self) -> u8 {
         match self {
             Self::Changes => 2,
@@ -62,7 +62,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error whose exit code is known where the error is made.
+/// An error whose exit code is set where the error is created.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Stop {
@@ -70,7 +70,7 @@ pub(crate) struct Stop {
     pub(crate) message: String,
 }
 
-/// Returns an error for a wrong command line or definition.
+/// Returns an error for a wrong command line or a wrong definition.
 pub(crate) fn invalid(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Invalid, message: message.into() }.into()
 }
@@ -105,8 +105,9 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
     exit_of(error)
 }
 
-/// Returns the causes of an error. Below an AWS error, only the last source says more than that a layer failed. If no
-/// credentials are set up, that source only lists every place that the SDK has tried, so it is left out.
+/// Returns the causes of an error. Below an AWS error, only the last source says more than that some layer failed. If
+/// no credentials are configured, the last source is left out, because it only lists every place that the SDK has
+/// tried.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let chain: Vec<_> = error.chain().collect();
     let ours = chain.iter().position(|cause| is_aws(*cause)).map_or(chain.len(), |at| at + 1);
@@ -118,7 +119,7 @@ fn lacks_credentials(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref::<CloudError>().is_some_and(|error| error.code == "NoCredentials")
 }
 
-/// Returns whether no source of credentials was set up, so that the SDK could ask none.
+/// Returns whether no source of credentials is configured that the SDK could have asked.
 fn has_no_source(cause: &(dyn Error + 'static)) -> bool {
     lacks_credentials(cause) && cause.downcast_ref::<CloudError>().is_some_and(|error| error.kind == Kind::Denied)
 }

@@ -1,10 +1,10 @@
-//! Why a build failed, as text for people.
+//! Shows why a build failed, as text for people.
 
 use goldsmith_store::FailureCause;
 
 use crate::render::labelled;
 
-/// Returns the facts of a cause that follow its sentence: what failed, and the last lines of its output.
+/// Returns the facts that follow the first sentence of a cause: the part that failed, and the last lines of its output.
 pub(crate) fn facts(cause: &FailureCause) -> Vec<String> {
     let facts = [
         ("component", cause.document.clone()),
@@ -27,7 +27,7 @@ pub(crate) fn step(name: Option<&str>, action: Option<&str>) -> Option<String> {
     })
 }
 
-/// Returns the known ones among some facts, and the last lines of an output, as indented lines.
+/// Returns those of the facts that are known, and the last lines of an output, as indented lines.
 pub(crate) fn lines<const N: usize>(facts: [(&str, Option<String>); N], last_lines: &[String]) -> Vec<String> {
     let known = facts.into_iter().filter_map(|(label, value)| Some((label, value?)));
     let mut lines: Vec<String> = labelled(known).into_iter().map(|line| format!("  {line}")).collect();

@@ -9,12 +9,12 @@ use goldsmith_model::definitions::SourceFile;
 
 use crate::exit::invalid;
 
-/// Reads a definition file, or all files `*.yml` and `*.yaml` that lie directly in a folder, by name.
+/// Reads a definition file, or all files `*.yml` and `*.yaml` directly in a folder, in the order of their names.
 pub(crate) fn read(path: &Path) -> Result<Vec<SourceFile>> {
     files(path)?.iter().map(|file| read_file(file)).collect()
 }
 
-/// Returns the file itself, or all files `*.yml` and `*.yaml` that lie directly in a folder, by name.
+/// Returns the file itself, or all files `*.yml` and `*.yaml` directly in a folder, in the order of their names.
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -43,8 +43,8 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Returns a reader of the documents that definition files name. A link that leads out of their folders is an error, because
-/// definitions from elsewhere must not store other files of this machine.
+/// Returns a reader of the documents that definition files name. A link that leads out of these folders is an error,
+/// because definitions from elsewhere must not store other files of this machine.
 pub(crate) fn documents(definitions: &[SourceFile]) -> impl Fn(&Path) -> io::Result<String> + use<> {
     // The parent of a bare file name is the empty path.
     let folder = |file: &SourceFile| Path::new(".").join(Path::new(&file.path).parent()?).canonicalize().ok();

@@ -1,5 +1,5 @@
 //! Only one retirement runs at a time, and none while a deployment runs. A retirement updates its mark at intervals,
-//! and stops if the mark is no longer its own.
+//! and stops if the mark no longer belongs to it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,16 +15,16 @@ use crate::patience::Patience;
 
 /// Time between two updates of the mark.
 const BEAT: Duration = Duration::from_secs(3);
-/// Time between two looks of another call, which takes an unchanged mark for one that was given up. It leaves room for
-/// several late updates.
+/// Time between two checks by another call, which treats an unchanged mark as given up. It allows for several late
+/// updates.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// Returns a name that no other call has.
+/// Returns a name that no other call uses.
 pub(crate) fn holder() -> String {
     format!("{}-{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos(), process::id())
 }
 
-/// Does the work while the mark belongs to this holder, and stops it when it does not.
+/// Does the work while the mark belongs to this holder, and stops the work when it does not.
 pub(crate) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     // `select!` drops the work at its next pause as soon as the mark is lost, so from then on nothing more is removed.
     tokio::select! {
@@ -44,7 +44,7 @@ async fn hold_on(store: &Store, holder: &str) -> Result<Infallible> {
     Err(lost())
 }
 
-/// Checks that the mark still belongs to this holder, before something that cannot be undone.
+/// Checks that the mark still belongs to this holder, before an action that cannot be undone.
 pub(crate) async fn still_held(store: &Store, holder: &str) -> Result<()> {
     if store.hold(holder, 0).await? { Ok(()) } else { Err(lost()) }
 }
@@ -55,7 +55,8 @@ fn lost() -> anyhow::Error {
     Stop { exit: Exit::Aws, message: message.to_owned() }.into()
 }
 
-/// Returns the retirement that was begun and given up, if there is one. Returns an error if a retirement is running.
+/// Returns the retirement that has begun and was given up, if there is one. Returns an error if a retirement is
+/// running.
 pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retirement>> {
     let Some(first) = store.retirement().await? else { return Ok(None) };
     sleep(LOOK).await;

@@ -17,9 +17,9 @@ use crate::render::{columns, status, who};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SwitchedImage {
     image: ImageRecord,
-    /// What refers to it.
+    /// What refers to the image.
     references: Vec<Reference>,
-    /// Whether the record of its build is gone, which alone says who may launch it.
+    /// Whether the build's record is missing. Only that record says who may launch the image.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     lacks_permissions: bool,
     /// Whether its retention had disabled it, so that its AMIs have the tag that keeps it now.
@@ -60,7 +60,7 @@ impl Show for SwitchedImage {
     }
 }
 
-/// Disables an image: nobody can launch it, and builds do not start from it. Instances of it keep running. Safe to
+/// Disables an image: nobody can launch it, and builds do not start from it. Its instances keep running. Safe to
 /// repeat.
 pub(crate) async fn disable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
     refuse(connection, image).await?;
@@ -108,7 +108,8 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
     for (region, ami) in &image.amis {
         connection.cloud.switches.enable(region, ami).await.map_err(|error| match error.kind {
             Kind::NotFound => invalid(format!(
-                "{ami} in {region} does not exist any more, so {} cannot be enabled: `goldsmith delete` removes the rest",
+                "{ami} in {region} does not exist anymore, so {} cannot be enabled: `goldsmith delete` removes the \
+                 rest",
                 image.image
             )),
             _ => error.into(),
@@ -134,7 +135,7 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
     })
 }
 
-/// Returns who may launch the AMI of a Region, as its build has planned it.
+/// Returns who may launch the AMI of a Region according to the plan of its build.
 pub(crate) fn launch_permission(planned: &PlannedRegion) -> LaunchPermission {
     let planned = planned.launch_permission.clone();
     LaunchPermission {
@@ -146,17 +147,17 @@ pub(crate) fn launch_permission(planned: &PlannedRegion) -> LaunchPermission {
 }
 
 async fn read(connection: &Connection, image: &ImageRecord) -> Result<ImageRecord> {
-    connection.store.image(&image.image).await?.with_context(|| format!("{} has no record any more", image.image))
+    connection.store.image(&image.image).await?.with_context(|| format!("{} has no record anymore", image.image))
 }
 
-/// Rejects an image that has no AMIs, or whose build may still change its record.
+/// Rejects an image without AMIs, or whose build may still change its record.
 pub(crate) async fn refuse(connection: &Connection, image: &ImageRecord) -> Result<()> {
     // The end of the build writes the whole record, and would write over what is changed here.
     if connection.store.running_build(&image.pipeline).await?.is_some_and(|build| build == image.build) {
-        return Err(invalid(format!("the build of {} has not ended: wait until it has", image.image)));
+        return Err(invalid(format!("the build of {} has not ended: wait until it has ended", image.image)));
     }
     if image.status != ImageStatus::Available || image.life == Some(ImageLife::Deleted) {
-        return Err(invalid(format!("{} is {}, and has no AMIs to switch", image.image, status(image))));
+        return Err(invalid(format!("{} is {}, and has no AMIs to enable or disable", image.image, status(image))));
     }
     Ok(())
 }
@@ -228,9 +229,9 @@ mod tests {
         disable(&stack.connection, &image(&stack).await).await.unwrap();
         stack.cloud.deregister(HOME, &ami).await.unwrap();
         let error = enable(&stack.connection, &image(&stack).await).await.unwrap_err().to_string();
-        assert!(error.starts_with(&format!("{ami} in {HOME} does not exist any more")), "{error}");
+        assert!(error.starts_with(&format!("{ami} in {HOME} does not exist anymore")), "{error}");
         stack.connection.store.set_life(&"web/1.0.0/1".parse().unwrap(), Some(ImageLife::Deleted)).await.unwrap();
         let error = disable(&stack.connection, &image(&stack).await).await.unwrap_err().to_string();
-        assert_eq!(error, "web/1.0.0/1 is DELETED, and has no AMIs to switch");
+        assert_eq!(error, "web/1.0.0/1 is DELETED, and has no AMIs to enable or disable");
     }
 }

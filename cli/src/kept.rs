@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::args::Globals;
 
-/// Where the instance is, and until when it is kept.
+/// The place of the instance, and the time until which it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeptInstance {
     pub(crate) id: String,
     pub(crate) region: String,
-    /// Time from which on it may be terminated.
+    /// Time after which the instance may be terminated.
     pub(crate) until: String,
 }
 
@@ -32,7 +32,7 @@ impl KeptInstance {
         Ok(last.map(|(id, region)| Self { id, region, until: until.clone() }))
     }
 
-    /// Returns which instance it is and how to connect to it, as labels and texts.
+    /// Returns the id of the instance and how to connect to it, as labels and texts.
     pub(crate) fn facts(&self, globals: &Globals) -> [(&'static str, String); 2] {
         let Self { id, region, until } = self;
         let aws = globals.aws_in(Some(region));

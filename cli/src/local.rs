@@ -1,4 +1,4 @@
-//! AWS on this machine. The production template, state machine and functions run on an emulator. EC2 and SSM are
+//! Runs AWS on this machine. The production template, state machine and functions run on an emulator. EC2 and SSM are
 //! Goldsmith's own endpoint, whose instances really run commands.
 
 mod deployment;
@@ -17,10 +17,10 @@ pub(crate) use deployment::release as release_of_local;
 pub(crate) use stack::Stack;
 pub(crate) use up::{OfAnother, ensure_up};
 
-/// Prints one sentence about something that takes time.
+/// Prints one sentence about work that takes time.
 pub(crate) type Say<'a> = &'a dyn Fn(&str);
 
-/// Returns how the AWS CLI is called for the local stack of this name, if there is one.
+/// Returns the call of the AWS CLI for the local stack with this name, if there is one.
 pub(crate) fn aws(name: &str, region: Option<&str>) -> Option<String> {
     let stack = Folders::of(name).and_then(|folders| Stack::load(&folders)).ok()??;
     Some(stack.aws(region))

@@ -1,7 +1,8 @@
 //! The output for people and programs: results go to standard output, as text or as JSON, and everything else to
 //! standard error. A closed pipe is an error like any other, not a crash.
 //!
-//! Much of the output comes from outside: output of builds, names, AWS's messages. None of it may control a terminal.
+//! Much of the output comes from other sources: output of builds, names, and messages of AWS. None of it may control a
+//! terminal.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -15,8 +16,8 @@ pub(crate) trait Show: Serialize {
     /// Returns the result as text for people, in lines.
     fn lines(&self, globals: &Globals) -> Vec<String>;
 
-    /// Returns what people read on standard error after the result, such as that a list is empty or why there is no
-    /// result.
+    /// Returns the text that people read on standard error after the result, such as that a list is empty or why there
+    /// is no result.
     fn remarks(&self, _globals: &Globals) -> Vec<String> {
         Vec::new()
     }
@@ -49,13 +50,14 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
 }
 
-/// Prints a message that was made harmless and then colored.
+/// Prints a message after it was made safe and colored.
 pub(crate) fn say_painted(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Returns the text with every character that would control a terminal spelled out, such as `\u{1b}`. Otherwise, a
-/// build could rewrite the screen or the clipboard of a person who reads its output, or show a failure as a success.
+/// Returns the text with every character that would control a terminal written as an escape, such as `\u{1b}`.
+/// Otherwise, a build could rewrite the screen or the clipboard of a person who reads its output, or show a failure as
+/// a success.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     // A line may end as on Windows.
     let text = text.strip_suffix('\r').unwrap_or(text);
@@ -66,7 +68,7 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns JSON in which every character that would control a terminal is escaped. JSON itself requires this only for
-/// characters below the space.
+/// characters below U+0020.
 fn harmless_json(text: &str) -> String {
     made_visible(text, acts, |c| format!("\\u{:04x}", u32::from(c)))
 }

@@ -8,7 +8,7 @@ use goldsmith_document::{Diagnostic, Diagnostics, Document, Source, hidden_if_se
 
 use crate::exit::invalid;
 
-/// The option, as the place of a finding.
+/// Name of the option, for the place of a finding.
 pub(crate) const OPTION: &str = "--parameters";
 
 /// Values by the names of parameters.
@@ -58,7 +58,7 @@ fn push(pieces: &mut [String], c: char) {
     }
 }
 
-/// Returns an error for each value that the document does not allow. `given_by` is shown as the place.
+/// Returns an error for each value that the document does not allow. `given_by` is the place that the error shows.
 pub(crate) fn refused(document: &Document, values: &Values, given_by: &str) -> Diagnostics {
     let mut found = Diagnostics::new();
     for parameter in &document.parameters {
@@ -75,7 +75,7 @@ pub(crate) fn refused(document: &Document, values: &Values, given_by: &str) -> D
     found
 }
 
-/// Returns a warning for each name that none of the documents declares: its value is used nowhere.
+/// Returns a warning for each name that no document declares: nothing uses the value.
 pub(crate) fn unknown(documents: &[Document], values: &Values, given_by: &str) -> Diagnostics {
     let parameters = documents.iter().flat_map(|document| &document.parameters);
     let names: Vec<&str> = parameters.map(|parameter| parameter.name.value.as_str()).collect();

@@ -1,20 +1,20 @@
-//! A look that fails temporarily is no reason to stop watching.
+//! Keeps watching after a call that fails temporarily.
 
 use anyhow::Result;
 use goldsmith_cloud::CloudError;
 use goldsmith_store::StoreError;
 
-/// Number of failed looks in a row after which watching ends.
+/// Number of failed calls in a row after which the watching ends.
 const LIMIT: u32 = 20;
 
-/// Counts failed looks in a row.
+/// Counts failed calls in a row.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
     failed: u32,
 }
 
 impl Patience {
-    /// Returns the look's result, or `None` if it failed in a way that may pass and not too often yet.
+    /// Returns the result of the call, or `None` if the call failed temporarily and not too often in a row.
     pub(crate) fn take<T>(&mut self, look: Result<T>) -> Result<Option<T>> {
         match look {
             Ok(found) => {

@@ -1,4 +1,4 @@
-//! Parameters that name an image, changed together.
+//! Changes the parameters that name an image, all together.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::output;
 
-/// How often a parameter is looked at until it holds its value, and the pause between two looks. Systems Manager checks
+/// How often a parameter is checked until it holds its value, and the pause between two checks. Systems Manager checks
 /// the value of an `aws:ec2:image` after its answer.
 const LOOKS: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(300);
@@ -22,11 +22,11 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) struct Pointer {
     pub(crate) region: String,
     pub(crate) name: String,
-    /// What it holds now; `None` if it does not exist.
+    /// The current value, or `None` if the parameter does not exist.
     #[serde(skip)]
     pub(crate) now: Option<String>,
-    /// What it holds again if the change fails; `None` if it is deleted then. After an interrupted rollback, this is what
-    /// it held before that one.
+    /// The value that the parameter gets if the change fails, or `None` if the parameter is then deleted. After an
+    /// interrupted rollback, this is what it held before that one.
     #[serde(skip)]
     pub(crate) from: Option<String>,
     /// What interrupted rollbacks may have given it, or may give it yet.
@@ -54,20 +54,20 @@ impl Pointer {
         vec![self.region.clone(), self.name.clone(), now.to_owned(), "→".to_owned(), self.to.clone()]
     }
 
-    /// Returns whether a change may have given it this value, or let it be new.
+    /// Returns whether a change may have set this value or created the parameter.
     fn is_own(&self, value: Option<&String>) -> bool {
         [Some(&self.to), self.now.as_ref(), self.from.as_ref()].contains(&value)
             || value.is_some_and(|value| self.earlier.contains(value))
     }
 
-    /// Returns whether it must get its value back even if this change has not reached it: an interrupted rollback has
-    /// changed it.
+    /// Returns whether the parameter must get its old value again even if this change has not reached it, because an
+    /// interrupted rollback has changed it.
     fn was_changed_before(&self) -> bool {
         self.now != self.from
     }
 }
 
-/// Returns the parameters that the pipeline writes and that follow this channel, or no channel, with what they hold.
+/// Returns the parameters that the pipeline writes and that follow this channel, or no channel, with their values.
 /// Their `to` is empty.
 pub(crate) async fn pointers(
     connection: &Connection,
@@ -91,8 +91,8 @@ pub(crate) async fn pointers(
     Ok(pointers)
 }
 
-/// Returns the parameters with the AMIs of an image that they are to name, or an error if one of the AMIs is missing or
-/// cannot be launched.
+/// Returns the parameters, each with the AMI of the image that it will name, or an error if one of the AMIs is missing
+/// or cannot be launched.
 pub(crate) async fn aimed(
     connection: &Connection,
     pointers: Vec<Pointer>,
@@ -113,17 +113,18 @@ pub(crate) async fn aimed(
     Ok(aimed)
 }
 
-/// Why the parameters do not all name what they were to name.
+/// The reason why not all parameters name the new image.
 pub(crate) enum Unchanged {
-    /// Another call decides by now what they name, and they are left to it.
+    /// Another call has taken over the change, and this call leaves the parameters to that call.
     TakenOver,
-    /// One of them could not be changed, and all have their values back.
+    /// One parameter could not be changed, and all have their old values again.
     Restored(anyhow::Error),
-    /// One of them could not be changed, and some could not be restored.
+    /// One parameter could not be changed, and some could not be restored.
     Left(anyhow::Error),
 }
 
-/// Changes all parameters or none. `is_ours` says whether this call still decides what they name. Safe to repeat.
+/// Changes all parameters or none. `is_ours` returns whether this call still decides what the parameters name. Safe to
+/// repeat.
 pub(crate) async fn point(
     connection: &Connection,
     pointers: &[Pointer],
@@ -147,7 +148,7 @@ pub(crate) async fn point(
     Ok(())
 }
 
-/// Gives the parameters their values back.
+/// Restores the values of the parameters.
 async fn restore<'p>(
     parameters: &dyn Parameters,
     changed: impl Iterator<Item = &'p Pointer>,
@@ -187,10 +188,10 @@ async fn restore_one(parameters: &dyn Parameters, pointer: &Pointer) -> Result<(
     }
 }
 
-/// Why a parameter does not hold what was put.
+/// The reason why a parameter does not have the value that was written.
 struct Unput {
     error: anyhow::Error,
-    /// Whether the value may be there nevertheless, or come later.
+    /// Whether the parameter may have the value nevertheless, or get it later.
     may_be_put: bool,
 }
 

@@ -5,7 +5,7 @@ use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, User};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Returns the rows as lines with aligned columns, two spaces apart.
+/// Returns the rows as lines with aligned columns that are two spaces apart.
 pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..count)
@@ -32,12 +32,12 @@ pub(crate) fn labelled<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) ->
     columns(&rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect::<Vec<_>>())
 }
 
-/// Returns a number of things: `1 error`, `2 errors`.
+/// Returns a count with its noun: `1 error`, `2 errors`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Returns a number of things, in words if it is one: `one error`, `2 errors`.
+/// Returns a count with its noun, and spells out one: `one error`, `2 errors`.
 pub(crate) fn count_in_words(number: usize, thing: &str) -> String {
     if number == 1 { format!("one {thing}") } else { count(number, thing) }
 }
@@ -56,14 +56,14 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// Returns the seconds between two times of the table, or `None` if one of them is not a time.
+/// Returns the seconds between two times from the table, or `None` if one of them is not a time.
 pub(crate) fn seconds_between(from: &str, to: &str) -> Option<f64> {
     let (from, to) = (from.parse::<Timestamp>().ok()?, to.parse::<Timestamp>().ok()?);
     Some(to.duration_since(from).as_secs_f64())
 }
 
-/// Returns in short why a build started. The generated id of a manual start is left out, because it tells a person
-/// nothing.
+/// Returns a short text about why a build started. The generated id of a manual start is left out, because it tells a
+/// person nothing.
 pub(crate) fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Manual { .. } => cause.kind().to_owned(),
@@ -73,7 +73,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
     }
 }
 
-/// Returns what has become of an image: the status of its build, or what was done with it since then.
+/// Returns the status of an image: the status that its build gave it, or the change that a person made since then.
 pub(crate) fn life(image: &ImageRecord) -> String {
     match image.life {
         Some(ImageLife::Disabled) if image.revoked.is_some() => "REVOKED".to_owned(),
@@ -82,8 +82,8 @@ pub(crate) fn life(image: &ImageRecord) -> String {
     }
 }
 
-/// Returns the status of an image: that of its build, or what has become of it since then. Marks an image whose build
-/// was started with overrides, or which nobody has approved: it is not published.
+/// Returns the status of an image, as [`life`] does. Marks an image whose build was started with overrides or that
+/// nobody has approved, which is the reason why it is not published.
 pub(crate) fn status(image: &ImageRecord) -> String {
     let mark = match image {
         _ if image.overridden => " (overridden)",
@@ -109,7 +109,7 @@ pub(crate) fn users(users: &[User]) -> String {
     users.iter().map(User::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the word that an enum without data is stored as; for any other value, an empty text.
+/// Returns the word under which an enum without data is stored, or an empty text for any other value.
 pub(crate) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,

@@ -1,4 +1,4 @@
-//! Keeps EventBridge's schedules in step with the pipelines that were applied.
+//! Updates EventBridge's schedules when pipelines are applied.
 
 use anyhow::Result;
 use goldsmith_cloud::Schedule;
@@ -76,7 +76,7 @@ fn wanted(scheduling: &Scheduling, pipeline: &ImagePipeline) -> Option<Schedule>
     })
 }
 
-/// Returns a warning about a schedule whose years are all past.
+/// Returns a warning about a schedule whose years are all in the past.
 fn ended(pipeline: &ImagePipeline, now: Timestamp) -> Option<String> {
     let schedule = pipeline.schedule.as_ref()?;
     let (times, _) = schedule.next(now, now, 1)?;

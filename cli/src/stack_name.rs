@@ -1,13 +1,13 @@
-//! Valid names of a stack: the name becomes part of the names of functions and of the paths of parameters.
+//! Checks the names of stacks: the name becomes part of the names of functions and of the paths of parameters.
 
 /// Maximum length of a stack's name: a function's name has at most 64 characters, and `-execute-phase` takes 14 of
 /// them.
 const LONGEST: usize = 64 - "-execute-phase".len();
 
-/// Names under which a stack's configuration would be at a path of `/goldsmith` that others may read.
+/// Names with which the stack's configuration would be at a path below `/goldsmith` that others may read.
 const TAKEN: [&str; 2] = ["build", "examples"];
 
-/// Checks whether Goldsmith can be deployed under this name. Returns what is wrong if it cannot.
+/// Checks whether Goldsmith can be deployed under this name. Returns the problem if it cannot.
 pub(crate) fn check(name: &str) -> Result<(), String> {
     // CloudFormation's own rule is `[a-zA-Z][-a-zA-Z0-9]*`.
     if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {

@@ -13,8 +13,8 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::render::{count, word};
 
-/// A time at which a schedule fires, in the pipeline's time zone: for programs in the format of RFC 3339, for people
-/// with the day of the week.
+/// A time at which a schedule fires, in the pipeline's time zone. Programs get it in the format of RFC 3339, and people
+/// get it with the day of the week.
 #[derive(Debug, Clone)]
 pub(crate) struct NextTime(ZonedDateTime);
 
@@ -30,20 +30,20 @@ impl fmt::Display for NextTime {
     }
 }
 
-/// What keeps a pipeline from starting by itself for a while, as `--output json` prints it.
+/// What keeps a pipeline from starting automatically for a while, as `--output json` prints it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Holds {
     /// The failures that have stopped its automatic starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) auto_disabled: Option<Failures>,
-    /// When the freeze ends that puts off its automatic starts.
+    /// When the freeze ends that postpones its automatic starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) frozen_until: Option<NextTime>,
 }
 
 impl Holds {
-    /// Returns what keeps the pipeline from starting by itself now.
+    /// Returns what keeps the pipeline from starting automatically now.
     pub(crate) async fn of(connection: &Connection, pipeline: &ImagePipeline, now: Timestamp) -> Result<Self> {
         let failures = connection.store.failures(&pipeline.name).await?;
         let zone = pipeline.freeze.iter().find_map(|freeze| freeze.timezone.as_deref()).unwrap_or("UTC");
@@ -70,8 +70,8 @@ impl Holds {
     }
 }
 
-/// Returns the next times at which a schedule starts the pipeline, or why there are none. A time within a freeze is put
-/// off to its end.
+/// Returns the next times at which a schedule starts the pipeline, or why there are none. A time within a freeze is
+/// postponed to the end of the freeze.
 pub(crate) async fn next_times(
     connection: &Connection,
     pipeline: &ImagePipeline,
@@ -102,14 +102,14 @@ pub(crate) async fn next_times(
     Ok(if times.is_empty() { Err("it never fires again") } else { Ok(times) })
 }
 
-/// Returns when the pipeline's schedule was made: a rate counts from then.
+/// Returns when the pipeline's schedule was created: a rate counts from that time.
 async fn made(connection: &Connection, pipeline: &ImagePipeline) -> Result<Option<Timestamp>> {
     let Some(scheduling) = &connection.scheduling else { return Ok(None) };
     let found = connection.schedules.get(&scheduling.group, &schedule_name(&pipeline.name)).await?;
     Ok(found.map(|(_, made)| made))
 }
 
-/// Returns what starts it in addition to its schedule and its user.
+/// Returns what starts the pipeline, in addition to its schedule and a person.
 pub(crate) fn rebuilt_on(pipeline: &ImagePipeline) -> String {
     let words: Vec<String> = pipeline.rebuild_on.iter().map(|change: &RebuildOn| word(change)).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }

@@ -1,4 +1,4 @@
-//! Switches a pipeline on or off, which says whether its schedule and its sources start it, or an image.
+//! Switches a pipeline or an image on or off. A pipeline that is off is not started by its schedule or its sources.
 
 use anyhow::Result;
 use goldsmith_document::did_you_mean;
@@ -37,7 +37,9 @@ impl Show for Switched {
 pub(crate) async fn switch(globals: &Globals, what: &str, status: Status) -> Result<Exit> {
     let named = target::definition(what)?;
     if let Some(other) = named.as_ref().filter(|named| named.kind != Kind::ImagePipeline) {
-        return Err(invalid(format!("{other} has no switch: name a pipeline, or an image as NAME/VERSION/BUILD")));
+        return Err(invalid(format!(
+            "{other} cannot be switched on or off: name a pipeline, or an image as NAME/VERSION/BUILD"
+        )));
     }
     let connection = Connection::open(globals).await?;
     if let Some(pipeline) = named {
@@ -55,7 +57,7 @@ pub(crate) async fn switch(globals: &Globals, what: &str, status: Status) -> Res
     Ok(Exit::Success)
 }
 
-/// Stores this status of a pipeline, and lets its schedule and its subscription follow. Safe to repeat.
+/// Stores this status of a pipeline, and updates its schedule and its subscription. Safe to repeat.
 async fn switch_pipeline(connection: &Connection, text: &str, status: Status) -> Result<Switched> {
     let name = find(connection, text).await?.name;
     let mut stored = connection.store.switch_pipeline(&name, status).await?;
@@ -68,7 +70,7 @@ async fn switch_pipeline(connection: &Connection, text: &str, status: Status) ->
     Ok(Switched { pipeline: name, status })
 }
 
-/// Returns the pipeline that a text names, or an error with the nearest name.
+/// Returns the pipeline that a text names, or an error that suggests the nearest name.
 pub(crate) async fn find(connection: &Connection, text: &str) -> Result<ImagePipeline> {
     let name: Name = text.parse().map_err(|error: goldsmith_model::NameError| invalid(error.to_string()))?;
     if let Some(pipeline) = connection.store.pipeline(&name).await? {
@@ -128,7 +130,10 @@ mod tests {
     #[tokio::test]
     async fn a_definition_other_than_a_pipeline_has_no_switch() {
         let error = switch(&globals(""), "recipe/web", Status::Disabled).await.unwrap_err().to_string();
-        assert_eq!(error, "recipe/web has no switch: name a pipeline, or an image as NAME/VERSION/BUILD");
+        assert_eq!(
+            error,
+            "recipe/web cannot be switched on or off: name a pipeline, or an image as NAME/VERSION/BUILD"
+        );
     }
 
     #[tokio::test]

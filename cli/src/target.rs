@@ -8,8 +8,8 @@ use goldsmith_store::{ImageRecord, Store};
 
 use crate::exit::invalid;
 
-/// Returns the definition that a text names as `KIND/NAME` or `KIND/NAME/VERSION`; `None` if it is meant as something
-/// else. An image may have the name of a kind, but its last part is the number of a build and not a version.
+/// Returns the definition that a text names as `KIND/NAME` or `KIND/NAME/VERSION`, or `None` if the text means
+/// something else. An image may have the name of a kind, but its last part is the number of a build and not a version.
 pub(crate) fn definition(text: &str) -> Result<Option<DefinitionRef>> {
     let kind = text.split_once('/').and_then(|(kind, _)| Kind::from_word(kind));
     if kind.is_none() || text.parse::<ImageRef>().is_ok() {
@@ -18,8 +18,8 @@ pub(crate) fn definition(text: &str) -> Result<Option<DefinitionRef>> {
     text.parse().map(Some).map_err(|error: goldsmith_model::DefinitionRefError| invalid(error.to_string()))
 }
 
-/// Returns the pipeline and the channel that a text names as `channel/PIPELINE/CHANNEL`; `None` if it is meant as
-/// something else, such as an image with the name `channel`.
+/// Returns the pipeline and the channel of `channel/PIPELINE/CHANNEL`, or `None` for any other text, such as the
+/// reference of an image whose name is `channel`.
 pub(crate) fn channel(text: &str) -> Result<Option<(Name, Name)>> {
     let Some(named) = text.strip_prefix("channel/").filter(|_| text.parse::<ImageRef>().is_err()) else {
         return Ok(None);
@@ -32,7 +32,7 @@ pub(crate) fn channel(text: &str) -> Result<Option<(Name, Name)>> {
     Ok(Some((name(pipeline)?, name(channel)?)))
 }
 
-/// Returns the image of `NAME/VERSION/BUILD`, or of a build's id.
+/// Returns the image that `NAME/VERSION/BUILD` or a build's id names.
 pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
     let image: ImageRef = if text.contains('/') {
         text.parse().map_err(|error: goldsmith_model::ReferenceError| invalid(error.to_string()))?
@@ -48,7 +48,7 @@ pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
     }
 }
 
-/// Returns why a text without slashes names no build. It may be meant as a pipeline.
+/// Returns the reason why a text without slashes names no build. The user may have meant a pipeline.
 async fn unknown(store: &Store, text: &str) -> Result<String> {
     let wanted = "name an image as NAME/VERSION/BUILD, or a build by its id";
     let pipelines = store.pipeline_names().await?;

@@ -14,7 +14,7 @@ use crate::connection::{Connection, Scheduling, Settings};
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
 
-/// Definitions of a pipeline that its schedule and its source start.
+/// Definitions of a pipeline with a schedule and a watched source.
 pub(crate) const WEB: &str = "\
 kind: Component
 name: nginx
@@ -43,7 +43,7 @@ pub(crate) fn globals(flags: &str) -> Globals {
     Cli::parse_from(words).globals
 }
 
-/// A stack, and the means to change it.
+/// A stack, and the objects to change it.
 pub(crate) struct Stack {
     pub(crate) cloud: FakeCloud,
     pub(crate) table: Arc<MemoryTable>,
@@ -135,14 +135,14 @@ impl Stack {
         self.build(json!({"status": "closed", "ending": ending}), json!({"status": "FAILED"})).await;
     }
 
-    /// Lets the plan of the stored build `b` have these Regions.
+    /// Makes the plan of the stored build `b` have these Regions.
     pub(crate) async fn plan_regions(&self, regions: Value) {
         let mut build = serde_json::to_value(self.connection.store.build("b").await.unwrap().unwrap()).unwrap();
         build["plan"]["regions"] = regions;
         self.put("BUILD#b", "META", build).await;
     }
 
-    /// Stores build `b` of image `web/1.0.0/1`, with these attributes of its build and its image.
+    /// Stores build `b` of image `web/1.0.0/1`, with these attributes of the build and the image.
     async fn build(&self, attributes: Value, image: Value) {
         let plan = json!({"homeRegion": HOME, "source": "ssm:/source", "sourceImage": "ami-0", "architecture": "x86_64", "documents": [], "launch": {"instanceTypes": [],
             "subnets": [], "securityGroups": [], "metadataHopLimit": 1, "tags": {}, "blockDevices": [],

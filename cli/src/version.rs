@@ -1,4 +1,4 @@
-//! Versions of the stack and of this program: which one is older, and what to do about it.
+//! Compares the versions of the stack and of this program, and says what to do if they differ.
 
 use std::cmp::Ordering;
 
@@ -23,15 +23,15 @@ pub(crate) fn differs(stack: &str, deployed: Option<&str>, again: &str) -> Optio
     }
 }
 
-/// Returns the version of a stack, for the end of a sentence about it.
+/// Returns the version of a stack, as the end of a sentence about it.
 pub(crate) fn told(deployed: Option<&str>) -> String {
     deployed.map_or_else(|| ", from before stacks had versions".to_owned(), |version| format!(", version {version}"))
 }
 
-/// Returns a note if a deployment takes the stack back to an older version.
+/// Returns a note if a deployment would return the stack to an older version.
 pub(crate) fn back(deployed: Option<&str>, release: Option<&str>) -> Option<String> {
     let (deployed, release) = (deployed?, release.unwrap_or("0.0.0"));
-    let note = || format!("note: this takes the stack back from version {deployed} to {release}");
+    let note = || format!("note: this returns the stack from version {deployed} to {release}");
     (compare(release, deployed) == Ordering::Less).then(note)
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn compare(one: &str, other: &str) -> Ordering {
     parts(one).zip(parts(other)).map_or(Ordering::Equal, |(one, other)| one.cmp(&other))
 }
 
-/// Returns major, minor and patch. What follows a hyphen does not count: no release has such a version.
+/// Returns the major, minor and patch numbers. The text after a hyphen does not count: no release has such a version.
 fn parts(version: &str) -> Option<[u64; 3]> {
     let mut numbers = version.split('-').next()?.split('.').map(|number| number.parse().ok());
     Some([numbers.next()??, numbers.next()??, numbers.next()??])
@@ -74,7 +74,7 @@ mod tests {
     fn a_downgrade_is_reported() {
         assert_eq!(
             back(Some("0.10.0"), Some("0.9.1")).unwrap(),
-            "note: this takes the stack back from version 0.10.0 to 0.9.1"
+            "note: this returns the stack from version 0.10.0 to 0.9.1"
         );
         assert_eq!(back(Some("0.9.0"), Some("0.10.0")), None);
         assert_eq!(back(None, Some("0.1.0")), None);

@@ -1,5 +1,5 @@
-//! Watches a build: reads what happens from its states' items and log streams, never from the execution's history, and
-//! shows it as it comes.
+//! Watches a build: reads its progress from its states' items and log streams, never from the execution's history, and
+//! shows it as it happens.
 
 mod board;
 mod display;
@@ -22,11 +22,11 @@ use crate::patience::Patience;
 pub(crate) use display::{Display, redraw, width};
 pub(crate) use feed::{Feed, Happening};
 
-/// Pause between two looks: short enough to feel live, long enough to cost nothing.
+/// Pause between two checks: short enough for a live display, and long enough to cost nothing.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);
 
-/// Number of looks after the end of an execution for its build to be closed: an event closes a stopped build, or the
-/// reaper within a minute or two if the event is lost.
+/// How often the program checks, after the end of an execution, whether its build is closed: an event closes a stopped
+/// build, or the reaper does within a minute or two if the event is lost.
 const LOOKS_FOR_END: u32 = 200;
 
 /// Shows a build until its execution has ended and its records are final.

@@ -1,5 +1,5 @@
-//! Reads the content of a zip, by the list of files at its end. The crates that read zips all bring more than this module
-//! needs: it only reads the zip of the functions.
+//! Reads the content of a zip, from the list of files at its end. The crates that read zips all bring more than this
+//! module needs: it only reads the zip of the functions.
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
@@ -8,22 +8,22 @@ use miniz_oxide::inflate::decompress_to_vec_with_limit;
 const END: &[u8] = b"PK\x05\x06";
 const ENTRY: &[u8] = b"PK\x01\x02";
 const FILE: &[u8] = b"PK\x03\x04";
-/// Bytes before the name, in an entry and in a file.
+/// Number of bytes before the name, in an entry and in a file.
 const BEFORE_ENTRYS_NAME: usize = 46;
 const BEFORE_FILES_NAME: usize = 30;
-/// Size of the end record without its comment; the record is the last part of the zip.
+/// Size of the end record without its comment. The record is the last part of the zip.
 const END_SIZE: usize = 22;
 /// Methods of compression (4.4.5).
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
-/// A zip, or its end, if that holds the list of files. Zip64 is not read: a zip needs it only from 4 GiB or 65,535
-/// files on, which Lambda does not accept.
+/// A zip, or the end of one if that contains the list of files. Zip64 is not supported: a zip needs it only from 4 GiB
+/// or 65,535 files on, which Lambda does not accept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Zip<'a> {
     /// The last bytes of the zip.
     pub bytes: &'a [u8],
-    /// Number of bytes before these.
+    /// Number of bytes before those.
     pub before: usize,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Zip<'a> {
 pub(crate) struct Entry<'a> {
     pub name: &'a [u8],
     method: u16,
-    /// Number of bytes that it takes in the zip.
+    /// Number of bytes of the file in the zip.
     size: usize,
     /// Offset from the beginning of the zip.
     at: usize,
@@ -79,7 +79,7 @@ impl<'a> Zip<'a> {
         }
     }
 
-    /// Returns the bytes from this offset of the zip on.
+    /// Returns the bytes of the zip from this offset on.
     fn from(self, at: usize) -> Option<&'a [u8]> {
         self.bytes.get(at.checked_sub(self.before)?..)
     }

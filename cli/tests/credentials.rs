@@ -1,4 +1,4 @@
-//! The real binary with the credentials that people's profiles have.
+//! Tests the real binary with the credentials from a person's profiles.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::thread::JoinHandle;
 
-/// Refuses one call, and tells whose it was.
+/// Rejects one call, and returns whose call it was.
 fn refuse_one() -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -22,7 +22,7 @@ fn refuse_one() -> (String, JoinHandle<String>) {
     (url, caller)
 }
 
-/// `goldsmith images` as a person with this profile calls it.
+/// Calls `goldsmith images` as a person with this profile does.
 fn images(profile: &str, url: &str) -> Output {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join(".aws")).unwrap();

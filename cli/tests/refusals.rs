@@ -1,4 +1,5 @@
-//! The real binary, where it refuses: exact words on standard error, the documented exit code, nothing on standard output.
+//! Tests the real binary when it rejects a call: the exact text on standard error, the documented exit code, and
+//! nothing on standard output.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -12,7 +13,7 @@ fn goldsmith(folder: &Path, args: &[&str]) -> Output {
     command.env("AWS_ACCESS_KEY_ID", "none").env("AWS_SECRET_ACCESS_KEY", "none").output().unwrap()
 }
 
-/// What a command that needs a stack says if nothing names the stack's Region.
+/// The error of a command that needs a stack if nothing names the stack's Region.
 const NO_REGION: &str = "goldsmith: error: no AWS Region is set: give --region, AWS_REGION, or a profile that has one, or use the \
                          stack on this machine with --local\n";
 
@@ -56,8 +57,8 @@ fn a_value_that_looks_like_a_secret_is_rejected_unless_allowed() {
     let help = "help: keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used; if it \
                 is not a secret, use --allow-plain-secrets";
     let expected = format!(
-        "./all.yml:11:57: error: the value of `dbPassword` in `parameters` looks like a secret, and a recipe is no place for one\n\
-         {help}\n./db.yaml:3:39: error: the `default` of `dbPassword` looks like a secret, and a document is no place for one\n\
+        "./all.yml:11:57: error: the value of `dbPassword` in `parameters` looks like a secret, which a recipe should not contain\n\
+         {help}\n./db.yaml:3:39: error: the `default` of `dbPassword` looks like a secret, which a document should not contain\n\
          {help}\ngoldsmith: error: 2 mistakes in .: nothing was applied\n"
     );
     for command in ["apply", "build"] {
@@ -74,8 +75,8 @@ fn a_value_that_looks_like_a_secret_is_rejected_unless_allowed() {
     std::fs::write(folder.path().join("all.yml"), component).unwrap();
     let parameter = ["build", "web", "--parameter", "data.dbPassword=hunter33"];
     let expected = format!(
-        "goldsmith: error: the value of `--parameter data.dbPassword` looks like a secret, and a build's record is no place for \
-         one\n{help}\n"
+        "goldsmith: error: the value of `--parameter data.dbPassword` looks like a secret, which a build's record should \
+         not contain\n{help}\n"
     );
     refused(&goldsmith(folder.path(), &parameter), 2, &expected);
     let allowed: Vec<&str> = parameter.into_iter().chain(["--allow-plain-secrets"]).collect();
@@ -149,7 +150,7 @@ fn an_endpoint_that_does_not_answer_is_exit_code_4() {
     assert!(stderr.starts_with("goldsmith: error: GetParameter in eu-west-1 failed: "), "{stderr}");
 }
 
-/// Ends a process with the test, however that ends.
+/// Ends a process when the test ends, however that happens.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -158,7 +159,7 @@ impl Drop for Ended {
     }
 }
 
-/// A port where every request is answered: with what `answer` makes of the request.
+/// Returns a port on which every request gets the answer that `answer` returns for it.
 #[expect(clippy::unwrap_used, reason = "a test whose server cannot be started has failed")]
 fn answering(answer: fn(&str) -> String) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -207,7 +208,7 @@ fn a_local_stack_of_another_version_is_not_ended_for_a_command_that_reads() {
     assert_eq!(std::fs::read_to_string(place.join("stack.json")).unwrap(), stack);
 }
 
-/// STS knows the caller; nobody lets it do anything else.
+/// STS returns the caller's identity, and every other call is denied.
 fn knowing_the_caller_only(request: &str) -> String {
     let (status, body) = match request.contains("GetCallerIdentity") {
         true => (

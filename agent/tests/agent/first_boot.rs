@@ -63,7 +63,8 @@ fn snap_refreshes_are_held_unless_somebody_holds_them_already() {
     assert_eq!(
         old.said(),
         [
-            "snap refreshes cannot be held (snapd is older than 2.58); a refresh during the build may make it fail",
+            "snap refreshes cannot be held (snapd is older than 2.58); a refresh during the build may make the build \
+             fail",
             "step"
         ]
     );

@@ -23,8 +23,8 @@ use bump::Bumped;
 
 /// Check the definitions of a folder or file and store them.
 ///
-/// Says which pipelines each change reaches. Asks before it replaces a configuration that a pipeline uses which is not
-/// in these files.
+/// Says which pipelines each change affects. Asks before it replaces a configuration that is used by a pipeline outside
+/// these files.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A definition file, or a folder whose *.yml and *.yaml files are all read.
@@ -36,21 +36,21 @@ pub(crate) struct Args {
     consent: Consent,
 }
 
-/// How to treat values that look like secrets.
+/// How values that look like secrets are treated.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Secrets {
-    /// Store values of parameters even if they look like secrets.
+    /// Store parameter values even if they look like secrets.
     #[arg(long)]
     pub(crate) allow_plain_secrets: bool,
 }
 
-/// What may be changed in the stack and in the files.
+/// What `apply` may change in the stack and in the files.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Consent {
-    /// Replace configurations without asking, although pipelines use them that are not in these files.
+    /// Replace configurations without asking, even if pipelines outside these files use them.
     #[arg(long)]
     pub(crate) yes: bool,
-    /// If a component or recipe has changed but not its version, write the next free patch version into its file.
+    /// If a component or recipe has changed without a new version, write the next free patch version into its file.
     #[arg(long)]
     pub(crate) bump: bool,
 }
@@ -89,7 +89,7 @@ pub(crate) async fn apply(
     Ok((connection, definitions, changes))
 }
 
-/// Definitions without mistakes, the stack that they are for, and what would change there.
+/// Definitions without mistakes, the stack in which they will be stored, and what would change there.
 pub(crate) struct Checked {
     pub(crate) connection: Connection,
     pub(crate) definitions: Definitions,
@@ -98,8 +98,8 @@ pub(crate) struct Checked {
     bumped: Vec<Bumped>,
 }
 
-/// Checks the definitions of these files, which were read from this path. If `bump`, versions that are taken are raised
-/// in the texts of the files. Nothing is written.
+/// Checks the definitions in these files, which were read from this path. With `bump`, versions that are taken are
+/// raised in the texts of the files. It writes nothing.
 pub(crate) async fn check(
     globals: &Globals,
     path: &Path,
@@ -120,7 +120,7 @@ pub(crate) async fn check(
     Ok(Checked { connection, definitions, changes, bumped })
 }
 
-/// Reads a draft that has no mistakes of its own.
+/// Reads a draft, and rejects it if it contains mistakes itself.
 fn read<'t>(path: &Path, files: &'t [SourceFile], settled: &Settled, secrets: Secrets) -> Result<Draft<'t>> {
     let mut draft = Draft::read_with(files, &folder::documents(files), settled);
     if !secrets.allow_plain_secrets {
@@ -137,15 +137,15 @@ fn read<'t>(path: &Path, files: &'t [SourceFile], settled: &Settled, secrets: Se
     Ok(draft)
 }
 
-/// Definitions that may be stored, and what would change.
+/// Definitions that may be stored, and what would change in the stack.
 struct Judged {
     definitions: Definitions,
     changes: Vec<Change>,
 }
 
-/// Checks the files against what is stored. A version with an `x` becomes the next free one if it is taken. If `bump`,
-/// other versions that are taken are raised in the texts of the files, until none is taken. Also returns these edits;
-/// nothing is written yet.
+/// Checks the files against the stored definitions. If a version with an `x` is taken, it becomes the next free
+/// version. With `bump`, all other versions that are taken are raised in the texts of the files, until no version is
+/// taken. Also returns these edits, which are not written yet.
 async fn judge(
     connection: &Connection,
     path: &Path,
@@ -183,7 +183,7 @@ async fn judge(
     }
 }
 
-/// Returns a line for each configuration that would be replaced and that a pipeline uses which is not in the files.
+/// Returns a line for each configuration that would be replaced and that is used by a pipeline outside the files.
 fn beyond(changes: &[Change], definitions: &Definitions) -> Vec<String> {
     let own = |name: &&Name| definitions.pipelines.iter().any(|pipeline| pipeline.name == **name);
     let line = |change: &Change| {
@@ -193,7 +193,8 @@ fn beyond(changes: &[Change], definitions: &Definitions) -> Vec<String> {
             let plural = if others.len() == 1 { "" } else { "s" };
             let others = others.join(", ");
             format!(
-                "{kind} `{name}` is stored with other content, and pipeline{plural} not in these files use it: {others}"
+                "{kind} `{name}` is stored with other content, and pipeline{plural} outside these files use it: \
+                 {others}"
             )
         })
     };
@@ -281,8 +282,8 @@ mod tests {
         let of_own = change(Outcome::Replaced, &["own"]);
         assert!(beyond(&[created, of_own.clone()], &definitions).is_empty());
         let of_others = change(Outcome::Replaced, &["own", "web", "api"]);
-        let expected = "distribution configuration `two` is stored with other content, and pipelines not in these files use it: \
-                        web, api";
+        let expected = "distribution configuration `two` is stored with other content, and pipelines outside these \
+                        files use it: web, api";
         assert_eq!(beyond(std::slice::from_ref(&of_others), &definitions), [expected]);
         let lines = vec![of_own, of_others].lines(&globals(""));
         assert_eq!(lines[1], "replaced  distribution configuration  two  changes own, web, api");

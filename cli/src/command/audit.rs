@@ -16,25 +16,26 @@ use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
 use crate::{audited, target};
 
-/// Show what every instance of an image would share: keys, identities, credentials, histories.
+/// Show what all instances of an image would share: keys, identities, credentials, histories.
 ///
 /// Exits with code 1 if it finds something, or if it could not check everything. For an image, it shows what the
-/// image's build found on a fresh instance. It checks this machine, a folder or a disk now, and runs and changes
-/// nothing in it.
+/// image's build has found on a fresh instance. With the options, it audits this machine, a folder or a disk now. It
+/// runs and changes nothing in it.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
-    /// Audit this machine, which must be a fresh instance of an image; what it has made itself since its boot does not count.
+    /// Audit this machine, which must be a fresh instance of an image. Files that the machine itself has made since its
+    /// boot do not count.
     #[arg(long, group = "what")]
     instance: bool,
-    /// Time at which the image of this machine was made, such as 2026-11-28T03:00:00Z; more reliable than the time of
-    /// the boot.
+    /// Time at which the image of this machine was made, such as 2026-11-28T03:00:00Z. It is more reliable than the
+    /// time of the boot.
     #[arg(long, value_name = "TIME", requires = "instance", conflicts_with_all = ["image", "root", "disk"])]
     image_made: Option<Timestamp>,
-    /// Root file system in a folder, such as a mounted one; everything in it counts.
+    /// Root file system in a folder, such as a mounted one. Everything in it counts.
     #[arg(long, value_name = "FOLDER", group = "what")]
     root: Option<PathBuf>,
     /// ext4 file system in a file or on a device. Blocks that belong to no file are searched for private keys, too.
@@ -61,7 +62,8 @@ fn of_tree(root: &Path) -> Result<Audit> {
     Ok(audit_tree(root))
 }
 
-/// An audit of this machine. Text only counts the files that packages ship; JSON lists all of them.
+/// An audit of this machine. The text only gives the number of files that packages ship, and the JSON lists all of
+/// them.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Local<'a> {
@@ -90,7 +92,7 @@ fn exit(count: u32, is_incomplete: bool) -> Exit {
     if count > 0 || is_incomplete { Exit::Failed } else { Exit::Success }
 }
 
-/// Shows what the image's own build has found.
+/// Shows what the build of the image has found.
 async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
     // The table finds images by name and by build. An AMI's tags would name the build, but anyone can copy tags.
     if what.starts_with("ami-") {

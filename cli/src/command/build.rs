@@ -24,20 +24,21 @@ use ending::Ending;
 use start::Build;
 pub(crate) use start::cause;
 
-/// Help for a local build from an image that only AWS has.
+/// Advice for a local build whose source image exists only on AWS.
 const LOCAL_SOURCES: &str = "help: the local AWS does not have the images of AWS and of Linux distributors; its public \
                              parameters are those below /aws/service/goldsmith-local/, such as \
                              ssm:/aws/service/goldsmith-local/debian-12";
 
-/// Build a pipeline's image and watch it being built.
+/// Build a pipeline's image and watch the build.
 ///
-/// Ctrl-C ends the watching, not the build.
+/// Ctrl-C ends the watching, and the build continues.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A pipeline, or a folder of definitions, which are applied first. A folder takes precedence over a pipeline of that name.
+    /// A pipeline, or a folder of definitions, which are applied first. A folder takes precedence over a pipeline with
+    /// the same name.
     #[arg(value_name = "PIPELINE|FOLDER")]
     what: String,
-    /// The pipeline to build, if the folder has several.
+    /// The pipeline to build if the folder has several.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<Name>,
     /// Start the build, print how to watch it, and exit.
@@ -73,14 +74,15 @@ fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
     Ok((component, name.to_owned(), value.to_owned()))
 }
 
-/// Returns the given values by component. Rejects values that look like secrets: an execution's input and history and
-/// the build's record hold them in plain text.
+/// Returns the given values by component. Rejects values that look like secrets: the execution's input and history and
+/// the build's record contain the values in plain text.
 pub(crate) fn parameters(args: &Overrides) -> Result<BTreeMap<Name, BTreeMap<String, String>>> {
     let mut parameters: BTreeMap<Name, BTreeMap<String, String>> = BTreeMap::new();
     for (component, name, value) in &args.parameters {
         if !args.secrets.allow_plain_secrets && looks_like_secret(name, value) {
             return Err(invalid(format!(
-                "the value of `--parameter {component}.{name}` looks like a secret, and a build's record is no place for one\n\
+                "the value of `--parameter {component}.{name}` looks like a secret, which a build's record should not \
+                 contain\n\
                  help: {INSTEAD_OF_SECRET}; {NO_SECRET}"
             )));
         }
@@ -105,7 +107,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     start_and_watch(globals, &connection, &input, args.detach).await
 }
 
-/// Starts an execution, and watches it to its end unless it is detached.
+/// Starts an execution, and watches it until its end unless it is detached.
 pub(crate) async fn start_and_watch(
     globals: &Globals,
     connection: &Connection,
@@ -131,15 +133,14 @@ pub(crate) async fn start_and_watch(
     Ok(ending.exit())
 }
 
-/// Returns a warning about a start by hand during a freeze, which does not keep it from building.
+/// Returns a warning about a manual start during a freeze. The freeze does not prevent the build.
 async fn frozen(store: &Store, pipeline: &Name, now: Timestamp) -> Result<Option<String>> {
     let until = store.pipeline(pipeline).await?.and_then(|pipeline| pipeline.frozen_until(now));
-    Ok(until.map(|until| {
-        format!("warning: pipeline `{pipeline}` is frozen until {until}; a start by hand builds all the same")
-    }))
+    Ok(until
+        .map(|until| format!("warning: pipeline `{pipeline}` is frozen until {until}; a manual start builds anyway")))
 }
 
-/// Returns what a start does, in words for people.
+/// Returns in words for people what a start does.
 fn doing(input: &ExecutionInput) -> String {
     match &input.from {
         None => format!("Building pipeline {}", input.pipeline),
@@ -153,7 +154,7 @@ impl Show for Ending {
         if self.exit() == Exit::Success { Ending::lines(self, &globals.again()) } else { Vec::new() }
     }
 
-    /// Why there is no image is an error, not a result.
+    /// The reason for a missing image is an error, not a result.
     fn remarks(&self, globals: &Globals) -> Vec<String> {
         if self.exit() == Exit::Success {
             return Vec::new();
@@ -168,7 +169,7 @@ impl Show for Ending {
     }
 }
 
-/// A build that was started and is not watched.
+/// A build that was started and that nobody watches.
 #[derive(Serialize)]
 struct Detached<'a> {
     build: &'a str,
@@ -192,12 +193,12 @@ fn detached(globals: &Globals, input: &ExecutionInput, build: &Build) -> Result<
     Ok(Exit::Success)
 }
 
-/// Returns how to watch a build.
+/// Returns the command that watches a build.
 fn look_again(again: &str, name: &str) -> String {
     format!("Watch it with:\n  {again} logs {name} --follow\n  {again} show {name}")
 }
 
-/// Returns the stack and the pipeline to build, after applying the folder if there is one.
+/// Applies the folder if there is one, and returns the stack and the pipeline to build.
 async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> {
     let folder = Path::new(&args.what);
     if folder.is_dir() {
@@ -210,7 +211,7 @@ async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> 
     named(globals, &args.what, args.pipeline.as_ref()).await
 }
 
-/// Returns the stack and the stored pipeline of this name.
+/// Returns the stack and its stored pipeline with this name.
 pub(crate) async fn named(globals: &Globals, what: &str, chosen: Option<&Name>) -> Result<(Connection, Name)> {
     if chosen.is_some() {
         return Err(invalid(format!("--pipeline chooses a pipeline of a folder, but {what} is not a folder")));
@@ -228,7 +229,7 @@ pub(crate) async fn named(globals: &Globals, what: &str, chosen: Option<&Name>) 
     Ok((connection, name))
 }
 
-/// Returns the pipeline of a folder that is meant.
+/// Returns the pipeline to build, from a folder's definitions.
 pub(crate) fn chosen(definitions: &Definitions, folder: &str, wanted: Option<&Name>) -> Result<Name> {
     let names: Vec<&Name> = definitions.pipelines.iter().map(|pipeline| &pipeline.name).collect();
     let list = || names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
@@ -237,7 +238,7 @@ pub(crate) fn chosen(definitions: &Definitions, folder: &str, wanted: Option<&Na
         (Some(wanted), _) => Err(invalid(format!("{} has no pipeline `{wanted}`: it has {}", folder, list()))),
         (None, [only]) => Ok((*only).clone()),
         (None, []) => Err(invalid(format!("{} has no pipeline to build", folder))),
-        (None, _) => Err(invalid(format!("{} has several pipelines: choose with --pipeline from {}", folder, list()))),
+        (None, _) => Err(invalid(format!("{} has several pipelines: choose one with --pipeline: {}", folder, list()))),
     }
 }
 

@@ -15,15 +15,16 @@ use crate::watch::PAUSE;
 
 /// Error name of an execution that this command cancelled.
 pub(crate) const ERROR: &str = "Goldsmith.Cancelled";
-/// Its cause, as text for people.
+/// Cause of that execution, as text for people.
 const CAUSE: &str = "cancelled with `goldsmith cancel`";
-/// Number of looks for a stopped build to be closed: the event closes it within seconds, or the reaper if the event is
-/// lost.
+/// How often the command checks whether a stopped build is closed: the event closes the build within seconds, or the
+/// reaper does if the event is lost.
 const LOOKS: u32 = 260;
-/// Number of looks for the record of a build that was stopped before it had one: Plan may be about to write it.
+/// How often the command looks for the record of a build that was stopped before it had one: Plan may be about to write
+/// it.
 const LOOKS_FOR_RECORD: u32 = 15;
 
-/// Stop a build and wait until nothing of it is left.
+/// Stop a build, and wait until nothing of it is left.
 ///
 /// If the build has published its image by then, the image stays. Safe to repeat.
 #[derive(Debug, clap::Args)]
@@ -68,7 +69,7 @@ async fn cancel(connection: &Connection, what: &str, again: &str) -> Result<Canc
     }
 }
 
-/// Returns the build's record, or `None` if its execution runs and Plan has not written the record yet.
+/// Returns the build's record, or `None` if its execution is running and Plan has not written the record yet.
 async fn find(connection: &Connection, what: &str) -> Result<Option<BuildRecord>> {
     if !what.contains('/') && connection.store.build(what).await?.is_none() {
         let execution = connection.executions.execution(&connection.execution_arn(what)).await?;
@@ -94,7 +95,7 @@ async fn ended_before(connection: &Connection, record: &BuildRecord) -> Result<C
     }
 }
 
-/// Waits until the build is closed; by then, everything that it does not keep is gone. Returns `None` if there is no
+/// Waits until the build is closed. By then, everything that it does not keep is removed. Returns `None` if there is no
 /// build, because the execution was stopped before Plan opened one.
 pub(super) async fn closed(connection: &Connection, build: &str, again: &str) -> Result<Option<BuildRecord>> {
     let mut patience = Patience::default();
@@ -124,7 +125,7 @@ async fn ending(connection: &Connection, record: &BuildRecord) -> Result<Cancell
     Ok(Cancelled { build: record.build.clone(), image: Some(record.image.to_string()), status, left })
 }
 
-/// Returns what the build's ending keeps.
+/// Returns what the build keeps.
 fn left(record: &BuildRecord, image: &ImageRecord) -> Vec<String> {
     let mut left: Vec<String> = image.amis.iter().map(|(region, id)| format!("{region}  {id}")).collect();
     if let Some(Keep::Instance { until }) = record.ending.as_ref().map(|ending| &ending.keep) {
@@ -166,7 +167,7 @@ mod tests {
         cancel(&stack.connection, what, "goldsmith").await
     }
 
-    /// Build `b` whose execution runs; its record is closed, as by `finish`, as soon as anybody waits.
+    /// Build `b`, whose execution runs. As soon as anybody waits, its record is closed, as `finish` would do it.
     async fn running(stack: &Stack, image: serde_json::Value) -> String {
         stack.cloud.start(STATE_MACHINE, "b", "{}").await.unwrap();
         let arn = stack.connection.execution_arn("b");

@@ -15,7 +15,7 @@ use crate::switch::find;
 /// List channels and the images that they point to, or those of a pipeline with their history.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The pipeline. Without it, the channels of all pipelines are listed.
+    /// The pipeline. If it is absent, the channels of all pipelines are listed.
     #[arg(value_name = "PIPELINE")]
     pipeline: Option<String>,
 }
@@ -29,13 +29,13 @@ struct Channel {
     image: ImageRef,
     /// The status of the image.
     status: String,
-    /// When it was moved to the image.
+    /// Time at which the channel was moved to the image.
     since: String,
-    /// Who moved it.
+    /// The person or build that moved the channel.
     by: String,
 }
 
-/// Channels, with the history of those of one pipeline.
+/// Channels and, if a pipeline is given, the history of its channels.
 #[derive(Debug, Serialize)]
 struct Channels {
     channels: Vec<Channel>,

@@ -1,6 +1,6 @@
-//! `goldsmith clean`: what a deleted stack or a lost table has left in the account, and what only looks like it.
+//! `goldsmith clean`: finds what a deleted stack or a lost table has left in the account, and what only looks like it.
 //!
-//! The command never touches what belongs to a build that the stack knows: that is for the reaper.
+//! The command never touches a resource of a build that the stack knows, because the reaper removes those.
 
 mod leftovers;
 mod records;
@@ -27,15 +27,14 @@ use records::Records;
 
 /// Remove the resources that a deleted stack has left in the account.
 ///
-/// Looks for resources that carry the tag `goldsmith:stack` with the stack's name and belong to no build that the stack
-/// knows. Resources with another home Region (`goldsmith:home`) than the stack's do not count; --region or the profile
-/// names the stack's home Region. Shows what it finds, and asks before it removes anything. AMIs and their snapshots
-/// may be in use, so only --images removes them. If a parameter of its build, an instance, a launch template or a
-/// launch permission names an AMI, --used must name the AMI too. If a resource only carries the tags, and no record
-/// shows that a build has made it, the command marks it with the tag `goldsmith:leftover-since`, and it stays for at
-/// least a day.
-/// The Regions are those given with --region, which may be repeated. Without --region, they are the Regions that the
-/// stack has used, or, if there is no such stack anymore, all Regions that are enabled in the account.
+/// Looks for resources that carry the tag `goldsmith:stack` with the stack's name and that belong to no build of the
+/// stack. Resources from a stack with another home Region (`goldsmith:home`) do not count; --region or the profile sets
+/// the home Region. Shows what it finds, and asks before it removes anything. AMIs and their snapshots may be in use,
+/// so only --images removes them. If a parameter of its build, an instance, a launch template or a launch permission
+/// names an AMI, --used must name that AMI too. If a resource only carries the tags, and no record shows that a build
+/// has made it, the command marks it with the tag `goldsmith:leftover-since`, and the resource stays for at least a
+/// day. The command searches the Regions that --region gives, which can be repeated. Without --region, it searches the
+/// Regions that the stack has used or, if there is no such stack anymore, all Regions that are enabled in the account.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove without asking.
@@ -44,7 +43,7 @@ pub(crate) struct Args {
     /// Remove AMIs and their snapshots too.
     #[arg(long)]
     images: bool,
-    /// Remove this AMI too, although something uses it; may be repeated.
+    /// Remove this AMI too, although something uses it; can be repeated.
     #[arg(long, value_name = "AMI", requires = "images")]
     used: Vec<String>,
 }
@@ -71,14 +70,15 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     // This comes before anything is marked or removed: after a mistyped id, nothing may be removed that was not meant.
     if let Some(unknown) = args.used.iter().find(|id| found.iter().all(|leftover| leftover.id != **id)) {
-        return Err(invalid(format!("--used names {unknown}, which this stack has not left")));
+        return Err(invalid(format!("--used names {unknown}, which is not a leftover of this stack")));
     }
     let Stays { images, unproven } = leftovers.set_aside(&mut found, args.images, now).await;
     if !images.is_empty() {
         output::say(&format!("{} AMIs and snapshots stay: only --images removes them", images.len()));
     }
     list(
-        "Only tags tie these to a build. They stay for a day after they were found, and then until `goldsmith clean` removes them:",
+        "Only their tags name a build. They stay for a day after they were found, and then until `goldsmith clean` \
+         removes them:",
         &unproven,
     );
     let in_use: Vec<Leftover> =
@@ -101,22 +101,22 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Cleaned {
-    /// What was removed.
+    /// The resources that were removed.
     removed: Vec<Leftover>,
-    /// What AWS does not remove.
+    /// The resources that AWS does not remove.
     refused: Vec<Refused<Leftover>>,
-    /// What stays because something uses it.
+    /// The resources that stay because something uses them.
     in_use: Vec<Leftover>,
-    /// What stays for a day because only tags tie it to a build.
+    /// The resources that stay for a day because only tags show their build.
     unproven: Vec<Leftover>,
-    /// AMIs and snapshots, which stay without --images.
+    /// The AMIs and snapshots, which stay without --images.
     images: Vec<Leftover>,
     /// Regions that could not be searched.
     unseen: Vec<Refused<String>>,
 }
 
 impl Cleaned {
-    /// Returns whether nothing stays that was to be removed.
+    /// Returns whether every resource that should be removed is removed.
     fn is_done(&self) -> bool {
         self.refused.is_empty() && self.unseen.is_empty()
     }
@@ -131,8 +131,8 @@ impl Show for Cleaned {
     }
 }
 
-/// Returns the tables that a stack of this name has left: they record what its builds have made. If they cannot be
-/// listed, there are none, and nothing is proven.
+/// Returns the tables that a stack of this name has left behind. They record what its builds have made. If the tables
+/// cannot be listed, no table counts, and nothing proves what a build has made.
 async fn journals(config: &SdkConfig, stack: &str) -> Vec<Store> {
     // CloudFormation names a table after its stack and the logical id in the template, and adds a random suffix.
     let names = DynamoTable::names(config, &format!("{stack}-Table-")).await;

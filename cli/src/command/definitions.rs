@@ -12,13 +12,13 @@ use crate::exit::Exit;
 use crate::output::{self, Show};
 use crate::render::{table, users};
 
-/// List all definitions that are stored, and what uses each of them.
+/// List all stored definitions, and what uses each of them.
 ///
 /// A component or recipe is listed once for each version. A reference with a wildcard uses the version that it resolves
-/// to now. `goldsmith show` and `goldsmith delete` take definitions as they are listed.
+/// to now. `goldsmith show` and `goldsmith delete` accept definitions in the form of this list.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only this kind: component, recipe, infrastructure, distribution or pipeline.
+    /// List only this kind: component, recipe, infrastructure, distribution or pipeline.
     #[arg(value_name = "KIND", value_parser = kind)]
     kind: Option<Kind>,
 }
@@ -56,7 +56,7 @@ impl Show for Vec<Listed> {
     }
 
     fn remarks(&self, globals: &Globals) -> Vec<String> {
-        let hint = || format!("There are none: `{} apply FOLDER` stores some.", globals.again());
+        let hint = || format!("There are no such definitions: `{} apply FOLDER` stores some.", globals.again());
         self.is_empty().then(hint).into_iter().collect()
     }
 }
@@ -74,7 +74,10 @@ mod tests {
         let stack = Stack::new();
         let store = &stack.connection.store;
         let none = list(store, None).await.unwrap();
-        assert_eq!(none.remarks(&globals("")), ["There are none: `goldsmith apply FOLDER` stores some."]);
+        assert_eq!(
+            none.remarks(&globals("")),
+            ["There are no such definitions: `goldsmith apply FOLDER` stores some."]
+        );
         stack.apply(WEB).await;
         let expected = "\
 DEFINITION             USED BY

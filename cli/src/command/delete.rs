@@ -18,13 +18,14 @@ use crate::target;
 
 /// Delete an image that nothing refers to, definitions that nothing uses, or a channel.
 ///
-/// An image is deleted in all of its Regions, with its snapshots. It stays if one of these refers to it: an instance of
-/// it, running or stopped; any version of a launch template; a parameter of its pipeline; an image that was built from
-/// it; a channel; a pipeline whose next build starts from it. Others who have a launch permission may use it too, which nobody can
-/// see from here: --unshare must name each of them. The command always says what refers to the image.
+/// An image is deleted in all of its Regions, with its snapshots. It stays if one of these refers to it: a running or
+/// stopped instance; any version of a launch template; a parameter of its pipeline; an image that was built from it; a
+/// channel; a pipeline whose next build starts from it. Others who have a launch permission may use it too, and this
+/// account cannot see whether they do: --unshare must name each of them. The command always says what refers to the
+/// image.
 ///
-/// A definition stays if something uses it, which the command says. A deleted pipeline no longer starts; its images
-/// stay. The parameters of a deleted channel keep their values, and its history stays.
+/// A definition stays if something uses it, and the command says what. A deleted pipeline no longer starts, and its
+/// images stay. The parameters of a deleted channel keep their values, and its history stays.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An image as NAME/VERSION/BUILD, or a definition as `goldsmith definitions` lists it, such as
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     /// channel as channel/PIPELINE/CHANNEL.
     #[arg(value_name = "IMAGE|DEFINITION|CHANNEL")]
     what: String,
-    /// Delete the image although this account, this organization or `all` may launch it; may be repeated.
+    /// Delete the image although this account, this organization or `all` may launch it; can be repeated.
     #[arg(long, value_name = "WHO")]
     unshare: Vec<String>,
     /// Delete without asking.
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-/// What was deleted.
+/// The definitions or the image that the command deleted.
 #[derive(Debug, Serialize)]
 struct Deleted {
     deleted: Vec<DefinitionRef>,

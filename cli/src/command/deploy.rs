@@ -1,4 +1,4 @@
-//! `goldsmith deploy`: creates a stack from a release, or updates one. The local stack is deployed by the same steps.
+//! `goldsmith deploy`: creates a stack from a release, or updates one. The local stack is deployed with the same steps.
 
 mod changes;
 mod service;
@@ -26,33 +26,33 @@ const UNCHANGED: &str = "unchanged";
 /// Create a stack from a release, or update one.
 ///
 /// Shows what CloudFormation would change, and asks before it changes anything. Parameters and tags that are not given
-/// keep the values that the stack has. Running builds continue. Safe to repeat: the command waits for a deployment that
-/// was interrupted.
+/// keep their values in the stack. Running builds continue. Safe to repeat: the command waits for an interrupted
+/// deployment to end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Unpacked archive of a release, or checkout in which `make release` has run [default: this program's own].
+    /// Unpacked archive of a release, or a checkout in which `make release` has run [default: the release of this
+    /// program].
     #[arg(long, value_name = "FOLDER")]
     from: Option<PathBuf>,
-    /// Zip of the functions, if it is not the one of the release.
+    /// Zip of the functions, if it is not the release's own.
     #[arg(long, value_name = "FILE", env = "GOLDSMITH_PACKAGE")]
     package: Option<PathBuf>,
     /// Architecture of the functions, if the release has more than one: x86_64 or arm64.
     #[arg(long, value_name = "NAME", value_parser = ["x86_64", "arm64"])]
     architecture: Option<String>,
-    /// Value of a parameter of the template; may be repeated.
+    /// Value of a parameter of the template; can be repeated.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
-    /// Managed policy that bounds every role of the stack.
+    /// Managed policy that limits every role of the stack (a permissions boundary).
     #[arg(long, value_name = "ARN")]
     permissions_boundary: Option<String>,
     /// Path of every role and policy of the stack, such as /goldsmith/.
     #[arg(long, value_name = "PATH")]
     role_path: Option<String>,
-    /// Tag of the stack and of everything that it makes; may be repeated. The given tags replace those that the stack
-    /// has.
+    /// Tag of the stack and of everything that it makes; can be repeated. The given tags replace the tags of the stack.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
-    /// Table that a retired stack has left; the new stack continues with its pipelines, images and numbers.
+    /// Table that a retired stack has left; the new stack continues with its pipelines, images and build numbers.
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
     /// Deploy without asking.
@@ -72,7 +72,7 @@ fn tag(text: &str) -> Result<(String, String), String> {
     Ok((key, value))
 }
 
-/// Returns each key with its only value.
+/// Returns each key with its value, and rejects a key that is given twice.
 fn once(flag: &str, pairs: &[(String, String)]) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     for (key, value) in pairs {

@@ -19,7 +19,7 @@ use crate::output::{self, Show};
 use crate::render::columns;
 use crate::target;
 
-/// Time from the command to the deprecation if no time is given. EC2 accepts no time in the past and rounds to the
+/// Time from the command until the deprecation if no time is given. EC2 rejects a time in the past and rounds to the
 /// minute, and the last of the Regions gets its call some seconds later.
 const SOON: SignedDuration = SignedDuration::from_mins(2);
 /// By how much EC2's time may differ from the time of the call.
@@ -34,11 +34,11 @@ pub(crate) struct Args {
     /// An image as NAME/VERSION/BUILD.
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// When, as a date or a time in UTC: 2027-01-31 or 2027-01-31T12:00:00Z. At most ten years from now; for a public image,
-    /// two years from its creation.
+    /// Time of the deprecation, as a date or a time in UTC: 2027-01-31 or 2027-01-31T12:00:00Z. It is at most ten years
+    /// from now or, for a public image, two years after its creation.
     #[arg(long, value_name = "DATE", value_parser = time, group = "when")]
     at: Option<Timestamp>,
-    /// In how many days, from 1 to 3650.
+    /// Number of days until the deprecation, from 1 to 3650.
     #[arg(long = "in", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650), group = "when")]
     days: Option<u32>,
     /// Remove the deprecation. EC2 does not do this for a public image.
@@ -46,20 +46,20 @@ pub(crate) struct Args {
     cancel: bool,
 }
 
-/// Reads a date, which means its beginning in UTC, or a time.
+/// Reads a time, or a date, which means the beginning of that day in UTC.
 fn time(text: &str) -> Result<Timestamp, String> {
     // jiff would read the date of a time without a zone, too, and the time would be lost.
     let date = || text.parse::<Date>().ok().filter(|_| text.len() == "2027-01-31".len());
     let day = || TimeZone::UTC.to_timestamp(date()?.at(0, 0, 0, 0)).ok();
     let time = text.parse().ok().or_else(day);
-    time.ok_or_else(|| "a date is written like 2027-01-31, and a time like 2027-01-31T12:00:00Z".to_owned())
+    time.ok_or_else(|| "expected a date such as 2027-01-31, or a time such as 2027-01-31T12:00:00Z".to_owned())
 }
 
 /// An image whose deprecation was changed.
 #[derive(Debug, Serialize)]
 struct Deprecated {
     image: String,
-    /// From when its AMIs are deprecated; `None` if they are not.
+    /// The time at which the AMIs become deprecated, or `None` if they do not.
     at: Option<String>,
     /// The AMIs, by Region.
     amis: BTreeMap<String, String>,
@@ -83,7 +83,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 }
 
 impl Args {
-    /// Returns from when the image is deprecated; `None` if it is not.
+    /// Returns the time at which the image becomes deprecated, or `None` if it does not.
     fn when(&self, now: Timestamp) -> Option<Timestamp> {
         match self.days {
             _ if self.cancel => None,
@@ -97,8 +97,8 @@ fn days_long(days: u32) -> SignedDuration {
     SignedDuration::from_hours(24 * i64::from(days))
 }
 
-/// Deprecates the AMIs of an image, or removes their deprecation. Changes nothing if EC2 would reject the time for one of
-/// them. Safe to repeat.
+/// Deprecates the AMIs of an image, or removes their deprecation. Changes nothing if EC2 would reject the time for one
+/// of the AMIs. Safe to repeat.
 async fn deprecate(
     connection: &Connection,
     image: &ImageRecord,
@@ -134,7 +134,7 @@ async fn check(
     now: Timestamp,
 ) -> Result<bool> {
     let Some(found) = connection.cloud.images.image(region, ami).await? else {
-        return Err(invalid(format!("{ami} in {region} does not exist any more, and cannot be deprecated")));
+        return Err(invalid(format!("{ami} in {region} does not exist anymore, and cannot be deprecated")));
     };
     let everybody = ImageUse::Permission("all".to_owned());
     let is_public = connection.cloud.images.uses(region, ami).await?.contains(&everybody);
@@ -184,7 +184,7 @@ mod tests {
     use crate::output::Show;
     use crate::testing::{Stack, globals};
 
-    /// The time of the fake, at which it makes everything.
+    /// The time of the fake, which is the creation time of everything in it.
     const NOW: &str = "2026-01-01T00:00:00Z";
     const ELSEWHERE: &str = "us-east-1";
 
@@ -201,7 +201,7 @@ mod tests {
         (stack, amis)
     }
 
-    /// Calls the command with these options at the time of the fake.
+    /// Calls the command with these options. The clock shows the time of the fake.
     async fn call(stack: &Stack, options: &str) -> Result<Vec<String>, String> {
         let words = ["goldsmith", "deprecate", "web/1.0.0/1"].into_iter().chain(options.split_whitespace());
         let Command::Deprecate(args) = Cli::try_parse_from(words).map_err(|error| error.to_string())?.command else {
@@ -291,10 +291,10 @@ mod tests {
         call(&stack, "").await.unwrap();
         assert_eq!(times(&stack, &amis)[1].as_deref(), Some(earlier), "it is deprecated sooner");
         stack.cloud.deregister(ELSEWHERE, ami).await.unwrap();
-        let gone = format!("{ami} in {ELSEWHERE} does not exist any more, and cannot be deprecated");
+        let gone = format!("{ami} in {ELSEWHERE} does not exist anymore, and cannot be deprecated");
         assert_eq!(call(&stack, "--cancel").await.unwrap_err(), gone);
         assert!(times(&stack, &amis)[0].is_some());
         stack.connection.store.set_life(&"web/1.0.0/1".parse().unwrap(), Some(ImageLife::Deleted)).await.unwrap();
-        assert_eq!(call(&stack, "").await.unwrap_err(), "web/1.0.0/1 is DELETED, and has no AMIs to switch");
+        assert_eq!(call(&stack, "").await.unwrap_err(), "web/1.0.0/1 is DELETED, and has no AMIs to enable or disable");
     }
 }

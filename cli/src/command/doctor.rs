@@ -1,7 +1,7 @@
-//! `goldsmith doctor`: checks everything that a first build in an account needs, all at once, and suggests remedies.
+//! `goldsmith doctor`: checks everything that a first build in an account needs, and suggests remedies.
 //!
-//! Each area gathers facts, and judges them in a separate function, so that tests can judge without AWS. What cannot be
-//! checked is reported as such, and hides nothing else.
+//! Each area reads facts, and judges them in a separate function, so that tests can judge facts without AWS. If
+//! something cannot be checked, this is reported, and it does not hide anything else.
 
 mod archive;
 mod definitions;
@@ -28,7 +28,7 @@ use crate::output::{self, Show};
 use definitions::Definitions;
 use finding::{Finding, Verdict};
 
-/// Findings that rest on the definitions of pipelines.
+/// Findings that depend on the definitions of pipelines.
 const OF_DEFINITIONS: [&str; 10] = [
     "agents",
     "default-key",
@@ -41,10 +41,10 @@ const OF_DEFINITIONS: [&str; 10] = [
     "vcpus",
     "way-out",
 ];
-/// Findings that rest on what the functions know about the account.
+/// Findings that depend on what the functions know about the account.
 const OF_SETTINGS: [&str; 3] = ["security-groups", "subnets", "way-out"];
 
-/// Check everything that a build needs in the account, and say what helps.
+/// Check everything that a build needs in the account, and suggest how to fix problems.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -126,9 +126,9 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
 fn unread(globals: &Globals, error: &StoreError) -> Finding {
     match error {
         StoreError::Refused { code, .. } if code == "ResourceNotFoundException" => {
-            let message = "The stack's table is gone, and with it all that was defined and built.";
+            let message = "The stack's table is gone, and with it all definitions and all records of builds.";
             let remedy = format!(
-                "Restore it from a backup under another name, then `{0} retire` and `{0} deploy --table NAME`.",
+                "Restore it from a backup under another name, and then run `{0} retire` and `{0} deploy --table NAME`.",
                 globals.again()
             );
             Finding::problem("table", message, remedy)

@@ -9,9 +9,9 @@ use crate::switch::switch;
 
 /// Undo `disable`.
 ///
-/// The schedule and the sources of the pipeline start it again, even if failures had stopped this, and its failures are
-/// counted from zero. The image can be launched again, also by everyone to whom its build has given a launch
-/// permission.
+/// The schedule and the sources of the pipeline start it again, even if failures had stopped it, and its failures are
+/// counted from zero. The image can be launched again. Everyone to whom its build gave a launch permission can launch
+/// it too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A pipeline, as NAME or pipeline/NAME, or an image as NAME/VERSION/BUILD.

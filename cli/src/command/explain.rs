@@ -18,7 +18,7 @@ pub(crate) struct Args {
     name: String,
 }
 
-/// What there is to say about a problem.
+/// The explanation of a problem.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Explanation {
@@ -26,7 +26,7 @@ struct Explanation {
     severity: Severity,
     explanation: String,
     remedy: &'static str,
-    /// What a build would meet without the check.
+    /// What would happen in a build without the check.
     without_check: String,
 }
 

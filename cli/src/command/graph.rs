@@ -19,7 +19,7 @@ use crate::output::{self, Show};
 use crate::render::count_in_words;
 use crate::starts::Holds;
 
-/// Show which pipelines start from what, and where their images go.
+/// Show which pipelines start from which images, and where their images go.
 ///
 /// Without PATH, the command shows the stored pipelines of the stack. With PATH, it shows the pipelines of these files
 /// alone, and needs neither a stack nor credentials.
@@ -33,39 +33,39 @@ pub(crate) struct Args {
     mermaid: bool,
 }
 
-/// A pipeline with what it starts from and where its images go, as `--output json` prints it.
+/// A pipeline with its source and the Regions of its images, as `--output json` prints it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Stage {
     pipeline: Name,
     status: Status,
-    /// Its source image; `None` if its recipe is not there.
+    /// The source image of the pipeline, or `None` if the recipe is missing.
     source: Option<SourceImage>,
-    /// The pipelines whose images that source stands for.
+    /// The pipelines whose images that source may be.
     starts_from: Vec<Upstream>,
-    /// Whether a new image of its source starts it.
+    /// Whether a new image of the source starts the pipeline.
     is_rebuilt: bool,
-    /// Its schedule, with the time zone.
+    /// The schedule, with its time zone.
     schedule: Option<String>,
-    /// Where its images go; empty if they stay in the home Region.
+    /// The Regions to which the images go. The list is empty if they stay in the home Region.
     regions: Vec<Target>,
 }
 
-/// A pipeline that another one starts from.
+/// A pipeline from whose image another one starts.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Upstream {
     pipeline: Name,
-    /// How: `pipeline`, `parameter` or `filter`.
+    /// The kind of the reference: `pipeline`, `parameter` or `filter`.
     by: &'static str,
 }
 
-/// A Region that images go to.
+/// A Region to which images go.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Target {
     region: String,
-    /// The parameters that name the image there.
+    /// The parameters that name the image in that Region.
     parameters: Vec<String>,
 }
 
@@ -172,7 +172,7 @@ mod tests {
     use crate::output::Show;
     use crate::testing::{Stack, globals, stopped};
 
-    /// A base image, two that build on it, and one that takes the newer of these two.
+    /// A base image, two pipelines that build on it, and one that builds on the newer image of these two.
     const DIAMOND: &str = "\
 {kind: ImageRecipe, name: base, semanticVersion: 1.0.0, parentImage: ssm:/source, components: [{name: nginx, version: 1.x.x}]}
 ---

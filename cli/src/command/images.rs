@@ -14,7 +14,7 @@ use crate::render::{cause, status, table, word};
 /// List images.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only images of this name.
+    /// List only images with this name.
     #[arg(value_name = "NAME")]
     name: Option<Name>,
     /// List the runs that have only tested an AMI (`goldsmith verify`) instead.
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     distributions: bool,
 }
 
-/// The images, and the name that was asked for.
+/// The images, and the name by which they were filtered.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Images<'a> {

@@ -15,7 +15,7 @@ use crate::folder;
 use crate::output::{self, Show};
 use crate::render::count;
 
-/// Translate definitions of EC2 Image Builder or Packer, and list what could not be taken over.
+/// Translate definitions of EC2 Image Builder or Packer, and list what could not be translated.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A file, or a folder with its subfolders: CloudFormation (*.yml, *.yaml, *.json, *.template), Terraform (*.tf) or
@@ -34,13 +34,13 @@ struct Imported<'a> {
     folder: &'a Path,
     #[serde(flatten)]
     import: &'a Import,
-    /// Mistakes of the new definitions, which is a mistake of the import.
+    /// Mistakes in the new definitions, which show a mistake in the import.
     mistakes: Diagnostics,
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     if args.into.exists() {
-        let why = "exists already: name a new folder with --into, so that nothing is written over";
+        let why = "exists already: name a new folder with --into, so that no file is overwritten";
         return Err(invalid(format!("{} {why}", args.into.display())));
     }
     let import = goldsmith_import::import(&args.path, globals.regions.first().cloned())?;
@@ -53,7 +53,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(if is_good { Exit::Success } else { Exit::Failed })
 }
 
-/// Writes the new folder. Another program that makes the folder first wins.
+/// Writes the new folder. If another program creates the folder first, the import fails.
 fn write(folder: &Path, import: &Import) -> Result<()> {
     let cannot = |path: &Path| format!("{} cannot be written", path.display());
     if let Some(parent) = folder.parent() {
@@ -81,7 +81,7 @@ impl Show for Imported<'_> {
         let mut lines: Vec<String> = self.import.findings.iter().map(line).collect();
         lines.extend(self.mistakes.iter().map(ToString::to_string));
         if self.import.definitions.is_empty() {
-            lines.push("Nothing was imported: there is no definition that could be taken over.".to_owned());
+            lines.push("Nothing was imported: no definition could be translated.".to_owned());
             return lines;
         }
         let kinds: Vec<String> =
@@ -107,7 +107,7 @@ impl Show for Imported<'_> {
     }
 }
 
-/// Returns a finding as one line, with what to do on a second one.
+/// Returns a finding as one line, and a second line that says what to do.
 fn line(finding: &Finding) -> String {
     let place = finding.line.map_or_else(|| finding.file.clone(), |line| format!("{}:{line}", finding.file));
     let outcome = match finding.outcome {

@@ -14,15 +14,15 @@ use crate::output::{self, Show};
 /// The files of a new folder, with their content.
 const FILES: [(&str, &str); 2] =
     [("pipeline.yml", include_str!("init/pipeline.yml")), ("components/app.yml", include_str!("init/app.yml"))];
-/// Stands for the Region of the image in the files.
+/// Placeholder in the files for the Region of the image.
 const REGION: &str = "REGION";
-/// The Region that is written if none is given. It is also the home of the stack on this machine.
+/// The Region that is written if no Region is given. It is also the home Region of the stack on this machine.
 const DEFAULT_REGION: &str = "eu-west-1";
 
-/// Create a starter folder of definitions: a pipeline with all that it needs, and a component.
+/// Create a starter folder of definitions: a pipeline with everything that it needs, and a component.
 ///
-/// The folder can be built as it is, here or on AWS. Comments say what to change. The distribution names the Region of
-/// --region, or eu-west-1. No file is overwritten.
+/// The folder can be built without a change, here or on AWS. Comments in the files say what to change. The distribution
+/// names the Region of --region, or eu-west-1. No file is overwritten.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder, which is created if it does not exist.
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     folder: PathBuf,
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Debug, Serialize)]
 struct Written {
     folder: PathBuf,
@@ -59,7 +59,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Writes the files into a folder. Writes none of them if one exists.
+/// Writes the files into a folder. If one of them exists, writes none.
 fn write(folder: &Path, region: &str) -> Result<Written> {
     let files: Vec<PathBuf> = FILES.iter().map(|(name, _)| folder.join(name)).collect();
     // A link that leads nowhere is taken, too.

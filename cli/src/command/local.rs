@@ -27,17 +27,17 @@ pub(crate) struct Args {
 enum Action {
     /// Start the stack, or update it. If another version of this program has started the stack, it is restarted empty.
     Up {
-        /// Zip of the functions, if it is not where `make package` puts it.
+        /// Zip of the functions, if it is not at the path that `make package` writes.
         #[arg(long, value_name = "FILE", env = "GOLDSMITH_PACKAGE")]
         package: Option<PathBuf>,
     },
-    /// Show whether the stack runs, and where.
+    /// Show whether the stack is running, and at which address.
     Status,
-    /// End the stack and remove everything that it made; files that are made only once stay.
+    /// End the stack, and remove everything that it made; files that are made only once stay.
     Down,
-    /// Empty the stack: definitions, builds, images and instances.
+    /// Remove everything from the stack: definitions, builds, images and instances.
     Reset,
-    /// Show what this machine can do for instances, and how to get more.
+    /// Show how instances can run on this machine, and how to allow more.
     Doctor,
     Ec2(ec2::Args),
     /// Print the interpreter of the Python environment, which is created if it is missing.
@@ -63,12 +63,12 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// A stack that runs.
+/// A stack that is running.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Running<'a> {
     stack: &'a Stack,
-    /// How its instances run.
+    /// How the stack's instances run.
     #[serde(skip)]
     instances: String,
 }
@@ -93,13 +93,13 @@ fn show(globals: &Globals, stack: &Stack) -> Result<()> {
     Ok(output::show(globals, &Running { stack, instances: stack.instances()? })?)
 }
 
-/// A stack that does not run.
+/// A stack that is not running.
 #[derive(Serialize)]
 struct Stopped<'a> {
     name: &'a str,
     /// `ended` or `down`.
     status: &'static str,
-    /// The status in words.
+    /// The status in words for people.
     #[serde(skip)]
     how: &'static str,
 }
@@ -107,11 +107,11 @@ struct Stopped<'a> {
 impl Show for Stopped<'_> {
     fn lines(&self, globals: &Globals) -> Vec<String> {
         let up = call(globals, "up");
-        vec![format!("The local stack `{}` {}: `{up}` starts it, empty.", self.name, self.how)]
+        vec![format!("The local stack `{}` {}: `{up}` starts an empty one.", self.name, self.how)]
     }
 }
 
-/// A stack that does not run is an answer, not a mistake: the exit code is 1, as for other checks.
+/// If the stack is not running, that is a result and not an error: the exit code is 1, as for other checks.
 fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
     let found = Stack::load(folders)?;
     if let Some(stack) = found.as_ref().filter(|stack| stack.is_running()) {
@@ -138,7 +138,7 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
         // The lock ends with this block. `anew` takes it too, and would wait forever for the lock of its own process.
         let _lock = folders.lock()?;
         let stack = Stack::load(folders)?.filter(Stack::is_running);
-        let mut stack = stack.ok_or_else(|| invalid(format!("the local stack `{}` does not run", globals.stack)))?;
+        let mut stack = stack.ok_or_else(|| invalid(format!("the local stack `{}` is not running", globals.stack)))?;
         output::say(&format!("Emptying the local stack `{}`.", globals.stack));
         // This is recorded before anything is emptied: if this call is interrupted, the next one deploys again.
         stack.deployed = None;
@@ -150,7 +150,7 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
     anew(globals, None).await.map(drop)
 }
 
-/// Returns the stack as this version of the program starts it.
+/// Returns the stack as this version of the program would start it.
 async fn anew(globals: &Globals, package: Option<&Path>) -> Result<Stack> {
     ensure_up(&globals.stack, package, OfAnother::Replace, &output::say).await
 }

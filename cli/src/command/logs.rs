@@ -68,7 +68,8 @@ struct Printer {
 }
 
 impl Printer {
-    /// Returns the lines of a happening, below the name of its state if another state's lines came before.
+    /// Returns the lines of an event of the build, below the name of its state if the previous lines belong to another
+    /// state.
     fn lines(&mut self, happening: &Happening) -> Vec<String> {
         let (label, text, value) = match happening {
             Happening::Said { label, line } => (label, line.clone(), json!({"state": label, "line": line})),
@@ -87,7 +88,7 @@ impl Printer {
     }
 }
 
-/// Returns the heading between the steps' own lines.
+/// Returns the heading above the lines of a step.
 fn heading(event: &Event) -> String {
     let mut name = format!("----- {} / {}", event.document, event.phase);
     if let Some(step) = &event.step {

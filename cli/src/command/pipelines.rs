@@ -13,7 +13,7 @@ use crate::output::{self, Show};
 use crate::render::{table, word};
 use crate::starts::{self, Holds, NextTime};
 
-/// Number of pipelines that are read at the same time.
+/// Number of pipelines that are read concurrently.
 const AT_ONCE: usize = 16;
 
 /// List pipelines, what starts them, and when they start next.
@@ -28,9 +28,9 @@ struct Listed {
     pipeline: ImagePipeline,
     #[serde(flatten)]
     holds: Holds,
-    /// When its schedule fires next, in its time zone.
+    /// The next time at which the schedule fires, in its time zone.
     next_time: Option<NextTime>,
-    /// Why it does not fire.
+    /// Why the schedule does not fire.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_time: Option<&'static str>,
 }

@@ -25,28 +25,28 @@ use crate::{folder, output};
 /// The flag that changes the exit codes.
 const DETAILED: &str = "detailed-exitcode";
 
-/// Show what a build of a pipeline would do, and everything that would stop it. Nothing is changed.
+/// Show what a build of a pipeline would do, and everything that would stop it. This changes nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A pipeline, or a folder of definitions, which are planned as if they were applied. A folder takes precedence over a
-    /// pipeline of that name.
+    /// A pipeline, or a folder of definitions. The folder is planned as if it were applied. A folder takes precedence
+    /// over a pipeline with the same name.
     #[arg(value_name = "PIPELINE|FOLDER")]
     what: String,
-    /// The pipeline to plan, if the folder has several.
+    /// The pipeline to plan if the folder has several.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<Name>,
     /// Plan the build even if nothing has changed since the newest image.
     #[arg(long)]
     force: bool,
-    /// Exit with 0 if there is nothing to do, with 2 if there is something to build or to apply, and with 1 for every error
-    /// and refusal.
+    /// Exit with 0 if there is nothing to do, with 2 if there is something to build or to apply, and with 1 for every
+    /// error and every problem that stops the build.
     #[arg(long = DETAILED)]
     detailed: bool,
     #[command(flatten)]
     overrides: Overrides,
 }
 
-/// A plan, and what an apply of the folder would do.
+/// A plan, and what `apply` would do with the folder.
 #[derive(Debug, Serialize)]
 struct Planned {
     #[serde(flatten)]
@@ -79,7 +79,7 @@ impl Planned {
     }
 }
 
-/// Returns the exit code for a mistake in the command line: 1 with the flag, as for every other error.
+/// Returns the exit code for a mistake in the command line: with the flag, it is 1, as for every other error.
 pub(crate) fn code_of_mistake(code: i32, mut arguments: impl Iterator<Item = OsString>) -> i32 {
     let is_detailed = arguments.any(|argument| argument.to_str().is_some_and(|text| text == format!("--{DETAILED}")));
     if code != 0 && is_detailed { 1 } else { code }
@@ -100,7 +100,7 @@ async fn plan(globals: &Globals, args: &Args) -> Result<Planned> {
     Ok(Planned { preview, definitions })
 }
 
-/// Returns the stack, its store as the plan reads it, the pipeline, and what an apply would do.
+/// Returns the stack, its store as the plan reads it, the pipeline, and what `apply` would do.
 async fn target(globals: &Globals, args: &Args) -> Result<(Connection, Store, Name, Vec<Change>)> {
     let path = Path::new(&args.what);
     if !path.is_dir() {

@@ -13,13 +13,13 @@ use crate::output;
 use crate::render::columns;
 use crate::target;
 
-/// Let a channel of its pipeline point to an image.
+/// Make a channel of a pipeline point to an image.
 ///
 /// A channel is a name, such as `stable`, under which a pipeline offers one of its images. The first promotion to a
 /// channel makes it. The parameters that follow the channel change in all Regions or in none. `goldsmith channels` lists
 /// the channels, and `goldsmith rollback PIPELINE --channel CHANNEL` undoes a promotion.
 ///
-/// If the distribution of an image demands an approval, the promotion to the channel of the approval is the approval: it
+/// If the distribution of an image requires an approval, the promotion to the channel of the approval approves and
 /// publishes the image. `goldsmith revoke` rejects the image.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The channel.
     #[arg(long, value_name = "CHANNEL")]
     to: Name,
-    /// Why, for the history of the channel.
+    /// The reason, which the history of the channel shows.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Move the channel without asking.

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The pipeline.
     #[arg(value_name = "PIPELINE")]
     pipeline: String,
-    /// Delete images although this account, this organization or `all` may launch them; may be repeated.
+    /// Delete images although this account, this organization or `all` may launch them; can be repeated.
     #[arg(long, value_name = "WHO")]
     unshare: Vec<String>,
     /// Delete without asking.
@@ -37,17 +37,17 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-/// An image that is beyond the retention.
+/// An image that exceeds the retention.
 #[derive(Debug, Serialize)]
 struct Judged {
     image: ImageRef,
-    /// Why it stays; empty if it goes.
+    /// Why the image stays. The list is empty if the image is deleted.
     stays: Vec<String>,
     #[serde(skip)]
     record: ImageRecord,
 }
 
-/// What the retention of a pipeline does.
+/// The images that exceed a pipeline's retention, and what happens to them.
 #[derive(Debug, Serialize)]
 struct Plan {
     images: Vec<Judged>,
@@ -70,7 +70,7 @@ impl Show for Plan {
     }
 
     fn remarks(&self, _: &Globals) -> Vec<String> {
-        if self.images.is_empty() { vec!["No image is beyond the retention.".to_owned()] } else { Vec::new() }
+        if self.images.is_empty() { vec!["No image exceeds the retention.".to_owned()] } else { Vec::new() }
     }
 }
 

@@ -29,9 +29,9 @@ use service::Service;
 
 /// Remove a stack, but keep its table, its bucket and its images.
 ///
-/// Removes the schedules, cancels running builds and terminates kept instances; then CloudFormation deletes the stack.
-/// Its table, its bucket and its images stay, and the last lines of the output say how to remove each of them. A new
-/// stack can continue with the table: see `goldsmith deploy --table`. Safe to repeat.
+/// First removes the schedules, cancels running builds and terminates kept instances. Then CloudFormation deletes the
+/// stack. The table, the bucket and the images of the stack stay, and the last lines of the output say how to remove
+/// each of them. A new stack can continue with the table: see `goldsmith deploy --table`. Safe to repeat.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove without asking.
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-/// What stays, as `--output json` prints it.
+/// What stays after a retirement, as `--output json` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Left {
@@ -49,13 +49,13 @@ struct Left {
     table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bucket: Option<String>,
-    /// Values of parameters that differ from the template's defaults.
+    /// Parameters whose values differ from the template's defaults.
     parameters: BTreeMap<String, String>,
     tags: BTreeMap<String, String>,
-    /// Number of images with an AMI; `None` if it is unknown.
+    /// Number of images that have an AMI, or `None` if it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<usize>,
-    /// The bucket that it was deployed from; other stacks of the account and Region use it too.
+    /// The bucket from which the stack was deployed. Other stacks in the account and Region use it too.
     artifacts: String,
 }
 
@@ -127,7 +127,7 @@ async fn images(connection: &Connection) -> Result<usize> {
     Ok(images)
 }
 
-/// Prints what is about to happen.
+/// Prints what will happen.
 async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Result<()> {
     if let Some(note) = version::differs(&connection.stack, connection.version.as_deref(), &globals.again()) {
         output::say(&note);
@@ -144,8 +144,8 @@ async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Resu
     Ok(())
 }
 
-/// How often the deletion is repeated for an instance that was launched in the meantime: a function runs for at most
-/// two minutes.
+/// How often the deletion is repeated because an instance was launched in the meantime: a function runs for at most two
+/// minutes.
 const LATE_LAUNCHES: usize = 3;
 
 /// The removal of one stack.
@@ -157,8 +157,8 @@ struct Removal<'a> {
 }
 
 impl Removal<'_> {
-    /// Removes a stack that can be in service. The mark comes first: this call waits for a deployment that began before
-    /// the mark, and a deployment after it is rejected.
+    /// Removes a stack that can be in service. The mark is written first: this call waits for a deployment that began
+    /// before the mark, and a later deployment is rejected.
     async fn of_service(&self, connection: &Connection, retirement: Retirement) -> Result<()> {
         let (store, holder) = (&connection.store, retirement.holder.clone());
         let service =
@@ -178,8 +178,8 @@ impl Removal<'_> {
         self.sweep(&service, &holder).await
     }
 
-    /// Terminates instances of builds that a deployment by an older program has let begin during the deletion: nothing
-    /// else would terminate them afterwards.
+    /// Terminates the instances of builds that began during the deletion, after a deployment by an older program:
+    /// nothing else would terminate them afterwards.
     async fn sweep(&self, service: &Service<'_>, holder: &str) -> Result<()> {
         let is_new = self.stacks.find(&self.globals.stack).await?.is_some();
         // A new stack may have taken over the table already, and its instances have the same tags.
@@ -189,7 +189,7 @@ impl Removal<'_> {
         service.end_instances().await
     }
 
-    /// Removes a stack whose parameter or table is gone.
+    /// Removes a stack whose parameter or table is missing.
     async fn of_remains(&self) -> Result<()> {
         if !self.settled().await? {
             return Ok(());
@@ -202,8 +202,8 @@ impl Removal<'_> {
         self.delete().await
     }
 
-    /// Deletes the stack. A function that was still running when the instances were terminated may have launched one
-    /// more. That instance would keep the stack's security group from being deleted, or would stay.
+    /// Deletes the stack. A function that was still running when the instances were terminated may have launched
+    /// another one. That instance would stay, or would prevent the deletion of the stack's security group.
     async fn delete_after_the_last(&self, regions: &BTreeSet<String>) -> Result<()> {
         let mut deleted = self.delete().await;
         for _ in 0..LATE_LAUNCHES {
@@ -223,8 +223,8 @@ impl Removal<'_> {
         Instances { machines, stack, home, store: store.cloned() }
     }
 
-    /// Waits until nothing changes the stack anymore, such as an earlier deletion or a deployment, and returns whether
-    /// it still exists.
+    /// Waits until the stack no longer changes, for example after an earlier deletion or a deployment, and returns
+    /// whether it still exists.
     async fn settled(&self) -> Result<bool> {
         let found = Deployment::new(self.config, &self.globals.stack, self.globals.ways(), &output::say);
         let found = found.settled().await?;
@@ -232,7 +232,7 @@ impl Removal<'_> {
         Ok(found.is_some_and(|found| found.id == self.stack.id))
     }
 
-    /// Lets CloudFormation delete the stack, and waits until it is gone.
+    /// Makes CloudFormation delete the stack, and waits until it is deleted.
     async fn delete(&self) -> Result<()> {
         let (say, name, id): (&dyn Fn(&str), _, _) = (&output::say, &self.globals.stack, &self.stack.id);
         output::say(&format!("Deleting the stack {name}."));

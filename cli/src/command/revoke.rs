@@ -23,17 +23,18 @@ use effects::{Effects, effects};
 /// Nobody can launch an instance from a revoked image, in any Region, and no build starts from it. Instances of it keep
 /// running. Unlike a disabled image, it cannot be enabled unless --undo removes the revocation.
 ///
-/// The command names the images that were built on it, directly or through others; the pipelines that must be built
-/// again; and the channels that point to it. It shows all of this, and asks.
+/// The command lists the images that were built on the image, directly or through other images; the pipelines that must
+/// be built again; and the channels that point to the image. The command then asks before it changes anything.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The image, as NAME/VERSION/BUILD, or the id of its build.
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// Why the image must no longer be used. `goldsmith show` and every later message about it say this.
+    /// Why the image must no longer be used. `goldsmith show` and every later message about the image contain this
+    /// reason.
     #[arg(long, value_name = "TEXT", required_unless_present = "undo", conflicts_with = "undo")]
     reason: Option<String>,
-    /// Revoke the images that were built on it, too.
+    /// Also revoke the images that were built on the image.
     #[arg(long, conflicts_with = "undo")]
     cascade: bool,
     /// Move the channels that point to a revoked image back to an earlier image.
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-/// What was revoked.
+/// The images that were revoked.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Revoked {

@@ -20,31 +20,31 @@ use crate::render::{columns, status};
 use crate::switch::find;
 use resumable::{before, roll_back};
 
-/// Let the parameters or a channel of a pipeline name an earlier image again.
+/// Make the parameters or a channel of a pipeline name an earlier image again.
 ///
-/// With --channel, the channel and the parameters that follow it go back to the image that the channel pointed to before.
-/// Without it, the parameters that follow no channel name an earlier image.
+/// With --channel, the channel and the parameters that follow it return to the channel's previous image.
+/// Without --channel, the parameters that follow no channel name an earlier image.
 ///
-/// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their values back. If
-/// the command is interrupted, the same call finishes what it has begun, and `--to` with the image that the parameters named
-/// before undoes it.
+/// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their old values
+/// back. If the command is interrupted, the same call finishes the rollback. To undo a rollback, use `--to` with the
+/// image that the parameters named before.
 ///
-/// The next build that publishes an image moves them forward again, and `goldsmith disable PIPELINE` keeps builds from
-/// starting by themselves. A recipe with `pipeline:NAME` does not read parameters: `goldsmith disable IMAGE` keeps it from
-/// the newer image.
+/// The next build that publishes an image makes the parameters name the new image. `goldsmith disable PIPELINE`
+/// prevents automatic builds. A recipe with `pipeline:NAME` does not read parameters: to keep it from starting from the
+/// newer image, use `goldsmith disable IMAGE`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pipeline.
     #[arg(value_name = "PIPELINE")]
     pipeline: String,
-    /// The image, as NAME/VERSION/BUILD. Without it, the image that was published before the one that the parameters
-    /// name now.
+    /// The image that the parameters will name, as NAME/VERSION/BUILD. By default, this is the image that was published
+    /// before the one that the parameters name now.
     #[arg(long, value_name = "IMAGE")]
     to: Option<ImageRef>,
-    /// The channel to move back. Without it, the parameters that follow no channel change.
+    /// The channel to move back. If it is absent, the parameters that follow no channel change.
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<Name>,
-    /// Why the channel is moved back, for its history.
+    /// The reason, which the history of the channel shows.
     #[arg(long, value_name = "TEXT", requires = "channel")]
     reason: Option<String>,
     /// Change the parameters without asking.
@@ -52,12 +52,12 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-/// What a rollback is to do.
+/// What a rollback will change.
 struct Planned {
-    /// The image that the parameters are to name.
+    /// The image that the parameters will name.
     image: ImageRecord,
     pointers: Vec<Pointer>,
-    /// A rollback that was interrupted, which this one replaces.
+    /// An interrupted rollback that this one replaces.
     interrupted: Option<Rollback>,
 }
 
@@ -67,7 +67,7 @@ impl Planned {
     }
 }
 
-/// What was changed.
+/// The changes of a rollback.
 #[derive(Debug, Serialize)]
 struct RolledBack {
     pipeline: String,
@@ -114,16 +114,16 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Returns the image that the parameters are to name, and what changes. Changes nothing.
+/// Returns the image that the parameters will name, and the changes. Changes nothing.
 ///
-/// Parameters that an interrupted rollback has changed count as what they named before it, so the same call leads to the
-/// same image.
+/// If an interrupted rollback has changed a parameter, its earlier value counts, so the same call leads to the same
+/// image.
 async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&ImageRef>) -> Result<Planned> {
     // A failed build would let the parameters name what they named when it began.
     if let Some(build) = connection.store.running_build(&pipeline.name).await? {
         let name = &pipeline.name;
         return Err(invalid(format!(
-            "the build {build} of `{name}` is running and may move the parameters: cancel it first"
+            "the build {build} of `{name}` is running and may change the parameters: cancel it first"
         )));
     }
     let mut images = connection.store.images_of_pipeline(&pipeline.name).await?;
@@ -151,7 +151,7 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, to: Option<&Ima
     Ok(Planned { image: image.clone(), pointers, interrupted })
 }
 
-/// Returns the parameters that each build of the pipeline writes. The others follow their channels.
+/// Returns the parameters that each build of the pipeline writes. The other parameters follow their channels.
 async fn written(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec<Pointer>> {
     let pointers = pointers(connection, pipeline, None).await?;
     if let Some(Pointer { region, name, .. }) = pointers.iter().find(|pointer| pointer.now.is_none()) {
@@ -160,7 +160,7 @@ async fn written(connection: &Connection, pipeline: &ImagePipeline) -> Result<Ve
     Ok(pointers)
 }
 
-/// Returns the newest usable image that is older than the one that the parameters name.
+/// Returns the newest usable image that is older than the one in the parameters.
 fn previous<'i>(images: &'i [ImageRecord], current: &[Pointer]) -> Result<&'i ImageRecord> {
     let named: BTreeSet<&str> = current.iter().filter_map(|pointer| pointer.from.as_deref()).collect();
     let names = |image: &&ImageRecord| image.amis.values().any(|ami| named.contains(ami.as_str()));

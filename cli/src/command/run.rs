@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Actions that no document may use.
     #[arg(long, value_name = "ACTION,...", value_delimiter = ',')]
     blocked_action_modules: Vec<String>,
-    /// Print the output of the steps as it comes.
+    /// Print the output of the steps as it arrives.
     #[arg(short, long)]
     trace: bool,
 }
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
     Ok(if status == EXIT_SUCCESS { Exit::Success } else { Exit::Failed })
 }
 
-/// Returns what to run and how: arguments of the command line come before the file.
+/// Returns what to run and how. Arguments of the command line take precedence over the file.
 fn config(args: &Args) -> Result<Config> {
     let mut config = args.config.as_deref().map_or_else(|| Ok(Config::default()), config::read)?;
     config.documents.extend(args.documents.iter().map(|path| (path.clone(), parameters::Values::new())));

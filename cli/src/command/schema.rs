@@ -27,7 +27,7 @@ pub(crate) struct Args {
 enum Of {
     /// A component's document.
     Component,
-    /// The definitions of pipelines and of what they are made from.
+    /// Definitions of pipelines and of everything that pipelines refer to.
     Pipeline,
 }
 

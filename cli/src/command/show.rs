@@ -26,8 +26,8 @@ use crate::{failure, target};
 /// Show an image or its build, a pipeline with its last builds, or another definition.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, a pipeline, the id of a build, or a definition as `goldsmith
-    /// definitions` lists it, such as component/nginx/1.0.0.
+    /// An image as NAME/VERSION/BUILD, such as web-server/1.2.0/7, a pipeline, the id of a build, or a definition as
+    /// `goldsmith definitions` lists it, such as component/nginx/1.0.0.
     #[arg(value_name = "IMAGE|PIPELINE|DEFINITION")]
     what: String,
 }
@@ -54,17 +54,17 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 struct Shown {
     image: ImageRecord,
     states: Vec<StateRecord>,
-    /// The images that it was built on, the parent first.
+    /// The ancestors of the image, the parent first.
     built_on: Vec<ImageRecord>,
-    /// The channels that point to it.
+    /// The channels that point to the image.
     channels: Vec<Name>,
     /// The instance that the build keeps for inspection.
     kept: Option<KeptInstance>,
-    /// The owner of the AMI that the build started from.
+    /// The owner of the AMI from which the build started.
     source_owner: Option<String>,
-    /// Whether the build's cause is tried again.
+    /// Whether the build's cause will be retried.
     tried_again: Option<String>,
-    /// What could not be removed.
+    /// The resources that could not be removed.
     left_behind: Vec<LeftBehind>,
     /// Resources that only carry the build's tags.
     leftovers: Vec<Leftover>,
@@ -123,7 +123,7 @@ fn revocation(revoked: &Revocation) -> String {
     format!("{} by {}: {}", revoked.at, render::who(&revoked.by), revoked.reason)
 }
 
-/// Returns an image that the shown one was built on, and whether it was revoked.
+/// Returns an ancestor of the image, and whether the ancestor was revoked.
 fn ancestor(image: &ImageRecord) -> String {
     match &image.revoked {
         Some(revoked) => format!("{}, which was revoked: {}", image.image, revoked.reason),
@@ -131,7 +131,7 @@ fn ancestor(image: &ImageRecord) -> String {
     }
 }
 
-/// Returns the owner of the AMI that the build started from.
+/// Returns the owner of the AMI from which the build started.
 fn source_owner(build: &BuildRecord) -> Option<String> {
     let owner = build.plan.source_owner.as_ref()?;
     Some(match &build.plan.source_owner_alias {
@@ -140,12 +140,12 @@ fn source_owner(build: &BuildRecord) -> Option<String> {
     })
 }
 
-/// Returns whether a failed cause is retried, if the start was automatic.
+/// Returns whether a failed cause will be retried, if the start was automatic.
 fn tried_again(kept: &CauseRecord) -> Option<String> {
     match (kept.status, &kept.not_before) {
-        (CauseStatus::Pending, Some(time)) if kept.failures > 0 => Some(format!("it is tried again at {time}")),
+        (CauseStatus::Pending, Some(time)) if kept.failures > 0 => Some(format!("it will be retried at {time}")),
         (CauseStatus::Served, _) if kept.given_up => {
-            Some(format!("it is not tried again: {} builds for this cause have failed", kept.failures))
+            Some(format!("it will not be retried: {} builds for this cause have failed", kept.failures))
         }
         _ => None,
     }
@@ -236,7 +236,7 @@ impl Shown {
     }
 }
 
-/// Returns a line about a resource that carries the build's tags but is not known to belong to the build.
+/// Returns a line about a resource that carries the build's tags, but that is not known to belong to the build.
 fn stranger(one: &Leftover) -> String {
     let Leftover { kind, id, region, since, .. } = one;
     format!("{kind} {id} in {region} has this build's tags, but no record shows that the build made it; found {since}")
@@ -333,7 +333,7 @@ Launch  SUCCEEDED  2.0s  i-1";
         stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
         let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
         assert!(
-            shown.contains("audit     1 thing that every instance would share; 9 files were looked at\n"),
+            shown.contains("audit     1 thing that every instance would share; 9 files were examined\n"),
             "{shown}"
         );
         let table = "package-secret  /etc/bind/rndc.key  bind9    control key of BIND\n  remove it\n";
@@ -353,12 +353,12 @@ Launch  SUCCEEDED  2.0s  i-1";
             (json!({"notBefore": "2026-11-24T04:00:00.000Z"}), None),
             (
                 json!({"failures": 1, "notBefore": "2026-11-24T04:00:00.000Z"}),
-                Some("it is tried again at 2026-11-24T04:00:00.000Z"),
+                Some("it will be retried at 2026-11-24T04:00:00.000Z"),
             ),
             (json!({"failures": 1, "status": "served"}), None),
             (
                 json!({"failures": 4, "status": "served", "givenUp": true}),
-                Some("it is not tried again: 4 builds for this cause have failed"),
+                Some("it will not be retried: 4 builds for this cause have failed"),
             ),
         ] {
             assert_eq!(super::tried_again(&kept(more)).as_deref(), expected);

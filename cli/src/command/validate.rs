@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// A document, a definition file, or a folder whose *.yml and *.yaml files are all checked.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// Operating system that the documents are for.
+    /// The operating system on which the documents will run.
     #[arg(long, value_enum, default_value_t = System::Linux)]
     platform: System,
     /// Values for the documents' parameters, which are checked too.
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     parameters: Vec<String>,
 }
 
-/// An operating system, as users name it.
+/// An operating system, in the user's spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum System {
     Linux,

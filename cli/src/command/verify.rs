@@ -9,14 +9,14 @@ use crate::exit::Exit;
 
 /// Run a pipeline's tests on any AMI, on fresh instances.
 ///
-/// The AMI may belong to this account, be shared with it, or be public. It is neither changed nor published. Ctrl-C ends
-/// the watching, not the run.
+/// The AMI may belong to this account, be shared with it, or be public. The command neither changes nor publishes it.
+/// Ctrl-C ends the watching, and the run continues.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The AMI, in the stack's Region.
+    /// The AMI, which must be in the stack's Region.
     #[arg(value_name = "AMI")]
     ami: AmiId,
-    /// The pipeline whose recipe, instance types and time limits the tests have.
+    /// The pipeline whose recipe, instance types and time limits the tests use.
     #[arg(long, value_name = "NAME")]
     pipeline: String,
     /// Start the run, print how to watch it, and exit.

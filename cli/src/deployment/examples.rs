@@ -1,18 +1,19 @@
-//! The source image of the examples: one parameter of an account and Region, which one of the stacks there owns.
+//! The source image of the examples: an account and Region has one parameter for it, which belongs to one of the stacks
+//! there.
 
 use anyhow::Result;
 use goldsmith_cloud::{Kind, Parameters};
 
-/// The template's parameter that says whether a stack owns it, and the value for a stack that does not.
+/// The template's parameter that says whether a stack owns that parameter, and its value for a stack that does not.
 pub(super) const PARAMETER: &str = "Examples";
 pub(super) const NO: &str = "no";
-/// Parameter in Systems Manager.
+/// Name of the parameter in Systems Manager.
 const SOURCE: &str = "/goldsmith/examples/source";
 pub(super) const NOTE: &str = "/goldsmith/examples/source already exists and belongs to another stack in this Region: this stack is deployed with \
                                Examples=no, and its examples build from the same image.";
 
-/// Returns whether the parameter exists before this stack does: CloudFormation would roll back a first deployment that
-/// creates it again. If the parameter cannot be read, CloudFormation reports the conflict.
+/// Returns whether the parameter already exists before this stack is created: otherwise, CloudFormation would try to
+/// create it again and roll the deployment back. If the parameter cannot be read, CloudFormation reports the conflict.
 pub(super) async fn belong_to_another(parameters: &dyn Parameters, region: &str) -> Result<bool> {
     match parameters.get(region, SOURCE).await {
         Ok(found) => Ok(found.is_some()),

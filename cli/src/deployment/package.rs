@@ -1,5 +1,5 @@
-//! Checks the zip of the functions before it is uploaded. Lambda accepts any zip, and only a call would show that its
-//! program is missing or has another architecture than the function.
+//! Checks the zip of the functions before it is uploaded. Lambda accepts any zip, and only an invocation would show
+//! that the program is missing or has another architecture than the function.
 
 use std::fs;
 use std::path::Path;
@@ -11,15 +11,16 @@ use crate::zip::Zip;
 
 /// The file that Lambda starts (Lambda developer guide, "Building a custom runtime").
 const PROGRAM: &[u8] = b"bootstrap";
-/// First bytes of a script.
+/// The first bytes of a script.
 const SCRIPT: &[u8] = b"#!";
-/// The header of a program up to its machine (System V ABI, "ELF header"), and the machines that are known.
+/// The header of a program up to the field for its machine (System V ABI, "ELF header"), and the machines that are
+/// known.
 const ELF: &[u8] = b"\x7fELF";
 const MACHINE_AT: usize = 18;
 const HEADER: usize = 20;
 const MACHINES: [(u16, &str); 2] = [(62, "x86_64"), (183, "arm64")];
 
-/// Returns the architecture of the functions in this zip, as Lambda calls it, or `None` for a script, which runs on
+/// Returns the architecture of the functions in this zip, in Lambda's spelling, or `None` for a script, which runs on
 /// both.
 pub(crate) fn architecture(package: &Path) -> Result<Option<&'static str>> {
     let zip = fs::read(package).with_context(|| format!("cannot read {}", package.display()))?;
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
     use crate::zip::testing::zip;
 
-    /// The header of a program for this machine, with some more.
+    /// The header of a program for this machine, and some more bytes.
     fn program(machine: u16) -> Vec<u8> {
         let mut program = [ELF, &[0; 14]].concat();
         program.extend(machine.to_le_bytes());

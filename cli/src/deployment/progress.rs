@@ -1,4 +1,4 @@
-//! Watches CloudFormation change a stack.
+//! Watches how CloudFormation changes a stack.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use crate::patience::Patience;
 
 /// How often progress is printed while nothing fails.
 const EVERY: Duration = Duration::from_secs(10);
-/// The type of the stack itself.
+/// The resource type of a stack.
 const STACK: &str = "AWS::CloudFormation::Stack";
 /// The status of a deleted stack.
 const GONE: &str = "DELETE_COMPLETE";
 
-/// How often CloudFormation is asked.
+/// How often the program asks CloudFormation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// Pause between two looks.
+    /// Pause between two calls.
     pub(crate) pause: Duration,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Progress<'a> {
     pace: Pace,
     say: &'a dyn Fn(&str),
     latest: Option<String>,
-    /// Whether the stack itself has had an event since the change began: until then, its status may be old.
+    /// Whether the stack itself has had an event since the change began. Until then, its status may be outdated.
     is_fresh: bool,
     done: BTreeSet<String>,
     failures: Vec<String>,
@@ -40,14 +40,14 @@ pub(crate) struct Progress<'a> {
 /// How a change ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// The stack's status; `DELETE_COMPLETE` if it is gone.
+    /// Status of the stack, or `DELETE_COMPLETE` if it is deleted.
     pub(crate) status: String,
-    /// Resources that failed by themselves, and why.
+    /// Resources whose own change failed, and the reasons.
     pub(crate) failures: Vec<String>,
 }
 
 impl Ended {
-    /// Returns whether the stack is gone.
+    /// Returns whether the stack is deleted.
     pub(crate) fn is_gone(&self) -> bool {
         self.status == GONE
     }
@@ -73,7 +73,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Skips the events of earlier operations: the current operation began after the last one that ended.
+    /// Skips the events of earlier operations: the current operation began after the last one ended.
     pub(crate) async fn skip_what_had_ended(&mut self) -> Result<()> {
         let mut patience = Patience::default();
         loop {
@@ -89,7 +89,8 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Waits until nothing changes anymore. `expected` are the resources that change, or empty if they are unknown.
+    /// Waits until the stack no longer changes. `expected` contains the resources that change, or is empty if they are
+    /// unknown.
     pub(crate) async fn follow(mut self, expected: &BTreeSet<String>) -> Result<Ended> {
         let (mut patience, mut said) = (Patience::default(), Instant::now());
         loop {
@@ -108,8 +109,8 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Returns the stack's status once it has settled. The events are read after the status, so that none of the last
-    /// ones is missed.
+    /// Returns the stack's status once it is final. The events are read after the status, so that none of the last
+    /// events is missed.
     async fn look(&mut self) -> goldsmith_cloud::Result<Option<String>> {
         let stack = self.stacks.find(self.id).await?;
         for event in self.stacks.events(self.id, self.latest.as_deref()).await? {
@@ -140,7 +141,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// Counts the resources that are done. Other work of CloudFormation, such as a rollback, does not count.
+/// Counts the resources whose change has ended. Other work of CloudFormation, such as a rollback, is not counted.
 fn counted(done: &BTreeSet<String>, expected: &BTreeSet<String>) -> String {
     if expected.is_empty() {
         format!("{} resources are done.", done.len())

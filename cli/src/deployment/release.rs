@@ -1,4 +1,5 @@
-//! What is deployed: the template, the state machine and the zip of the functions, of this program or of a folder.
+//! The files of a deployment: the template, the state machine and the zip of the functions, either of this program or
+//! from a folder.
 
 use std::env;
 use std::fs;
@@ -9,16 +10,17 @@ use anyhow::{Context, Result};
 use super::package;
 use crate::exit::{invalid, lacking};
 
-/// The template that this program was built with.
+/// The template that was compiled into this program.
 const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
-/// Its state machine.
+/// The state machine that was compiled into this program.
 const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
-/// What the template names for places that are known only after the upload, and the architecture of its functions.
+/// The texts in the template that are replaced: the paths that are known only after the upload, and the architecture of
+/// its functions.
 const CODE: &str = "CodeUri: functions.zip";
-/// Text of each function in the template; each of them names the code.
+/// The text with which each function in the template names the code.
 const FUNCTION: &str = "Type: AWS::Serverless::Function\n";
 const DEFINITION_URI: &str = "DefinitionUri: ../statemachine/image-build.asl.json";
-/// First property of the table; the table's name may precede it.
+/// First property of the table. The table's name may come before it.
 const TABLE: &str = "      BillingMode: PAY_PER_REQUEST\n";
 const TABLE_POLICY: &str = "    Type: AWS::DynamoDB::Table\n    DeletionPolicy: RetainExceptOnCreate";
 const TABLE_NAME: &str = "      TableName: ";
@@ -34,11 +36,11 @@ pub(crate) struct Release {
     pub(crate) definition: String,
     /// The functions' zip.
     pub(crate) package: PathBuf,
-    /// The architecture of the functions in it, as Lambda calls it.
+    /// Architecture of the functions in the zip, in Lambda's spelling.
     pub(crate) architecture: String,
 }
 
-/// Where the parts of a release were uploaded.
+/// The locations to which the parts of a release were uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Uploaded {
     pub(crate) code: String,
@@ -46,7 +48,7 @@ pub(crate) struct Uploaded {
 }
 
 impl Release {
-    /// Returns the template and the state machine of this program, with this zip, whose functions run on this
+    /// Returns the template and the state machine of this program, with this zip. Its functions run on this
     /// architecture.
     pub(crate) fn own(package: PathBuf, architecture: &str) -> Self {
         Release {
@@ -71,7 +73,7 @@ impl Release {
         Ok(Release { template, definition, package, architecture })
     }
 
-    /// Returns this program's release: its own template, and the zip next to the program.
+    /// Returns the release of this program: its own template, and the zip next to the program.
     pub(crate) fn of_program(package: Option<&Path>, architecture: Option<&str>) -> Result<Self> {
         let program = env::current_exe().context("the path of this program is unknown")?;
         let folder = program.parent().unwrap_or(Path::new("/"));
@@ -79,7 +81,7 @@ impl Release {
         Ok(Self::own(package, &architecture))
     }
 
-    /// Rejects a zip that has no functions for its architecture, before anything is uploaded.
+    /// Rejects a zip without functions for its architecture, before anything is uploaded.
     pub(crate) fn check(&self) -> Result<()> {
         let Some(found) = package::architecture(&self.package)?.filter(|found| *found != self.architecture) else {
             return Ok(());
@@ -88,7 +90,7 @@ impl Release {
         Err(invalid(format!("{path} has functions for {found}, but is to be deployed for {wanted}")))
     }
 
-    /// Rejects what the local AWS cannot run: its functions are processes of this machine.
+    /// Rejects what the local AWS cannot run, because its functions are processes on this machine.
     pub(crate) fn check_local(&self) -> Result<()> {
         let (own, wanted) = (this_machines(), &self.architecture);
         if wanted == own {
@@ -103,7 +105,7 @@ impl Release {
         rest.split_once('"').map(|(version, _)| version)
     }
 
-    /// Returns the template with the places of the uploads, and with the name of a table that already exists.
+    /// Returns the template with the locations of the uploads, and with the name of a table that already exists.
     pub(crate) fn template(&self, uploaded: &Uploaded, table: Option<&str>) -> Result<String> {
         let architectures = ARCHITECTURES.map(|one| format!("    Architectures: [{one}]\n"));
         let written = architectures.iter().find(|line| self.template.contains(line.as_str()));
@@ -132,12 +134,12 @@ impl Release {
     }
 }
 
-/// Returns the name that a deployed template gives its table, or `None` if CloudFormation has named it.
+/// Returns the name that a deployed template gives its table, or `None` if CloudFormation has chosen the name.
 pub(crate) fn table_of(template: &str) -> Option<&str> {
     template.lines().find_map(|line| line.strip_prefix(TABLE_NAME))
 }
 
-/// Returns the zip of a release, and its architecture: the requested one, or else the first that is present.
+/// Returns the zip of a release, and its architecture: the requested architecture, or the first one that exists.
 fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>) -> Result<(PathBuf, String)> {
     if let Some(package) = package {
         if !package.is_file() {
@@ -165,12 +167,12 @@ fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>)
     })
 }
 
-/// Returns where a release has the zip of an architecture.
+/// Returns the path of the zip for an architecture in a release.
 pub(crate) fn place(folder: &Path, architecture: &str) -> PathBuf {
     folder.join(format!("functions-{architecture}.zip"))
 }
 
-/// Returns this machine's architecture, as Lambda calls it.
+/// Returns the architecture of this machine, in Lambda's spelling.
 pub(crate) fn this_machines() -> &'static str {
     if env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" }
 }

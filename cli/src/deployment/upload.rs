@@ -1,6 +1,6 @@
-//! The uploads of a deployment, each named by its digest. CloudFormation only reads the template when it computes the
-//! changes; Lambda and Step Functions read the rest when the changes are made. So the rest is uploaded after the person
-//! has agreed.
+//! The uploads of a deployment, each named by its digest. To compute the changes, CloudFormation needs only the
+//! template. Lambda and Step Functions read the other parts when the changes are made. So the other parts are uploaded
+//! after the person has agreed.
 
 use anyhow::{Context, Result};
 use goldsmith_cloud::aws::SdkConfig;
@@ -9,14 +9,14 @@ use goldsmith_cloud_account::{Artifacts, caller};
 use super::release::{Release, Uploaded};
 use crate::digest;
 
-/// The parts of a release, and the bucket for them.
+/// The parts of a release, and the bucket to which they go.
 pub(crate) struct Upload {
     artifacts: Artifacts,
     template: Part,
     rest: [Part; 2],
 }
 
-/// A file and its key.
+/// A file, and its key in the bucket.
 struct Part {
     key: String,
     content: Vec<u8>,
@@ -29,8 +29,8 @@ impl Part {
 }
 
 impl Upload {
-    /// Returns the upload of this release. The template has the places of the other parts, and the name of a table that
-    /// already exists.
+    /// Returns the upload of this release. The template contains the locations of the other parts, and the name of a
+    /// table that already exists.
     pub(super) async fn of(config: &SdkConfig, release: &Release, table: Option<&str>) -> Result<Self> {
         let artifacts = Artifacts::new(config, &caller(config).await?);
         let path = release.package.display();
@@ -54,7 +54,7 @@ impl Upload {
         Ok(self.artifacts.url(&self.template.key))
     }
 
-    /// Uploads what the template names.
+    /// Uploads the parts that the template names.
     pub(super) async fn rest(&self) -> Result<()> {
         for part in &self.rest {
             self.artifacts.put(&part.key, part.content.clone()).await?;

@@ -1,4 +1,4 @@
-//! Deploys zip, template and definition to a running stack, if one of them has changed.
+//! Deploys the zip, the template and the definition to a running stack if one of them has changed.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -18,8 +18,8 @@ use crate::deployment::{Deployment, Ways, Wishes};
 use crate::digest;
 use crate::exit::lacking;
 
-/// Returns the functions' zip: the given one, or else the one next to this program, as in an archive of a release, or
-/// else the one that `make package` puts next to this program's folder.
+/// Returns the functions' zip: the given zip, the one next to this program as in the archive of a release, or the one
+/// that `make package` puts next to this program's folder.
 fn find_package(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = given {
         let missing = || lacking(format!("{} does not exist: --package must name a zip of functions", path.display()));
@@ -33,19 +33,20 @@ fn find_package(given: Option<&Path>) -> Result<PathBuf> {
     })
 }
 
-/// Returns where the zip may be for the program `FOLDER/goldsmith`: in a release and in a checkout.
+/// Returns the paths at which the program `FOLDER/goldsmith` expects the zip: in a release and in a checkout.
 fn places(program: &Path) -> [PathBuf; 2] {
     let folder = program.parent().unwrap_or(Path::new("/"));
     let target = folder.parent().unwrap_or(Path::new("/"));
     [release::place(folder, release::this_machines()), target.join("lambda/functions.zip")]
 }
 
-/// Returns the release that a local stack is deployed from: this program's release, with this zip, for this machine.
+/// Returns the release from which a local stack is deployed: the release of this program, with this zip, for this
+/// machine.
 pub(crate) fn release(package: Option<&Path>) -> Result<Release> {
     Ok(Release::own(find_package(package)?, release::this_machines()))
 }
 
-/// Deploys what has changed since `stack` was last deployed.
+/// Deploys what has changed since the last deployment of `stack`.
 pub(crate) async fn ensure(
     stack: &mut Stack,
     folders: &Folders,
@@ -81,8 +82,8 @@ pub(crate) async fn ensure(
     stack.save(folders)
 }
 
-/// Returns the parameters of the template. The endpoint itself serves the examples' source image and the public
-/// parameters, and the SSM agent for images without one, as AWS's bucket of the Region does.
+/// Returns the values of the template's parameters. The endpoint itself serves the examples' source image and the
+/// public parameters. It also serves the SSM agent for images without one, as AWS's bucket in the Region does.
 fn parameters(stack: &Stack, python: &Path, files: &Files) -> Result<BTreeMap<String, String>> {
     let mut publish = Command::new(python);
     publish.arg(files.path("ssm_agent.py")).args(["--endpoint-url", &stack.endpoint_url, "--region", &stack.region]);
@@ -105,7 +106,7 @@ fn parameters(stack: &Stack, python: &Path, files: &Files) -> Result<BTreeMap<St
     Ok(named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// Where the agent's packages are, and the key that signs them.
+/// The URL of the agent's packages, and the key that signs them.
 #[derive(Deserialize)]
 struct Agent {
     url: String,

@@ -1,4 +1,5 @@
-//! The Python environment of the emulator: created once per set of requirements, and never changed afterwards.
+//! The Python environment of the emulator. It is created once for each set of requirements, and never changed
+//! afterwards.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Files inside this program, from which the local AWS is started.
+//! Files in this program from which the local AWS is started.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Writes the files below `data`, in a folder named by their digest, if they do not exist yet.
+    /// Writes the files below `data`, in a folder that is named after their digest, if they do not exist yet.
     pub(crate) fn unpack(data: &Path) -> Result<Self> {
         let all = || LAUNCHER.iter().chain(&BESIDE);
         let digest = digest::of_texts(all().map(|(_, text)| *text));
@@ -55,13 +55,13 @@ impl Files {
         Ok(Files { folder })
     }
 
-    /// Returns where the file of this name is.
+    /// Returns the path of the file with this name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 }
 
-/// Returns the digest of everything that the emulator is started from.
+/// Returns the digest of all files from which the emulator is started.
 pub(crate) fn emulator_digest() -> String {
     digest::of_texts(LAUNCHER.iter().map(|(_, text)| *text).chain([REQUIREMENTS]))
 }

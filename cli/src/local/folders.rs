@@ -1,5 +1,5 @@
-//! Where the local AWS keeps its files: files that are made only once are below `$XDG_DATA_HOME`, files of a running
-//! stack below `$XDG_STATE_HOME`.
+//! The folders of the local AWS: files that are made only once are below `$XDG_DATA_HOME`, and files of a running stack
+//! are below `$XDG_STATE_HOME`.
 
 use std::env;
 use std::fs::{self, File};
@@ -15,14 +15,15 @@ const LONGEST_NAME: usize = 30;
 
 /// The folders of one local stack.
 pub(crate) struct Folders {
-    /// Environment, base image and embedded files: all stacks share them, and they stay when a stack is removed.
+    /// The environment, the base image and the embedded files. All stacks share them, and they stay when a stack is
+    /// removed.
     pub(crate) data: PathBuf,
     /// Everything that belongs to this stack.
     pub(crate) state: PathBuf,
 }
 
 impl Folders {
-    /// Returns the folders of the stack of this name, which consists of lower-case letters, digits and hyphens.
+    /// Returns the folders of the stack with this name, which consists of lower-case letters, digits and hyphens.
     pub(crate) fn of(stack: &str) -> Result<Self> {
         let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
         let starts = stack.starts_with(|letter: char| letter.is_ascii_lowercase());
@@ -36,29 +37,29 @@ impl Folders {
         })
     }
 
-    /// Waits until no other process starts or ends this stack. The lock is released with the value, or when the process
-    /// ends.
+    /// Waits until no other process is starting or ending this stack. The lock is released when the value is dropped or
+    /// the process ends.
     pub(crate) fn lock(&self) -> Result<File> {
         // The lock is next to the folder, because the folder is removed with the stack.
         lock(&self.state.with_extension("lock"))
     }
 
-    /// Returns where a running stack is described.
+    /// Returns the path of the file that describes a running stack.
     pub(crate) fn description(&self) -> PathBuf {
         self.state.join("stack.json")
     }
 
-    /// Returns where the secret is that callers of a running stack must know.
+    /// Returns the path of the secret that callers of a running stack must know.
     pub(crate) fn secret(&self) -> PathBuf {
         self.state.join("secret")
     }
 
-    /// Returns where the endpoint keeps its disks.
+    /// Returns the folder in which the endpoint keeps its disks.
     pub(crate) fn ec2(&self) -> PathBuf {
         self.state.join("ec2")
     }
 
-    /// Returns where base images are kept.
+    /// Returns the folder of the base images.
     pub(crate) fn base_images(&self) -> PathBuf {
         self.data.join("images")
     }
@@ -73,7 +74,7 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Returns a folder of the XDG base directory specification. A relative value counts as not set.
+/// Returns a folder of the XDG base directory specification. A relative value counts as unset.
 fn base(variable: &str, below_home: &str) -> Result<PathBuf> {
     if let Some(path) = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute()) {
         return Ok(path);

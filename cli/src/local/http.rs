@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends a request without a body to a port of the loopback, with the stack's secret, and returns the body of the
-/// answer. A status other than 2xx is an error.
+/// Sends a request without a body to a port on the loopback, with the stack's secret, and returns the body of the
+/// response. A status other than 2xx is an error.
 pub(crate) fn request(method: &str, port: u16, path: &str, secret: &str) -> Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let agent = ureq::Agent::config_builder()
@@ -34,7 +34,7 @@ pub(crate) fn request(method: &str, port: u16, path: &str, secret: &str) -> Resu
     Ok(body)
 }
 
-/// Explains why there is no answer.
+/// Explains why there is no response.
 fn unanswered(address: SocketAddr, error: ureq::Error) -> anyhow::Error {
     match error {
         ureq::Error::Io(refused) if refused.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -45,7 +45,7 @@ fn unanswered(address: SocketAddr, error: ureq::Error) -> anyhow::Error {
     }
 }
 
-/// Returns as many different ports as requested, on which nothing listens now.
+/// Returns as many different free ports as requested.
 pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let mut taken = Vec::new();
     let mut ports = [0; N];

@@ -9,20 +9,20 @@ use rustix::process::geteuid;
 
 use crate::exit::lacking;
 
-/// How a program is started with permission to run instances.
+/// How a program is started with the permissions to run instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privilege {
-    /// As this process runs: as root, or as a user who may make user namespaces.
+    /// With the permissions of this process, which runs as root or as a user who may make user namespaces.
     Own,
-    /// By `sudo`, which asks for no password.
+    /// Through `sudo`, which asks for no password.
     Sudo,
 }
 
-/// Environment variables that fetching packages needs and that sudo removes.
+/// Environment variables that are needed to fetch packages and that sudo removes.
 const PROXIES: [&str; 6] = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 
 impl Privilege {
-    /// Returns how this process gets the permissions, or what it lacks.
+    /// Returns how this process gets the permissions, or what is missing.
     pub(crate) fn find() -> Result<Self, String> {
         if geteuid().is_root() {
             return Ok(Privilege::Own);
@@ -34,7 +34,7 @@ impl Privilege {
         }
     }
 
-    /// Returns a command that runs `program` with the permissions.
+    /// Returns a command that runs `program` with these permissions.
     pub(crate) fn command(self, program: &Path) -> Command {
         if self == Privilege::Own {
             return Command::new(program);
@@ -46,7 +46,7 @@ impl Privilege {
     }
 }
 
-/// Checks everything that a local stack needs, before anything is started. The error is one line.
+/// Checks everything that a local stack needs, before anything is started. The error has one line.
 pub(crate) fn check() -> Result<Privilege> {
     let privilege = Privilege::find().map_err(|missing| {
         lacking(format!("instances cannot run: {missing} (`goldsmith local doctor` shows details)"))

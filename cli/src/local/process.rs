@@ -1,4 +1,5 @@
-//! Processes that outlive this program: started apart from the terminal, identified by their start time, and ended.
+//! Processes that outlive this program: they are started apart from the terminal, identified by their start time, and
+//! ended by a later call.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -12,25 +13,26 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Privilege;
 
-/// How long a process may take to end: the endpoint ends its instances first.
+/// How long a process may take to end: the endpoint first ends its instances.
 const ENDING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 /// Number of log lines that an error shows.
 const LAST_LINES: usize = 5;
 
-/// A process that this program has started. By now, the process id alone may belong to another process.
+/// A process that this program has started. After this program has ended, the process id alone may belong to another
+/// process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Process {
     /// Its id.
     pub(crate) pid: i32,
-    /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    /// Start time of the process, in clock ticks since boot (field 22 of `/proc/PID/stat`).
     pub(crate) started: u64,
 }
 
 impl Process {
-    /// Starts a command in its own session: neither Ctrl-C nor a closed terminal reaches it. It writes to `log`. Only
-    /// the program and the arguments of the command count.
+    /// Starts a command in its own session, so that neither Ctrl-C nor a closed terminal affects it. The command writes
+    /// its output to `log`. Only the program and the arguments of `command` are used.
     pub(crate) fn start(command: &Command, log: &Path) -> Result<Self> {
         let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let errors = output.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
@@ -50,13 +52,13 @@ impl Process {
         Stat::of(pid).map(|stat| Process { pid, started: stat.started })
     }
 
-    /// Returns whether it runs and is still the one that was started.
+    /// Returns whether the process is still running and is the one that was started.
     pub(crate) fn is_alive(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
 
-    /// Asks it to end, and waits until it and everything that it started has ended; remaining processes are killed. A
-    /// process that has already ended is not an error.
+    /// Asks the process to end, and waits until it and all processes that it started have ended. Remaining processes
+    /// are killed. It is no error if the process has already ended.
     pub(crate) fn end(self, privilege: Privilege) -> Result<()> {
         if !self.is_alive() {
             return Ok(()); // the number of its session may belong to another one by now
@@ -81,7 +83,7 @@ impl Process {
         }
     }
 
-    /// Returns the ids of all living processes of the session in which it was started.
+    /// Returns the ids of all living processes in the session of the process.
     fn session(self) -> Vec<i32> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -108,7 +110,7 @@ impl Stat {
     }
 }
 
-/// Sends a signal to processes. A process that has ended in the meantime is not an error.
+/// Sends a signal to processes. It is no error if a process has ended in the meantime.
 fn signal(pids: &[i32], signal: Signal, privilege: Privilege) -> Result<()> {
     for pid in pids {
         let told = match (privilege, Pid::from_raw(*pid)) {

@@ -15,28 +15,28 @@ use super::process::Process;
 
 /// Region of every local stack; images can be copied to other Regions.
 pub(crate) const REGION: &str = "eu-west-1";
-/// Id of the emulator's key that has all permissions. Its secret is the stack's own.
+/// Access key id that has all permissions in the emulator. Its secret access key is the stack's own secret.
 const ROOT_KEY: &str = "test";
 
-/// A local stack: how to reach it, and what it consists of.
+/// A local stack: how to reach it, and its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stack {
     /// Its name.
     pub(crate) name: String,
-    /// Where every AWS service answers.
+    /// Address of every AWS service.
     pub(crate) endpoint_url: String,
-    /// Where the admin routes of the EC2 endpoint are (`/_local/…`).
+    /// Address of the EC2 endpoint's admin routes (`/_local/…`).
     pub(crate) ec2_url: String,
-    /// Its home Region.
+    /// Home Region of the stack.
     pub(crate) region: String,
-    /// Access key with all permissions.
+    /// Access key id with all permissions.
     pub(crate) access_key: String,
-    /// Its secret: the stack's own, unless the keys of another caller were written here, so that the CLI acts as that
-    /// caller.
+    /// The secret access key: the stack's own secret, unless a test has written the keys of another caller here, so
+    /// that the CLI acts as that caller.
     pub(crate) secret_key: String,
-    /// The stack's secret, which routes that are not AWS's require. It is missing in the description of an older
-    /// version.
+    /// The stack's secret, which all routes that do not belong to AWS require. It is missing in the description that an
+    /// older version wrote.
     #[serde(default)]
     pub(crate) secret: String,
     /// Port of `endpoint_url`.
@@ -47,13 +47,13 @@ pub(crate) struct Stack {
     pub(crate) emulator: Process,
     /// The EC2 and SSM endpoint.
     pub(crate) ec2: Process,
-    /// What both processes were started from: if the digest changes, they are restarted.
+    /// Digest of the files from which both processes were started: if it changes, they are restarted.
     pub(crate) programs: String,
-    /// What is deployed; `None` before the first deployment, or if that failed.
+    /// What is deployed, or `None` before the first deployment or after a failed one.
     pub(crate) deployed: Option<Deployed>,
 }
 
-/// What the endpoint's inventory says about all its instances.
+/// What the endpoint's inventory reports about all its instances.
 #[derive(Deserialize)]
 struct Way {
     isolation: String,
@@ -99,7 +99,7 @@ impl Stack {
         }
     }
 
-    /// Returns the stack as it was last described, or `None` if there is none.
+    /// Returns the stack from its last description, or `None` if there is none.
     pub(crate) fn load(folders: &Folders) -> Result<Option<Self>> {
         let path = folders.description();
         match fs::read(&path) {
@@ -112,7 +112,7 @@ impl Stack {
         }
     }
 
-    /// Writes the stack's description to its folder, completely or not at all.
+    /// Writes the stack's description to its folder, either completely or not at all.
     pub(crate) fn save(&self, folders: &Folders) -> Result<()> {
         let path = folders.description();
         let part = path.with_extension("part");
@@ -121,7 +121,7 @@ impl Stack {
         fs::rename(&part, &path).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Returns whether both processes run and answer.
+    /// Returns whether both processes are running and answer.
     pub(crate) fn is_running(&self) -> bool {
         // The processes come first: if one has ended, another program may have its port by now, and would answer.
         self.emulator.is_alive() && self.ec2.is_alive() && self.emulator_answers() && self.ec2_answers()
@@ -132,7 +132,7 @@ impl Stack {
         http::request("GET", self.port, "/_ministack/health", &self.secret).is_ok()
     }
 
-    /// Returns how its instances run, by the names of isolation and disk.
+    /// Returns how the stack's instances run: the names of the isolation and the disk.
     pub(crate) fn instances(&self) -> Result<String> {
         let way: Way =
             serde_json::from_str(&self.inventory()?).context("the EC2 endpoint does not say how its instances run")?;
@@ -140,7 +140,7 @@ impl Stack {
         Ok(format!("{} with {} disks{network}", way.isolation, way.disk))
     }
 
-    /// Returns how the AWS CLI is called for it; without a Region, for its home Region.
+    /// Returns the call of the AWS CLI for the stack. Without a Region, the call is for the stack's home Region.
     pub(crate) fn aws(&self, region: Option<&str>) -> String {
         let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", self.access_key, self.secret_key);
         let region = region.unwrap_or(&self.region);

@@ -1,4 +1,4 @@
-//! Starts a local stack, or uses the one that runs.
+//! Starts a local stack, or uses the running one.
 
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -20,25 +20,25 @@ use super::{Say, deployment, environment, http};
 use crate::digest;
 use crate::exit::{invalid, lacking};
 
-/// The endpoint first creates the base image, for which it fetches a Debian.
+/// The endpoint first creates the base image, for which it downloads Debian.
 const EC2_START: Duration = Duration::from_secs(900);
 const EMULATOR_START: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// If this is set, the emulator records each call of a role with the role's policies, for a test suite that judges
-/// them.
+/// If this variable is set, the emulator records each call of a role together with the role's policies, for a test
+/// suite that judges the calls.
 const RECORD_CALLS: &str = "GOLDSMITH_RECORD_CALLS";
 
 /// What happens to a running stack that another version of this program has started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OfAnother {
-    /// The stack is ended with everything in it, and restarted.
+    /// The stack is ended with everything in it, and started again.
     Replace,
     /// The stack stays, and the call fails.
     Keep,
 }
 
-/// Returns the stack of this name, started and deployed. `say` gets one sentence about each thing that takes time.
-/// `package` is the functions' zip; without it, the zip is looked for next to this program.
+/// Returns the stack with this name, started and deployed. `say` receives one sentence about each step that takes time.
+/// `package` is the functions' zip. Without it, the zip next to this program is used.
 pub(crate) async fn ensure_up(
     name: &str,
     package: Option<&Path>,
@@ -93,7 +93,8 @@ pub(crate) fn end(stack: &Stack, folders: &Folders, privilege: Privilege) -> Res
     remove(folders, privilege)
 }
 
-/// Removes the files of a stack. The endpoint's files may belong to root, or to ids that only its instances have.
+/// Removes the files of a stack. The files of the endpoint may belong to root, or to user ids that exist only in its
+/// instances.
 fn remove(folders: &Folders, privilege: Privilege) -> Result<()> {
     if privilege == Privilege::Own {
         goldsmith_local::remove_state(&folders.ec2())?;
@@ -105,7 +106,7 @@ fn remove(folders: &Folders, privilege: Privilege) -> Result<()> {
     }
 }
 
-/// Returns the digest that differs between versions of the stack's programs: the launcher and this executable.
+/// Returns the digest that changes with the version of the stack's programs: the launcher and this executable.
 fn programs_digest() -> Result<String> {
     let program = env::current_exe().context("the path of this program is unknown")?;
     let facts = fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?;
@@ -154,7 +155,7 @@ impl Start<'_> {
         }
     }
 
-    /// Returns the command of the endpoint: this program, with the permissions that it needs.
+    /// Returns the command that starts the endpoint: this program, with the permissions that it needs.
     fn ec2(&self, port: u16, events: u16) -> Result<Command> {
         let program = env::current_exe().context("the path of this program is unknown")?;
         let mut command = self.privilege.command(&program);
@@ -167,7 +168,8 @@ impl Start<'_> {
         Ok(command)
     }
 
-    /// Returns the command of the emulator. Its functions inherit its whole environment, so it gets almost none.
+    /// Returns the command that starts the emulator. The emulator's functions inherit its whole environment, so the
+    /// environment is almost empty.
     fn emulator(&self, port: u16, ec2_port: u16) -> Result<Command> {
         let home = self.folders.state.join("emulator");
         fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;

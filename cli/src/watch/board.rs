@@ -1,4 +1,4 @@
-//! The live picture of a build: lines that stay, and below them a line for everything that is running.
+//! The live display of a build: permanent lines, and below them one line for everything that is running.
 
 use goldsmith_executor::{Event, EventKind, Status};
 use goldsmith_store::{StateRecord, StateStatus};
@@ -10,7 +10,7 @@ use crate::render::{duration, seconds_between};
 /// Width of the labels' column: the longest label is `DistributeRegion ap-northeast-1`.
 const LABEL: usize = 31;
 
-/// What is running.
+/// The states and steps that are running.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     rows: Vec<Row>,
@@ -25,7 +25,7 @@ struct Row {
 }
 
 impl Board {
-    /// Takes in a happening, and returns the line that stays.
+    /// Processes an event of the build, and returns its permanent line.
     pub(crate) fn take(&mut self, happening: &Happening) -> Option<String> {
         match happening {
             Happening::Opened { image, cause } => Some(format!("{image}: {cause}")),
@@ -63,7 +63,7 @@ impl Board {
         self.rows.iter_mut().find(|row| row.label == label)
     }
 
-    /// Returns the lines of what is running.
+    /// Returns the lines of the running states and steps.
     pub(crate) fn running(&self, now: Timestamp) -> Vec<String> {
         let spent = |since: Timestamp| duration(now.duration_since(since).as_secs_f64());
         let mut lines = Vec::new();
@@ -103,7 +103,7 @@ fn step_ended(event: &Event) -> String {
     format!("    {} {}{took}{how}", if good { '✓' } else { '✗' }, name(event))
 }
 
-/// Returns `document › phase › step (action)`, with the attempt from the second one on.
+/// Returns `document › phase › step (action)`, and the number of the attempt if it is not the first.
 pub(super) fn name(event: &Event) -> String {
     let mut name = format!("{} › {}", event.document, event.phase);
     if let Some(step) = &event.step {

@@ -1,4 +1,4 @@
-//! Where progress is shown: on a terminal, which is rewritten, or anywhere else as plain lines.
+//! Where progress is shown: on a terminal, whose lines are rewritten, or anywhere else as plain lines.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -14,7 +14,7 @@ const WIDTH: u16 = 80;
 
 /// The display on standard error.
 pub(crate) enum Display {
-    /// A terminal: `drawn` lines of it are rewritten with every look.
+    /// A terminal: its last `drawn` lines are rewritten at every check.
     Live { board: Board, drawn: usize },
     /// Anything else.
     Plain,
@@ -63,8 +63,8 @@ fn write(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Returns the text that moves up over the lines drawn last, erases them, and writes the new ones. A line that would
-/// wrap is cut, because a wrapped line would take two lines and only one is counted.
+/// Returns the text that moves the cursor up over the last lines, erases them, and writes the new ones. A line that
+/// would wrap is cut, because a wrapped line would take two lines and only one is counted.
 pub(crate) fn redraw(drawn: usize, stay: &[String], running: &[String], width: usize) -> String {
     let mut text = if drawn == 0 { String::new() } else { format!("\r\u{1b}[{drawn}A\u{1b}[J") };
     let cut = |line: &str| line.chars().take(width.saturating_sub(1)).collect();

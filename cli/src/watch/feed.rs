@@ -1,4 +1,4 @@
-//! What has happened in a build since the last look.
+//! Collects what has happened in a build since the last check.
 
 use anyhow::Result;
 use goldsmith_cloud::LogLine;
@@ -10,11 +10,11 @@ use crate::connection::Connection;
 use crate::render;
 use crate::watch::repeats::{Line, Repeats};
 
-/// Maximum difference between an event's own time and the log's. The time of an event orders the lines that follow it,
-/// and the clock of an instance may be wrong.
+/// Maximum difference between an event's own time and the time of the log. The time of an event orders the lines that
+/// follow it, and the clock of an instance may be wrong.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(24);
 
-/// One thing that happened; `label` is the state's name with its item.
+/// An event of a build. `label` is the state's name with its item.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Happening {
     /// Plan has named the image.
@@ -31,7 +31,7 @@ pub(crate) enum Happening {
     Ended { label: String, state: StateRecord },
 }
 
-/// Reads a build's states and log streams, and returns each happening once.
+/// Reads a build's states and log streams, and returns each event once.
 #[derive(Debug)]
 pub(crate) struct Feed {
     build: String,
@@ -44,14 +44,14 @@ pub(crate) struct Feed {
 struct Stream {
     label: String,
     place: LogPlace,
-    /// Identifies the agent's own events; `None` for a version without nonces.
+    /// Identifies the agent's own events, or `None` for a version without nonces.
     nonce: Option<Nonce>,
     cursor: Option<String>,
     /// Time of the last event.
     time: Timestamp,
-    /// What was read and not returned yet.
+    /// Events that were read and not returned yet.
     unread: Vec<Timed>,
-    /// Recognizes lines that come again after a reboot.
+    /// Recognizes lines that the log repeats after a reboot.
     repeats: Repeats,
 }
 
@@ -63,7 +63,7 @@ impl Feed {
         Self { build: build.to_owned(), opened: false, seen: Vec::new(), streams: Vec::new() }
     }
 
-    /// Returns what happened since the last look, in the order in which it happened.
+    /// Returns what happened since the last check, in the order in which it happened.
     pub(crate) async fn poll(&mut self, connection: &Connection) -> Result<Vec<Happening>> {
         // The states are read before their streams. So if a state has ended, the lines before its end are read in the
         // same look.
@@ -156,7 +156,7 @@ impl Stream {
         }
     }
 
-    /// Takes the next line, which the log received at this time.
+    /// Processes the next line, which the log received at this time.
     fn take(&mut self, line: &str, logged: Option<Timestamp>) {
         let (label, event) = (self.label.clone(), Event::parse(line, self.nonce.as_ref()));
         if let Line::Known { before } = self.repeats.next(line, event.is_some()) {
@@ -188,7 +188,7 @@ fn why(record: &BuildRecord) -> String {
     record.reason.as_ref().map_or_else(|| cause.clone(), |reason| format!("{cause}, {reason}"))
 }
 
-/// Returns a time of the table; an unreadable time is before all others.
+/// Returns a time from the table. An unreadable time sorts before all others.
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap_or(Timestamp::MIN)
 }

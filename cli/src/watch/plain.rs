@@ -1,4 +1,4 @@
-//! A build as plain lines, for pipes and files: one line when something begins or ends, and nothing is rewritten.
+//! Shows a build as plain lines, for pipes and files: one line when something begins or ends, and no line is rewritten.
 
 use goldsmith_executor::EventKind;
 use goldsmith_store::StateStatus;
@@ -6,7 +6,7 @@ use goldsmith_store::StateStatus;
 use super::{Happening, board};
 use crate::render::{duration, seconds_between, word};
 
-/// Returns the line of a happening, if it has one.
+/// Returns the line of an event, if it has one.
 pub(crate) fn line(happening: &Happening) -> Option<String> {
     match happening {
         Happening::Opened { image, cause } => Some(format!("{image}: {cause}")),

@@ -1,34 +1,35 @@
-//! Distinguishes lines of a log that come again from new lines.
+//! Distinguishes repeated lines of a log from new lines.
 //!
 //! After each reboot of its instance, the SSM agent sends a command's whole output again, from its first line on
 //! (amazon-ssm-agent 3.3: its uploader keeps no position). A line alone does not show whether it is new, because steps
-//! repeat themselves. But an event line holds its time in nanoseconds and is never written twice. So when the first
-//! event line comes again, the log has begun again; from there on, as many lines are known as came before.
+//! repeat themselves. But an event line contains its time in nanoseconds, so no two event lines are equal. So when the
+//! first event line appears again, the output has begun again, and from there on, as many lines are repeated as there
+//! were before.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// The lines of a log so far.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    /// A hash of each new line, in order.
+    /// A hash of each distinct line, in order.
     lines: Vec<u64>,
-    /// Index of the first event among them.
+    /// Index of the first event in these lines.
     first_event: Option<usize>,
-    /// Index that a log that comes again has reached among them.
+    /// Index of the line that a repeated output has reached.
     at: Option<usize>,
 }
 
-/// What a line of a log is.
+/// Whether a line of a log is new.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// The line is new.
     New,
-    /// The line has come before, and so have this many lines right before it.
+    /// The line is repeated, and so are this many lines right before it.
     Known { before: usize },
 }
 
 impl Repeats {
-    /// Takes the next line.
+    /// Processes the next line.
     pub(super) fn next(&mut self, line: &str, is_event: bool) -> Line {
         let mut hasher = DefaultHasher::new();
         line.hash(&mut hasher);
@@ -52,7 +53,7 @@ impl Repeats {
         }
     }
 
-    /// Handles the first event that comes again: the lines before it, which were taken for new, have come again too.
+    /// Handles the first repeated event: the lines right before it, which counted as new, are repeated too.
     fn begin_again(&mut self, first: usize) -> Line {
         let rest = self.lines.len() - first;
         let before = if rest > first && self.lines[rest..] == self.lines[..first] { first } else { 0 };
@@ -66,7 +67,7 @@ impl Repeats {
 mod tests {
     use super::{Line, Repeats};
 
-    /// The lines that are told of these; those with an `@` are events.
+    /// Returns which of these lines are reported. Lines with an `@` are events.
     fn told(lines: &[&str]) -> Vec<String> {
         let mut repeats = Repeats::default();
         let mut told = Vec::new();

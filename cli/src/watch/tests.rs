@@ -1,4 +1,4 @@
-//! The feed against a stack in memory reports everything, in order, and once.
+//! Tests that the feed reports everything from a stack in memory once and in order.
 
 use goldsmith_cloud::fake::HOME;
 use goldsmith_executor::{Event, Nonce};

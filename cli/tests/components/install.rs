@@ -1,4 +1,4 @@
-//! Components that install something: with package managers that write down how they are called.
+//! Tests of components that install something, with package managers that record their calls.
 
 use crate::machine::Machine;
 

@@ -1,4 +1,4 @@
-//! Components that only look at a machine.
+//! Tests of components that only read a machine.
 
 use crate::machine::Machine;
 

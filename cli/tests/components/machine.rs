@@ -1,4 +1,4 @@
-//! A machine for one test: the real one, with folders of its own in the place of those that components write to.
+//! A machine for one test: the real one, with the test's own folders in place of the folders that components change.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,13 +11,13 @@ use std::thread;
 
 use tempfile::TempDir;
 
-/// Folders of a machine that are the test's own.
+/// Folders of a machine that belong to the test.
 const OWN: [&str; 6] = ["etc", "opt", "run", "usr/local/bin", "var/tmp", "work"];
 
-/// Where the programs are when some are hidden.
+/// Where the remaining programs are if some programs are hidden.
 const PROGRAMS: &str = "opt/programs";
 
-/// Puts the test's folders in their places and goes on as the command behind them.
+/// Mounts the test's folders in their places, and then runs the command.
 const ENTER: &str = r#"
 set -eu
 root=$1 programs=$2; shift 2
@@ -33,7 +33,7 @@ exec "$@"
 /// The machine.
 pub(crate) struct Machine(TempDir);
 
-/// How a run ended, and what it said on standard error.
+/// How a run ended, and what it wrote to standard error.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) status: Option<i32>,
@@ -45,14 +45,14 @@ pub(crate) fn components() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../components")
 }
 
-/// The real binary.
+/// Path of the real binary.
 pub(crate) fn goldsmith() -> Command {
     Command::new(env!("CARGO_BIN_EXE_goldsmith"))
 }
 
 impl Machine {
-    /// Returns a machine of a distribution, by the id of its `os-release`, or `None` if this machine cannot keep
-    /// folders apart.
+    /// Returns a machine of a distribution, by the `ID` of its `os-release`, or `None` if this machine cannot isolate
+    /// folders.
     pub(crate) fn new(distribution: &str) -> Option<Self> {
         isolation()?;
         let machine = Self(tempfile::tempdir().unwrap());
@@ -94,14 +94,14 @@ impl Machine {
         let _ = fs::remove_file(self.path(name)); // it need not be there
     }
 
-    /// A program that writes down its call, and then does what the script says.
+    /// Adds a program that records its calls, and then does what the script says.
     pub(crate) fn program(&self, name: &str, script: &str) {
         let path = format!("usr/local/bin/{name}");
         self.write(&path, &format!("#!/bin/bash\necho \"{name} $*\" >> \"$CALLS\"\n{script}\n"));
         self.set_mode(&path, 0o755);
     }
 
-    /// From now on the machine has all programs of this one's `/usr/bin` but these.
+    /// From now on, the machine has all programs of this machine's `/usr/bin` except these.
     pub(crate) fn hide(&self, names: &[&str]) {
         let programs = self.path(PROGRAMS);
         fs::create_dir_all(&programs).unwrap();
@@ -113,12 +113,12 @@ impl Machine {
         }
     }
 
-    /// The calls of programs so far.
+    /// Returns the calls of programs so far.
     pub(crate) fn calls(&self) -> String {
         fs::read_to_string(self.path("calls")).unwrap_or_default()
     }
 
-    /// Runs a component; `options` are those of `goldsmith run`, separated by spaces.
+    /// Runs a component. `options` are options of `goldsmith run`, separated by spaces.
     pub(crate) fn run(&self, component: &str, options: &str) -> Ran {
         let programs = if self.path(PROGRAMS).exists() { format!("/{PROGRAMS}") } else { "/usr/bin:/bin".to_owned() };
         let mut command = Command::new("unshare");
@@ -145,7 +145,8 @@ impl Ran {
     }
 }
 
-/// How `unshare` keeps mounts apart here. Without a way the test is skipped, unless it must not be.
+/// How `unshare` isolates mounts on this machine. If there is no way, the test is skipped, unless skipping is
+/// forbidden.
 fn isolation() -> Option<&'static str> {
     let works = |flags: &&&str| {
         let probe = ["--", "mount", "--bind", "/tmp", "/tmp"];
@@ -164,7 +165,7 @@ fn isolation() -> Option<&'static str> {
     found
 }
 
-/// A web server that has these files, by their paths; it ends with the test.
+/// A web server with these files, by their paths. It ends with the test.
 pub(crate) fn serve(files: &[(&str, &[u8])]) -> String {
     let files: HashMap<String, Vec<u8>> =
         files.iter().map(|(path, body)| ((*path).to_owned(), body.to_vec())).collect();

@@ -1,5 +1,5 @@
-//! The stock components, run by the real binary: as they are where they only look, and where they change a machine, on
-//! one that is made for the test, whose package managers write down how they are called.
+//! Runs the stock components with the real binary. A component that changes a machine runs on one that is made for the
+//! test, and whose package managers record their calls.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod install;
@@ -11,7 +11,7 @@ mod signatures;
 
 use std::fs;
 
-/// Files that hold no document.
+/// Files that contain no document.
 const DEFINITIONS: &str = "components.yml";
 
 #[test]

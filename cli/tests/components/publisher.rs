@@ -1,4 +1,4 @@
-//! A publisher with OpenPGP keys of its own, made by the machine's GnuPG.
+//! A publisher with its own OpenPGP keys, which the machine's GnuPG makes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// The folder of its keys, and their fingerprints.
+/// The folder of the keys, and their fingerprints.
 pub(crate) struct Publisher {
     home: TempDir,
     fingerprints: Vec<String>,
-    /// When it lives, where that is not now.
+    /// The time at which the publisher acts, if it is not now.
     time: Option<&'static str>,
 }
 
@@ -21,7 +21,7 @@ impl Publisher {
         Self::at(None, "never", keys)
     }
 
-    /// With a key that was good for a day, years ago, when it has signed.
+    /// If the publisher has signed with a key that was valid for a day, years ago.
     pub(crate) fn of_the_past() -> Option<Self> {
         Self::at(Some("20200101T120000!"), "1d", 1)
     }
@@ -58,17 +58,17 @@ impl Publisher {
         output.stdout
     }
 
-    /// The fingerprint of one of its keys.
+    /// Returns the fingerprint of one of the keys.
     pub(crate) fn fingerprint(&self, key: usize) -> &str {
         &self.fingerprints[key]
     }
 
-    /// Some of its public keys as packets.
+    /// Returns some of the public keys as packets.
     pub(crate) fn packets(&self, keys: &[usize]) -> Vec<u8> {
         self.export(&["--export"], keys)
     }
 
-    /// Some of its public keys in ASCII armour.
+    /// Returns some of the public keys in ASCII armor.
     pub(crate) fn armoured(&self, keys: &[usize]) -> Vec<u8> {
         self.export(&["--armor", "--export"], keys)
     }
@@ -78,12 +78,12 @@ impl Publisher {
         self.gpg(&how.iter().copied().chain(keys).collect::<Vec<_>>())
     }
 
-    /// A detached signature of one of its keys.
+    /// Returns a detached signature of one of the keys.
     pub(crate) fn signature(&self, key: usize, of: &[u8]) -> Vec<u8> {
         self.sign("--detach-sign", key, of)
     }
 
-    /// What is signed, in one message with its signature.
+    /// Returns one message that contains the signed text and its signature.
     pub(crate) fn message(&self, key: usize, of: &[u8]) -> Vec<u8> {
         self.sign("--sign", key, of)
     }
@@ -94,7 +94,7 @@ impl Publisher {
         self.gpg(&["--local-user", self.fingerprint(key), "--output", "-", how, file.to_str().unwrap()])
     }
 
-    /// Certificate that revokes one of its keys, taken into that key.
+    /// Makes a certificate that revokes one of the keys, and adds it to that key.
     pub(crate) fn revoke(&self, key: usize) {
         let folder = self.home.path().join("openpgp-revocs.d");
         let text = fs::read_to_string(folder.join(format!("{}.rev", self.fingerprint(key)))).unwrap();

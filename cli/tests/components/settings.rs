@@ -1,4 +1,4 @@
-//! The hardening baseline and its test.
+//! Tests the hardening baseline and the test of it.
 
 use crate::machine::Machine;
 

@@ -1,5 +1,5 @@
-//! Components that install what others publish: only what carries the signature of the publisher's key, and in the version
-//! that is asked for.
+//! Tests components that install what others publish: they install only what the publisher's key has signed, in the
+//! requested version.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::publisher::Publisher;
 const GENUINE: &[u8] = b"genuine";
 const TAMPERED: &[u8] = b"tampered";
 
-/// A machine whose `unzip` finds the AWS CLI 2.1 and its installer in any archive.
+/// A machine on which `unzip` finds the AWS CLI 2.1 and its installer in every archive.
 fn machine_for_the_cli() -> Option<Machine> {
     let machine = Machine::new("amzn")?;
     let aws = "#!/bin/bash\necho aws-cli/2.1 Python/3\n";
@@ -26,7 +26,8 @@ fn machine_for_the_cli() -> Option<Machine> {
     Some(machine)
 }
 
-/// Runs the component of the AWS CLI with what a server has under the names of version 2.1, or the latest.
+/// Runs the component of the AWS CLI with the files that a server has under the names of version 2.1, or of the latest
+/// version.
 fn aws_cli(
     machine: &Machine,
     version: &str,
@@ -147,7 +148,7 @@ fn what_checks_signatures_is_installed_where_it_is_missing() {
     assert_eq!(machine.calls(), format!("{calls}{calls}unzip -q aws-cli.zip\ngenuine\ninstall --update\n"));
 }
 
-/// The key that the component of the AWS CLI carries is the one whose fingerprint AWS publishes.
+/// The component of the AWS CLI contains the key whose fingerprint AWS publishes.
 #[test]
 fn the_key_of_the_aws_cli_has_the_fingerprint_that_aws_publishes() {
     if Publisher::new(0).is_none() {
@@ -169,7 +170,8 @@ fn the_key_of_the_aws_cli_has_the_fingerprint_that_aws_publishes() {
     assert!(keys == 1 && listed.contains(":FB5DB77FD5C118B80511ADA8A6310ACC4672475C:"), "{listed}");
 }
 
-/// Documents cannot share code: what decides about a signature is the same in both, but for why a key may have expired.
+/// Documents cannot share code: both contain the same check of a signature, except for the reason for which a key may
+/// have expired.
 #[test]
 fn the_aws_cli_and_cloudwatch_agent_share_the_signature_script() {
     let [cli, agent] = ["aws-cli-version-2-linux", "amazon-cloudwatch-agent-linux"].map(|name| {
@@ -186,7 +188,7 @@ fn the_aws_cli_and_cloudwatch_agent_share_the_signature_script() {
     assert_eq!(cli, agent);
 }
 
-/// Runs the component of the CloudWatch agent of version 1.2b3; a server has the package, a signature and keys.
+/// Runs the component of the CloudWatch agent of version 1.2b3. A server has the package, a signature and keys.
 fn cloudwatch(machine: &Machine, path: &str, files: [&[u8]; 3], options: &str) -> Ran {
     let [package, signature, keys] = files;
     let url =
@@ -194,7 +196,7 @@ fn cloudwatch(machine: &Machine, path: &str, files: [&[u8]; 3], options: &str) -
     machine.run("amazon-cloudwatch-agent-linux", &format!("--parameters source={url},{options}"))
 }
 
-/// A machine whose package manager says of any package that it is the agent's, of version 1.2b3.
+/// A machine whose package manager reports that every package is the agent's, of version 1.2b3.
 fn machine_for_cloudwatch(distribution: &str) -> Option<Machine> {
     let machine = Machine::new(distribution)?;
     let agent = "mkdir -p /opt/aws/amazon-cloudwatch-agent/bin\n\
@@ -258,7 +260,7 @@ fn a_wrong_or_wrongly_signed_cloudwatch_agent_is_not_installed() {
     assert!(!machine.calls().contains("dpkg -i"), "{}", machine.calls());
 }
 
-/// Runs the component of Docker with keys of its own, on a machine whose `curl` finds the given keys.
+/// Runs the component of Docker with its own keys, on a machine whose `curl` finds the given keys.
 fn docker(machine: &Machine, keys: &[u8], parameters: &str) -> Ran {
     for program in ["apt-get", "dnf", "docker", "systemctl"] {
         machine.program(program, "");

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 #[must_use]
 pub(crate) struct Folder(tempfile::TempDir);
 
-/// What one call did. What differs from call to call is replaced: the folder is `DIR`, an execution id is `ID`, times
-/// are `TIME`.
+/// The result of one call. Text that differs between calls is replaced: the folder by `DIR`, an execution id by `ID`,
+/// and times by `TIME`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) status: Option<i32>,
@@ -35,7 +35,7 @@ impl Folder {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Names of what is in the folder, times and ids replaced.
+    /// Returns the names of everything in the folder, with times and ids replaced.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<String> = entries.map(|name| self.masked(name.to_str().unwrap().as_bytes())).collect();
@@ -43,7 +43,7 @@ impl Folder {
         names
     }
 
-    /// The command with these arguments, which are separated by spaces.
+    /// Runs the command with these arguments, which are separated by spaces.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_goldsmith"));
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -65,7 +65,7 @@ impl Folder {
     }
 }
 
-/// A word with its end, without what differs.
+/// Returns a word without the text that differs between calls, and the rest of the line.
 fn mask(word: &str) -> String {
     let text = word.trim_end_matches([' ', '\n', '/', '"', ',']);
     let end = &word[text.len()..];
@@ -87,7 +87,7 @@ fn mask(word: &str) -> String {
 }
 
 impl Said {
-    /// Holds all of it against what is expected.
+    /// Compares the whole result with the expected one.
     #[track_caller]
     pub(crate) fn is(&self, status: i32, stdout: &str, stderr: &str) {
         assert_eq!(self.stderr, stderr, "standard error");

@@ -1,4 +1,4 @@
-//! `goldsmith import`: what it prints and writes. `shared/import` tests what is translated.
+//! Tests what `goldsmith import` prints and writes. `shared/import` tests the translation itself.
 
 use super::folder::Folder;
 
@@ -47,7 +47,7 @@ fn a_template_becomes_a_folder_that_validates() {
 #[test]
 fn nothing_is_written_over() {
     let folder = Folder::with(&[("image.yml", TEMPLATE), ("mine", "kept")]);
-    let why = "goldsmith: error: mine exists already: name a new folder with --into, so that nothing is written over\n";
+    let why = "goldsmith: error: mine exists already: name a new folder with --into, so that no file is overwritten\n";
     folder.goldsmith("import image.yml --into mine").is(2, "", why);
     assert_eq!(folder.read("mine"), "kept");
 }
@@ -73,7 +73,7 @@ fn programs_read_the_list() {
 #[test]
 fn a_source_without_definitions_makes_no_folder() {
     let folder = Folder::with(&[("image.yml", "Resources: {Bucket: {Type: AWS::S3::Bucket}}\n")]);
-    let nothing = "Nothing was imported: there is no definition that could be taken over.\n";
+    let nothing = "Nothing was imported: no definition could be translated.\n";
     folder.goldsmith("import image.yml").is(1, nothing, "");
     assert_eq!(folder.names(), ["image.yml"]);
     let missing = folder.goldsmith("import none.yml");

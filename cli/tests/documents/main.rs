@@ -1,4 +1,4 @@
-//! The real binary on documents in a folder of its own: exact output, the documented exit code, no AWS.
+//! Tests the real binary on documents in a separate folder: the exact output and the documented exit code, without AWS.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod folder;

@@ -1,8 +1,8 @@
-//! `docs/documents.md` says what is true: its examples are valid, and its table of actions follows from their
+//! Checks that `docs/documents.md` is true: its examples are valid, and its table of actions follows from their
 //! descriptions.
 //!
-//! After an intended change, run the tests with `GOLDSMITH_WRITE_EXPECTED=1` and read the difference before it is
-//! committed.
+//! After an intended change, run the tests with `GOLDSMITH_WRITE_EXPECTED=1`, and read the difference before you commit
+//! it.
 
 use std::fmt::Write;
 use std::fs;
@@ -35,7 +35,7 @@ fn every_example_is_a_valid_document() {
 const BEGIN: &str = "<!-- `cargo test` writes this table: GOLDSMITH_WRITE_EXPECTED=1 -->\n";
 const END: &str = "<!-- the end of the table -->\n";
 
-/// The table of all actions, from their descriptions.
+/// Returns the table of all actions, made from their descriptions.
 fn actions() -> String {
     let mut table = String::from(
         "| action | what it does | inputs (default) | outputs | runs on |\n| --- | --- | --- | --- | --- |\n",

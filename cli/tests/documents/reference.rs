@@ -1,7 +1,7 @@
-//! `docs/definitions.md` says of each key what its description says.
+//! Checks that `docs/definitions.md` contains the description of each key.
 //!
-//! After an intended change, run the tests with `GOLDSMITH_WRITE_EXPECTED=1` and read the difference before it is
-//! committed.
+//! After an intended change, run the tests with `GOLDSMITH_WRITE_EXPECTED=1`, and read the difference before you commit
+//! it.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use goldsmith_model::definitions::{Form, Key, Kind};
 
-/// The tables of one kind: its keys, then the keys of each map within.
+/// Returns the tables of one kind: its keys, and then the keys of each map within it.
 fn tables(keys: &[Key], path: &str) -> String {
     let mut tables = String::new();
     if !path.is_empty() {

@@ -18,7 +18,7 @@ phases:
       - {name: Check, action: ExecuteBash, inputs: {commands: [grep -q Hello kept.txt]}}
 ";
 
-/// The summary of a successful run.
+/// Returns the summary of a successful run.
 fn summary(executed: usize) -> String {
     format!(
         r#"{{
@@ -178,7 +178,7 @@ phases:
       - {name: After, action: ExecuteBash, inputs: {commands: [echo after >> log]}}
 ";
 
-/// The output when a reboot is due, and after it.
+/// Returns the output when a reboot is due, and the output after the reboot.
 fn reboots(folder: &Folder, first: &str, again: &str, state: &str) -> Said {
     let told = format!(
         "{}a step asked for a reboot: reboot this machine, then start the same command with --state-directory {state}\n",

@@ -1,7 +1,7 @@
-//! `goldsmith schema`: the committed schemas are what it prints, and say the same as the readers of the files.
+//! Checks `goldsmith schema`: the committed schemas are its output, and agree with the readers of the files.
 //!
-//! After an intended change, run the tests with `GOLDSMITH_WRITE_EXPECTED=1` and read the difference before it is
-//! committed.
+//! After an intended change, run the tests with `GOLDSMITH_WRITE_EXPECTED=1`, and read the difference before you commit
+//! it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,20 +24,20 @@ fn schema(of: &str) -> Value {
     serde_json::from_str(&said.stdout).unwrap()
 }
 
-/// Names in a list, or keys of a map.
+/// Returns the names in a list, or the keys of a map.
 fn names(value: &Value) -> BTreeSet<String> {
     let listed = value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
     listed.chain(value.as_object().into_iter().flat_map(|map| map.keys().cloned())).collect()
 }
 
-/// The keys that a reader knows, out of its help for the key `zzz`.
+/// Returns the keys that a reader knows, from its help for the key `zzz`.
 fn known(found: &Diagnostics) -> BTreeSet<String> {
     let unknown = found.iter().find(|found| found.message.starts_with("unknown key `zzz`")).unwrap();
     let (_, keys) = unknown.help.as_ref().unwrap().split_once(" are ").unwrap();
     keys.split(", ").map(str::to_owned).collect()
 }
 
-/// The keys that a reader misses.
+/// Returns the keys that a reader reports as missing.
 fn missing(found: &Diagnostics) -> BTreeSet<String> {
     let name = |message: &str| Some(message.strip_prefix('`')?.split_once("` of ")?.0.to_owned());
     found.iter().filter(|found| found.code == "missing-key").filter_map(|found| name(&found.message)).collect()
@@ -91,7 +91,7 @@ fn documents_phases_and_steps_have_the_keys_that_are_read() {
     assert_eq!(names(&schema["definitions"]["step"]["properties"]), known_in(step));
 }
 
-/// Writes a definition in which `keys` stand in the map or list of maps at `path`.
+/// Writes a definition that has `keys` in the map or list of maps at `path`.
 fn definition(word: &str, path: &[&Key], keys: &str) -> String {
     let nested = path.iter().rev().fold(keys.to_owned(), |inner, key| match key.form {
         Form::Maps(_) => format!("{}: [{{{inner}}}]", key.name),
@@ -105,7 +105,7 @@ fn read_definition(text: String) -> Diagnostics {
     Draft::read(&files, &|_| Err(std::io::ErrorKind::NotFound.into())).check_alone().unwrap_err()
 }
 
-/// Checks that the reader knows these keys and requires the required ones, here and in the maps within.
+/// Checks that the reader knows these keys and requires those that are required, here and in the maps within.
 fn check_keys(word: &str, path: &mut Vec<&'static Key>, keys: &'static [Key]) {
     let found = read_definition(definition(word, path, "zzz: 1"));
     let mut supported = known(&found);
@@ -138,7 +138,7 @@ fn the_keys_of_definitions_are_those_that_are_read_and_supported() {
     }
 }
 
-/// Calls `check` with each key of the definitions and the way to it.
+/// Calls `check` with each key of the definitions and its path.
 fn each_key(path: &mut Vec<&'static Key>, keys: &'static [Key], check: &mut dyn FnMut(&[&'static Key], &'static Key)) {
     for key in keys {
         check(path, key);
@@ -148,7 +148,7 @@ fn each_key(path: &mut Vec<&'static Key>, keys: &'static [Key], check: &mut dyn 
     }
 }
 
-/// What is wrong with `value` as the value of this key.
+/// Returns what is wrong with `value` as the value of this key.
 fn mistakes(word: &str, path: &[&Key], key: &Key, value: &str) -> Vec<String> {
     let found = read_definition(definition(word, path, &format!("{}: {value}", key.name)));
     let of_form = |code: &str| ["wrong-shape", "unknown-value"].contains(&code);

@@ -29,7 +29,7 @@ pub(crate) struct Emulator {
 pub(crate) enum EmulatorError {
     #[error("cannot reach the emulator at {host}")]
     Connect { host: String, source: std::io::Error },
-    #[error("the emulator at {host} broke off")]
+    #[error("the emulator at {host} closed the connection")]
     Http { host: String, source: hyper::Error },
     #[error("cannot make a request for {target}")]
     Request { target: String, source: hyper::http::Error },

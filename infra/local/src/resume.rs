@@ -48,7 +48,7 @@ pub(crate) async fn resume(endpoint: &Arc<Endpoint>) {
         if !matches!(state, InstanceState::Terminated | InstanceState::ShuttingDown)
             && let Err(error) = endpoint.attach(&id).await
         {
-            tracing::error!(instance = id, error = %chain(&error), "cannot go on");
+            tracing::error!(instance = id, error = %chain(&error), "cannot continue");
         }
         match state {
             // Each transition starts where it stopped. It may send an event again that an earlier endpoint has sent, as

@@ -142,6 +142,6 @@ fn within(seconds: Option<f64>, longest: Duration, name: &str) -> Result<Option<
     let Some(seconds) = seconds else { return Ok(None) };
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if time <= longest => Ok(Some(time)),
-        _ => Err(ApiError::new("ValidationError", format!("{name} is 0 to {} seconds", longest.as_secs()))),
+        _ => Err(ApiError::new("ValidationError", format!("{name} must be from 0 to {} seconds", longest.as_secs()))),
     }
 }

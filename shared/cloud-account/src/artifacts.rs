@@ -1,4 +1,5 @@
-//! The bucket of an account and Region that holds what stacks are deployed from. Each object's key is its digest.
+//! The bucket of an account and Region that contains the files from which stacks are deployed. The key of each object
+//! is its digest.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -13,10 +14,10 @@ use crate::Caller;
 
 /// The Region whose buckets have no location constraint (S3 API reference, CreateBucket).
 const WITHOUT_CONSTRAINT: &str = "us-east-1";
-/// Sid of Goldsmith's statement in the bucket's policy.
+/// Sid of Goldsmith's statement in the policy of the bucket.
 const SID: &str = "TlsOnly";
 
-/// The bucket for what is deployed.
+/// The bucket for files to deploy.
 #[derive(Debug)]
 pub struct Artifacts {
     client: Client,
@@ -42,7 +43,7 @@ impl Artifacts {
         }
     }
 
-    /// Returns its name.
+    /// Returns the name of the bucket.
     #[must_use]
     pub fn bucket(&self) -> &str {
         &self.bucket
@@ -52,7 +53,7 @@ impl Artifacts {
     /// to repeat.
     ///
     /// # Errors
-    /// The errors of the calls; also if a bucket of this name belongs to another account.
+    /// The errors of the calls, and also an error if a bucket with this name belongs to another account.
     pub async fn prepare(&self) -> Result<()> {
         let there = self.client.head_bucket().bucket(&self.bucket).expected_bucket_owner(&self.account).send().await;
         match known(there.map_err(failure("HeadBucket", &self.region))) {
@@ -79,8 +80,8 @@ impl Artifacts {
         self.close().await
     }
 
-    /// Keeps others out of the bucket. S3 has had each of these settings by default since 2023; an organization may
-    /// have changed that.
+    /// Denies everyone else access to the bucket. Since 2023, S3 applies each of these settings by default, but an
+    /// organization may have changed that.
     async fn close(&self) -> Result<()> {
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
@@ -122,16 +123,16 @@ impl Artifacts {
         CloudError { message, ..error }
     }
 
-    /// Returns where a template finds the object with this key: `s3://BUCKET/KEY`.
+    /// Returns the URL by which a template names the object with this key: `s3://BUCKET/KEY`.
     #[must_use]
     pub fn place(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
     }
 
-    /// Stores a file under its digest, unless it exists.
+    /// Stores a file under its digest, unless it is stored already.
     ///
     /// # Errors
-    /// The errors of the calls.
+    /// Fails if a call fails.
     pub async fn put(&self, key: &str, content: Vec<u8>) -> Result<()> {
         let head = self.client.head_object().bucket(&self.bucket).key(key).expected_bucket_owner(&self.account);
         if known(head.send().await.map_err(failure("HeadObject", &self.region)))?.is_none() {
@@ -149,7 +150,8 @@ impl Artifacts {
     }
 }
 
-/// Returns the policy with our statement and all its other statements; `None` if it already has our statement.
+/// Returns the policy with Goldsmith's statement and all other statements, or `None` if it already contains Goldsmith's
+/// statement.
 fn with(own: Value, policy: Option<Value>) -> Option<Value> {
     let mut policy = policy.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
     // A single statement may be written without a list.

@@ -9,9 +9,9 @@ const OPERATION: &str = "GetCallerIdentity";
 /// An identity, as STS returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The account's number, which has 12 digits.
+    /// The account id, which has 12 digits.
     pub account: String,
-    /// ARN of the user or of the role's session.
+    /// ARN of the user or of the role session.
     pub arn: String,
 }
 
@@ -26,7 +26,7 @@ impl Caller {
 /// Returns the identity of the configuration's credentials.
 ///
 /// # Errors
-/// The errors of the call, which needs no permission. In most cases there are no credentials, or their session has
+/// The errors of the call, which needs no permission. In most cases, the caller has no credentials, or the session has
 /// expired.
 pub async fn caller(config: &SdkConfig) -> Result<Caller> {
     let region = home_region(config);
@@ -54,6 +54,6 @@ mod tests {
         let found = caller(&replay.config()).await.unwrap();
         assert_eq!((found.account.as_str(), found.partition()), ("123456789012", "aws-cn"));
         let error = caller(&replay.config()).await.unwrap_err().to_string();
-        assert!(error.ends_with("the answer holds no account"), "{error}");
+        assert!(error.ends_with("the answer contains no account"), "{error}");
     }
 }

@@ -17,11 +17,12 @@ pub struct Lambda {
 /// A function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Function {
-    /// Why it does not run, in AWS's words; `None` if it runs.
+    /// Why the function cannot run, in AWS's words, or `None` if it can.
     pub obstacle: Option<String>,
-    /// Whether it is still being created. It becomes active by itself shortly after.
+    /// Whether the function is still being created. In that case, it becomes active by itself shortly afterwards.
     pub is_pending: bool,
-    /// Number of its invocations that may run at once, if it is set. Zero means none at all.
+    /// Number of invocations of the function that may run concurrently, if this is set. Zero means that the function
+    /// cannot run.
     pub concurrency: Option<i32>,
     /// Its environment.
     pub environment: HashMap<String, String>,
@@ -34,10 +35,10 @@ impl Lambda {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// Returns a function, if it exists.
+    /// Returns a function, or `None` if it does not exist.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn function(&self, name: &str) -> Result<Option<Function>> {
         let answer = self.client.get_function_configuration().function_name(name).send().await;
         let found = known(answer.map_err(failure("GetFunctionConfiguration", &self.region)))?;
@@ -56,10 +57,10 @@ impl Lambda {
         }))
     }
 
-    /// Returns how many function invocations of the account may run at once in the Region.
+    /// Returns how many invocations of the account's functions may run concurrently in the Region.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn concurrency(&self) -> Result<i32> {
         let answer = self.client.get_account_settings().send().await;
         let answer = answer.map_err(failure("GetAccountSettings", &self.region))?;

@@ -19,11 +19,11 @@ impl Iam {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// Returns the ARN of the role of an instance profile, given the profile's name; `None` if the profile has no role
-    /// or does not exist.
+    /// Returns the ARN of the role in an instance profile, given the profile's name, or `None` if the profile has no
+    /// role or does not exist.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn role_of(&self, profile: &str) -> Result<Option<String>> {
         let answer = self.client.get_instance_profile().instance_profile_name(profile).send().await;
         let answer = known(answer.map_err(failure("GetInstanceProfile", &self.region)))?;
@@ -37,11 +37,11 @@ impl Iam {
         &self.region
     }
 
-    /// Returns which of these actions the role is denied on a resource, including its permissions boundary and the
+    /// Returns which of these actions on a resource the role is denied, also by its permissions boundary and by the
     /// organization's policies.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn refused(&self, role: &str, actions: &[&str], resource: &str) -> Result<Vec<String>> {
         let request = self.client.simulate_principal_policy().policy_source_arn(role).resource_arns(resource);
         let actions = actions.iter().map(|action| (*action).to_owned()).collect();

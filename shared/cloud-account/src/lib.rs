@@ -1,6 +1,5 @@
-//! Calls to AWS that only the command line makes, and no function: CloudFormation, the bucket for what is deployed, the
-//! caller, quotas and settings. They are a crate of their own, because their SDKs would make every function
-//! larger.
+//! Calls to AWS that only the command line makes: CloudFormation, the bucket for files to deploy, the caller, quotas
+//! and settings. They are a separate crate, because their SDKs would make every function larger.
 
 mod artifacts;
 mod caller;

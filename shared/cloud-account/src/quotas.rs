@@ -24,7 +24,7 @@ impl Quotas {
     /// Returns the value of an EC2 quota.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn of_ec2(&self, code: &str) -> Result<f64> {
         const OPERATION: &str = "GetServiceQuota";
         let answer = self.client.get_service_quota().service_code("ec2").quota_code(code).send().await;

@@ -4,8 +4,8 @@ use aws_sdk_ssm::Client;
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::{SdkConfig, failure, home_region};
 
-/// The setting that names the role with which instances register if their own role does not permit it; `$None` if it is
-/// off.
+/// The setting that names the role with which instances register if their own role does not permit it. Its value is
+/// `$None` if it is off.
 const DEFAULT_ROLE: &str = "/ssm/managed-instance/default-ec2-instance-management-role";
 
 /// Systems Manager's service settings in the configuration's Region.
@@ -22,10 +22,10 @@ impl ServiceSettings {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// Returns the role of the default host management configuration; `None` if it is off.
+    /// Returns the role of the default host management configuration, or `None` if it is off.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn default_host_role(&self) -> Result<Option<String>> {
         let answer = self.client.get_service_setting().setting_id(DEFAULT_ROLE).send().await;
         let answer = answer.map_err(failure("GetServiceSetting", &self.region))?;

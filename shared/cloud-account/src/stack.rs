@@ -1,4 +1,4 @@
-//! The parts of a stack, and whether they work.
+//! Reads the parts of a stack, and whether they work.
 
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_eventbridge::Client as EventBridge;
@@ -9,11 +9,11 @@ use aws_sdk_sfn::types::StateMachineStatus;
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::{SdkConfig, failure, home_region, incomplete, known};
 
-/// Number of bytes at the end of an archive in which its list of files is looked for: an end record with the longest
-/// comment, and more for the list itself.
+/// Number of bytes at the end of an archive that are searched for its list of files: an end record with the longest
+/// possible comment, and some more for the list itself.
 const TAIL: &str = "bytes=-131072";
 
-/// The services of the parts of a stack.
+/// Clients of the services that the parts of a stack belong to.
 #[derive(Debug)]
 pub struct StackParts {
     cloudformation: CloudFormation,
@@ -26,7 +26,7 @@ pub struct StackParts {
 /// The end of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectEnd {
-    /// Number of bytes before it.
+    /// Number of bytes of the object before this end.
     pub before: usize,
     /// Its content.
     pub bytes: Vec<u8>,
@@ -35,11 +35,11 @@ pub struct ObjectEnd {
 /// A resource of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Its name in the template.
+    /// Name of the resource in the template.
     pub logical: String,
-    /// Its type, such as `AWS::Lambda::Function`.
+    /// Type of the resource, such as `AWS::Lambda::Function`.
     pub kind: String,
-    /// Its name or ARN.
+    /// Name or ARN of the resource.
     pub physical: String,
 }
 
@@ -59,7 +59,7 @@ impl StackParts {
     /// Returns the resources of a stack.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn parts(&self, stack: &str) -> Result<Vec<Part>> {
         let mut pages = self.cloudformation.list_stack_resources().stack_name(stack).into_paginator().send();
         let mut parts = Vec::new();
@@ -74,10 +74,10 @@ impl StackParts {
         Ok(parts)
     }
 
-    /// Returns the end of an object; `None` if the object does not exist.
+    /// Returns the end of an object, or `None` if the object does not exist.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn end_of_object(&self, bucket: &str, key: &str) -> Result<Option<ObjectEnd>> {
         const OPERATION: &str = "GetObject";
         let answer = self.s3.get_object().bucket(bucket).key(key).range(TAIL).send().await;
@@ -93,27 +93,27 @@ impl StackParts {
     /// Returns whether a bucket exists.
     ///
     /// # Errors
-    /// The errors that AWS returns. The answer to HEAD has no message, so a missing permission is reported as
+    /// The errors that AWS has returned. The response to HEAD has no message, so a missing permission is reported as
     /// `Forbidden`.
     pub async fn bucket_is_there(&self, bucket: &str) -> Result<bool> {
         let answer = self.s3.head_bucket().bucket(bucket).send().await;
         Ok(known(answer.map_err(failure("HeadBucket", &self.region)))?.is_some())
     }
 
-    /// Returns whether a rule is enabled; `None` if it does not exist.
+    /// Returns whether a rule is enabled, or `None` if it does not exist.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn rule_is_enabled(&self, name: &str) -> Result<Option<bool>> {
         let answer = self.events.describe_rule().name(name).send().await;
         let answer = known(answer.map_err(failure("DescribeRule", &self.region)))?;
         Ok(answer.map(|answer| answer.state != Some(RuleState::Disabled)))
     }
 
-    /// Returns whether a state machine can be started; `None` if it does not exist.
+    /// Returns whether a state machine can be started, or `None` if it does not exist.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn machine_is_active(&self, arn: &str) -> Result<Option<bool>> {
         let answer = self.states.describe_state_machine().state_machine_arn(arn).send().await;
         let answer = known(answer.map_err(failure("DescribeStateMachine", &self.region)))?;

@@ -1,4 +1,4 @@
-//! What an account has set up in a Region before a launch: networks, storage, public access, types, Regions.
+//! Reads what an account has set up in a Region before a launch: networks, storage, public access, types and Regions.
 
 use std::collections::BTreeMap;
 
@@ -19,22 +19,22 @@ pub struct Subnet {
     pub id: String,
     /// Its VPC.
     pub vpc: String,
-    /// Its Availability Zone.
+    /// Availability Zone of the subnet.
     pub zone: String,
-    /// Whether instances can be launched into it.
+    /// Whether instances can be launched into the subnet.
     pub available: bool,
     /// Number of free addresses.
     pub free_addresses: i32,
-    /// Whether its instances receive a public address.
+    /// Whether the subnet's instances receive a public address.
     pub public_addresses: bool,
 }
 
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The destination block; the id if it is a prefix list.
+    /// The destination block, or the id if the destination is a prefix list.
     pub destination: String,
-    /// Id of the target: a gateway, endpoint, interface or connection; `local` within the VPC.
+    /// Id of the target: a gateway, endpoint, interface or connection, or `local` within the VPC.
     pub target: String,
     /// Whether the target does not exist or cannot be reached.
     pub blackhole: bool,
@@ -45,9 +45,9 @@ pub struct Route {
 pub struct RouteTable {
     /// Its id.
     pub id: String,
-    /// Whether it applies to each subnet of its VPC that names no table.
+    /// Whether the table applies to each subnet of its VPC that names no table.
     pub main: bool,
-    /// Subnets that name it.
+    /// Subnets that name the table.
     pub subnets: Vec<String>,
     /// Its routes.
     pub routes: Vec<Route>,
@@ -58,39 +58,39 @@ pub struct RouteTable {
 pub struct Endpoint {
     /// Service name, such as `com.amazonaws.eu-west-1.ssm`.
     pub service: String,
-    /// Route tables that lead to it, if it is a gateway endpoint.
+    /// Route tables that lead to the endpoint, if it is a gateway endpoint.
     pub route_tables: Vec<String>,
-    /// Whether the service's own name leads to it, if it is an interface endpoint.
+    /// Whether the service's own name resolves to the endpoint, if it is an interface endpoint.
     pub private_dns: bool,
 }
 
-/// A security group, as far as outbound traffic is concerned.
+/// The rules of a security group for outbound traffic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecurityGroup {
     /// Its id.
     pub id: String,
     /// Its VPC.
     pub vpc: String,
-    /// Whether it allows outbound HTTPS to everywhere or to at least one block, list or group. If not, the group allows
-    /// no way out.
+    /// Whether the group allows outbound HTTPS to everywhere, or to at least one block, list or group. If it does not,
+    /// no HTTPS traffic can leave the instance.
     pub lets_https_out: bool,
 }
 
 /// Defaults for new volumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// Whether all of them are encrypted, whatever a call says.
+    /// Whether all of them are encrypted, regardless of the call.
     pub encrypted_by_default: bool,
-    /// The key that is used if a call names none: an id, an ARN or an alias such as `alias/aws/ebs`.
+    /// The key that is used if a call names none: an id, an ARN, or an alias such as `alias/aws/ebs`.
     pub default_key: String,
 }
 
 /// An instance type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypeFacts {
-    /// Architectures as EC2 names them: `x86_64`, `arm64`.
+    /// Architectures in EC2's names: `x86_64`, `arm64`.
     pub architectures: Vec<String>,
-    /// Number of virtual CPUs, which quotas count.
+    /// Number of virtual CPUs, which count toward quotas.
     pub vcpus: i32,
 }
 
@@ -98,17 +98,17 @@ impl Ec2 {
     /// Returns the default VPC's id, if it exists.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn default_vpc(&self, region: &str) -> Result<Option<String>> {
         let request = self.0.client(region).describe_vpcs().filters(filter("is-default", &["true"]));
         let answer = request.send().await.map_err(failure("DescribeVpcs", region))?;
         Ok(answer.vpcs.unwrap_or_default().into_iter().find_map(|vpc| vpc.vpc_id))
     }
 
-    /// Returns subnets by a filter's values: `subnet-id`, which leaves out subnets that do not exist, or `vpc-id`.
+    /// Returns subnets by the values of a filter: `subnet-id`, which leaves out subnets that do not exist, or `vpc-id`.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn subnets(&self, region: &str, by: &str, values: &[&str]) -> Result<Vec<Subnet>> {
         let mut pages = self.0.client(region).describe_subnets().filters(filter(by, values)).into_paginator().send();
         let mut subnets = Vec::new();
@@ -129,7 +129,7 @@ impl Ec2 {
     /// Returns the route tables of a VPC.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn route_tables(&self, region: &str, vpc: &str) -> Result<Vec<RouteTable>> {
         let request = self.0.client(region).describe_route_tables().filters(filter("vpc-id", &[vpc]));
         let mut pages = request.into_paginator().send();
@@ -141,10 +141,10 @@ impl Ec2 {
         Ok(tables)
     }
 
-    /// Returns the endpoints of a VPC that can be used.
+    /// Returns the usable endpoints of a VPC.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn vpc_endpoints(&self, region: &str, vpc: &str) -> Result<Vec<Endpoint>> {
         let request = self.0.client(region).describe_vpc_endpoints().filters(filter("vpc-id", &[vpc]));
         let mut pages = request.into_paginator().send();
@@ -163,7 +163,7 @@ impl Ec2 {
     /// Returns security groups. Groups that do not exist are left out.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn security_groups(&self, region: &str, ids: &[&str]) -> Result<Vec<SecurityGroup>> {
         let request = self.0.client(region).describe_security_groups().filters(filter("group-id", ids));
         let mut pages = request.into_paginator().send();
@@ -178,7 +178,7 @@ impl Ec2 {
     /// Returns how new volumes are encrypted.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn storage(&self, region: &str) -> Result<Storage> {
         let client = self.0.client(region);
         let always = client.get_ebs_encryption_by_default().send().await;
@@ -194,7 +194,7 @@ impl Ec2 {
     /// Returns whether new public sharing of images is blocked.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn blocks_public_images(&self, region: &str) -> Result<bool> {
         let answer = self.0.client(region).get_image_block_public_access_state().send().await;
         let answer = answer.map_err(failure("GetImageBlockPublicAccessState", region))?;
@@ -204,7 +204,7 @@ impl Ec2 {
     /// Returns whether new public sharing of snapshots is blocked.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn blocks_public_snapshots(&self, region: &str) -> Result<bool> {
         let answer = self.0.client(region).get_snapshot_block_public_access_state().send().await;
         let answer = answer.map_err(failure("GetSnapshotBlockPublicAccessState", region))?;
@@ -212,10 +212,10 @@ impl Ec2 {
         Ok(answer.state().is_some_and(|state| *state != SnapshotBlockPublicAccessState::Unblocked))
     }
 
-    /// Returns every Region, with whether it is enabled in the account.
+    /// Returns every Region, and whether it is enabled in the account.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn all_regions(&self, home: &str) -> Result<BTreeMap<String, bool>> {
         let answer = self.0.client(home).describe_regions().all_regions(true).send().await;
         let answer = answer.map_err(failure("DescribeRegions", home))?;
@@ -225,10 +225,10 @@ impl Ec2 {
             .collect())
     }
 
-    /// Returns instance types. Types that the Region does not have are left out.
+    /// Returns instance types. Types that the Region does not offer are left out.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn types(&self, region: &str, names: &[&str]) -> Result<BTreeMap<String, TypeFacts>> {
         let facts = |described: &InstanceTypeInfo| {
             let vcpus = described.v_cpu_info()?.default_v_cpus()?;
@@ -237,8 +237,8 @@ impl Ec2 {
         self.described_types(region, names, facts).await
     }
 
-    /// Returns what `take` reads from the descriptions of instance types. A filter is used because EC2 rejects a list
-    /// that names an unknown type, whereas a filter does not find it.
+    /// Returns what `take` reads from the descriptions of instance types. The call uses a filter, because EC2 rejects a
+    /// list with an unknown type, but a filter simply does not find it.
     pub(crate) async fn described_types<T>(
         &self,
         region: &str,
@@ -294,7 +294,7 @@ fn is_usable(endpoint: &VpcEndpoint) -> bool {
 }
 
 /// Converts a security group. Destinations are not examined: only AWS knows which addresses a service has behind an
-/// endpoint or a list.
+/// endpoint or a prefix list.
 fn to_group(group: &SdkGroup) -> SecurityGroup {
     let https = |protocol: &str, from: Option<i32>, to: Option<i32>| match protocol {
         "-1" => true,

@@ -32,8 +32,8 @@ pub(crate) fn still_there<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Rejects a search without owners. EC2 would search all public images then, and anyone can publish an image under any
-/// name.
+/// Rejects a search without owners. Without owners, EC2 would search all public images, and anyone can publish an image
+/// under any name.
 pub(crate) fn refuse_anyone(owners: &[String], region: &str) -> Result<()> {
     if !owners.is_empty() && owners.iter().all(|owner| !owner.is_empty() && owner != "*") {
         return Ok(());
@@ -48,7 +48,7 @@ pub(crate) fn refuse_anyone(owners: &[String], region: &str) -> Result<()> {
     })
 }
 
-/// Converts an image. Returns `None` if EC2 leaves out the id, which it never does.
+/// Converts an image. Returns `None` if EC2's response has no id, which never happens.
 fn to_image(image: &SdkImage) -> Option<Image> {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let ebs = image.block_device_mappings().iter().filter_map(|mapping| mapping.ebs());

@@ -175,7 +175,7 @@ impl Images for Ec2 {
         Ok(())
     }
 
-    /// Deregisters the image. A snapshot that another image also uses stays.
+    /// Deregisters the image. A snapshot stays if another image also uses it.
     async fn deregister(&self, region: &str, id: &str) -> Result<()> {
         let snapshots = self.image(region, id).await?.map(|image| image.snapshots).unwrap_or_default();
         let request = self.0.client(region).deregister_image().image_id(id).delete_associated_snapshots(true);

@@ -13,7 +13,7 @@ use goldsmith_cloud::{Launch, Market, MetadataOptions};
 
 use crate::requests::{block_device_mappings, tag_specifications};
 
-/// Kinds of resources that RunInstances creates. The last one is created for spot instances only.
+/// Kinds of resources that RunInstances creates. The last kind is created only for spot instances.
 static MADE_BY_LAUNCH: [ResourceType; 4] =
     [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface, ResourceType::SpotInstancesRequest];
 
@@ -53,8 +53,8 @@ fn placement(launch: &Launch) -> Option<Placement> {
     (launch.zone.is_some() || launch.is_dedicated).then_some(placement)
 }
 
-/// Returns the options of a spot request. A maximum price would only make interruptions more frequent (EC2 API
-/// reference, SpotMarketOptions), so there is none.
+/// Returns the options of a spot request. There is no maximum price, because it would only make interruptions more
+/// frequent (EC2 API reference, SpotMarketOptions).
 fn market_options(market: Market) -> Option<InstanceMarketOptionsRequest> {
     let once = SpotMarketOptions::builder()
         .spot_instance_type(SpotInstanceType::OneTime)

@@ -1,4 +1,5 @@
-//! EC2 behind Goldsmith's traits. It is a crate of its own because its SDK alone is half of every cold build.
+//! EC2 as the implementation of Goldsmith's traits. It is a separate crate because the SDK of EC2 alone takes half of
+//! the time of every clean build.
 
 pub mod account;
 mod described_images;
@@ -36,8 +37,8 @@ impl Ec2 {
     }
 }
 
-/// Returns everything that the states use from AWS, with this configuration, whose Region is the stack's, and the
-/// stack's name and bucket. No call is made.
+/// Returns everything that the states use from AWS. The configuration's Region is the Region of the stack. No call is
+/// made.
 #[must_use]
 pub fn cloud(config: &SdkConfig, stack: &str, bucket: &str) -> Cloud {
     with_ec2(config, bucket, Arc::new(Ec2::new(config)), Arc::new(StackRole::new(config, stack)))

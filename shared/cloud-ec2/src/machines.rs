@@ -100,8 +100,8 @@ impl Machines for Ec2 {
     }
 }
 
-/// Converts an instance. An id or state that is missing or unknown is an error: the instance may be running, and must not
-/// look as if it did not exist.
+/// Converts an instance. A missing or unknown id or state is an error: the instance may be running, and must not look
+/// as if it did not exist.
 fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) -> Result<Instance> {
     let lacks = |what| incomplete(operation, region, what);
     let reason = instance.state_reason().and_then(|reason| reason.message()).or(instance.state_transition_reason());

@@ -6,10 +6,10 @@ use goldsmith_cloud::aws::failure;
 use crate::Ec2;
 
 impl Ec2 {
-    /// Returns the Regions that are enabled in the account, in order. The call goes to `home`.
+    /// Returns the Regions that are enabled in the account, in order. The call goes to the Region `home`.
     ///
     /// # Errors
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub async fn regions(&self, home: &str) -> Result<Vec<String>> {
         // Without `AllRegions`, EC2 leaves out the Regions that the account has not opted in to.
         let answer = self.0.client(home).describe_regions().send().await;

@@ -18,7 +18,7 @@ pub(crate) fn to_sdk_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// Returns the same tags for each kind of resource that a call creates; `None` if there are no tags, because EC2
+/// Returns the same tags for each kind of resource that a call creates, or `None` if there are no tags, because EC2
 /// rejects an empty list.
 pub(crate) fn tag_specifications(kinds: &[ResourceType], tags: &Tags) -> Option<Vec<TagSpecification>> {
     let of_kind = |kind: &ResourceType| {
@@ -32,12 +32,12 @@ pub(crate) fn from_sdk_tags(tags: &[Tag]) -> Tags {
     tags.iter().filter_map(pair).collect()
 }
 
-/// Converts a time from EC2, which is in whole seconds.
+/// Converts a time from EC2, which has whole seconds.
 pub(crate) fn to_time(time: &DateTime) -> Option<Timestamp> {
     Timestamp::from_second(time.secs()).ok()
 }
 
-/// Converts block devices. Returns `None` if there are none: EC2 then takes the image's or the instance's own.
+/// Converts block devices. Returns `None` if there are none: EC2 then uses the devices of the image or the instance.
 pub(crate) fn block_device_mappings(devices: &[BlockDevice]) -> Option<Vec<BlockDeviceMapping>> {
     (!devices.is_empty()).then(|| devices.iter().map(block_device_mapping).collect())
 }
@@ -76,7 +76,8 @@ fn from_sdk_block_device(mapping: &BlockDeviceMapping) -> Option<BlockDevice> {
     })
 }
 
-/// Converts a number to EC2's signed ones. A larger number exceeds every limit of EC2, which then reports it.
+/// Converts a number to a signed number, as EC2 expects it. A number that is too large exceeds every limit of EC2, and
+/// EC2 reports that.
 fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The account's own settings, as the pre-flight of a build reads them.
+//! The account's own settings, which the pre-flight of a build reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The role that the stack takes on in other accounts. `infra/target-account.yaml` creates it.
+//! The role that the stack assumes in other accounts. `infra/target-account.yaml` creates it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use goldsmith_cloud::{Result, TargetAccount, TargetAccounts, target_role_name};
 use crate::Ec2;
 
 const OPERATION: &str = "AssumeRole";
-/// How long a session lasts, in seconds. This is the shortest time that STS allows (its API reference, AssumeRole), and
+/// How long a session lasts, in seconds. This is the shortest time that STS allows (STS API reference, AssumeRole), and
 /// longer than a function can run.
 const SESSION: i32 = 900;
 

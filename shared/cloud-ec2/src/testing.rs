@@ -13,7 +13,7 @@ pub(crate) fn ec2(answers: impl IntoIterator<Item = Canned>) -> (Ec2, Replay) {
     (Ec2::new(&replay.config()), replay)
 }
 
-/// The form of a request.
+/// The parts of a request that tests compare.
 pub(crate) fn form(replay: &Replay, index: usize) -> BTreeMap<String, String> {
     form_urlencoded::parse(replay.sent()[index].body.as_bytes()).into_owned().collect()
 }

@@ -1,4 +1,4 @@
-//! What still uses an image.
+//! Finds out what still uses an image.
 
 use std::collections::BTreeSet;
 
@@ -47,8 +47,8 @@ impl Ec2 {
         Ok(templates)
     }
 
-    /// Returns what all versions of a launch template name as their image. EC2 searches all templates of a Region at once
-    /// only in their latest and default versions.
+    /// Returns the images that all versions of a launch template name. In a search through all templates of a Region,
+    /// EC2 only looks at their latest and default versions.
     pub(crate) async fn images_of_versions(&self, region: &str, template: &str) -> Result<BTreeSet<String>> {
         let request = self.0.client(region).describe_launch_template_versions().launch_template_id(template);
         let mut pages = request.into_paginator().send();

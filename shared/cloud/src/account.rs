@@ -1,4 +1,4 @@
-//! The settings and networks of an account in a Region, as far as they decide whether a build can succeed.
+//! The settings and networks of an account in a Region that decide whether a build can succeed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,15 +9,15 @@ use crate::{Result, is_aws_key};
 /// How EBS encrypts new volumes and snapshots in a Region.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DefaultEncryption {
-    /// Whether all of them are encrypted, whatever a call says.
+    /// Whether all of them are encrypted, regardless of the call.
     pub always: bool,
     /// The key that is used if a call names none: an id, an ARN or an alias.
     pub key: String,
 }
 
 impl DefaultEncryption {
-    /// Returns whether the default key is the one that AWS manages. No other account can use what it encrypts (EBS user
-    /// guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
+    /// Returns whether the default key is the one that AWS manages. No other account can use what this key encrypts
+    /// (EBS user guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
     #[must_use]
     pub fn is_managed_by_aws(&self) -> bool {
         is_aws_key(&self.key)
@@ -29,29 +29,29 @@ impl DefaultEncryption {
 pub struct Subnet {
     /// `subnet-…`
     pub id: String,
-    /// Its VPC, `vpc-…`.
+    /// The subnet's VPC, `vpc-…`.
     pub vpc: String,
-    /// Its Availability Zone, such as `eu-west-1a`.
+    /// The subnet's Availability Zone, such as `eu-west-1a`.
     pub zone: String,
 }
 
 /// The account's own settings. Every method only reads.
 #[async_trait]
 pub trait Account: Send + Sync {
-    /// `DescribeRegions`, called in `home`. Returns every Region, with whether it is enabled in the account.
+    /// Calls `DescribeRegions` in `home`. Returns every Region, and whether it is enabled in the account.
     async fn known_regions(&self, home: &str) -> Result<BTreeMap<String, bool>>;
     /// `GetImageBlockPublicAccessState`. Returns whether new public sharing of images is blocked.
     async fn public_images_are_blocked(&self, region: &str) -> Result<bool>;
     /// `GetSnapshotBlockPublicAccessState`. Returns whether new public sharing of snapshots is blocked.
     async fn public_snapshots_are_blocked(&self, region: &str) -> Result<bool>;
-    /// `GetEbsEncryptionByDefault` and `GetEbsDefaultKmsKeyId`.
+    /// Calls `GetEbsEncryptionByDefault` and `GetEbsDefaultKmsKeyId`.
     async fn default_encryption(&self, region: &str) -> Result<DefaultEncryption>;
     /// `DescribeSubnets`. Subnets that do not exist are left out. Without ids, no call is made.
     async fn subnets_of(&self, region: &str, ids: &[String]) -> Result<Vec<Subnet>>;
-    /// `DescribeSecurityGroups`. Returns the VPC of each group. Groups that do not exist are left out. Without ids, no
-    /// call is made.
+    /// `DescribeSecurityGroups`. Returns the VPC of each security group. Groups that do not exist are left out. Without
+    /// ids, no call is made.
     async fn vpcs_of_groups(&self, region: &str, ids: &[String]) -> Result<BTreeMap<String, String>>;
-    /// `DescribeInstanceTypeOfferings`. Returns the Availability Zones that have each of these types. A type that no
-    /// zone has is left out. Without types, no call is made.
+    /// `DescribeInstanceTypeOfferings`. Returns the Availability Zones that offer each of these types. A type that no
+    /// zone offers is left out. Without types, no call is made.
     async fn zones_of_types(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, BTreeSet<String>>>;
 }

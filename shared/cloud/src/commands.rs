@@ -10,7 +10,7 @@ use crate::Result;
 pub struct Command {
     /// Target instance.
     pub instance: String,
-    /// Comment of at most 100 characters, by which the command is found if the answer was lost.
+    /// A comment of at most 100 characters, by which the command is found if the answer was lost.
     pub comment: String,
     /// The script, as one element of `commands`.
     pub script: String,
@@ -37,7 +37,7 @@ pub enum CommandStatus {
     Undeliverable,
 }
 
-/// A command's invocation on its instance.
+/// The invocation of a command on its instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
     /// Its status.
@@ -57,7 +57,7 @@ pub struct Invocation {
 pub enum Ping {
     /// `Online`
     Online,
-    /// `ConnectionLost` or `Inactive`, and when the agent was last heard from.
+    /// `ConnectionLost` or `Inactive`, with the time of the agent's last contact.
     Lost(Option<Timestamp>),
     /// The agent has never registered.
     Unknown,
@@ -68,16 +68,16 @@ pub enum Ping {
 pub trait Commands: Send + Sync {
     /// Returns what SSM knows about the instance's agent.
     async fn ping(&self, region: &str, instance: &str) -> Result<Ping>;
-    /// Returns what the SSM agent itself says about a command without output (`CommandPlugins`); empty if it says
-    /// nothing.
+    /// Returns what the SSM agent itself reports about a command without output (`CommandPlugins`), or an empty text if
+    /// it reports nothing.
     async fn said(&self, region: &str, command: &str, instance: &str) -> Result<String>;
-    /// `SendCommand`. Returns the command id. *Effect* without a token: call [`Commands::find`] first; SDK retries are
-    /// off.
+    /// `SendCommand`. Returns the command id. *Effect* without a token: call [`Commands::find`] first. The SDK's
+    /// retries are off.
     async fn send(&self, region: &str, command: &Command) -> Result<String>;
     /// Returns the id of the command that was sent to this instance with this comment.
     async fn find(&self, region: &str, instance: &str, comment: &str) -> Result<Option<String>>;
-    /// Returns the invocation; `None` if SSM does not know it (yet).
+    /// Returns the invocation, or `None` if SSM does not know it (yet).
     async fn invocation(&self, region: &str, command: &str, instance: &str) -> Result<Option<Invocation>>;
-    /// `CancelCommand`. *Effect*; no error if it has ended.
+    /// `CancelCommand`. *Effect*. It is no error if the command has ended.
     async fn cancel(&self, region: &str, command: &str) -> Result<()>;
 }

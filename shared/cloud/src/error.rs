@@ -1,5 +1,5 @@
-//! One error for every call to AWS. It has the facts that a person needs, and predicates so that callers never match on
-//! text.
+//! The error type of every call to AWS. It contains the facts that a person needs, and has predicates, so that callers
+//! never match on text.
 
 use std::error::Error;
 
@@ -37,7 +37,7 @@ pub struct CloudError {
     pub operation: &'static str,
     /// The Region that was called.
     pub region: String,
-    /// AWS's error code; `NoAnswer` if no answer came.
+    /// AWS's error code, or `NoAnswer` if no answer arrived.
     pub code: String,
     /// AWS's message.
     pub message: String,

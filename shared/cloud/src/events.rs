@@ -7,6 +7,7 @@ use crate::Result;
 /// The event bus.
 #[async_trait]
 pub trait Events: Send + Sync {
-    /// `PutEvents` of one event with source `goldsmith`. *Effect*; consumers receive it at least once.
+    /// Puts one event with the source `goldsmith` on the bus (`PutEvents`). *Effect*. Consumers receive the event at
+    /// least once.
     async fn emit(&self, detail_type: &str, resources: &[String], detail: &str) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! EC2 launch templates, which name the image that is published.
+//! EC2 launch templates, which name the published image.
 
 use async_trait::async_trait;
 
@@ -9,9 +9,9 @@ use crate::{Result, Tags};
 pub struct LaunchTemplate {
     /// `lt-…`
     pub id: String,
-    /// Its name, unique per account and Region.
+    /// The name, which is unique in an account and Region.
     pub name: String,
-    /// The version that a launch uses if it names none.
+    /// The version that a launch uses if the launch names none.
     pub default_version: String,
     /// Its tags.
     pub tags: Tags,
@@ -20,11 +20,11 @@ pub struct LaunchTemplate {
 /// A request to add a version to a launch template. The version differs from its source only in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTemplateVersion {
-    /// `ClientToken` of at most 128 characters. The same token gives the same version.
+    /// `ClientToken` of at most 128 characters. A repeated token returns the same version.
     pub token: String,
     /// Id of the template.
     pub template: String,
-    /// The version that it is based on.
+    /// The version on which the new one is based.
     pub source: String,
     /// The image.
     pub image: String,
@@ -37,7 +37,7 @@ pub struct NewTemplateVersion {
 pub struct TemplateVersion {
     /// Its number.
     pub number: String,
-    /// Its description; empty if it has none.
+    /// Description of the version, or an empty text if it has none.
     pub description: String,
 }
 
@@ -45,19 +45,19 @@ pub struct TemplateVersion {
 #[async_trait]
 pub trait LaunchTemplates: Send + Sync {
     /// `DescribeLaunchTemplates`. Returns the template with this id, or with this name if the text does not begin with
-    /// `lt-`; `None` if it does not exist.
+    /// `lt-`. Returns `None` if it does not exist.
     async fn launch_template(&self, region: &str, named: &str) -> Result<Option<LaunchTemplate>>;
-    /// `DescribeLaunchTemplateVersions`. Returns the versions of a template that name this image, the newest first; none
-    /// if the template does not exist.
+    /// `DescribeLaunchTemplateVersions`. Returns the versions of a template that name this image, newest first. The
+    /// list is empty if the template does not exist.
     async fn versions_with(&self, region: &str, template: &str, image: &str) -> Result<Vec<TemplateVersion>>;
     /// `CreateLaunchTemplateVersion`, after `DescribeLaunchTemplateVersions` for the snapshots of the source, which EC2 does
     /// not take over. Returns the number of the version. *Effect*, safe to repeat with the same token; undone by
     /// `delete_version`.
     async fn create_version(&self, region: &str, version: &NewTemplateVersion) -> Result<String>;
-    /// `ModifyLaunchTemplate`: makes this version the default one. *Effect*, safe to repeat; undone by the same call with
-    /// the previous version.
+    /// Calls `ModifyLaunchTemplate`, which makes this version the default version. *Effect*, safe to repeat. The same
+    /// call with the previous version undoes it.
     async fn set_default_version(&self, region: &str, template: &str, version: &str) -> Result<()>;
-    /// `DeleteLaunchTemplateVersions` for one version. *Effect*; no error if it does not exist. Fails with kind
-    /// `WrongState` if it is the default version.
+    /// Calls `DeleteLaunchTemplateVersions` for one version. *Effect*. It is no error if the version does not exist.
+    /// Fails with kind `WrongState` if this is the default version.
     async fn delete_version(&self, region: &str, template: &str, version: &str) -> Result<()>;
 }

@@ -1,9 +1,10 @@
-//! What Goldsmith needs from AWS, as narrow traits that are named for that need, with domain types in and out.
+//! What Goldsmith needs from AWS: narrow traits that are named after that need, and domain types as their arguments and
+//! results.
 //!
-//! The module `aws` (a feature that links the SDK) has the adapters of everything except EC2. EC2's adapter is the
-//! crate `goldsmith-cloud-ec2`, because its SDK alone takes half of the time of a build from nothing. The module `fake`
-//! (a feature) has stand-ins for tests that behave like AWS. The documentation of a method that changes something in
-//! AWS has the word *Effect*, and says what makes the method safe to repeat.
+//! The module `aws` (a feature that links the SDK) contains the adapters of all services except EC2. EC2's adapter is
+//! the crate `goldsmith-cloud-ec2`, because the SDK of EC2 alone takes half of the time of a clean build. The module
+//! `fake` (a feature) contains fakes for tests. They behave like AWS. If a method changes something in AWS, its
+//! documentation contains the word *Effect*, and says what makes the method safe to repeat.
 
 mod account;
 #[cfg(feature = "aws")]
@@ -51,7 +52,7 @@ pub use parameters::{Parameter, Parameters};
 pub use schedules::{Schedule, Schedules};
 pub use target_accounts::{TargetAccount, TargetAccounts, target_role_name};
 
-/// AWS resource tags, in a fixed order so that requests are reproducible.
+/// AWS resource tags. Their order is fixed, so that requests are reproducible.
 pub type Tags = BTreeMap<String, String>;
 
 /// Everything that the states use from AWS, each part behind its own trait.

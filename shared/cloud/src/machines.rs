@@ -10,7 +10,7 @@ use crate::{Result, Tags};
 /// Instance metadata service options of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataOptions {
-    /// `HttpTokens=required` (IMDSv2 only) if true, else `optional`.
+    /// `HttpTokens=required` (IMDSv2 only) if true, and `optional` otherwise.
     pub tokens_required: bool,
     /// `HttpPutResponseHopLimit`, 1 to 64.
     pub hop_limit: u8,
@@ -40,7 +40,7 @@ pub struct BlockDevice {
 /// How EC2 sells an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Market {
-    /// On demand: EC2 does not take it back.
+    /// On demand: EC2 does not reclaim the instance.
     #[default]
     OnDemand,
     /// A spot instance of a one-time request. If EC2 needs the capacity, it terminates the instance. Such an instance
@@ -51,23 +51,23 @@ pub enum Market {
 /// A request for one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// `ClientToken` of at most 64 ASCII characters. The same token gives the same instance.
+    /// `ClientToken` of at most 64 ASCII characters. A repeated token returns the same instance.
     pub token: String,
     /// AMI id.
     pub image: String,
     /// Instance type, such as `t3.small`.
     pub instance_type: String,
-    /// Subnet id; `None` for the default VPC's choice.
+    /// Subnet id. With `None`, EC2 chooses a subnet of the default VPC.
     pub subnet: Option<String>,
-    /// Availability Zone; `None` for the subnet's, or for EC2's choice.
+    /// Availability Zone. `None` stands for the subnet's zone, or for EC2's choice.
     pub zone: Option<String>,
     /// Whether the instance runs on hardware that no other account uses (`Tenancy=dedicated`).
     pub is_dedicated: bool,
-    /// How EC2 sells it.
+    /// How EC2 sells the instance.
     pub market: Market,
     /// Name of the key pair whose public key the instance gets.
     pub key_pair: Option<String>,
-    /// Security group ids; empty for the VPC's default group.
+    /// Security group ids. If the list is empty, the VPC's default group is used.
     pub security_groups: Vec<String>,
     /// Name of the instance profile.
     pub instance_profile: Option<String>,
@@ -75,10 +75,10 @@ pub struct Launch {
     pub metadata: MetadataOptions,
     /// Tags of the instance, its volumes and its spot request, set in the creating call.
     pub tags: Tags,
-    /// Changed block devices; empty for the image's own. Settings that are not given for a device of the image stay as
-    /// the image has them.
+    /// Block devices to change. If the list is empty, the instance gets the image's own devices. If a setting of a
+    /// device is not given, the image's setting applies.
     pub block_devices: Vec<BlockDevice>,
-    /// What cloud-init runs at the first boot; at most 16 KiB.
+    /// What cloud-init runs at the first boot, at most 16 KiB.
     pub user_data: Option<String>,
 }
 
@@ -100,7 +100,7 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
-    /// Returns whether the instance is ending or has ended for good.
+    /// Returns whether the instance is terminated or about to be.
     #[must_use]
     pub fn is_gone(self) -> bool {
         matches!(self, Self::ShuttingDown | Self::Terminated)
@@ -112,21 +112,23 @@ impl InstanceState {
 pub struct Instance {
     /// `i-…`
     pub id: String,
-    /// Its state now.
+    /// The current state.
     pub state: InstanceState,
-    /// EC2's reason for the last change, such as `Server.SpotInstanceTermination: …`; empty if there is none.
+    /// EC2's reason for the last change, such as `Server.SpotInstanceTermination: …`, or an empty text if there is
+    /// none.
     pub state_reason: String,
-    /// The AMI that it was launched from.
+    /// The AMI from which the instance was launched.
     pub image: String,
     /// Instance type, such as `t3.small`.
     pub instance_type: String,
     /// Its tags.
     pub tags: Tags,
-    /// When it was launched or last started.
+    /// When the instance was launched or last started.
     pub launched: Option<Timestamp>,
-    /// Client token of the call that launched it; empty if the call had none. It cannot be changed.
+    /// Client token of the call that launched the instance, or an empty text if the call had none. It cannot be
+    /// changed.
     pub token: String,
-    /// Ids of its EBS volumes, `vol-…`.
+    /// Ids of the instance's EBS volumes, `vol-…`.
     pub volumes: Vec<String>,
 }
 
@@ -135,35 +137,35 @@ pub struct Instance {
 pub struct Volume {
     /// `vol-…`
     pub id: String,
-    /// When it was created.
+    /// When the volume was created.
     pub created: Option<Timestamp>,
     /// Its tags.
     pub tags: Tags,
 }
 
-/// EC2 instances, and the volumes that they were launched with.
+/// EC2 instances, and the volumes with which they were launched.
 #[async_trait]
 pub trait Machines: Send + Sync {
-    /// `RunInstances` for one instance. *Effect*, safe to repeat with the same token; a capacity error has kind
+    /// Calls `RunInstances` for one instance. *Effect*, safe to repeat with the same token. A capacity error has kind
     /// `Capacity`.
     async fn launch(&self, region: &str, launch: &Launch) -> Result<Instance>;
-    /// Returns the instance; `None` if EC2 does not know the id (yet).
+    /// Returns the instance, or `None` if EC2 does not know the id (yet).
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>>;
     /// Returns all instances with this tag that are not terminated.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>>;
-    /// `DescribeInstanceTypes`. Returns the architectures that each of these types runs, as EC2 names those of images.
-    /// A type that the Region does not know is left out.
+    /// `DescribeInstanceTypes`. Returns the architectures that each of these types can run, in EC2's names for the
+    /// architectures of images. A type that the Region does not know is left out.
     async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>>;
-    /// `GetConsoleOutput`. Returns what the instance has written to its console, at most 64 KiB; empty if there is
-    /// nothing yet, which may take minutes on AWS.
+    /// `GetConsoleOutput`. Returns the text that the instance has written to its console, at most 64 KiB. It is empty
+    /// if there is nothing yet, which may take minutes on AWS.
     async fn console(&self, region: &str, id: &str) -> Result<String>;
-    /// `StopInstances`. *Effect*; no error if it is stopped or stopping.
+    /// `StopInstances`. *Effect*. It is no error if the instance is stopped or stopping.
     async fn stop(&self, region: &str, id: &str) -> Result<()>;
-    /// `TerminateInstances`. *Effect*; no error if the instance is terminated or unknown.
+    /// `TerminateInstances`. *Effect*. It is no error if the instance is terminated or unknown.
     async fn terminate(&self, region: &str, id: &str) -> Result<()>;
-    /// Returns all volumes with this tag that are attached to no instance (`available`).
+    /// Returns all volumes with this tag that are not attached to an instance (`available`).
     async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>>;
-    /// `DeleteVolume`. *Effect*; no error if the volume does not exist; kind `WrongState` if it is attached to an
-    /// instance.
+    /// `DeleteVolume`. *Effect*. It is no error if the volume does not exist. The error has kind `WrongState` if it is
+    /// attached to an instance.
     async fn delete_volume(&self, region: &str, id: &str) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! SSM Parameter Store, for image ids that are read and published.
+//! SSM Parameter Store, from which image ids are read and to which they are published.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::Result;
 pub struct Parameter {
     /// Its value.
     pub value: String,
-    /// `text` or `aws:ec2:image`.
+    /// Data type of the parameter: `text` or `aws:ec2:image`.
     pub data_type: String,
 }
 
@@ -20,10 +20,10 @@ pub struct Parameter {
 pub trait Parameters: Send + Sync {
     /// Returns the parameter, or `None`.
     async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>>;
-    /// Returns those of these parameters that exist, by name, with as few calls as SSM allows (ten names each).
+    /// Returns the parameters that exist, by name, with as few calls as SSM allows (ten names in each).
     async fn get_all(&self, region: &str, names: &[String]) -> Result<BTreeMap<String, Parameter>>;
-    /// `PutParameter` with overwrite, type String. *Effect*, safe to repeat.
+    /// Calls `PutParameter` with overwrite and the type String. *Effect*, safe to repeat.
     async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()>;
-    /// `DeleteParameter`. *Effect*; no error if it does not exist.
+    /// `DeleteParameter`. *Effect*. It is no error if the parameter does not exist.
     async fn delete(&self, region: &str, name: &str) -> Result<()>;
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::Result;
 
-/// A recurring schedule that invokes one target at the exact time, not in a window after it.
+/// A recurring schedule that invokes one target at the exact time, without a flexible window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// The schedule group, which must exist.
@@ -16,13 +16,13 @@ pub struct Schedule {
     pub expression: String,
     /// IANA time zone of the expression.
     pub timezone: String,
-    /// Whether it fires.
+    /// Whether the schedule fires.
     pub enabled: bool,
     /// ARN of the target.
     pub target: String,
-    /// ARN of the role that may invoke it.
+    /// ARN of the role that may invoke the target.
     pub role: String,
-    /// What the target receives. Scheduler replaces `<aws.scheduler.scheduled-time>` in it.
+    /// What the target receives. Scheduler replaces `<aws.scheduler.scheduled-time>` in this text.
     pub input: String,
 }
 
@@ -31,9 +31,10 @@ pub struct Schedule {
 pub trait Schedules: Send + Sync {
     /// Returns the schedule and when it was created, or `None`.
     async fn get(&self, group: &str, name: &str) -> Result<Option<(Schedule, Timestamp)>>;
-    /// `CreateSchedule`, or `UpdateSchedule` if the schedule exists and differs. An unchanged schedule is not written,
-    /// so that a rate keeps its times. *Effect*, safe to repeat. For an unknown group the error has kind `NotFound`.
+    /// Calls `CreateSchedule`, or `UpdateSchedule` if the schedule exists and differs. An unchanged schedule is not
+    /// written, so that a rate keeps its rhythm. *Effect*, safe to repeat. If the group does not exist, the error has
+    /// kind `NotFound`.
     async fn put(&self, schedule: &Schedule) -> Result<()>;
-    /// `DeleteSchedule`. *Effect*; no error if it does not exist.
+    /// `DeleteSchedule`. *Effect*. It is no error if the schedule does not exist.
     async fn delete(&self, group: &str, name: &str) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! Other accounts that get copies of their own of this stack's images.
+//! Other accounts that get their own copies of this stack's images.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use crate::{Account, Images, Result};
 
-/// Another account, as the stack's role in it sees it.
+/// Another account, as the stack's role in that account sees it.
 #[derive(Clone)]
 pub struct TargetAccount {
-    /// Its AMIs and snapshots.
+    /// AMIs and snapshots of the account.
     pub images: Arc<dyn Images>,
     /// Its settings.
     pub account: Arc<dyn Account>,
@@ -25,7 +25,8 @@ pub fn target_role_name(stack: &str, home: &str) -> String {
 /// The accounts that have deployed `infra/target-account.yaml`.
 #[async_trait]
 pub trait TargetAccounts: Send + Sync {
-    /// `AssumeRole`. Returns the account, for at least as long as a function can run. The error has kind `Denied` if the
-    /// stack's role is not there, and also if the role does not trust the caller: STS does not say which.
+    /// `AssumeRole`. Returns the account. The result is valid for at least as long as a function can run. The error has
+    /// kind `Denied` if the stack's role does not exist there, and also if the role does not trust the caller: STS does
+    /// not distinguish the two.
     async fn enter(&self, account: &str) -> Result<TargetAccount>;
 }

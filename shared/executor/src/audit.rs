@@ -90,7 +90,7 @@ impl<'r> Auditor<'r> {
         for (index, file) in files.iter().enumerate() {
             if Instant::now() > self.until {
                 let left = files.len() - index;
-                self.audit.notes.push(format!("{left} files were not looked at because the audit took too long"));
+                self.audit.notes.push(format!("{left} files were not examined because the audit took too long"));
                 self.audit.is_incomplete = true;
                 break;
             }

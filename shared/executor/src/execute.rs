@@ -33,7 +33,7 @@ enum ExecuteError {
     Logs { path: PathBuf, source: io::Error },
     #[error("a folder of the work order has no absolute path")]
     Path(#[source] io::Error),
-    #[error("the machine was to be rebooted, but the agent was started {starts} times without a reboot")]
+    #[error("a reboot was requested, but the agent was started {starts} times without one")]
     NotRebooted { starts: u32 },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -140,7 +140,7 @@ fn audited(asked: AuditOrder, output: &mut Output<'_>) -> Audit {
 fn refused(state: &State, audit: &Audit) -> Option<RunResult> {
     let message = match (audit.count(), audit.is_incomplete) {
         (0, false) => return None,
-        (0, true) => "the audit of the image is incomplete: not all files could be looked at".to_owned(),
+        (0, true) => "the audit of the image is incomplete: not all files could be examined".to_owned(),
         (..) => format!("the audit of the image has found {}", audit.headline()),
     };
     let context = FailureContext { kind: FailureKind::Audit, message: message.clone(), ..FailureContext::default() };

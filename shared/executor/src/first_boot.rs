@@ -78,7 +78,8 @@ fn hold_snaps(program: &Path, state_directory: &Path, output: &mut Output<'_>) {
     if !held.is_ok_and(|status| status.success()) {
         let _ = fs::remove_file(mark(state_directory));
         output.remark(
-            "snap refreshes cannot be held (snapd is older than 2.58); a refresh during the build may make it fail",
+            "snap refreshes cannot be held (snapd is older than 2.58); a refresh during the build may make the build \
+             fail",
         );
     }
 }

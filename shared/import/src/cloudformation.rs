@@ -37,7 +37,7 @@ pub(crate) fn read(path: &Path, text: &str, findings: &mut Findings) -> Vec<Reso
         let word = node.get("Type").and_then(Node::text).unwrap_or_default();
         let Some(what) = word.strip_prefix("AWS::ImageBuilder::") else { continue };
         let Some(kind) = kind(what) else {
-            let why = format!("Goldsmith has nothing for `{word}`");
+            let why = format!("Goldsmith has no equivalent of `{word}`");
             let instead = "keep it, or do without it";
             findings.push(Outcome::LeftOut, &node.place, (address, ""), why, instead);
             continue;
@@ -54,7 +54,7 @@ pub(crate) fn read(path: &Path, text: &str, findings: &mut Findings) -> Vec<Reso
                 &node.place,
                 (address, "Condition"),
                 why,
-                "it is taken over as if the condition held",
+                "it is imported as if the condition were true",
             );
         }
         let properties = environment.resolve(&properties, address, findings);

@@ -295,7 +295,7 @@ impl Module {
             && let Some(unknown) = paths::unknown_in(expression, context)
         {
             let why = format!("its value depends on `{unknown}`, which is not known");
-            let instead = "it was decided as if that were only a text: check the value";
+            let instead = "it was evaluated as if that were plain text: check the value";
             findings.push(Outcome::Changed, &item.place, (crate::item::bare(address), field), why, instead);
         }
         item

@@ -33,7 +33,7 @@ pub(crate) fn read(module: &Module, project: &Project, findings: &mut Findings) 
         if kind.as_str() == SOURCE {
             sources.push(Source { name: name.as_str(), file, block });
         } else {
-            let why = format!("a source `{}` makes no AMI from another one", kind.as_str());
+            let why = format!("a source of the type `{}` does not make an AMI from another AMI", kind.as_str());
             let resource = format!("source.{}.{}", kind.as_str(), name.as_str());
             findings.push(Outcome::LeftOut, &file.block_place(block), (&resource, ""), why, "keep it in Packer");
         }
@@ -115,7 +115,7 @@ impl<'m> Build<'m> {
                 .any(|structure| structure.as_attribute().is_some_and(|attribute| attribute.key.as_str() != "name"));
             if is_changed {
                 let place = self.file.block_place(block);
-                let why = "a build's own settings of a source are not taken over";
+                let why = "settings of a source within a build are not imported";
                 findings.push(
                     Outcome::LeftOut,
                     &place,
@@ -148,11 +148,11 @@ impl<'m> Build<'m> {
                 "post-processor" | "post-processors" => {
                     "the pipeline's distribution and parameters say where an image goes"
                 }
-                "error-cleanup-provisioner" => "remove it: Goldsmith removes what a failed build leaves",
+                "error-cleanup-provisioner" => "remove it: Goldsmith removes what a failed build leaves behind",
                 "hcp_packer_registry" => "remove it: Goldsmith keeps its own records of images",
                 _ => "do the same by hand",
             };
-            let why = "Goldsmith has nothing for it";
+            let why = "Goldsmith has no equivalent of it";
             findings.push(Outcome::LeftOut, &self.file.block_place(block), ("build", word), why, instead);
         }
     }

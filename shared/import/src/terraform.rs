@@ -24,7 +24,7 @@ pub(crate) fn read(module: &Module, findings: &mut Findings) -> Vec<Resource> {
             Some(kind) => resources.extend(instances(module, file, block, kind, &address, findings)),
             None => {
                 let place = file.block_place(block);
-                let why = format!("Goldsmith has nothing for `{}`", word.as_str());
+                let why = format!("Goldsmith has no equivalent of `{}`", word.as_str());
                 findings.push(Outcome::LeftOut, &place, (&address, ""), why, "keep it, or do without it");
             }
         }

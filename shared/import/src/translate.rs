@@ -179,16 +179,16 @@ impl<'p> Translation<'p> {
             let Some(text) = value.text().and_then(|text| self.known(fields, key, value, text)) else { continue };
             let fits = (1..=128).contains(&name.chars().count()) && text.chars().count() <= 256 && tags.len() < 50;
             if text.contains("{{") {
-                let why = format!("a tag has no placeholders, and `{}` has one", shown(name));
+                let why = format!("a tag cannot contain placeholders, but `{}` does", shown(name));
                 fields.tell(
                     &mut self.findings,
                     Outcome::LeftOut,
                     key,
                     why,
-                    "tags of Goldsmith's own name image and build",
+                    "Goldsmith's own tags name the image and the build",
                 );
             } else if reserved || !fits || parts(name).iter().any(|part| matches!(part, Part::Mark(..))) {
-                let why = format!("AWS does not take the tag `{}`", shown(name));
+                let why = format!("AWS does not accept the tag `{}`", shown(name));
                 fields.tell(&mut self.findings, Outcome::LeftOut, key, why, "choose another name or value");
             // AWS allows empty values. A definition here does not, because a tag without a value is nearly always a
             // variable that was not set.
@@ -208,7 +208,7 @@ impl<'p> Translation<'p> {
         let cut: String = text.chars().take(255).collect();
         if cut != text {
             let why = "it has more than 255 characters";
-            fields.tell(&mut self.findings, Outcome::Changed, "description", why, "it is cut; shorten it");
+            fields.tell(&mut self.findings, Outcome::Changed, "description", why, "it was cut: shorten it");
         }
         Some(cut)
     }

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The id of an AMI, `ami-` and 8 or 17 hexadecimal digits. EC2 gives longer ids since 2018.
+/// The id of an AMI, `ami-` and 8 or 17 hexadecimal digits. Since 2018, EC2 creates ids of the longer form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AmiId(String);
 
-/// A text is not the id of an AMI.
+/// The text is not the id of an AMI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an AMI id: expected `ami-` and 8 or 17 hexadecimal digits")]
 pub struct AmiIdError {

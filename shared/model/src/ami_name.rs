@@ -1,4 +1,4 @@
-//! Names of AMIs: templates with placeholders, which are rendered so that EC2 accepts the result.
+//! Names of AMIs: templates with placeholders. The resulting name is valid for EC2.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,18 +16,18 @@ const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
 const SIGNS: &str = "()[] ./'@_-";
 
 /// Template of an AMI name: text with `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and `{{
-/// imagebuilder:buildVersion }}` (`1.2.0-7`). At least one of them is required, because names are unique per account
-/// and Region. Every rendered name has only EC2's characters and at most 128 of them.
+/// imagebuilder:buildVersion }}` (`1.2.0-7`). At least one of them is required, because names are unique in an account
+/// and Region. Every resulting name has only characters that EC2 allows, and at most 128 of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct AmiName(String);
 
 /// Why a text is not an [`AmiName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmiNameError {
-    /// A placeholder that is not known or not closed.
+    /// A placeholder is unknown or has no end.
     #[error(transparent)]
     Placeholder(#[from] PlaceholderError),
-    /// Nothing in it differs from build to build.
+    /// Nothing in the text differs between builds.
     #[error(
         "the AMI name `{template}` would be the same for every build: put `{{{{ imagebuilder:buildDate }}}}` or \
          `{{{{ imagebuilder:buildVersion }}}}` into it"
@@ -36,16 +36,16 @@ pub enum AmiNameError {
         /// The template.
         template: String,
     },
-    /// A character that EC2 does not allow.
+    /// EC2 does not allow a character of the text.
     #[error("`{character}` is not allowed in an AMI name: use letters, digits, spaces and ()[]./'@_-")]
     Character {
         /// The character.
         character: char,
     },
-    /// It can become longer than 128 characters.
+    /// The name can become longer than 128 characters.
     #[error("the AMI name can become {length} characters long: 128 are allowed")]
     Length {
-        /// Its greatest possible length.
+        /// The largest possible length of the name.
         length: usize,
     },
 }
@@ -57,21 +57,21 @@ impl AmiName {
         placeholder::render(&self.0, image, date)
     }
 
-    /// Returns the name that is used if the distribution has none: `NAME VERSION-BUILD`, with NAME cut to fit.
+    /// Returns the name for a distribution without one: `NAME VERSION-BUILD`, in which NAME is shortened to fit.
     #[must_use]
     pub fn default_for(image: &ImageRef) -> String {
         with_prefix("", image)
     }
 
-    /// Returns the name of an image whose start has overridden something: `overridden NAME VERSION-BUILD`, with NAME
-    /// cut to fit. No pattern that begins with the image's own name matches it.
+    /// Returns the name of an image whose start has overridden something: `overridden NAME VERSION-BUILD`, in which
+    /// NAME is shortened to fit. No pattern that begins with the image's own name matches it.
     #[must_use]
     pub fn overridden(image: &ImageRef) -> String {
         with_prefix("overridden ", image)
     }
 
-    /// Returns the names that it can become, as the pattern of an EC2 filter. [`OF_BUILD`] stands for what differs from
-    /// build to build.
+    /// Returns the names that the template can produce, as the pattern of an EC2 filter. [`OF_BUILD`] stands for the
+    /// text that differs between builds.
     #[must_use]
     pub(crate) fn pattern(&self) -> String {
         placeholder::pattern(&self.0)

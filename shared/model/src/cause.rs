@@ -7,32 +7,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ImageRef, Name};
 
-/// Most characters of the pipeline's name in an execution's name. With 16 characters of the hash and up to ten of the
-/// attempt, the name stays within the 80 characters of Step Functions.
+/// Maximum number of characters of the pipeline's name in an execution's name. Together with 16 characters of the hash
+/// and up to ten of the attempt, the name has at most the 80 characters that Step Functions allows.
 const NAME_PART: usize = 40;
 
 /// Why a build starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Cause {
-    /// A caller asked for it.
+    /// A caller has requested the build.
     Manual {
-        /// Chosen by the caller, so that a repeated request is the same build.
+        /// Id of the request, which the caller chooses, so that a repeated request starts no second build.
         id: String,
     },
-    /// Its scheduled time has come.
+    /// The scheduled time has come.
     Schedule {
-        /// The scheduled time, RFC 3339.
+        /// The scheduled time, in the format of RFC 3339.
         scheduled_time: String,
     },
     /// The source image has a new release.
     SourceUpdate {
-        /// The source as it is watched, such as `ssm:NAME`.
+        /// The source that the pipeline watches, such as `ssm:NAME`.
         source: String,
         /// The new AMI.
         image_id: String,
     },
-    /// Another pipeline has published the image that this one starts from.
+    /// Another pipeline has published the image from which this one starts.
     Dependency {
         /// The new image.
         image: ImageRef,
@@ -40,7 +40,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Returns the word for its kind, as in JSON.
+    /// Returns the word for the kind of the cause, as in JSON.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Cause {
         }
     }
 
-    /// Returns whether the build starts by itself: it has a cause other than a caller's request.
+    /// Returns whether the build starts automatically: its cause is not a caller's request.
     #[must_use]
     pub fn is_automatic(&self) -> bool {
         !matches!(self, Self::Manual { .. })
@@ -75,7 +75,7 @@ impl fmt::Display for Cause {
 }
 
 /// Returns the name of the execution that builds a pipeline for a cause, which is the build's id. It has at most 80
-/// characters of `A-Za-z0-9-_`, and is the same for the same cause. Attempts count from 1.
+/// characters of `A-Za-z0-9-_`, and the same cause always has the same name. Attempts count from 1.
 #[must_use]
 pub fn execution_name(pipeline: &Name, cause: &Cause, attempt: u32) -> String {
     let parts = [pipeline.to_string(), cause.kind().to_owned()].into_iter().chain(cause.identity());

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Name, Version};
 
-/// Operating system that a component is for.
+/// The operating system of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Platform {
     /// Any Linux.
@@ -19,12 +19,12 @@ pub struct Component {
     pub name: Name,
     /// Its version.
     pub version: Version,
-    /// The platform that its document can run on.
+    /// The platform on which the document can run.
     pub platform: Platform,
     /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The document as it was written, at most [`Component::MAX_DOCUMENT`] bytes.
+    /// The document in its original form, at most [`Component::MAX_DOCUMENT`] bytes.
     pub document: String,
     /// SHA-256 of the document; see [`goldsmith_document::digest`].
     pub digest: String,
@@ -33,6 +33,6 @@ pub struct Component {
 }
 
 impl Component {
-    /// Greatest length of a document in bytes, which is Image Builder's quota.
+    /// Maximum length of a document in bytes, which is Image Builder's quota.
     pub const MAX_DOCUMENT: usize = 64 * 1024;
 }

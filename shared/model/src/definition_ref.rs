@@ -8,7 +8,7 @@ use serde_with::SerializeDisplay;
 use crate::definitions::Kind;
 use crate::{Name, NameError, Version, VersionError};
 
-/// Every kind with its word on the command line.
+/// Every kind, with its word on the command line.
 const WORDS: [(Kind, &str); 5] = [
     (Kind::Component, "component"),
     (Kind::ImageRecipe, "recipe"),
@@ -24,17 +24,17 @@ pub struct DefinitionRef {
     pub kind: Kind,
     /// Its name.
     pub name: Name,
-    /// Its version; `None` if its kind has no versions, or for all of them.
+    /// Version of the definition, or `None` if its kind has no versions, or for all of them.
     pub version: Option<Version>,
 }
 
 /// Why a text does not name a definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionRefError {
-    /// It does not begin with a kind and a name.
+    /// The text does not begin with a kind and a name.
     #[error("`{0}` is not KIND/NAME or KIND/NAME/VERSION, where KIND is one of {kinds}", kinds = kinds())]
     Shape(String),
-    /// Its kind has no versions.
+    /// The kind has no versions.
     #[error("{kind} `{name}` has no versions: name it as {}/{name}", word(*kind))]
     Unversioned {
         /// The kind.
@@ -92,7 +92,7 @@ impl FromStr for DefinitionRef {
 }
 
 impl fmt::Display for DefinitionRef {
-    /// Writes it as the command line takes it.
+    /// Writes the reference in the form of the command line.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}", word(self.kind), self.name)?;
         self.version.map_or(Ok(()), |version| write!(out, "/{version}"))

@@ -1,4 +1,4 @@
-//! Distribution configurations: where an image goes, under which name, and who may use it.
+//! Distribution configurations: the Regions of an image, its name, and who may use it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_with::skip_serializing_none;
 
 use crate::{AmiName, Name};
 
-/// The Regions of an image. An image is always built in the home Region, whether it is listed or not.
+/// The Regions of an image. An image is always built in the home Region, even if that Region is not listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DistributionConfiguration {
@@ -16,18 +16,18 @@ pub struct DistributionConfiguration {
     /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// When the image counts as distributed.
+    /// The condition under which the image counts as distributed.
     #[serde(default)]
     pub must_succeed: MustSucceed,
-    /// The approval that each image needs before it is published; `None` if its build publishes it.
+    /// The approval that each image needs before it is published, or `None` if its build publishes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
-    /// One entry per Region. No Region occurs twice.
+    /// One entry for each Region. No Region occurs twice.
     pub distributions: Vec<Distribution>,
 }
 
 impl DistributionConfiguration {
-    /// Returns the channel that a parameter follows; `None` if each build writes the parameter. If images need an
+    /// Returns the channel that a parameter follows, or `None` if each build writes the parameter. If images need an
     /// approval, a parameter that names no channel follows the channel of the approval.
     #[must_use]
     pub fn channel_of<'a>(&'a self, parameter: &'a SsmParameter) -> Option<&'a Name> {
@@ -50,7 +50,7 @@ pub enum MustSucceed {
     /// Every Region.
     #[default]
     All,
-    /// At least one Region; the home Region counts.
+    /// At least one Region. The home Region counts.
     Some,
 }
 
@@ -58,12 +58,12 @@ pub enum MustSucceed {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Distribution {
-    /// Region name, such as `eu-west-1`.
+    /// Name of the Region, such as `eu-west-1`.
     pub region: String,
-    /// The AMI there.
+    /// The AMI in that Region.
     #[serde(default)]
     pub ami_distribution_configuration: AmiDistribution,
-    /// Parameters that hold the AMI's id.
+    /// Parameters that contain the AMI's id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssm_parameter_configurations: Vec<SsmParameter>,
     /// Launch templates that get a version with the AMI.
@@ -79,58 +79,58 @@ pub struct Distribution {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AmiDistribution {
-    /// Its name; `None` for `NAME VERSION-BUILD`.
+    /// Name of the AMI, or `None` for `NAME VERSION-BUILD`.
     pub name: Option<AmiName>,
-    /// Its description, at most 255 characters; `None` for the recipe's.
+    /// Description of the AMI, at most 255 characters, or `None` for the description of the recipe.
     pub description: Option<String>,
-    /// Its tags, in addition to the recipe's.
+    /// Tags of the AMI, in addition to the recipe's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ami_tags: BTreeMap<String, String>,
-    /// Who may launch it, in addition to the account itself.
+    /// Who may launch the AMI, in addition to the account itself.
     #[serde(default, skip_serializing_if = "LaunchPermission::is_empty")]
     pub launch_permission: LaunchPermission,
-    /// Whether the accounts that may launch it may also copy it: they get its snapshots too.
+    /// Whether the accounts that may launch the AMI may also copy it: they then get its snapshots too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub share_snapshots: bool,
-    /// Accounts that get a copy of their own in this Region. No account occurs twice.
+    /// Accounts that get their own copy in this Region. No account occurs twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_accounts: Vec<TargetAccount>,
-    /// How many days after its build it counts as deprecated, from 1 to [`AmiDistribution::MAX_DAYS`]; `None` if it
-    /// never does.
+    /// How many days after its build the AMI becomes deprecated, from 1 to [`AmiDistribution::MAX_DAYS`], or `None` if
+    /// it never does.
     pub deprecate_after_days: Option<u32>,
-    /// Whether it is protected from being deregistered once it is published; `None` if it is not.
+    /// Whether the published AMI is protected from deregistration, or `None` if it is not.
     pub deregistration_protection: Option<DeregistrationProtection>,
-    /// KMS key id, ARN or alias in that Region; `None` to encrypt it as the source is.
+    /// KMS key id, ARN or alias in that Region, or `None` to encrypt the AMI as the source is.
     pub kms_key_id: Option<String>,
 }
 
-/// How an AMI is protected from being deregistered.
+/// How an AMI is protected from deregistration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeregistrationProtection {
-    /// Until the protection is switched off.
+    /// The AMI is protected until the protection is switched off.
     UntilOff,
-    /// And for 24 hours after that.
+    /// The AMI is also protected for 24 hours after that.
     WithCooldown,
 }
 
 impl AmiDistribution {
-    /// Longest time until an AMI is deprecated, in days: EC2 allows ten years (its API reference,
+    /// Longest time until an AMI is deprecated, in days: EC2 allows ten years (EC2 API reference,
     /// EnableImageDeprecation).
     pub const MAX_DAYS: u32 = 3_650;
-    /// The same for a public AMI: two years.
+    /// The same limit for a public AMI: two years.
     pub const MAX_PUBLIC_DAYS: u32 = 730;
 }
 
-/// An account that gets a copy of its own.
+/// An account that gets its own copy.
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetAccount {
     /// Account id.
     pub account: String,
-    /// KMS key of that account, in this Region: id, ARN or alias. `None` to encrypt the copy as the original is, with
-    /// that account's default key.
+    /// KMS key of that account in this Region: an id, an ARN or an alias. `None` to encrypt the copy as the original
+    /// is, with that account's default key.
     pub kms_key: Option<String>,
 }
 
@@ -141,7 +141,7 @@ pub struct LaunchPermission {
     /// Account ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user_ids: Vec<String>,
-    /// `all` or nothing: `all` makes the AMI public.
+    /// `all`, or no entry: `all` makes the AMI public.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user_groups: Vec<String>,
     /// ARNs of organizations.
@@ -153,7 +153,7 @@ pub struct LaunchPermission {
 }
 
 impl LaunchPermission {
-    /// Returns whether only the owner may launch it.
+    /// Returns whether only the owner may launch the image.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.user_ids.is_empty()
@@ -163,22 +163,22 @@ impl LaunchPermission {
     }
 }
 
-/// An SSM parameter that holds the id of the newest AMI.
+/// An SSM parameter that contains the id of the newest AMI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SsmParameter {
-    /// Parameter name, such as `/images/web-server`.
+    /// Name of the parameter, such as `/images/web-server`.
     pub parameter_name: String,
-    /// Its data type, which decides what SSM checks of its value.
+    /// Data type of the parameter, which decides how SSM checks its value.
     #[serde(default)]
     pub data_type: ParameterDataType,
-    /// The channel that it follows; `None` if each image that is published is written into it.
+    /// The channel that the parameter follows, or `None` if each published image is written to the parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Name>,
 }
 
 impl SsmParameter {
-    /// Returns whether a build writes it, if the pipeline assigns new images to this channel.
+    /// Returns whether a build writes the parameter, if the pipeline assigns new images to this channel.
     #[must_use]
     pub fn is_written_for(&self, channel: Option<&Name>) -> bool {
         self.channel.is_none() || self.channel.as_ref() == channel
@@ -188,7 +188,7 @@ impl SsmParameter {
 /// Data type of an SSM parameter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ParameterDataType {
-    /// SSM checks that the value is an AMI id that exists.
+    /// SSM checks that the value is the id of an existing AMI.
     #[default]
     #[serde(rename = "aws:ec2:image")]
     Image,
@@ -198,7 +198,7 @@ pub enum ParameterDataType {
 }
 
 impl ParameterDataType {
-    /// Returns AWS's word for it.
+    /// Returns AWS's word for the data type.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -212,7 +212,7 @@ impl ParameterDataType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedTemplate {
-    /// Its id, which begins with `lt-`, or its name.
+    /// Id of the template, which begins with `lt-`, or its name.
     pub template: String,
     /// Whether the new version becomes the default version.
     pub set_default_version: bool,

@@ -1,4 +1,4 @@
-//! Freeze windows: days on which a pipeline does not start by itself.
+//! Freeze windows: days on which a pipeline does not start automatically.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -6,24 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ImagePipeline, time_zone};
 
-/// Days on which a pipeline does not start by itself.
+/// Days on which a pipeline does not start automatically.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Freeze {
     /// The first day.
     pub from: Date,
-    /// The day after the last one: the pipeline starts again when this day begins.
+    /// The day after the last day of the freeze: the pipeline starts again when this day begins.
     pub until: Date,
-    /// IANA time zone in which the days begin; `None` for UTC.
+    /// IANA time zone in which the days begin, or `None` for UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
 }
 
 impl Freeze {
-    /// Most windows of a pipeline.
+    /// Maximum number of windows of a pipeline.
     pub const MAX: usize = 50;
 
-    /// Returns when it begins and ends. `None` if the time zone is not valid, which [`crate::definitions`] rejects.
+    /// Returns when the window begins and ends. `None` if the time zone is not valid. [`crate::definitions`] rejects
+    /// such a time zone.
     fn times(&self) -> Option<(Timestamp, Timestamp)> {
         let zone = time_zone(self.timezone.as_deref().unwrap_or("UTC")).ok()?;
         // If a clock change leaves midnight out, the day begins an hour later.
@@ -33,8 +34,8 @@ impl Freeze {
 }
 
 impl ImagePipeline {
-    /// Returns when the pipeline may start by itself again, if it is frozen at this time. Windows that follow each other
-    /// without a gap count as one.
+    /// Returns when the pipeline may start automatically again, if it is frozen at this time. Windows that follow one
+    /// another without a gap count as one.
     #[must_use]
     pub fn frozen_until(&self, time: Timestamp) -> Option<Timestamp> {
         let windows: Vec<(Timestamp, Timestamp)> = self.freeze.iter().filter_map(Freeze::times).collect();

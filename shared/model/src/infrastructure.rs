@@ -16,15 +16,15 @@ pub struct InfrastructureConfiguration {
     /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Instance types, tried in this order until one launches; at least one.
+    /// Instance types, which are tried in this order until one launches. There is at least one.
     pub instance_types: Vec<String>,
-    /// Subnets, tried in this order with each type; empty for the default VPC's.
+    /// Subnets, which are tried in this order with each type. The list is empty for the subnets of the default VPC.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subnet_ids: Vec<String>,
-    /// Security groups; empty for the stack's own group, which allows no inbound traffic.
+    /// Security groups. The list is empty for the stack's own group, which allows no inbound traffic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_group_ids: Vec<String>,
-    /// Instance profile of build and test instances; `None` for the stack's own.
+    /// Instance profile of build and test instances, or `None` for the stack's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_profile_name: Option<String>,
     /// Options of the instance metadata service.
@@ -33,13 +33,14 @@ pub struct InfrastructureConfiguration {
     /// Where EC2 puts the instances.
     #[serde(default, skip_serializing_if = "Placement::is_default")]
     pub placement: Placement,
-    /// Name of the key pair whose public key EC2 gives to the build instance; `None` for no key.
+    /// Name of the key pair whose public key EC2 gives to the build instance, or `None` for no key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pair: Option<String>,
     /// Tags of the instances and their volumes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resource_tags: BTreeMap<String, String>,
-    /// How long the instance of a failed build is kept; zero if it is not kept. Stored as ISO 8601, such as `PT4H`.
+    /// How long the instance of a failed build is kept, or zero if it is not kept. The duration is stored as ISO 8601,
+    /// such as `PT4H`.
     #[serde(default)]
     pub keep_on_failure: SignedDuration,
 }
@@ -48,10 +49,10 @@ pub struct InfrastructureConfiguration {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Placement {
-    /// Availability Zone, such as `eu-west-1a`; `None` if the subnet or EC2 decides.
+    /// Availability Zone, such as `eu-west-1a`, or `None` if the subnet or EC2 decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability_zone: Option<String>,
-    /// On whose hardware the instance runs.
+    /// The tenancy: on whose hardware the instance runs.
     #[serde(default)]
     pub tenancy: Tenancy,
 }
@@ -64,11 +65,11 @@ impl Placement {
     }
 }
 
-/// On whose hardware an instance runs.
+/// The tenancy of an instance: on whose hardware it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Tenancy {
-    /// What the VPC has: for almost every VPC, hardware that accounts share.
+    /// The tenancy of the VPC: for almost every VPC, this is hardware that accounts share.
     #[default]
     Default,
     /// Hardware that only this account uses (a Dedicated Instance).

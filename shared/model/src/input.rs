@@ -13,40 +13,40 @@ use crate::{AmiId, Cause, ImagePipeline, ImageRef, Name, SourceImage};
 /// Every field of the input.
 const FIELDS: &[&str] = &["pipeline", "cause", "force", "reason", "sourceImage", "parameters", "from"];
 
-/// The most bytes of JSON that a field may have. What a person writes is kept with the build, whose item DynamoDB
-/// limits to 400 KB. A recipe has 20 components with 25 parameters of 1,024 characters (Image Builder's quotas), and
-/// far fewer are ever overridden.
+/// Maximum number of bytes of JSON in a field. Text from a person is stored with the build, and DynamoDB limits an item
+/// to 400 KB. A recipe may have 20 components with 25 parameters of 1,024 characters each (Image Builder's quotas), but
+/// a start overrides far fewer.
 const LIMITS: &[(&str, usize)] =
     &[("reason", 1_024), ("cause", 2_048), ("sourceImage", 2_048), ("parameters", 64 * 1_024)];
 
-/// The input of an execution. Its schema is closed, and it depends on the cause alone.
+/// The input of an execution. It allows no other fields, and it depends on the cause alone.
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExecutionInput {
     /// The pipeline to build.
     pub pipeline: Name,
-    /// The cause; absent in a start from the console, where the execution's name replaces it.
+    /// The cause. It is absent in a start from the console, where the execution's name replaces it.
     pub cause: Option<Cause>,
     /// Whether to build even if nothing has changed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub force: bool,
     /// The reason, in words for people.
     pub reason: Option<String>,
-    /// Image to start from instead of the recipe's.
+    /// Source image that replaces the recipe's source image.
     pub source_image: Option<SourceImage>,
     /// Other values for the parameters of components, by component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<Name, BTreeMap<String, String>>,
-    /// The state to begin at, with an image that exists; absent if an image is to be built.
+    /// The state at which the run begins with an existing image. It is absent if an image is to be built.
     pub from: Option<StartFrom>,
 }
 
-/// The state at which a run begins that builds no image, and the image that it gets there.
+/// The state at which a run begins that builds no image, and the image for that state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "at", rename_all = "lowercase", deny_unknown_fields)]
 pub enum StartFrom {
-    /// Test an AMI as the pipeline tests its own, and do nothing else with it.
+    /// Test an AMI in the same way as the pipeline's own images, and do nothing else with it.
     Test {
         /// The AMI, which may belong to another account.
         image: AmiId,
@@ -66,10 +66,10 @@ fn is_false(value: &bool) -> bool {
 /// What is wrong with an input. Every message names the field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
-    /// It is not an object.
+    /// The input is not an object.
     #[error("the input must be a JSON object such as {{\"pipeline\": \"web-server\"}}")]
     NotAnObject,
-    /// A field that the input does not have.
+    /// The input has an unknown field.
     #[error("the input has no field `{field}`{}", near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
     Unknown {
         /// Its name.
@@ -83,15 +83,15 @@ pub enum InputError {
         /// Its name.
         field: &'static str,
     },
-    /// A value that the field cannot have.
+    /// The field cannot have this value.
     #[error("the field `{field}` of the input is wrong: {problem}")]
     Value {
         /// Its name.
         field: &'static str,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A text is longer than its field may be.
+    /// A text is longer than its field allows.
     #[error("the field `{field}` of the input has {length} bytes: {allowed} are allowed")]
     TooLong {
         /// Its name.
@@ -101,13 +101,13 @@ pub enum InputError {
         /// The limit.
         allowed: usize,
     },
-    /// A field that only a start which builds an image may have.
+    /// Only a start that builds an image may have the field.
     #[error("the field `{field}` of the input is rejected: a start with `from` builds no image")]
     NotBuilt {
         /// Its name.
         field: &'static str,
     },
-    /// An override that the pipeline does not allow.
+    /// The pipeline does not allow an override in the input.
     #[error("the field `{field}` of the input is rejected: pipeline `{pipeline}` does not have `allowOverrides: true`")]
     Override {
         /// Its name.
@@ -118,7 +118,7 @@ pub enum InputError {
 }
 
 impl ExecutionInput {
-    /// Creates the smallest input: build this pipeline for this cause.
+    /// Creates the smallest input, which builds this pipeline for this cause.
     #[must_use]
     pub fn new(pipeline: Name, cause: Cause) -> Self {
         let parameters = BTreeMap::new();
@@ -128,7 +128,7 @@ impl ExecutionInput {
     /// Reads an input.
     ///
     /// # Errors
-    /// The first mistake. Unknown fields come first, because they are misspelled known ones.
+    /// Returns the first mistake. Unknown fields are reported first, because they are often misspelled known fields.
     pub fn parse(input: &Value) -> Result<Self, InputError> {
         let fields = input.as_object().ok_or(InputError::NotAnObject)?;
         if let Some(unknown) = fields.keys().find(|key| !FIELDS.contains(&key.as_str())) {
@@ -159,7 +159,7 @@ impl ExecutionInput {
     /// Checks that the pipeline allows the overrides in the input.
     ///
     /// # Errors
-    /// [`InputError::Override`] names the first override, if the pipeline does not allow overrides.
+    /// [`InputError::Override`] with the first override, if the pipeline does not allow overrides.
     pub fn check_overrides(&self, pipeline: &ImagePipeline) -> Result<(), InputError> {
         match self.overridden() {
             Some(field) if !pipeline.allow_overrides => {
@@ -180,7 +180,7 @@ impl ExecutionInput {
     }
 }
 
-/// Returns a field's value; `None` if it is absent or null.
+/// Returns a field's value, or `None` if it is absent or null.
 fn field<T: for<'de> Deserialize<'de>>(
     fields: &Map<String, Value>,
     name: &'static str,

@@ -1,7 +1,8 @@
-//! What Goldsmith builds and from what: definitions, versions, images, causes, and the names that are made from them.
+//! What Goldsmith builds: definitions, versions, images, causes, and the names that are derived from them.
 //!
-//! The crate is pure: text and values in, types or explained mistakes out. The table stores the serde shapes of the
-//! definitions. The YAML that users write is read by hand, so that every mistake has its file, line and column.
+//! The crate does no I/O: it turns text and values into types or explained mistakes. The table stores the definitions
+//! in their serde form. The YAML that users write is read without serde, so that every mistake has its file, line and
+//! column.
 
 mod ami_id;
 mod ami_name;

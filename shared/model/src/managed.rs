@@ -1,4 +1,4 @@
-//! What stands here for the images and components that AWS manages for Image Builder.
+//! The replacements for the images and components that AWS manages for Image Builder.
 
 /// Canonical's account, which owns Ubuntu's AMIs.
 const CANONICAL: &str = "099720109477";
@@ -7,19 +7,19 @@ const DEBIAN: &str = "136693071363";
 /// Red Hat's account.
 const RED_HAT: &str = "309956199498";
 
-/// A source image that stands for a managed image.
+/// A source image that replaces a managed image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManagedParent {
     /// A public SSM parameter, and the account that owns the AMI if it is not Amazon itself.
     Parameter {
         /// The parameter's name.
         name: String,
-        /// What `parentImageOwners` must name.
+        /// The value that `parentImageOwners` must contain.
         owner: Option<&'static str>,
     },
-    /// The newest AMI of an owner, whose publisher has no public parameter.
+    /// The newest AMI of an owner who publishes no public parameter.
     Newest {
-        /// The owner's account.
+        /// Account id of the owner.
         owner: &'static str,
         /// Pattern of the AMI's name.
         name: String,
@@ -27,10 +27,10 @@ pub enum ManagedParent {
 }
 
 /// Returns the source image for a managed image of Image Builder, which is named by its ARN, such as
-/// `arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2023-x86/x.x.x`. `None` if the text is no such ARN, or if
-/// nothing stands for the image here, as for those of Windows and macOS.
+/// `arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2023-x86/x.x.x`. `None` if the text is not such an ARN, or if
+/// there is no replacement, as for the images of Windows and macOS.
 ///
-/// The parameters are those that Amazon Linux's, Ubuntu's and Debian's own documentation names.
+/// The parameters are those in the documentation of Amazon Linux, Ubuntu and Debian.
 #[must_use]
 pub fn managed_parent(arn: &str) -> Option<ManagedParent> {
     let image = name_in(arn, ":aws:image/")?;
@@ -68,8 +68,9 @@ pub fn managed_parent(arn: &str) -> Option<ManagedParent> {
     }
 }
 
-/// Returns the stock component that does what a managed component of Image Builder does, which is named by its ARN. The
-/// stock components have the names of those that they stand for. `None` if the text is no such ARN, or if there is none.
+/// Returns the stock component that replaces a managed component of Image Builder, given its ARN. A stock component has
+/// the name of the managed component that it replaces. `None` if the text is not such an ARN, or if there is no
+/// replacement.
 #[must_use]
 pub fn managed_component(arn: &str) -> Option<&str> {
     const STOCK: [&str; 12] = [
@@ -94,7 +95,7 @@ pub fn managed_component(arn: &str) -> Option<&str> {
     }
 }
 
-/// Returns the name that follows in an ARN, without the version.
+/// Returns the next name in an ARN, without the version.
 fn name_in<'t>(arn: &'t str, before: &str) -> Option<&'t str> {
     let (_, rest) = arn.split_once(before).filter(|(service, _)| service.contains("imagebuilder"))?;
     rest.split('/').next()

@@ -15,20 +15,20 @@ pub struct Name(String);
 /// Why a text is not a [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Too short or too long.
+    /// The name is too short or too long.
     #[error("the name `{name}` has a length of {length}: 3 to 128 characters are allowed")]
     Length {
         /// The text.
         name: String,
-        /// Its number of characters.
+        /// Number of characters of the name.
         length: usize,
     },
-    /// A character that is not allowed, or a space at the start or end.
+    /// The name contains a character that is not allowed, or a space at its start or end.
     #[error("the name `{name}` has {found}: letters, digits, `-`, `_` and inner spaces are allowed")]
     Character {
         /// The text.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with the name.
         found: String,
     },
 }

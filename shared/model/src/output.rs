@@ -1,4 +1,4 @@
-//! The output of an execution: how it ended, as the definition, the stack's functions and the CLI read it.
+//! The output of an execution: how it ended, in the form that the definition, the stack's functions and the CLI read.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +10,27 @@ use crate::ImageRef;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum ExecutionOutput {
-    /// Plan has opened a build. Only the states that follow see this output.
+    /// Plan has opened a build of an image. Only the states after Plan see this output.
     Build {
         /// The image that is being made.
         image: ImageRef,
-        /// Instance types to test it on.
+        /// Instance types on which the image is tested.
         tests: Vec<String>,
-        /// Regions to distribute it to.
+        /// Regions to which the image is distributed.
         regions: Vec<String>,
     },
-    /// Plan has opened a run that only tests an AMI. Only the states that follow see this output.
+    /// Plan has opened a run that only tests an AMI. Only the states after Plan see this output.
     Verify {
-        /// Number of the run, in the form of an image's.
+        /// Number of the run, in the form of an image's number.
         image: ImageRef,
-        /// Instance types to test the AMI on.
+        /// Instance types on which the AMI is tested.
         tests: Vec<String>,
-        /// Regions to distribute it to: none.
+        /// Regions to which the AMI is distributed, which is an empty list.
         regions: Vec<String>,
     },
     /// An AMI has passed its tests.
     Verified {
-        /// Number of the run, in the form of an image's.
+        /// Number of the run, in the form of an image's number.
         image: ImageRef,
         /// The AMI.
         ami: String,
@@ -57,16 +57,16 @@ pub enum ExecutionOutput {
     Built {
         /// The image.
         image: ImageRef,
-        /// AMI id per Region.
+        /// AMI id for each Region.
         amis: BTreeMap<String, String>,
     },
-    /// Nothing was to be built.
+    /// There was nothing to build.
     Skipped {
         /// The reason, in words for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Another build of the pipeline runs.
+    /// Another build of the pipeline is running.
     AlreadyRunning {
         /// The reason, in words for people.
         reason: String,
@@ -89,7 +89,7 @@ impl ExecutionOutput {
     }
 }
 
-/// How Finish tells the definition with which texts to fail.
+/// The texts that Finish returns to the definition for the Fail state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionFailure {
     /// Name of the error, such as `Goldsmith.CommandFailed`.

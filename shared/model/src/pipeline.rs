@@ -1,4 +1,4 @@
-//! Image pipelines: recipe, infrastructure and distribution together, and when to build.
+//! Image pipelines: a recipe, an infrastructure configuration and a distribution configuration, and when to build.
 
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -16,27 +16,27 @@ pub struct ImagePipeline {
     pub description: Option<String>,
     /// The recipe to build.
     pub image_recipe: RecipeRef,
-    /// Where to build.
+    /// The infrastructure configuration in which the image is built.
     pub infrastructure_configuration: Name,
-    /// Where the image is distributed; `None` if it stays in the home Region.
+    /// The distribution configuration, or `None` if the image stays in the home Region.
     pub distribution_configuration: Option<Name>,
-    /// Whether it starts by itself.
+    /// Whether the pipeline starts automatically.
     #[serde(default)]
     pub status: Status,
-    /// When it starts by itself.
+    /// The schedule on which the pipeline starts automatically.
     pub schedule: Option<Schedule>,
-    /// Changes that start it too.
+    /// Changes that also start the pipeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rebuild_on: Vec<RebuildOn>,
-    /// After how many failures it no longer starts by itself; `None` if failures never keep it from that.
+    /// Number of failures after which the pipeline no longer starts automatically, or `None` if there is no such limit.
     pub auto_disable_policy: Option<AutoDisablePolicy>,
-    /// Days on which it does not start by itself.
+    /// Days on which the pipeline does not start automatically.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<Freeze>,
-    /// Whether a start may specify another source image or other parameters. Such an image is never published.
+    /// Whether a start may override the source image and parameters. Such an image is never published.
     #[serde(default)]
     pub allow_overrides: bool,
-    /// Time limit of the documents' phases `build` and `validate` together, in minutes; `None` for
+    /// Time limit of the documents' phases `build` and `validate` together, in minutes, or `None` for
     /// [`Self::MAX_MINUTES`].
     pub timeout_minutes: Option<u32>,
     /// Whether and how images are tested.
@@ -45,17 +45,18 @@ pub struct ImagePipeline {
     /// Whether a fresh instance of each image is audited for what all instances would share.
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
-    /// The channel that points to each new image; `None` if none does.
+    /// The channel that points to each new image, or `None` if no channel does.
     pub channel: Option<Name>,
     /// Which of its images go, by themselves or by `goldsmith retention`; `None` if all of them stay.
     pub retention: Option<Retention>,
 }
 
 impl ImagePipeline {
-    /// The most minutes that fit within the 48 hours of the states in which documents run.
+    /// The largest number of minutes within the limit of 48 hours of the states in which documents run.
     pub const MAX_MINUTES: u32 = 2_875;
 
-    /// Returns the `rebuildOn` value for which a new image of its source starts the pipeline; `None` if none does.
+    /// Returns the `rebuildOn` value that makes a new image of the source start the pipeline, or `None` if no value
+    /// does.
     #[must_use]
     pub fn watches(&self, source: &SourceImage) -> Option<RebuildOn> {
         let why = match source {
@@ -71,9 +72,9 @@ impl ImagePipeline {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageAudit {
-    /// The build fails. If no test needs an instance, one is launched for the audit.
+    /// A finding fails the build. If no test needs an instance, one is launched for the audit.
     Fail,
-    /// The finding is reported. The audit is made only if there is a test instance anyway.
+    /// A finding is only reported. The audit is made only if a test instance exists anyway.
     #[default]
     Warn,
     /// There is no audit.
@@ -81,47 +82,47 @@ pub enum ImageAudit {
 }
 
 impl ImageAudit {
-    /// Returns whether it is the default, which applies if a pipeline does not set `audit`.
+    /// Returns whether this is the default, which applies if a pipeline does not set `audit`.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Whether a pipeline starts by itself. A manual start is always possible.
+/// Whether a pipeline starts automatically. A manual start is always possible.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// It starts by itself.
+    /// The pipeline starts automatically.
     #[default]
     Enabled,
-    /// It does not start by itself.
+    /// The pipeline does not start automatically.
     Disabled,
 }
 
-/// After how many failures a pipeline no longer starts by itself.
+/// Number of failures after which a pipeline no longer starts automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoDisablePolicy {
-    /// Number of automatic builds in a row that must fail, from 1 to [`AutoDisablePolicy::MAX`].
+    /// Number of automatic builds that must fail in a row, from 1 to [`AutoDisablePolicy::MAX`].
     pub failure_count: u32,
 }
 
 impl AutoDisablePolicy {
-    /// The most failures, as in Image Builder (its API reference, `AutoDisablePolicy`).
+    /// The largest number of failures, as in Image Builder (Image Builder API reference, `AutoDisablePolicy`).
     pub const MAX: u32 = 10;
 }
 
-/// When a pipeline starts by itself.
+/// When a pipeline starts automatically.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Schedule {
     /// `cron(minute hour day month weekday year)` or `rate(…)`.
     pub schedule_expression: String,
-    /// IANA time zone; `None` for UTC.
+    /// IANA time zone, or `None` for UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// Whether something must have changed.
+    /// Whether a scheduled start needs a change.
     #[serde(default)]
     pub pipeline_execution_start_condition: StartCondition,
 }
@@ -130,7 +131,7 @@ pub struct Schedule {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StartCondition {
-    /// It always builds: a regular build takes in the patches of the operating system itself.
+    /// It always builds: a regular build includes the latest patches of the operating system.
     #[default]
     ExpressionMatchOnly,
     /// It builds only if a component or the source image has a newer version.
@@ -143,7 +144,7 @@ pub enum StartCondition {
 pub enum RebuildOn {
     /// The source image has a new release.
     SourceUpdate,
-    /// The pipeline whose image is the source has published a new one.
+    /// The source is the image of a pipeline that has published a new one.
     Dependency,
 }
 
@@ -151,14 +152,15 @@ pub enum RebuildOn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageTests {
-    /// Whether phase `test` runs on a fresh instance of the new image.
+    /// Whether the phase `test` runs on a fresh instance of the new image.
     pub image_tests_enabled: bool,
     /// Time limit of a test's commands, in minutes.
     pub timeout_minutes: u32,
-    /// Instance types, with one test instance each; empty for one instance of the build's type.
+    /// Instance types for the test, with one test instance for each. If the list is empty, there is one instance of the
+    /// build's type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instance_types: Vec<String>,
-    /// Whether a test instance is a spot instance if EC2 has one.
+    /// Whether a test instance is a spot instance if EC2 has capacity for one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spot: bool,
 }
@@ -166,7 +168,8 @@ pub struct ImageTests {
 impl ImageTests {
     /// Default number of minutes, as in Image Builder.
     pub const DEFAULT_MINUTES: u32 = 720;
-    /// Most test instance types of a pipeline, because the results of their tests are passed on together.
+    /// Maximum number of test instance types of a pipeline, because Step Functions passes on the results of all its
+    /// tests together.
     pub const MAX_TYPES: usize = 50;
 }
 

@@ -1,24 +1,24 @@
 //! Placeholders of a build in texts of definitions: `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and
-//! `{{ imagebuilder:buildVersion }}` (`1.2.0-7`). They are the same in names, descriptions and tags of AMIs and in names
-//! of parameters.
+//! `{{ imagebuilder:buildVersion }}` (`1.2.0-7`). Names, descriptions and tags of AMIs, and names of parameters, may
+//! contain the same placeholders.
 
 use jiff::Timestamp;
 
 use crate::ImageRef;
 
-/// Format of a build's date.
+/// Format of the date of a build.
 // The name of an AMI must not contain a colon, so the time has hyphens.
 const DATE_FORMAT: &str = "%Y-%m-%dT%H-%M-%S.%3fZ";
 /// The longest date and the longest version.
 const LONGEST_DATE: &str = "2026-11-24T03-00-12.345Z";
 const LONGEST_VERSION: &str = "1073741823.1073741823.1073741823-4294967295";
 
-/// The character that stands, in a pattern, for what differs from build to build: digits and [`SIGNS_OF_BUILDS`].
+/// The character that stands in a pattern for the text that differs between builds: digits and [`SIGNS_OF_BUILDS`].
 pub(crate) const OF_BUILD: char = '\u{1a}';
-/// The characters of a date and of a version that are not digits.
+/// The characters in a date and a version that are not digits.
 const SIGNS_OF_BUILDS: &str = ".-TZ";
 
-/// Returns whether a date or a version may have this character.
+/// Returns whether a date or a version may contain this character.
 pub(crate) fn is_of_build(c: char) -> bool {
     c.is_ascii_digit() || SIGNS_OF_BUILDS.contains(c)
 }
@@ -26,7 +26,7 @@ pub(crate) fn is_of_build(c: char) -> bool {
 /// Why the placeholders of a text cannot be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceholderError {
-    /// An unknown placeholder.
+    /// The text contains an unknown placeholder.
     #[error(
         "unknown placeholder `{{{{ {placeholder} }}}}`: use `imagebuilder:buildDate` or `imagebuilder:buildVersion`"
     )]
@@ -45,7 +45,7 @@ pub enum PlaceholderError {
 /// A part of a text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part<'t> {
-    /// It is the same for every build.
+    /// This part is the same for every build.
     Text(&'t str),
     /// The date of the build.
     Date,
@@ -54,13 +54,13 @@ pub(crate) enum Part<'t> {
 }
 
 impl Part<'_> {
-    /// Returns whether it differs from build to build.
+    /// Returns whether the part differs between builds.
     pub(crate) fn is_of_build(&self) -> bool {
         matches!(self, Self::Date | Self::Version)
     }
 }
 
-/// Returns a text's parts in order.
+/// Returns the parts of a text, in order.
 pub(crate) fn parts(text: &str) -> Result<Vec<Part<'_>>, PlaceholderError> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -80,8 +80,8 @@ pub(crate) fn parts(text: &str) -> Result<Vec<Part<'_>>, PlaceholderError> {
     Ok(parts)
 }
 
-/// Returns the text for an image that was planned at `date`. A text whose placeholders are not known stays as it is:
-/// releases that knew no placeholders have stored such texts.
+/// Returns the text for an image that was planned at `date`. A text with unknown placeholders stays as it is: releases
+/// without placeholders have stored such texts.
 #[must_use]
 pub fn render(text: &str, image: &ImageRef, date: Timestamp) -> String {
     let Ok(parts) = parts(text) else { return text.to_owned() };
@@ -98,8 +98,8 @@ pub(crate) fn build_version(image: &ImageRef) -> String {
     format!("{}-{}", image.version, image.build)
 }
 
-/// Returns the text as a pattern: [`OF_BUILD`] stands for what differs from build to build. A text whose placeholders are
-/// not known stays as it is, as for [`render`].
+/// Returns the text as a pattern: [`OF_BUILD`] stands for the text that differs between builds. A text with unknown
+/// placeholders stays as it is, as in [`render`].
 pub(crate) fn pattern(text: &str) -> String {
     let Ok(parts) = parts(text) else { return text.to_owned() };
     let shown = |part: &Part<'_>| match part {
@@ -109,17 +109,17 @@ pub(crate) fn pattern(text: &str) -> String {
     parts.iter().map(shown).collect()
 }
 
-/// Returns whether the text differs from build to build.
+/// Returns whether the text differs between builds.
 #[must_use]
 pub fn differs(text: &str) -> bool {
     parts(text).is_ok_and(|parts| parts.iter().any(Part::is_of_build))
 }
 
-/// Returns the longest text that it can become. A limit must hold for this text. Otherwise a pipeline would fail one day
-/// because the number of its builds has grown.
+/// Returns the longest text that can result. A limit on the length must allow this text. Otherwise a pipeline would
+/// fail one day because the number of its builds has grown.
 ///
 /// # Errors
-/// Fails if a placeholder is not known or not closed.
+/// Fails if a placeholder is unknown or has no end.
 pub(crate) fn longest(text: &str) -> Result<String, PlaceholderError> {
     let longest = |part: &Part<'_>| match part {
         Part::Text(text) => (*text).to_owned(),

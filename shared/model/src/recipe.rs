@@ -7,23 +7,23 @@ use serde_with::skip_serializing_none;
 
 use crate::{Name, SourceImage, Version, VersionPattern};
 
-/// One version of a recipe. Immutable after it was applied; every build resolves its wildcards again.
+/// One version of a recipe. It is immutable after it was applied, but every build resolves its wildcards again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageRecipe {
-    /// Its name, which is the image's name too.
+    /// Name of the recipe, which is also the image's name.
     pub name: Name,
-    /// Its version, which is the image's version too.
+    /// Version of the recipe, which is also the image's version.
     pub version: Version,
-    /// Description for people, and the AMI's description if the distribution has none.
+    /// Description for people. It is also the AMI's description if the distribution has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The image that a build starts from.
+    /// The image from which a build starts.
     pub parent_image: SourceImage,
-    /// Owners whose AMI an `ssm:` source may name; empty for the account itself and Amazon.
+    /// Owners whose AMI an `ssm:` source may name. If the list is empty, the account itself and Amazon are allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parent_image_owners: Vec<String>,
-    /// Components that a build runs, in this order; at most [`ImageRecipe::MAX_COMPONENTS`].
+    /// Components that a build runs, in this order, at most [`ImageRecipe::MAX_COMPONENTS`].
     pub components: Vec<ComponentRef>,
     /// Absolute path of the directory in which steps start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub struct ImageRecipe {
 }
 
 impl ImageRecipe {
-    /// Most components of a recipe, which is Image Builder's quota.
+    /// Maximum number of components in a recipe, which is Image Builder's quota.
     pub const MAX_COMPONENTS: usize = 20;
 }
 
@@ -58,7 +58,7 @@ pub enum BootMode {
 pub struct ComponentRef {
     /// The component's name.
     pub name: Name,
-    /// Pattern of its version.
+    /// Pattern of the component's version.
     pub version: VersionPattern,
     /// Values for the document's parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -76,7 +76,7 @@ pub struct BlockDeviceMapping {
     pub ebs: Ebs,
 }
 
-/// An EBS volume. A setting that is absent is as in the source image, or else EC2's default.
+/// An EBS volume. If a setting is absent, the source image decides it, or EC2's default applies.
 #[skip_serializing_none]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

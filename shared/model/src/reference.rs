@@ -7,14 +7,14 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::{Name, NameError, Version, VersionError, VersionPattern};
 
-/// One build's result: `NAME/VERSION/BUILD`, such as `web-server/1.2.0/7`.
+/// The result of one build: `NAME/VERSION/BUILD`, such as `web-server/1.2.0/7`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct ImageRef {
     /// The recipe's name.
     pub name: Name,
     /// The recipe's version.
     pub version: Version,
-    /// Number of the build, counted per name and version from 1.
+    /// Number of the build. It counts the builds of each name and version from 1.
     pub build: u32,
 }
 
@@ -23,14 +23,14 @@ pub struct ImageRef {
 pub struct RecipeRef {
     /// The recipe's name.
     pub name: Name,
-    /// Pattern of its version.
+    /// Pattern of the component's version.
     pub version: VersionPattern,
 }
 
 /// Why a text is not a reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    /// It does not have the right number of parts.
+    /// The text does not have the right number of parts.
     #[error("`{text}` is not {wanted}")]
     Shape {
         /// The text.
@@ -38,7 +38,7 @@ pub enum ReferenceError {
         /// The expected form.
         wanted: &'static str,
     },
-    /// The build number is not a number from 1 on.
+    /// The build number is not a positive number.
     #[error("`{build}` is not a build number")]
     Build {
         /// The part.

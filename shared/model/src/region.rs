@@ -1,6 +1,6 @@
 //! Names of AWS Regions.
 //!
-//! AWS adds Regions faster than releases of a tool can follow. The check therefore covers only how their names are
+//! AWS adds Regions faster than a tool can release new versions. The check therefore covers only how their names are
 //! formed (area, direction, number), and the known Regions serve as suggestions.
 
 use goldsmith_document::did_you_mean;
@@ -53,7 +53,7 @@ const KNOWN: &[&str] = &[
     "us-west-2",
 ];
 
-/// A text that cannot be the name of a Region.
+/// The text cannot be the name of a Region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is not the name of an AWS Region")]
 pub struct RegionError {

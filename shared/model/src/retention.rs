@@ -1,16 +1,16 @@
-//! How long a pipeline keeps its images.
+//! How many images a pipeline keeps, and for how long.
 
 use serde::{Deserialize, Serialize};
 
-/// Which images of a pipeline are too many: those that are beyond the newest ones *and* old enough. An image to which
-/// something refers always stays.
+/// The rule that decides which images of a pipeline are deleted: those that are not among the newest ones *and* are old
+/// enough. An image to which something refers always stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retention {
-    /// The number of the newest images that stay however old they are, from 1 to [`Retention::MAX_KEEP`].
+    /// Number of the newest images that stay regardless of their age, from 1 to [`Retention::MAX_KEEP`].
     pub keep: u32,
-    /// How many days old an image is before it is too old, from 1 to [`Retention::MAX_DAYS`]; `None` if the number
-    /// alone counts.
+    /// Age in days from which an image is old enough, from 1 to [`Retention::MAX_DAYS`], or `None` if only the number
+    /// counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub older_than_days: Option<u32>,
     /// For how many days no instance was launched from any of its AMIs, from 2 to [`Retention::MAX_DAYS`]; `None` if
@@ -31,9 +31,9 @@ fn disabled_for_days() -> u32 {
 }
 
 impl Retention {
-    /// Greatest number of images to keep.
+    /// Maximum number of images to keep.
     pub const MAX_KEEP: u32 = 1_000;
-    /// Greatest age in days, ten years.
+    /// Maximum age in days, which is ten years.
     pub const MAX_DAYS: u32 = 3_650;
     /// Days for which an image is disabled before it is deleted, unless the definition says otherwise.
     pub const DISABLED_FOR_DAYS: u32 = 7;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AmiId, AmiIdError, Name, NameError};
 
-/// The AMI that a build starts from, as the recipe names it. It is resolved to an AMI id when a build is planned.
+/// The AMI from which a build starts, as the recipe names it. It is resolved to an AMI id when a build is planned.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum SourceImage {
@@ -18,8 +18,8 @@ pub enum SourceImage {
     Parameter(String),
     /// The newest available AMI of these owners whose name matches.
     Newest {
-        /// Account ids, `self`, `amazon` or `aws-marketplace`; at least one, because anyone may publish an AMI under
-        /// any name.
+        /// Account ids, `self`, `amazon` or `aws-marketplace`. There is at least one, because anyone may publish an AMI
+        /// under any name.
         owners: Vec<String>,
         /// AMI name, in which `*` and `?` are wildcards.
         name: String,
@@ -28,19 +28,19 @@ pub enum SourceImage {
     Pipeline(Name),
 }
 
-/// Why something is not a [`SourceImage`].
+/// Why a value is not a [`SourceImage`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceImageError {
-    /// It has none of the known forms.
+    /// The value has none of the known forms.
     #[error("`{text}` is not a source image: use ami-…, ssm:NAME, pipeline:NAME or {{owners: […], name: …}}")]
     Form {
         /// The text.
         text: String,
     },
-    /// It begins like an AMI id, but is not one.
+    /// The text begins like an AMI id, but is not one.
     #[error(transparent)]
     AmiId(#[from] AmiIdError),
-    /// It is not a parameter name (SSM: at most 1011 characters of letters, digits and `_.-/`).
+    /// The text is not a parameter name (SSM: at most 1011 characters of letters, digits and `_.-/`).
     #[error("`{name}` is not the name of an SSM parameter")]
     Parameter {
         /// The name.
@@ -49,7 +49,7 @@ pub enum SourceImageError {
     /// No owner is named.
     #[error("`owners` is empty: name at least one account id, `self`, `amazon` or `aws-marketplace`")]
     NoOwners,
-    /// A text is not an owner, such as `*`.
+    /// A text, such as `*`, is not an owner.
     #[error("`{owner}` is not an owner: use account ids of 12 digits, `self`, `amazon` or `aws-marketplace`")]
     Owner {
         /// The owner.
@@ -72,10 +72,10 @@ enum Written {
 }
 
 impl SourceImage {
-    /// Owners whose AMI an SSM parameter may name, if the recipe names no owners.
+    /// Owners whose AMI an SSM parameter may name if the recipe names no owners.
     pub const DEFAULT_OWNERS: [&'static str; 2] = ["self", "amazon"];
 
-    /// Creates the source for the newest image of these owners, which are checked.
+    /// Creates the source for the newest image of these owners, and checks the owners.
     ///
     /// # Errors
     /// There is no owner, an owner is neither an account id nor one of AWS's words (`*` is not one of them), or the
@@ -93,7 +93,7 @@ impl SourceImage {
         Ok(Self::Newest { owners, name })
     }
 
-    /// Returns the source as a definition writes it: text, or JSON with owners and name.
+    /// Returns the source as a definition writes it: as text, or as JSON with owners and name.
     #[must_use]
     pub fn written(&self) -> String {
         match self {
@@ -102,7 +102,7 @@ impl SourceImage {
         }
     }
 
-    /// Returns 16 hexadecimal digits of the SHA-256 of [`Self::written`]. One source has the same hash wherever it is
+    /// Returns 16 hexadecimal digits of the SHA-256 of [`Self::written`]. A source has the same hash wherever it is
     /// named.
     #[must_use]
     pub fn hash(&self) -> String {

@@ -1,9 +1,9 @@
-//! The states of the definition that call a function.
+//! The states of the definition that invoke a function.
 
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
-/// A state of `statemachine/image-build.asl.json` that is a Task. Its text form is its name there.
+/// A state of `statemachine/image-build.asl.json` that is a Task. Its text form is its name in the definition.
 #[derive(
     Debug,
     Clone,
@@ -33,15 +33,15 @@ pub enum State {
     LaunchTest,
     /// Runs the phase `test`.
     ExecuteTest,
-    /// Ends a test instance and reports how the test went.
+    /// Terminates a test instance and reports the outcome of the test.
     EndTest,
     /// Fails the build if a test failed.
     JudgeTests,
     /// Brings the AMI to one Region.
     DistributeRegion,
-    /// Makes the image known.
+    /// Publishes the image.
     Publish,
-    /// Ends a good build.
+    /// Ends a successful build.
     Finish,
     /// Ends a failed build.
     FinishFailed,

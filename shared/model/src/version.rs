@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-/// Each number of a version is below this, as in Image Builder.
+/// Each number of a version is below this limit, as in Image Builder.
 const LIMIT: u32 = 1 << 30;
 
-/// `major.minor.patch`, each from 0 to 2^30 - 1. Dates such as `2026.01.31` are versions too.
+/// `major.minor.patch`, with each number from 0 to 2^30 - 1. Dates such as `2026.01.31` are versions too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Version([u32; 3]);
 
-/// A version with `x` for "any", such as `1.x.x`. Every part to the right of an `x` is an `x` too.
+/// A version with `x` for any number, such as `1.x.x`. Every part to the right of an `x` must be an `x` too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct VersionPattern([Option<u32>; 3]);
 
@@ -21,14 +21,14 @@ pub struct VersionPattern([Option<u32>; 3]);
 pub enum DeclaredVersion {
     /// This version.
     Fixed(Version),
-    /// `1.4.x`: the version that is stored with the same content, or the next free patch version.
+    /// `1.4.x`: the stored version with the same content, or the next free patch version.
     NextPatch(VersionPattern),
 }
 
-/// Why a text is not a version or not a pattern.
+/// Why a text is neither a version nor a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
-    /// It does not have three parts with dots between them.
+    /// The text does not have three parts with dots between them.
     #[error("`{text}` is not a version: expected three numbers, such as 1.4.2")]
     Shape {
         /// The text.
@@ -42,13 +42,13 @@ pub enum VersionError {
         /// The part.
         part: String,
     },
-    /// A definition declares more than its patch version by an `x`.
+    /// A definition has an `x` in a part other than its patch version.
     #[error("`{text}` does not say which version this is: only the last number may be an `x`, as in 1.4.x")]
     Open {
         /// The text.
         text: String,
     },
-    /// A number stands to the right of an `x`.
+    /// A number is to the right of an `x`.
     #[error("`{text}` has a number to the right of an `x`: write 1.x.x, not 1.x.2")]
     Wildcard {
         /// The text.
@@ -57,7 +57,7 @@ pub enum VersionError {
 }
 
 impl Version {
-    /// Creates a version from its three numbers; `None` if one of them is 2^30 or more.
+    /// Creates a version from its three numbers, or returns `None` if one of them is 2^30 or more.
     #[must_use]
     pub fn new(major: u32, minor: u32, patch: u32) -> Option<Self> {
         [major, minor, patch].iter().all(|part| *part < LIMIT).then_some(Self([major, minor, patch]))
@@ -71,7 +71,7 @@ impl Version {
         format!("{major:010}.{minor:010}.{patch:010}")
     }
 
-    /// Returns the version whose patch number is one higher; `None` above the limit.
+    /// Returns the version with the next patch number, or `None` above the limit.
     #[must_use]
     pub fn next_patch(&self) -> Option<Self> {
         // Every number is below 2^30, so the sum cannot overflow.
@@ -94,7 +94,7 @@ impl VersionPattern {
         versions.into_iter().filter(|version| self.matches(version)).max()
     }
 
-    /// Returns the only version that the pattern matches, if there is no `x`.
+    /// Returns the only version that the pattern matches, or `None` if it contains an `x`.
     #[must_use]
     pub fn exact(&self) -> Option<Version> {
         match self.0 {
@@ -103,7 +103,7 @@ impl VersionPattern {
         }
     }
 
-    /// Returns the beginning of [`Version::padded`] that all versions which the pattern matches have in common.
+    /// Returns the beginning of [`Version::padded`] that is common to all versions that the pattern matches.
     #[must_use]
     pub fn padded_prefix(&self) -> String {
         let known: Vec<String> = self.0.iter().flatten().map(|part| format!("{part:010}")).collect();
@@ -112,7 +112,7 @@ impl VersionPattern {
 }
 
 impl DeclaredVersion {
-    /// Returns the version itself, or the lowest that it may become.
+    /// Returns the version itself, or the lowest version that it may become.
     #[must_use]
     pub fn lowest(self) -> Version {
         match self {
@@ -121,7 +121,7 @@ impl DeclaredVersion {
         }
     }
 
-    /// Returns the pattern of the versions that it may become; `None` if it is fixed.
+    /// Returns the pattern of the versions that it may become, or `None` if the version is fixed.
     #[must_use]
     pub fn pattern(self) -> Option<VersionPattern> {
         match self {

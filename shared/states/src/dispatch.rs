@@ -1,5 +1,5 @@
 //! Calls the functions of the stack by their names. This is the only way into the crate: the functions' bootstrap, the
-//! tests and the simulation all come through here.
+//! tests and the simulation all call it.
 
 use goldsmith_store::{FailureCause, Scope};
 use serde::de::DeserializeOwned;
@@ -11,7 +11,7 @@ use crate::events::{reap, signal, trigger};
 use crate::states::{Run, STATES, finish, spec};
 use crate::{Context, Error, Invocation, Result};
 
-/// The functions that no state runs; events call them.
+/// The functions that events invoke and that no state runs.
 pub const EVENT_FUNCTIONS: [&str; 3] = ["reap", "signal", "trigger"];
 
 /// Why an invocation failed, as the definition sees it.
@@ -24,7 +24,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Returns the cause as the `errorMessage` that Lambda passes on.
+    /// Returns the text that Lambda passes on as `errorMessage`.
     #[must_use]
     pub fn message(&self) -> String {
         serde_json::to_string(&self.cause).unwrap_or_else(|_| self.cause.to_string())
@@ -40,8 +40,8 @@ pub fn is_function(name: &str) -> bool {
 /// Runs one invocation of the function with this `Handler`.
 ///
 /// # Errors
-/// Fails with the published name of what went wrong, and with [`ErrorName::Internal`] if the payload is not one that
-/// this function accepts.
+/// Fails with the published name of the error, and with [`ErrorName::Internal`] if this function does not accept the
+/// payload.
 pub async fn dispatch(context: &Context, function: &str, payload: Value) -> std::result::Result<Value, Failure> {
     let scope = scope(&payload);
     call(context, function, payload).await.map_err(|error| {
@@ -88,7 +88,7 @@ fn read<T: DeserializeOwned>(payload: Value) -> Result<T> {
         .map_err(|error| Error::internal(format!("the payload of this function is not readable: {error}")))
 }
 
-/// Returns the state that a payload names; `None` if it names none.
+/// Returns the state that a payload names, or `None` if it names none.
 fn scope(payload: &Value) -> Option<Scope> {
     let text = |name: &str| payload.get(name).and_then(Value::as_str);
     Some(Scope { state: text("state")?.parse().ok()?, item: text("item").map(str::to_owned) })

@@ -1,5 +1,5 @@
-//! One error for all states. Depending on its variant, the work is tried again, the error is reported to the execution,
-//! or it is dropped.
+//! The error type of all states. The variant decides whether the work is retried, whether the execution gets the error,
+//! or whether the error is dropped.
 
 use goldsmith_cloud::CloudError;
 use goldsmith_executor::explain;
@@ -21,7 +21,7 @@ pub enum Error {
     Failed {
         /// Published name of the error.
         name: ErrorName,
-        /// What is recorded.
+        /// The cause that is recorded.
         cause: Box<FailureCause>,
     },
     /// The build is closed: no effect may be made.
@@ -36,7 +36,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the error that fails the build with this name and message, and a cause that is empty otherwise.
+    /// Returns the error that fails the build with this name and message. The rest of its cause is empty.
     pub fn failed(name: ErrorName, message: impl Into<String>) -> Self {
         Self::because(name, FailureCause { message: message.into(), ..FailureCause::default() })
     }
@@ -65,7 +65,8 @@ impl Error {
         }
     }
 
-    /// Returns whether the call may have failed only because AWS does not know yet what was made a moment ago.
+    /// Returns whether the call may have failed only because AWS does not yet know a resource that was made a moment
+    /// ago.
     #[must_use]
     pub fn may_settle(&self) -> bool {
         matches!(self, Self::Cloud(error) if error.may_settle())
@@ -105,7 +106,7 @@ impl Error {
     }
 }
 
-/// Names the state that a cause is about, if the cause does not name one itself.
+/// Adds the name of a state to a cause that names none.
 pub(crate) fn blame(cause: &mut FailureCause, scope: Option<&Scope>) {
     if cause.state.is_empty() {
         cause.state = scope.map_or(EXECUTION, |scope| scope.state.name()).to_owned();

@@ -1,5 +1,5 @@
-//! The names of errors that leave a function. They are a published contract, since the definition retries and catches
-//! by them.
+//! The names of the errors that functions return. The names are a published contract, since the definition retries and
+//! catches errors by them.
 
 use strum::VariantArray;
 
@@ -20,11 +20,11 @@ pub enum Handling {
 pub enum ErrorName {
     /// The input or a definition is wrong.
     Refused,
-    /// AWS asked to slow down, or did not answer.
+    /// AWS throttled the call, or did not answer.
     Throttled,
     /// No combination of instance type, subnet and market had capacity.
     Capacity,
-    /// The instance never came online, or ended before that.
+    /// The instance never came online, or it ended before that.
     NotOnline,
     /// A step of a document failed, or its command failed.
     CommandFailed,
@@ -36,7 +36,7 @@ pub enum ErrorName {
     TestFailed,
     /// The pipeline has `audit: fail`, and the audit was incomplete or found something that every instance would share.
     AuditFailed,
-    /// Too few Regions have the image.
+    /// Too few Regions received the image.
     CopyFailed,
     /// A wait passed its deadline.
     Timeout,
@@ -44,11 +44,11 @@ pub enum ErrorName {
     Closed,
     /// AWS rejected a call for a reason that waiting does not fix, such as a missing permission.
     AwsRefused,
-    /// Goldsmith itself is at fault: something that its own parts make is not as it should be.
+    /// Goldsmith itself is at fault: an internal value is not what it must be.
     Internal,
 }
 
-/// The errors that every state can raise, in addition to those of its row.
+/// The errors that every state can return, in addition to those of its row.
 const EVERYWHERE: [ErrorName; 4] =
     [ErrorName::Throttled, ErrorName::Closed, ErrorName::AwsRefused, ErrorName::Internal];
 
@@ -83,7 +83,7 @@ mod tests {
     use super::{ErrorName, Handling};
     use crate::State;
 
-    /// A row of the page: name, states, handling.
+    /// A row of the page: name, states and handling.
     fn page() -> Vec<(String, BTreeSet<String>, String)> {
         let text = include_str!("../../../docs/errors.md");
         let rows = text.lines().filter(|line| line.starts_with("| `Goldsmith."));

@@ -1,9 +1,9 @@
-//! The work of each Lambda function with the store and the cloud: one module per state, and the engine that the states
+//! The work of each Lambda function, with the store and the cloud: one module per state, and the engine that the states
 //! share.
 //!
-//! A state that waits looks, does the first thing that is not done yet, and parks (`engine::drive`). A state that does not
-//! wait is one function. Either may run any number of times, because everything that it makes is recorded before it is
-//! made (`engine::effect`).
+//! A state that waits looks at its resources, does the first thing that is not done yet, and parks (`engine::drive`). A
+//! state that does not wait is one function. Both kinds may run any number of times, because everything that they make
+//! is recorded before it is made (`engine::effect`).
 
 mod dispatch;
 mod engine;
@@ -47,8 +47,8 @@ pub const TAG_STACK: &str = "goldsmith:stack";
 pub const TAG_BUILD: &str = "goldsmith:build";
 /// Tag that names the image that a resource belongs to.
 pub const TAG_IMAGE: &str = "goldsmith:image";
-/// Tag with the home Region of the stack. Two stacks of one name in two Regions may copy images into each other's
-/// Region, and this tag tells them apart.
+/// Tag with the home Region of the stack. Two stacks with the same name in two Regions may copy images into each
+/// other's Region, and this tag tells the copies apart.
 pub const TAG_HOME: &str = "goldsmith:home";
 /// Tag with the time (RFC 3339) from which a kept resource may be removed.
 pub const TAG_EXPIRES: &str = "goldsmith:expires";
@@ -56,18 +56,19 @@ pub const TAG_EXPIRES: &str = "goldsmith:expires";
 /// build.
 pub const TAG_LEFTOVER: &str = "goldsmith:leftover-since";
 
-/// The settings that the stack passes to its functions. Read once when a function starts.
+/// The settings that the stack passes to its functions. A function reads them once when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Stack name.
     pub stack: String,
-    /// The Region that the stack is in.
+    /// The Region of the stack.
     pub region: String,
     /// CloudWatch Logs group of the instances' output.
     pub log_group: String,
-    /// Instance profile of build instances whose infrastructure names none.
+    /// Instance profile of build instances whose infrastructure configuration names none.
     pub instance_profile: String,
-    /// Instance profile of test instances whose infrastructure names none. It has fewer permissions.
+    /// Instance profile of test instances whose infrastructure configuration names none. This profile has fewer
+    /// permissions.
     pub test_instance_profile: String,
     /// Security group of build and test instances.
     pub security_group: String,
@@ -77,13 +78,14 @@ pub struct Config {
     pub agents: PathBuf,
     /// The only path below which the stack may write SSM parameters, without slashes at its ends.
     pub image_parameter_path: String,
-    /// Subnets of instances whose infrastructure names none. If it is empty, those of the default VPC are used.
+    /// Subnets of instances whose infrastructure configuration names none. If the list is empty, the subnets of the
+    /// default VPC are used.
     pub subnets: Vec<String>,
-    /// Where instances get an SSM agent if their image has none.
+    /// The source of the SSM agent for instances whose image has none.
     pub ssm_agent: SsmAgent,
 }
 
-/// Where the packages of the SSM agent are.
+/// URL of the packages of the SSM agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SsmAgent {
     /// Folder with `debian_amd64/amazon-ssm-agent.deb`, its `.sig`, and so on, as in AWS's buckets.
@@ -93,7 +95,7 @@ pub struct SsmAgent {
 }
 
 impl Config {
-    /// Returns the account that the stack is in.
+    /// Returns the account of the stack.
     #[must_use]
     pub fn account(&self) -> &str {
         self.state_machine.split(':').nth(4).unwrap_or_default()
@@ -106,7 +108,7 @@ impl Config {
     }
 }
 
-/// A clock that tests can replace, so that they do not have to wait.
+/// A clock that tests can replace to avoid real waits.
 #[async_trait]
 pub trait Clock: Send + Sync {
     /// Returns the current time.
@@ -115,7 +117,7 @@ pub trait Clock: Send + Sync {
     async fn sleep(&self, time: Duration);
 }
 
-/// The machine's own clock.
+/// The clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -131,21 +133,21 @@ impl Clock for SystemClock {
 }
 
 impl Config {
-    /// Returns the path of the agent for an architecture, as EC2 names architectures (`arm64`).
+    /// Returns the path of the agent for an architecture. The architecture has EC2's name, such as `arm64`.
     #[must_use]
     pub fn agent_for(&self, architecture: &str) -> PathBuf {
         let machine = if architecture == "arm64" { "aarch64" } else { "x86_64" };
         self.agents.join(format!("agent-{machine}"))
     }
 
-    /// Returns whether these tags name this very stack as the one that made a resource.
+    /// Returns whether these tags name this very stack as the maker of a resource.
     #[must_use]
     pub fn owns(&self, tags: &Tags) -> bool {
         tags.get(TAG_STACK) == Some(&self.stack) && tags.get(TAG_HOME) == Some(&self.region)
     }
 }
 
-/// Makes a new nonce each time, or says why the machine has no random bytes.
+/// Makes a new nonce each time, or returns the reason if the machine has no random bytes.
 pub type Nonces = Arc<dyn Fn() -> io::Result<Nonce> + Send + Sync>;
 
 /// Everything that a state works with.
@@ -157,17 +159,17 @@ pub struct Context {
     pub cloud: Cloud,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The nonces of orders: `Nonce::random`, or nonces that a test knows beforehand.
+    /// The nonces of orders: `Nonce::random`, or nonces that a test has chosen.
     pub nonces: Nonces,
     /// The stack.
     pub config: Config,
 }
 
 impl Context {
-    /// Returns the record that Plan has written of a build.
+    /// Returns the record that Plan wrote for a build.
     ///
     /// # Errors
-    /// Fails with [`error_names::ErrorName::Internal`] if there is none, or if a call to the table fails.
+    /// Fails with [`error_names::ErrorName::Internal`] if there is no such record, or if a call to the table fails.
     pub(crate) async fn planned(&self, build: &str) -> Result<BuildRecord> {
         let record = self.store.build(build).await?;
         record.ok_or_else(|| Error::internal("Plan has written no record of this build"))
@@ -176,7 +178,7 @@ impl Context {
     /// Has Lambda invoke another function of the stack, without waiting for its end.
     ///
     /// # Errors
-    /// Fails if Lambda does not take the call.
+    /// Fails if Lambda does not accept the call.
     pub(crate) async fn wake(&self, function: &str, payload: &impl Serialize) -> Result<()> {
         let function = format!("{}-{function}", self.config.stack);
         Ok(self.cloud.functions.wake(&function, &json!(payload).to_string()).await?)

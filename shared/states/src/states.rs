@@ -30,31 +30,31 @@ pub struct Spec {
     pub state: State,
     /// `Handler` of the function that runs it.
     pub function: &'static str,
-    /// What happens when it is called.
+    /// How its function handles an invocation.
     pub(crate) run: Run,
-    /// The errors that it raises in addition to those that every state raises.
+    /// The errors that it returns in addition to those that every state returns.
     pub raises: &'static [ErrorName],
-    /// What stays of the build for a while if this state fails.
+    /// What a build keeps for a while if this state fails.
     pub(crate) leaves: Leaves,
 }
 
 /// How a state runs.
 pub(crate) enum Run {
-    /// It waits for AWS for at most this many seconds, the `TimeoutSeconds` of its Task.
+    /// It waits for AWS at most this many seconds, which is the `TimeoutSeconds` of its Task.
     Waits(i64, &'static dyn Waiting),
-    /// It ends with its invocation.
+    /// It ends when its invocation ends.
     Once(Once),
 }
 
 /// A state that does not wait.
 pub(crate) type Once = for<'a> fn(&'a Context, &'a Start) -> Pin<Box<dyn Future<Output = Result<Value>> + Send + 'a>>;
 
-/// What stays of a build for a while if a state fails.
+/// What a build keeps for a while if a state fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaves {
     /// Nothing.
     Nothing,
-    /// The build instance, if the pipeline asks for it.
+    /// The build instance, if the pipeline keeps it.
     Instance,
     /// The images that were made, so that the distribution can be repeated.
     Images,
@@ -65,7 +65,8 @@ const HOUR: i64 = 3_600;
 /// Systems Manager lets no command run for longer than 48 hours (`executionTimeout`).
 const LONGEST_COMMAND: i64 = 48 * HOUR;
 
-/// Every state, in the order of [`State::ALL`]: its function, how it runs, what it raises, what its failure leaves.
+/// Every state, in the order of [`State::ALL`]: its function, how it runs, which errors it returns, and what its
+/// failure leaves.
 pub static STATES: &[Spec] = {
     use ErrorName::{
         AuditFailed, Capacity, CommandFailed, CopyFailed, ImageFailed, NotOnline, RebootLimit, Refused, TestFailed,

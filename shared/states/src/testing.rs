@@ -1,9 +1,9 @@
 //! A whole stack in memory for the tests of the states: an AWS that behaves like the real one, the table, the clock,
-//! and what Step Functions does.
+//! and the behavior of Step Functions.
 //!
-//! [`check_state`] is the one generic test. It runs a state alone, and runs it twice. Then it goes through the effects
-//! of the state (calls to AWS and writes to the table), and runs the state once for each way in which the effect can go
-//! wrong. The context is built anew for every invocation, as in Lambda.
+//! [`check_state`] is the generic test of every state. It runs a state alone, and runs it twice. Then it goes through
+//! the effects of the state (calls to AWS and writes to the table), and runs the state once for each way in which each
+//! effect can fail. As in Lambda, every invocation gets a new context.
 
 mod check;
 mod faulty_table;

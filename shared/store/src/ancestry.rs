@@ -1,4 +1,4 @@
-//! Which image was built from which, by the records of the images.
+//! The ancestry of images, as their records describe it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,9 @@ use goldsmith_model::{ImageRef, Name};
 
 use crate::{ImageLife, ImageRecord, ImageStatus};
 
-/// Returns the images that were built on an image, directly or through others, and those that are being built. Parents
-/// come before their children. Images that no longer exist are left out, but not what was built from them.
+/// Returns the images that were built on an image, directly or through other images, and the images whose builds are
+/// still running. Parents come before their children. Deleted images are left out, but the images that were built on
+/// them are not.
 #[must_use]
 pub fn descendants<'i>(image: &ImageRecord, all: &'i [ImageRecord]) -> Vec<&'i ImageRecord> {
     let mut children: BTreeMap<&str, Vec<&ImageRecord>> = BTreeMap::new();
@@ -32,7 +33,7 @@ fn children_of<'i>(image: &ImageRecord, children: &BTreeMap<&str, Vec<&'i ImageR
     image.amis.values().filter_map(|ami| children.get(ami.as_str())).flatten().copied().collect()
 }
 
-/// Returns whether an image is there, or will be if its build succeeds.
+/// Returns whether an image exists, or will exist if its build succeeds.
 fn exists(image: &ImageRecord) -> bool {
     match image.status {
         ImageStatus::Building => image.is_image(),
@@ -41,7 +42,7 @@ fn exists(image: &ImageRecord) -> bool {
     }
 }
 
-/// Returns the images that an image was built on: its parent, the parent of that one, and so on.
+/// Returns the ancestors of an image: its parent, the parent of its parent, and so on.
 #[must_use]
 pub fn ancestors<'i>(image: &ImageRecord, all: &'i [ImageRecord]) -> Vec<&'i ImageRecord> {
     let made: BTreeMap<&str, &ImageRecord> = all
@@ -61,8 +62,9 @@ pub fn ancestors<'i>(image: &ImageRecord, all: &'i [ImageRecord]) -> Vec<&'i Ima
     found
 }
 
-/// Returns the pipelines whose newest image that is usable, or was until it was revoked, is among these images, so that
-/// they must be built again. Their order is that of `images`: a pipeline comes before those that start from its image.
+/// Returns the pipelines that must be built again, because their newest usable image is among these images. An image
+/// that was usable until its revocation counts as usable. The pipelines have the order of `images`: a pipeline comes before the
+/// pipelines that start from its image.
 #[must_use]
 pub fn made_stale<'i>(images: &[&'i ImageRecord], all: &[ImageRecord]) -> Vec<&'i Name> {
     let affected: BTreeSet<&ImageRef> = images.iter().map(|one| &one.image).collect();
@@ -91,7 +93,7 @@ mod tests {
     use super::{ancestors, descendants, made_stale};
     use crate::{ImageLife, ImageRecord, ImageStatus, Revocation, samples};
 
-    /// An image of a pipeline, whose AMI is `ami-PIPELINE-NUMBER`, and the AMI that it was built from.
+    /// An image of a pipeline, whose AMI is `ami-PIPELINE-NUMBER`, and the AMI from which it was built.
     fn image(pipeline: &str, number: u32, source: &str) -> ImageRecord {
         let mut image = samples::image(pipeline, number, false);
         image.image.name = pipeline.parse().unwrap();

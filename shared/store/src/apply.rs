@@ -21,12 +21,12 @@ pub struct Change {
     pub kind: String,
     /// Its name.
     pub name: Name,
-    /// Its version, if the kind has versions.
+    /// Version of the definition, if the kind has versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
-    /// What was done.
+    /// What was done with the definition.
     pub outcome: Outcome,
-    /// Stored pipelines whose next build it changes, as [`Store::reach`] finds them.
+    /// Stored pipelines whose next build the definition changes, as [`Store::reach`] finds them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pipelines: Vec<Name>,
 }
@@ -35,34 +35,34 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// It did not exist.
+    /// The definition did not exist, and was created.
     Created,
-    /// It existed with other content, which was replaced.
+    /// The definition existed with other content, which was replaced.
     Replaced,
-    /// It existed with this content.
+    /// The definition existed with the same content.
     Unchanged,
 }
 
 /// A version that is stored with other content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// Component or recipe.
+    /// Kind of the definition: component or recipe.
     pub kind: Kind,
     /// Its name.
     pub name: Name,
     /// The version.
     pub version: Version,
-    /// The next version that is free.
+    /// The next free version.
     pub next: Option<Version>,
 }
 
 /// Why definitions were not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// Versions are immutable, and some of them are taken. Nothing was written.
+    /// Versions are immutable, and some of the given versions are taken. Nothing was written.
     #[error("{}", .0.iter().map(Taken::to_string).collect::<Vec<_>>().join("\n"))]
     Taken(Vec<Taken>),
-    /// The table failed. Definitions that were already written stay; applying again continues.
+    /// A call to the table failed. Definitions that were already written stay, and applying again continues.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -78,7 +78,7 @@ impl fmt::Display for Taken {
     }
 }
 
-/// A definition, ready to be written.
+/// A definition that is ready to be written.
 struct Entry {
     kind: Kind,
     name: Name,
@@ -99,7 +99,7 @@ impl Store {
         Ok(changes)
     }
 
-    /// Compares all definitions with those that are stored. Writes nothing.
+    /// Compares all definitions with the stored ones. Writes nothing.
     ///
     /// # Errors
     /// [`ApplyError::Taken`] if a version is stored with other content.
@@ -117,8 +117,9 @@ impl Store {
         if taken.is_empty() { Ok(changes) } else { Err(ApplyError::Taken(taken)) }
     }
 
-    /// Writes the definitions that have changed, starting with those that others refer to, and updates the sources that
-    /// pipelines watch. `changes` is what [`Store::changes`] has returned for these definitions. Safe to repeat.
+    /// Writes the definitions that have changed, and updates the sources that pipelines watch. Definitions to which
+    /// others refer are written first. `changes` is what [`Store::changes`] has returned for these definitions. Safe to
+    /// repeat.
     ///
     /// # Errors
     /// [`ApplyError::Taken`] if another caller has stored a version with other content in the meantime.

@@ -11,7 +11,7 @@ use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Wr
 /// How often the newest image may change while an approval is written.
 const RACES: usize = 10;
 
-/// That a person has approved an image.
+/// A person's approval of an image.
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approved {
@@ -24,14 +24,15 @@ pub struct Approved {
 }
 
 impl ImageRecord {
-    /// Returns the channel whose promotion approves the image; `None` if it is approved, or needs no approval.
+    /// Returns the channel whose promotion approves the image, or `None` if the image is already approved or needs no
+    /// approval.
     #[must_use]
     pub fn awaited(&self) -> Option<&Name> {
         self.approval.as_ref().filter(|_| self.status == ImageStatus::Available && self.approved.is_none())
     }
 
-    /// Returns whether others than its own account may use it, as far as its build and its approval say: the start of
-    /// its build has overridden nothing, and it waits for no approval.
+    /// Returns whether other accounts may use the image, according to its build and its approval: the start of the
+    /// build has overridden nothing, and the image waits for no approval.
     #[must_use]
     pub fn is_published(&self) -> bool {
         self.status == ImageStatus::Available && !self.overridden && self.awaited().is_none()
@@ -39,8 +40,8 @@ impl ImageRecord {
 }
 
 impl Store {
-    /// Records that an image was approved, which makes it its pipeline's newest one unless a newer one is published.
-    /// Safe to repeat: the first approval stays. Does nothing if the image needs no approval.
+    /// Records that an image was approved. The image becomes the newest published image of its pipeline, unless a newer
+    /// image is published. Safe to repeat: the first approval stays. Does nothing if the image needs no approval.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the image is not available, or is disabled or deleted.

@@ -1,4 +1,4 @@
-//! Result of an image's audit, as a build's state keeps it.
+//! Result of an image's audit, as it is stored with the state of a build.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AuditRecord {
-    /// The findings, as far as there was room for them.
+    /// The findings for which there was room.
     pub findings: Vec<AuditFinding>,
-    /// Number of further findings.
+    /// Number of findings for which there was no room.
     #[serde(skip_serializing_if = "no")]
     pub left_out: u32,
     /// Remarks, such as what was not examined.
@@ -16,14 +16,15 @@ pub struct AuditRecord {
     pub notes: Vec<String>,
     /// Number of files that were examined.
     pub files: u64,
-    /// Whether there was more than could be examined. Builds of earlier versions do not record this.
+    /// Whether the image contains more than could be examined. Builds of earlier versions do not record this.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_incomplete: bool,
 }
 
 impl AuditRecord {
-    /// Returns what is kept of an audit. The parameter is an agent's result in its JSON form: its type belongs to the
-    /// agent, of which this crate knows nothing. Each field of a record exists there under the same name.
+    /// Returns the part of an audit that is stored. The parameter is an agent's result in its JSON form: its type
+    /// belongs to the agent, which this crate does not depend on. Each field of the record exists in that JSON under
+    /// the same name.
     pub fn of(audit: &impl Serialize) -> serde_json::Result<Self> {
         serde_json::from_value(serde_json::to_value(audit)?)
     }
@@ -40,7 +41,7 @@ fn no(count: &u32) -> bool {
     *count == 0
 }
 
-/// One thing that every instance would share. It never contains the secret itself.
+/// One thing that every instance would share. The finding never contains the secret itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AuditFinding {
@@ -48,7 +49,7 @@ pub struct AuditFinding {
     pub path: String,
     /// Its sort.
     pub kind: AuditKind,
-    /// What it is.
+    /// Kind of the finding.
     pub what: String,
     /// The package that the file belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +59,7 @@ pub struct AuditFinding {
     pub remedy: String,
 }
 
-/// Kind of thing that every instance would share.
+/// The kind of thing that every instance would share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditKind {
@@ -72,7 +73,7 @@ pub enum AuditKind {
     Credential,
     /// Commands and other input that people typed.
     History,
-    /// Keys of people who may log in.
+    /// Public keys of people who may log in.
     AuthorizedKeys,
     /// A kind that only a newer version knows.
     #[serde(untagged)]

@@ -14,23 +14,24 @@ use crate::{
     Write, keys, stamp,
 };
 
-/// How many times a lost race, such as one for a lease or a number, is repeated before it is reported as busy.
+/// How many times an operation is repeated after a lost race, such as one for a lease or a number, before it is
+/// reported as busy.
 pub(crate) const RACES: u32 = 10;
 
 /// Partition of the index `open` for builds that must be looked at: those that are not closed, and a few closed ones.
 pub const OPEN_BUILDS: &str = "BUILD";
 
-/// The least time between two automatic builds of a pipeline. Otherwise, pipelines that feed each other in an
-/// undetected circle would build without end.
+/// The shortest time between two automatic builds of a pipeline. Without this limit, pipelines that start each other in
+/// an undetected circle would build forever.
 const FLOOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// `PIPELINE#n / LEASE`
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
-    /// Grows with every build.
+    /// The fencing number, which grows with every build.
     fence: u64,
-    /// The build that holds it.
+    /// The build that holds the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// When the last automatic build began.
@@ -39,7 +40,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Returns the time before which no automatic build starts; `None` if one may start now.
+    /// Returns the time before which no automatic build starts, or `None` if one may start now.
     #[must_use]
     pub fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
         let last: Timestamp = self.automatic_at.as_ref()?.parse().ok()?;
@@ -87,14 +88,14 @@ impl Store {
         Ok(number_after(self.count(image, version).await?))
     }
 
-    /// Returns the number of the last build of this image; `None` if there was none.
+    /// Returns the number of the last build of this image, or `None` if there was none.
     async fn count(&self, image: &Name, version: Version) -> Result<Option<u64>> {
         let counter = self.table().get(&keys::counter(image, &version.padded())).await?;
         Ok(counter.and_then(|item| item.get("last")?.as_u64()))
     }
 
-    /// Takes the pipeline's lease, counts the image and writes the build, all or nothing. `draft` creates the record
-    /// from the build number and the fencing number. Safe to repeat: the same build gets its own record back.
+    /// Takes the pipeline's lease, assigns the build number and writes the build, all or nothing. `draft` creates the
+    /// record from the build number and the fencing number. Safe to repeat: the same build gets its own record again.
     pub async fn open_build(
         &self,
         id: &str,
@@ -140,7 +141,7 @@ impl Store {
         Err(StoreError::Busy { code: "LeaseContention".to_owned() })
     }
 
-    /// Closes the build for new effects and fixes its ending. Safe to repeat: the first ending counts.
+    /// Closes the build for new effects, and decides its ending. Safe to repeat: only the first ending counts.
     pub async fn close_build(&self, id: &str, ending: &Ending) -> Result<Option<BuildRecord>> {
         let key = keys::build(id);
         let fixed =
@@ -160,8 +161,8 @@ impl Store {
         }
     }
 
-    /// Writes the final image, releases the lease and closes the build. The build stays in the index `open` until
-    /// nothing remains to be done; it is looked at again at `look_again`. Safe to repeat.
+    /// Writes the final image, releases the lease and closes the build. The build stays in the index `open` until no
+    /// work remains for it, and is looked at again at `look_again`. Safe to repeat.
     pub async fn finish_build(
         &self,
         record: &BuildRecord,
@@ -198,8 +199,8 @@ impl Store {
         }
     }
 
-    /// Records what remains to be done for a closed build, and when it is looked at again, if it is in the index `open`. If `at` is
-    /// `None`, it is not looked at again. Safe to repeat.
+    /// Records what work remains for a closed build, and when the build is looked at again, if it is in the index
+    /// `open`. If `at` is `None`, the build is not looked at again. Safe to repeat.
     pub async fn look_again(&self, record: &BuildRecord, after: &Aftermath, at: Option<Timestamp>) -> Result<()> {
         let mut set = owed(record, after)?;
         let remove = match at {
@@ -219,8 +220,8 @@ impl Store {
         }
     }
 
-    /// Records that a closed build which was no longer looked at has left something behind after all. It is looked at
-    /// again from now on. Safe to repeat.
+    /// Records that a closed build has left something behind after all, although it was no longer looked at. The build
+    /// is looked at again from now on. Safe to repeat.
     pub async fn owe_again(&self, record: &BuildRecord, after: &Aftermath, now: Timestamp) -> Result<()> {
         let mut set = owed(record, after)?;
         set.insert("open".to_owned(), json!(OPEN_BUILDS));
@@ -233,7 +234,8 @@ impl Store {
         }
     }
 
-    /// Publishes the image: from now on it stays, whatever ends the execution. Returns false if the build is closed.
+    /// Publishes the image: from now on the image stays, no matter what ends the execution. Returns false if the build
+    /// is closed.
     pub async fn publish_build(&self, record: &BuildRecord, image: &ImageRecord) -> Result<bool> {
         // This is one transaction: an image that is marked as published is never removed, so its record must be there.
         let mut checks = open_checks(record);
@@ -294,7 +296,7 @@ fn too_soon(record: &BuildRecord, lease: Option<&Lease>) -> Option<Timestamp> {
     lease.filter(|_| record.cause.is_automatic())?.rests_until(now)
 }
 
-/// Returns what remains to be done for a build, as a field of its item.
+/// Returns the remaining work of a build, as a field of its item.
 fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
     let key = keys::build(&record.build);
     let after =
@@ -308,17 +310,17 @@ pub(crate) fn open_checks(record: &BuildRecord) -> Vec<Check> {
     vec![Check::equals("status", BuildStatus::Open.as_str()), Check::equals("fence", record.fence)]
 }
 
-/// Returns whether a build that was read again may still make an effect, and is not published.
+/// Returns whether a build may still have an effect, according to its newest record,, and is not published.
 fn is_open(now: &BuildRecord, record: &BuildRecord) -> bool {
     now.status == BuildStatus::Open && now.fence == record.fence && !now.published
 }
 
-/// Returns the same condition as a write of its own, for transactions.
+/// Returns the same condition as a separate write for transactions.
 pub(crate) fn verify_open(record: &BuildRecord) -> Write {
     Write::Verify { key: keys::build(&record.build), checks: open_checks(record) }
 }
 
-/// Returns the number after the last one; the first one is 1.
+/// Returns the number that follows the last one. The first number is 1.
 fn number_after(count: Option<u64>) -> u32 {
     u32::try_from(count.unwrap_or(0) + 1).unwrap_or(u32::MAX)
 }

@@ -1,7 +1,7 @@
 //! All stored definitions, and what uses each of them.
 //!
-//! `DEFINITIONS` lists the names of all kinds except pipelines, which `PIPELINES` lists. Earlier releases listed only
-//! pipelines: what they have stored appears in the list when it is applied again.
+//! `DEFINITIONS` lists the names of all kinds except pipelines, and `PIPELINES` lists those. Earlier releases listed
+//! only pipelines: the other definitions that they stored appear in the list when they are applied again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,13 +17,13 @@ use crate::{BuildRecord, Key, Plan, Result, Store, Write};
 
 /// Partition of the list of definitions.
 const DEFINITIONS: &str = "DEFINITIONS";
-/// What the sort key of a version begins with.
+/// The text with which the sort key of a version begins.
 const VERSION: &str = "V#";
 
 /// `DEFINITIONS / partition`: a definition that is stored, in one version or several.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ListedDefinition {
-    /// The partition that holds its versions.
+    /// The partition that contains the definition's versions.
     #[serde(rename = "sk", skip_serializing)]
     partition: String,
 }
@@ -31,9 +31,9 @@ pub(crate) struct ListedDefinition {
 /// What uses a definition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, SerializeDisplay)]
 pub enum User {
-    /// Another definition that is stored.
+    /// Another stored definition.
     Definition(DefinitionRef),
-    /// A build that runs.
+    /// A running build.
     Build(String),
 }
 
@@ -46,7 +46,8 @@ impl fmt::Display for User {
     }
 }
 
-/// All definitions of a stack, as far as is needed to say what uses which. Components are without their documents.
+/// All definitions of a stack, as far as needed to find out which definition uses which. The components do not include
+/// their documents.
 #[derive(Debug, Default)]
 pub struct Catalog {
     components: BTreeMap<Name, Vec<Version>>,
@@ -58,8 +59,8 @@ pub struct Catalog {
 }
 
 impl Store {
-    /// Reads all definitions and the running builds of all pipelines. Reads each version of each component, so it is for
-    /// people and not for builds.
+    /// Reads all definitions and the running builds of all pipelines. This reads each version of each component, so it
+    /// is for people and not for builds.
     pub async fn catalog(&self) -> Result<Catalog> {
         let mut catalog = Catalog::default();
         for name in self.listed(Kind::Component).await? {
@@ -83,7 +84,7 @@ impl Store {
         Ok(catalog)
     }
 
-    /// Returns all stored versions of a component or recipe, ascending.
+    /// Returns all stored versions of a component or recipe, in ascending order.
     pub(crate) async fn versions(&self, kind: Kind, name: &Name) -> Result<Vec<Version>> {
         let items = self.table().query(&partition(kind, name), VERSION).await?;
         Ok(items.iter().filter_map(|item| item.get("version")?.as_str()?.parse().ok()).collect())
@@ -96,7 +97,7 @@ impl Store {
         Ok(listed.iter().filter_map(|one| one.partition.strip_prefix(prefix)?.parse().ok()).collect())
     }
 
-    /// Lists the definitions that are not in the list.
+    /// Adds to the list the definitions that it does not contain yet.
     pub(crate) async fn list_definitions<'d>(&self, definitions: impl Iterator<Item = (Kind, &'d Name)>) -> Result<()> {
         let listed: Vec<ListedDefinition> = self.read_all(DEFINITIONS, "").await?;
         let listed: BTreeSet<&str> = listed.iter().map(|one| one.partition.as_str()).collect();
@@ -109,7 +110,7 @@ impl Store {
     }
 }
 
-/// Returns the write that lists a definition.
+/// Returns the write that adds a definition to the list.
 pub(crate) fn listing(kind: Kind, name: &Name) -> Result<Write> {
     let listed = ListedDefinition { partition: partition(kind, name) };
     Ok(Write::Put { item: encode(list_key(kind, name), &listed)?, checks: Vec::new() })
@@ -173,7 +174,7 @@ impl Catalog {
         }
     }
 
-    /// Returns the recipe that the pipeline's next build takes.
+    /// Returns the recipe that the pipeline's next build uses.
     fn recipe(&self, pipeline: &ImagePipeline) -> Option<&ImageRecipe> {
         let wanted = &pipeline.image_recipe;
         let named = || self.recipes.iter().filter(|recipe| recipe.name == wanted.name);
@@ -182,8 +183,8 @@ impl Catalog {
     }
 }
 
-/// Returns whether a running build still needs the definition. Its plan contains everything else, but the build reads
-/// the documents of its components when it runs them.
+/// Returns whether a running build still needs the definition. A running build's plan contains everything else, but the
+/// build reads the documents of its components when it runs them.
 fn is_in_build(of: &DefinitionRef, build: &BuildRecord) -> bool {
     let Plan { documents, .. } = &build.plan;
     match of.kind {

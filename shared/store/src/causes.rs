@@ -1,7 +1,8 @@
-//! Causes: why a pipeline must be built. A cause is kept from its arrival until a build has taken it in.
+//! Causes: why a pipeline must be built. A cause is kept from its arrival until a build has served it.
 //!
 //! A cause is recorded before anything is started, so it survives a build that is running, a crash, and a closed
-//! execution. It is marked as served once, so a redelivered event never builds twice, however late it arrives.
+//! execution. A cause is marked as served once, so a redelivered event never builds twice, no matter how late it
+//! arrives.
 
 use goldsmith_model::{Cause, Name, execution_name};
 use jiff::{SignedDuration, Timestamp};
@@ -14,10 +15,10 @@ use crate::{Check, Item, Key, Result, Store, StoreError, Write, keys, stamp};
 /// Partition of pending causes in the index `open`.
 const OPEN_CAUSES: &str = "CAUSE";
 
-/// After this time the reaper looks at a pending cause that was not started.
+/// Time after which the reaper checks a pending cause that was not started.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
-/// Pauses before a failed build of a cause is tried again. A temporary failure, such as a mirror that is down, must not
+/// Pauses before a failed build of a cause is retried. A temporary failure, such as a mirror that is down, must not
 /// keep a patched image from being built until the next release. A cause whose builds always fail must not be built
 /// forever.
 const PAUSES: [SignedDuration; 3] =
@@ -26,20 +27,20 @@ const PAUSES: [SignedDuration; 3] =
 /// The longest pause between two attempts of a cause.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
 
-/// Returns how long a cause is left alone after so many attempts: one minute, two, four, and so on.
+/// Returns how long a cause rests after this number of attempts: one minute, two, four, and so on.
 fn pause_after(attempts: u32) -> SignedDuration {
     // The tenth attempt reaches the longest pause. The bound keeps the shift from overflowing an `i32` later on.
     let doubled = 1_i32.checked_shl(attempts.saturating_sub(1)).filter(|_| attempts < 20).unwrap_or(i32::MAX);
     NEXT_LOOK.checked_mul(doubled).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
 }
 
-/// Whether a cause still asks for a build.
+/// Whether a cause still needs a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CauseStatus {
-    /// It asks for a build.
+    /// The cause needs a build.
     Pending,
-    /// A build took it in, or no build was needed.
+    /// A build has served the cause, or no build was needed.
     Served,
 }
 
@@ -47,26 +48,26 @@ pub enum CauseStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CauseRecord {
-    /// Its id, which is the same for a repeated delivery of the same cause.
+    /// Id of the cause, which is the same for a repeated delivery of the same cause.
     pub id: String,
-    /// The pipeline that it is for.
+    /// The pipeline to build.
     pub pipeline: Name,
     /// The cause.
     pub cause: Cause,
-    /// Whether it still asks for a build.
+    /// Whether the cause still needs a build.
     pub status: CauseStatus,
-    /// Number of the execution to start for it, from 1.
+    /// Number of the execution to start for the cause, from 1.
     pub attempt: u32,
-    /// When it first arrived.
+    /// When the cause first arrived.
     pub arrived_at: String,
-    /// Number of builds for it that have failed.
+    /// Number of failed builds for the cause.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
-    /// No build is started for it before this time (RFC 3339). Either a failed build is tried again after a pause, or
+    /// No build starts for the cause before this time (RFC 3339). Either a failed build is retried after a pause, or
     /// the pipeline has just had an automatic build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<String>,
-    /// Whether the last attempt has failed too. If so, the cause is served although it was not built.
+    /// Whether the last attempt has failed too. If so, the cause counts as served although no image was built for it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub given_up: bool,
 }
@@ -82,7 +83,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl CauseRecord {
-    /// Returns the name of the execution that serves it, which is the build's id.
+    /// Returns the name of the execution that serves the cause, which is the build's id.
     #[must_use]
     pub fn execution_name(&self) -> String {
         execution_name(&self.pipeline, &self.cause, self.attempt)
@@ -105,7 +106,7 @@ impl CauseRecord {
         }
     }
 
-    /// Returns whether it is pending and its `not_before` is still in the future.
+    /// Returns whether the cause is pending and its `not_before` is still in the future.
     #[must_use]
     pub fn rests(&self, now: Timestamp) -> bool {
         self.status == CauseStatus::Pending && self.not_before.as_ref().is_some_and(|time| *time > stamp(now))
@@ -117,7 +118,7 @@ impl CauseRecord {
 }
 
 impl Store {
-    /// Records a cause once, and returns it as it is stored.
+    /// Records a cause once, and returns it as stored.
     pub async fn keep_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<CauseRecord> {
         let record = CauseRecord::new(pipeline, cause, now);
         if let Some(known) = self.kept(pipeline, &record.id).await? {
@@ -142,7 +143,7 @@ impl Store {
         }
     }
 
-    /// Returns the causes that still ask for a build of this pipeline, oldest first. Served causes are not read, except
+    /// Returns the causes that still need a build of this pipeline, oldest first. Served causes are not read, except
     /// those that earlier releases left among the pending ones.
     pub async fn pending_causes(&self, pipeline: &Name) -> Result<Vec<CauseRecord>> {
         let mut pending: Vec<CauseRecord> =
@@ -157,7 +158,7 @@ impl Store {
         Ok(readable(self.table().due(OPEN_CAUSES, &stamp(now)).await?))
     }
 
-    /// Returns a cause as it is stored, if it is stored.
+    /// Returns a cause as it is stored, or `None` if it is not stored.
     pub async fn cause(&self, pipeline: &Name, cause: &Cause) -> Result<Option<CauseRecord>> {
         self.kept(pipeline, &execution_name(pipeline, cause, 0)).await
     }
@@ -171,7 +172,7 @@ impl Store {
         }
     }
 
-    /// Marks a cause as served, if it was kept. Safe to repeat.
+    /// Marks a kept cause as served. Safe to repeat.
     pub async fn serve_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<()> {
         // A cause that was not kept is not marked: a caller that only names it must not keep it from ever being built.
         match self.cause(pipeline, cause).await? {
@@ -180,8 +181,8 @@ impl Store {
         }
     }
 
-    /// Records that this build of a cause has failed. The cause is tried again after each of the pauses, and is then
-    /// given up. Safe to repeat: only the newest build of the cause changes something.
+    /// Records that this build of a cause has failed. The cause is retried after each of the pauses, and then no more.
+    /// Safe to repeat: only the newest build of the cause changes the record.
     pub async fn fail_cause(&self, pipeline: &Name, cause: &Cause, build: &str, now: Timestamp) -> Result<()> {
         let Some(record) = self.cause(pipeline, cause).await? else { return Ok(()) };
         if record.status == CauseStatus::Served || record.execution_name() != build {
@@ -197,14 +198,14 @@ impl Store {
         self.change_cause(&record.key(), Item::from_iter(set.map(named)), as_read(&record)).await
     }
 
-    /// Defers a pending cause until this time. Safe to repeat.
+    /// Postpones a pending cause until this time. Safe to repeat.
     pub async fn defer_cause(&self, record: &CauseRecord, until: Timestamp) -> Result<()> {
         let time = json!(stamp(until));
         let set = Item::from_iter([("notBefore", time.clone()), ("nextLook", time)].map(named));
         self.change_cause(&record.key(), set, as_read(record)).await
     }
 
-    /// Moves a pending cause to the served ones, which are remembered, if the checks on it hold.
+    /// Moves a pending cause to the served causes, which are remembered, if the checks hold.
     async fn serve(&self, record: CauseRecord, checks: Vec<Check>, now: Timestamp) -> Result<()> {
         let served = CauseRecord { status: CauseStatus::Served, ..record };
         let item = encode(keys::served(&served.pipeline, &served.id), &served)?;
@@ -220,7 +221,7 @@ impl Store {
         }
     }
 
-    /// Changes a pending cause's item, unless the checks on it do not hold.
+    /// Changes a pending cause's item if the checks hold.
     async fn change_cause(&self, key: &Key, set: Item, checks: Vec<Check>) -> Result<()> {
         match self.write(vec![Write::Update { key: key.clone(), set, remove: vec![], checks }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
@@ -228,8 +229,8 @@ impl Store {
         }
     }
 
-    /// Returns the next attempt of a cause whose execution was closed without serving it. The pause after each attempt
-    /// is longer than the one before: what has failed a dozen times will not work a minute later.
+    /// Returns the next attempt of a cause whose execution was closed without serving it. Each pause is longer than the
+    /// one before: a call that has failed a dozen times will not succeed a minute later.
     pub async fn next_attempt(&self, record: &CauseRecord, now: Timestamp) -> Result<CauseRecord> {
         let time = json!(stamp(now + pause_after(record.attempt)));
         let next = json!(record.attempt + 1);

@@ -18,17 +18,18 @@ pub struct ChannelMove {
     pub channel: Name,
     /// The number of the move; the first move of a channel is 1.
     pub number: u32,
-    /// The image that the channel pointed to before; `None` if it was new or deleted.
+    /// The previous image of the channel, or `None` if the channel was new or deleted.
     pub from: Option<ImageRef>,
-    /// The image that it points to since then; `None` if it was deleted.
+    /// The image to which the channel points after the move, or `None` if the move deleted the channel.
     pub to: Option<ImageRef>,
-    /// When it was moved (RFC 3339).
+    /// Time of the move (RFC 3339).
     pub at: String,
-    /// Who moved it: the ARN of a person's session, or `build ID`.
+    /// The ARN of the session of the person who moved the channel, or `build ID`.
     pub by: String,
     /// The reason that the person gave, if any.
     pub reason: Option<String>,
-    /// Whether it went back to an earlier image. The images that it left are not offered by the next rollback.
+    /// Whether the channel returned to an earlier image. The next rollback does not offer the images that the channel
+    /// has left.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_rollback: bool,
 }
@@ -42,10 +43,10 @@ impl ChannelMove {
     }
 }
 
-/// Returns the images that a channel pointed to before the one that it points to now, the latest first. `moves` are all
-/// moves of the channel, the oldest first.
+/// Returns the previous images of a channel, the latest first. `moves` are all moves of the channel, the oldest first.
 ///
-/// A rollback takes the images that it left off the list, as an undo does: two rollbacks in a row go back two images.
+/// A rollback removes the images that it left from the list, as an undo does: two rollbacks in a row return to the
+/// image before the previous one.
 #[must_use]
 pub fn earlier(moves: &[ChannelMove]) -> Vec<ImageRef> {
     let mut pointed: Vec<&ImageRef> = Vec::new();
@@ -67,7 +68,7 @@ pub fn earlier(moves: &[ChannelMove]) -> Vec<ImageRef> {
 }
 
 impl Store {
-    /// Returns the last move of a channel; `None` if the channel never pointed to an image.
+    /// Returns the last move of a channel, or `None` if the channel never pointed to an image.
     pub async fn channel(&self, pipeline: &Name, channel: &Name) -> Result<Option<ChannelMove>> {
         self.read(&key(pipeline, channel)).await
     }
@@ -105,8 +106,8 @@ impl Store {
         self.write(writes).await
     }
 
-    /// Returns the writes that move a build's channel to its image; none if the build has no channel, or if its image is
-    /// not published.
+    /// Returns the writes that move a build's channel to the image of the build. There are none if the build has no
+    /// channel, or if the image is not published.
     pub(crate) async fn channel_writes(&self, record: &BuildRecord, image: &ImageRecord) -> Result<Vec<Write>> {
         let Some(channel) = record.plan.channel.as_ref().filter(|_| !image.overridden) else { return Ok(Vec::new()) };
         let last = self.channel(&record.pipeline, channel).await?;

@@ -1,10 +1,10 @@
 //! Decides when the check of sources runs: at once, and then not again for a while. A request that arrives in the
 //! meantime is kept.
 //!
-//! `CHECKS / SOURCES` has two attributes. `asked` names the last event that asked for a check; it stays until a check
-//! that began after that event has succeeded. `until` is the time before which no event begins a check. A request
-//! therefore survives a check that dies, and it is kept if it arrives while a check runs or shortly after one ended. In
-//! each case the tick begins the check later.
+//! The item `CHECKS / SOURCES` has two attributes. `asked` names the last event that requested a check. It stays until
+//! a check that began after that event has succeeded. `until` is the time before which no event begins a check. So a
+//! request survives a check whose process ends, and it is kept if it arrives while a check runs or shortly after a
+//! check ended. In each case the tick begins the check later.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,24 +12,24 @@ use serde_json::json;
 
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, stamp};
 
-/// How long a check may run. This is longer than its function can run (120 s), so a check whose function has died does
+/// How long a check may run. This is longer than its function can run (120 s), so a check whose function has ended does
 /// not block others forever.
 const RUNS: SignedDuration = SignedDuration::from_secs(150);
 /// How long after the end of a check no event begins another one.
 const RESTS: SignedDuration = SignedDuration::from_secs(30);
 
-/// A check that has begun. It may take several invocations; each of them hands it to the next.
+/// A check that is running. It may take several invocations, and each invocation hands it to the next one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceCheck {
-    /// The last event that asked for a check before this check began.
+    /// The last event that requested a check before this check began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked: Option<String>,
 }
 
 impl Store {
-    /// Records that the event with this id asks for a check, and begins the check. Returns `None` if another check is
-    /// running or has just ended. Safe to repeat.
+    /// Records that the event with this id has requested a check, and begins the check. Returns `None` if another check
+    /// is running or has just ended. Safe to repeat.
     pub async fn ask_for_check(&self, event: &str, now: Timestamp) -> Result<Option<SourceCheck>> {
         let free = vec![Check::missing("until"), Check::before("until", stamp(now))];
         // Both are set in one write. If this function dies afterwards, `asked` makes the tick begin the check once
@@ -55,13 +55,13 @@ impl Store {
         self.go_on_with_check(now).await.map(|()| check)
     }
 
-    /// Keeps events from beginning another check while this one continues in another invocation.
+    /// Keeps events from beginning another check while this check continues in another invocation.
     pub async fn go_on_with_check(&self, now: Timestamp) -> Result<()> {
         let runs = Item::from_iter([("until".to_owned(), json!(stamp(now + RUNS)))]);
         self.write(vec![update(runs, vec![])]).await
     }
 
-    /// Ends a check. A check that ended well serves the event that asked for it. Safe to repeat.
+    /// Ends a check. A successful check serves the event that requested it. Safe to repeat.
     pub async fn end_check(&self, check: &SourceCheck, is_good: bool, now: Timestamp) -> Result<()> {
         let rests = Item::from_iter([("until".to_owned(), json!(stamp(now + RESTS)))]);
         if let Some(asked) = check.asked.as_deref().filter(|_| is_good) {
@@ -81,13 +81,13 @@ impl Store {
         self.write(vec![update(rests, vec![])]).await
     }
 
-    /// Returns whether an event has asked for a check that has not begun although it may begin now.
+    /// Returns whether an event has requested a check that has not begun although it may begin now.
     pub async fn is_check_due(&self, now: Timestamp) -> Result<bool> {
         let (asked, until) = self.asked().await?;
         Ok(asked.is_some() && until.is_none_or(|until| until < stamp(now)))
     }
 
-    /// Returns the event that asked last, and the time before which no event begins a check.
+    /// Returns the event that requested a check last, and the time before which no event begins a check.
     async fn asked(&self) -> Result<(Option<String>, Option<String>)> {
         let item = self.table().get(&key()).await?.unwrap_or_default();
         let text = |name: &str| item.get(name)?.as_str().map(str::to_owned);

@@ -1,10 +1,10 @@
-//! Tests of what every table must do. They run on the table in memory and on DynamoDB alike.
+//! Tests that every table must pass. They run on the table in memory and on DynamoDB.
 
 use serde_json::{Value, json};
 
 use crate::{Check, Item, Key, StoreError, Table, Write};
 
-/// Runs every test, each on partitions of its own.
+/// Runs every test, each on its own partitions.
 pub(crate) async fn check(table: &dyn Table) {
     keeps_values(table).await;
     queries_in_order_and_every_page(table).await;

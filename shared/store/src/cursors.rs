@@ -1,5 +1,5 @@
-//! Positions at which work stopped because one invocation had no time left. The next invocation continues there,
-//! so that items which sort late have their turn too.
+//! Positions at which work stopped because an invocation had no time left. The next invocation continues there, so that
+//! items late in the order are reached too.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use crate::{Key, Result, Store, Write};
 /// Work that continues where it stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Round {
-    /// The sweep of what closed builds have left behind, which goes through the builds.
+    /// The sweep of what closed builds have left behind. It goes through the builds.
     Sweep,
-    /// The check of sources, which goes through the sources.
+    /// The check of sources. It goes through the sources.
     Check,
 }
 
@@ -32,12 +32,12 @@ impl Round {
 }
 
 impl Store {
-    /// Returns the last item that was done before the work stopped; `None` if the work reached its end.
+    /// Returns the last finished item at which the work stopped, or `None` if the work reached its end.
     pub async fn cursor(&self, round: Round) -> Result<Option<String>> {
         Ok(self.read::<Cursor>(&round.key()).await?.map(|cursor| cursor.after))
     }
 
-    /// Records the last item that was done; `None` if all items were done. Writes nothing if `to` equals `from`. Safe
+    /// Records the last finished item, or `None` if all items are finished. Writes nothing if `to` equals `from`. Safe
     /// to repeat.
     pub async fn move_cursor(&self, round: Round, from: Option<&str>, to: Option<&str>) -> Result<()> {
         // There is no condition: if two invocations race, the worst result is that some items have their turn twice.

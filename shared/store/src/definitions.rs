@@ -1,4 +1,4 @@
-//! Definitions: components and recipes by version, all others by name.
+//! Definitions: components and recipes are stored by version, and all others by name.
 
 use goldsmith_model::definitions::Kind;
 use goldsmith_model::{
@@ -18,7 +18,7 @@ pub(crate) fn partition(kind: Kind, name: &Name) -> String {
     format!("{}{name}", prefix(kind))
 }
 
-/// Returns what the partitions of a kind begin with.
+/// Returns the text with which the partitions of a kind begin.
 pub(crate) fn prefix(kind: Kind) -> &'static str {
     match kind {
         Kind::Component => "COMPONENT#",
@@ -75,18 +75,18 @@ impl Store {
         self.read(&unversioned(Kind::ImagePipeline, name)).await
     }
 
-    /// Returns all pipelines' names, in order.
+    /// Returns the names of all pipelines, in order.
     pub async fn pipeline_names(&self) -> Result<Vec<Name>> {
         Ok(self.listed_pipelines().await?.into_iter().map(|item| item.name).collect())
     }
 
-    /// Returns all pipelines' names and recipes, in order of the names.
+    /// Returns the names and recipes of all pipelines, in order of the names.
     pub(crate) async fn listed_pipelines(&self) -> Result<Vec<ListedPipeline>> {
         self.read_all(PIPELINES, "").await
     }
 
-    /// Returns the highest version that the pattern matches. Padded versions sort as text, so it is the last one with
-    /// the pattern's prefix.
+    /// Returns the highest version that the pattern matches. Padded versions sort as text, so the last item with the
+    /// pattern's prefix is the highest version.
     async fn best<T: DeserializeOwned>(&self, kind: Kind, name: &Name, pattern: VersionPattern) -> Result<Option<T>> {
         let prefix = format!("V#{}", pattern.padded_prefix());
         self.read_last(&partition(kind, name), &prefix).await
@@ -99,6 +99,6 @@ pub(crate) struct ListedPipeline {
     /// Its name.
     #[serde(rename = "sk", skip_serializing)]
     pub(crate) name: Name,
-    /// The name of its recipe.
+    /// Name of the pipeline's recipe.
     pub(crate) recipe: Name,
 }

@@ -15,13 +15,13 @@ use crate::{Catalog, Key, Result, Store, StoreError, User, Write};
 /// Why definitions were not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
-    /// There is no such definition.
+    /// No such definition exists.
     #[error("there is no {0}")]
     Unknown(DefinitionRef),
-    /// Something uses some of them. Nothing was deleted.
+    /// Something uses some of the definitions. Nothing was deleted.
     #[error("{}", .0.iter().map(used).collect::<Vec<_>>().join("\n"))]
     Used(Vec<(DefinitionRef, Vec<User>)>),
-    /// The table failed. Definitions that were already deleted stay deleted; deleting again continues.
+    /// A call to the table failed. Definitions that were already deleted stay deleted, and deleting again continues.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -32,7 +32,7 @@ fn used((definition, users): &(DefinitionRef, Vec<User>)) -> String {
 }
 
 impl Catalog {
-    /// Returns the definitions that a reference names: all versions if it has none.
+    /// Returns the definitions that a reference names. A reference without a version names all versions.
     #[must_use]
     pub fn named(&self, wanted: &DefinitionRef) -> Vec<DefinitionRef> {
         let is_named = |one: &DefinitionRef| {
@@ -58,7 +58,7 @@ impl Catalog {
 }
 
 impl Store {
-    /// Deletes a definition. A deleted pipeline watches no source any more; its images stay. Safe to repeat.
+    /// Deletes a definition. A deleted pipeline no longer watches a source, and its images stay. Safe to repeat.
     pub async fn delete_definition(&self, definition: &DefinitionRef) -> Result<()> {
         let DefinitionRef { kind, name, version } = definition;
         let delete = |key: Key| Write::Delete { key, checks: Vec::new() };

@@ -20,12 +20,12 @@ pub enum StoreError {
         /// AWS's code.
         code: String,
     },
-    /// No answer arrived: a write may or may not have happened.
+    /// No answer arrived: the write may or may not have happened.
     #[error("the table did not answer {operation}")]
     Unanswered {
         /// API operation.
         operation: &'static str,
-        /// The SDK's error.
+        /// The error of the SDK.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -42,11 +42,11 @@ pub enum StoreError {
     /// An item does not have the shape that this version writes.
     #[error("item {pk} / {sk} is not readable")]
     Malformed {
-        /// Its partition key.
+        /// Partition key of the item.
         pk: String,
-        /// Its sort key.
+        /// Sort key of the item.
         sk: String,
-        /// Why it could not be decoded.
+        /// Why the item could not be decoded.
         #[source]
         source: serde_json::Error,
     },
@@ -56,11 +56,11 @@ pub enum StoreError {
          {newest}"
     )]
     Newer {
-        /// Its partition key.
+        /// Partition key of the item.
         pk: String,
-        /// Its sort key.
+        /// Sort key of the item.
         sk: String,
-        /// Version of its shape.
+        /// Version of the item's shape.
         version: u64,
         /// The newest version that this program reads.
         newest: u64,

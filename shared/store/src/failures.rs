@@ -1,7 +1,8 @@
-//! Failures in a row: how many automatic builds of a pipeline have failed since the last good build, and whether this
-//! has stopped its automatic starts.
+//! Failures in a row: how many automatic builds of a pipeline have failed since its last successful build, and whether
+//! this has stopped its automatic starts.
 //!
-//! The pipeline's definition stays as it is, because only people write definitions. So a stop is a record of its own.
+//! The pipeline's definition stays as it is, because only people write definitions. So a separate record stores the
+//! stop.
 
 use goldsmith_model::{ImagePipeline, ImageRef, Name};
 use jiff::Timestamp;
@@ -15,19 +16,19 @@ use crate::{BuildRecord, Check, Key, Result, Store, StoreError, Write, keys, sta
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failures {
-    /// Number of automatic builds that have failed one after the other.
+    /// Number of automatic builds that have failed in a row.
     pub count: u32,
     /// The last of these builds.
     pub build: String,
-    /// The image that it was to make.
+    /// The image that this build would have made.
     pub image: ImageRef,
-    /// When they stopped the automatic starts (RFC 3339); `None` if they have not.
+    /// When the failures stopped the automatic starts (RFC 3339), or `None` if they have not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<String>,
 }
 
 impl Store {
-    /// Returns the failures of a pipeline in a row. `None` if its last build was good, or if its failures are not
+    /// Returns how often a pipeline has failed in a row. `None` if its last build succeeded, or if its failures are not
     /// counted.
     pub async fn failures(&self, pipeline: &Name) -> Result<Option<Failures>> {
         self.read(&keys::failures(pipeline)).await
@@ -38,8 +39,9 @@ impl Store {
         Ok(self.failures(pipeline).await?.is_some_and(|failures| failures.stopped_at.is_some()))
     }
 
-    /// Counts a failed automatic build, if its pipeline has a policy. If the number of the policy is reached, the
-    /// pipeline no longer starts by itself. Returns whether it does not. Safe to repeat: a build is counted once.
+    /// Counts a failed automatic build, if its pipeline has a policy. If the count reaches the number in the policy,
+    /// the pipeline no longer starts automatically. Returns whether the pipeline has stopped. Safe to repeat: a build
+    /// is counted once.
     ///
     /// # Errors
     /// [`StoreError::Busy`] if other callers keep changing the record.
@@ -66,8 +68,8 @@ impl Store {
         Err(StoreError::Busy { code: "FailureContention".to_owned() })
     }
 
-    /// Forgets the failures of a pipeline, because a build of it was published. If they have stopped its automatic
-    /// starts, they stay until a person enables the pipeline. Safe to repeat.
+    /// Forgets the failures of a pipeline, because one of its builds was published. If the failures have stopped its
+    /// automatic starts, they stay until a person enables the pipeline. Safe to repeat.
     pub async fn forget_failures(&self, pipeline: &Name) -> Result<()> {
         let Some(before) = self.failures(pipeline).await? else { return Ok(()) };
         if before.stopped_at.is_some() {
@@ -81,13 +83,13 @@ impl Store {
         }
     }
 
-    /// Lets a pipeline start by itself again, and counts its failures from zero. Safe to repeat.
+    /// Lets a pipeline start automatically again, and counts its failures from zero. Safe to repeat.
     pub async fn resume(&self, pipeline: &Name) -> Result<()> {
         self.write(vec![forget(pipeline)]).await
     }
 }
 
-/// Returns the write that forgets a pipeline's failures and what they have stopped.
+/// Returns the write that removes a pipeline's failures and the stop that they caused.
 pub(crate) fn forget(pipeline: &Name) -> Write {
     let key: Key = keys::failures(pipeline);
     Write::Delete { key, checks: Vec::new() }
@@ -112,7 +114,7 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
-    /// A build of that id.
+    /// A build with that id.
     fn build(id: &str) -> BuildRecord {
         let sample = include_str!("../tests/records/v1/BuildRecord-least.json");
         let mut record: BuildRecord = serde_json::from_str(sample).unwrap();

@@ -1,4 +1,4 @@
-//! The life of an image after its publication: it may be disabled, revoked and deleted.
+//! The life of an image after its publication: it may be disabled, revoked or deleted.
 
 use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use serde_json::json;
 use crate::builds::image_key;
 use crate::{Check, ImageRecord, Item, Result, Store, StoreError, Write};
 
-/// What a person has done with an image after it was published. The status that its build has given it stays.
+/// What a person has done with an image after its publication. The status that the build gave the image stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ImageLife {
-    /// Nobody can launch its AMIs. They can be enabled again.
+    /// Nobody can launch the image's AMIs. The AMIs can be enabled again.
     Disabled,
-    /// Its AMIs and their snapshots are gone.
+    /// The image's AMIs and their snapshots are deleted.
     Deleted,
 }
 
@@ -29,16 +29,16 @@ pub struct Surplus {
 /// That an image must no longer be used. A revoked image is disabled, and `goldsmith enable` does not undo that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
-    /// When it was revoked (RFC 3339).
+    /// Time of the revocation (RFC 3339).
     pub at: String,
-    /// The ARN of the session of the person who revoked it.
+    /// The ARN of the session of the person who revoked the image.
     pub by: String,
     /// Why.
     pub reason: String,
 }
 
 impl ImageRecord {
-    /// Returns whether builds may start from it, as far as its record says.
+    /// Returns whether its record allows builds to start from the image.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         self.life.is_none()
@@ -51,7 +51,7 @@ impl Store {
     /// others do with it at the same time. Safe to repeat.
     ///
     /// # Errors
-    /// [`crate::StoreError::Conflict`] if there is no such image, or if it is deleted and `life` is something else.
+    /// [`crate::StoreError::Conflict`] if there is no such image, or if it is deleted and `life` is anything else.
     pub async fn set_life(&self, image: &ImageRef, life: Option<ImageLife>) -> Result<()> {
         let (set, remove) = match life {
             Some(life) => (Item::from_iter([("life".to_owned(), json!(life))]), vec![]),
@@ -139,14 +139,15 @@ impl Store {
         self.write(vec![write]).await
     }
 
-    /// Returns all images of a pipeline. An earlier recipe of it may have had another name, so every name is read.
+    /// Returns all images of a pipeline. An earlier recipe of the pipeline may have had another name, so the
+    /// images of every name are read.
     pub async fn images_of_pipeline(&self, pipeline: &Name) -> Result<Vec<ImageRecord>> {
         let mut images = self.all_images().await?;
         images.retain(|image| image.pipeline == *pipeline);
         Ok(images)
     }
 
-    /// Returns all images whatever their names.
+    /// Returns all images, regardless of their names.
     pub async fn all_images(&self) -> Result<Vec<ImageRecord>> {
         let mut images = Vec::new();
         for name in self.image_names().await? {

@@ -28,8 +28,8 @@ impl Store {
         self.journal(build, "EFFECT#").await
     }
 
-    /// Returns entries state by state, and those of one state in the order in which they were made. The keys have three
-    /// digits only, so as text the 1,001st entry would sort before the 102nd.
+    /// Returns the entries state by state, and the entries of one state in the order in which they were made. The keys
+    /// have only three digits, so as text, the 1,001st entry would sort before the 102nd entry.
     async fn journal(&self, build: &str, prefix: &str) -> Result<Vec<Effect>> {
         let mut effects: Vec<Effect> = self.read_all(&format!("BUILD#{build}"), prefix).await?;
         effects.sort_by(|a, b| a.scope.cmp(&b.scope).then(a.n.cmp(&b.n)));
@@ -53,8 +53,8 @@ impl Store {
         }
     }
 
-    /// Completes an effect. The entry is written even if the build is closed, because the effect must be undone then.
-    /// Returns false if the build was closed in the meantime; the caller then undoes the effect at once.
+    /// Completes an effect. The entry is written even if the build is closed, because then the effect must be undone.
+    /// Returns false if the build was closed in the meantime. Then the caller undoes the effect at once.
     pub async fn complete(&self, record: &BuildRecord, effect: &Effect) -> Result<bool> {
         let item = entry(record, keys::effect(&record.build, &effect.scope, effect.n), effect)?;
         let put = Write::Put { item, checks: vec![] };
@@ -67,8 +67,8 @@ impl Store {
         }
     }
 
-    /// Keeps the journal of a build beyond the time at which the build is looked at again. Only the journal says what
-    /// to remove. Safe to repeat.
+    /// Keeps the journal of a build until after the build is looked at again. Only the journal says what must be
+    /// removed. Safe to repeat.
     pub(crate) async fn keep_journal(&self, build: &str, at: Timestamp) -> Result<()> {
         for item in self.table().query(&format!("BUILD#{build}"), "EFFECT#").await? {
             let Some(expires) = renewed(&item, at) else { continue };

@@ -12,7 +12,7 @@ pub(crate) fn build(id: &str) -> Key {
     Key::new(format!("BUILD#{id}"), "META")
 }
 
-/// Returns the key of a state of a build. The scope has an item if the state runs once per Map item.
+/// Returns the key of a state of a build. The scope has an item if the state runs once for each item of a Map.
 pub(crate) fn state(build: &str, scope: &str) -> Key {
     Key::new(format!("BUILD#{build}"), format!("STATE#{scope}"))
 }
@@ -67,13 +67,13 @@ pub(crate) fn newest(name: &Name, pipeline: &Name) -> Key {
     Key::new(format!("IMAGE#{name}"), format!("NEWEST#{pipeline}"))
 }
 
-/// Returns the key of a cause of a pipeline that was served. Served causes are remembered for long, so they have a
-/// prefix of their own: a search for pending causes does not read them.
+/// Returns the key of a cause of a pipeline that was served. Served causes are remembered for a long time, so they have
+/// their own prefix: a search for pending causes does not read them.
 pub(crate) fn served(pipeline: &Name, id: &str) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), format!("SERVED#{id}"))
 }
 
-/// Returns the key of a cause of a pipeline that still asks for a build.
+/// Returns the key of a cause that still needs a build of its pipeline.
 pub(crate) fn cause(pipeline: &Name, id: &str) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), format!("CAUSE#{id}"))
 }

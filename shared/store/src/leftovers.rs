@@ -10,7 +10,7 @@ use serde_with::skip_serializing_none;
 use crate::store::{encode, readable};
 use crate::{Result, Store, Write, keys, stamp};
 
-/// How long a leftover stays untouched, even if its removal is requested: its owner has a day to notice the report.
+/// How long a leftover stays even if its removal is requested: its owner has a day to notice the report.
 const UNTOUCHED: SignedDuration = SignedDuration::from_hours(24);
 
 /// Kind of a leftover, in the order in which leftovers are removed.
@@ -49,15 +49,15 @@ pub struct Leftover {
     pub id: String,
     /// Its Region.
     pub region: String,
-    /// The build that its tags name, if any.
+    /// The build that the tags name, if any.
     pub build: Option<String>,
-    /// The image that its tags name, if any.
+    /// The image that the tags name, if any.
     pub image: Option<String>,
-    /// When it was found (RFC 3339).
+    /// When the leftover was found (RFC 3339).
     pub since: String,
-    /// When it was last reported; `None` if it was not reported yet.
+    /// When the leftover was last reported, or `None` if it was not reported yet.
     pub told: Option<String>,
-    /// How many times it was reported.
+    /// How many times the leftover was reported.
     #[serde(default)]
     pub times: u32,
 }

@@ -1,4 +1,4 @@
-//! The table in memory, for tests. It has the rules of DynamoDB that the records rely on.
+//! The table in memory, for tests. It enforces those rules of DynamoDB on which the records rely.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ const MAX_ITEM_BYTES: usize = 400 * 1024;
 
 type Items = BTreeMap<Key, Item>;
 
-/// A table in memory. Clones share its items.
+/// A table in memory. The clones of a table share its items.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTable {
     items: Arc<Mutex<Items>>,
@@ -26,12 +26,12 @@ pub struct MemoryTable {
     read: Arc<AtomicUsize>,
 }
 
-/// What was read from a table so far.
+/// How much was read from a table so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reads {
     /// Number of reads.
     pub calls: usize,
-    /// Number of items that these reads returned.
+    /// Number of items that these reads have returned.
     pub items: usize,
 }
 
@@ -42,7 +42,7 @@ impl MemoryTable {
         Self::default()
     }
 
-    /// Returns every item, ascending by key.
+    /// Returns every item, in ascending order of the keys.
     #[must_use]
     pub fn dump(&self) -> Vec<Item> {
         self.lock().values().cloned().collect()
@@ -53,13 +53,13 @@ impl MemoryTable {
         look(&self.lock())
     }
 
-    /// Returns what all clones of the table have read so far.
+    /// Returns how much all clones of the table have read so far.
     #[must_use]
     pub fn reads(&self) -> Reads {
         Reads { calls: self.calls.load(Ordering::Relaxed), items: self.read.load(Ordering::Relaxed) }
     }
 
-    /// Removes items that have expired, as DynamoDB does some time later.
+    /// Removes expired items. DynamoDB does this some time after they expire.
     pub fn expire(&self, now: Timestamp) {
         let expires = |item: &Item| item.get(EXPIRES).and_then(Value::as_i64);
         self.lock().retain(|_, item| expires(item).is_none_or(|at| at > now.as_second()));
@@ -164,7 +164,7 @@ fn holds(check: &Check, item: Option<&Item>) -> bool {
     }
 }
 
-/// Returns the item after the write. `before` is the item that an update finds.
+/// Returns the item as the write leaves it. `before` is the item that an update finds.
 fn apply(before: Option<Item>, write: Write) -> Option<Item> {
     match write {
         Write::Put { mut item, .. } => {
@@ -189,7 +189,7 @@ fn key_attributes(key: Key) -> Item {
     Item::from_iter([("pk".to_owned(), Value::from(key.pk)), ("sk".to_owned(), Value::from(key.sk))])
 }
 
-/// Converts a number as DynamoDB does, which has one type of number: 2.0 is stored, compared and read as 2.
+/// Converts a number as DynamoDB does: it has one type of number, so it stores, compares and returns 2.0 as 2.
 fn canonical(mut value: Value) -> Value {
     make_canonical(&mut value);
     value
@@ -216,7 +216,7 @@ fn is_too_large(item: &Item) -> bool {
     serde_json::to_writer(&mut length, item).is_ok() && length.0 > MAX_ITEM_BYTES
 }
 
-/// Counts what is written to it.
+/// Counts the writes to the table.
 struct Length(usize);
 
 impl io::Write for Length {

@@ -1,6 +1,6 @@
-//! The newest image of a pipeline, found without reading all images that were ever built.
+//! The newest image of a pipeline, which is found without a read of all images that were ever built.
 //!
-//! A pipeline's lease lets one build run at a time, so the image that was published last is the newest.
+//! The lease of a pipeline allows one build at a time, so the image that was published last is the newest.
 
 use goldsmith_model::{ImageRef, Name};
 use serde::Deserialize;
@@ -13,13 +13,13 @@ use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Newest {
-    /// The newest image.
+    /// The newest image, with or without overrides.
     any: Option<ImageRef>,
     /// The newest image that is published.
     published: Option<ImageRef>,
 }
 
-/// Returns the write that records an image as its pipeline's newest. An image that is not published leaves `published` as
+/// Returns the write that records an image as the newest image of its pipeline. An image that is not published leaves `published` as
 /// it is.
 pub(crate) fn note(image: &ImageRecord) -> Write {
     let name = json!(image.image);
@@ -36,7 +36,8 @@ impl Store {
         self.newest(name, pipeline, true).await
     }
 
-    /// Returns the newest published image: the newest one whose start overrode nothing, and which waits for no approval.
+    /// Returns the newest published image: the newest image whose start has overridden nothing and that waits for no
+    /// approval.
     pub async fn newest_published(&self, name: &Name, pipeline: &Name) -> Result<Option<ImageRecord>> {
         self.newest(name, pipeline, false).await
     }
@@ -54,8 +55,8 @@ impl Store {
         }
     }
 
-    /// Returns the write that records an image that was just approved as its pipeline's newest published one; `None` if a
-    /// newer one is published.
+    /// Returns the write that records a newly approved image as the newest published image of its pipeline, or `None`
+    /// if a newer image is published.
     pub(crate) async fn newest_after_approval(&self, image: &ImageRecord) -> Result<Option<Write>> {
         let (name, pipeline) = (&image.image.name, &image.pipeline);
         let key = keys::newest(name, pipeline);
@@ -95,7 +96,7 @@ mod tests {
         Write::Put { item: encode(key, image).unwrap(), checks: vec![] }
     }
 
-    /// Returns the newest image of `web`, published or not, and the number of items that were read for it.
+    /// Returns the newest image of `web`, published or not, and the number of items that were read to find it.
     async fn newest(table: &MemoryTable) -> (Option<ImageRecord>, Option<ImageRecord>, usize) {
         let (store, before) = (Store::new(Arc::new(table.clone())), table.reads().items);
         let (name, pipeline) = ("web".parse().unwrap(), "web".parse().unwrap());

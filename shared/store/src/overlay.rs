@@ -1,4 +1,4 @@
-//! A table that shows definitions as if they were applied, and that cannot be written.
+//! A table that shows definitions as if they were applied, and that cannot be written to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use goldsmith_model::definitions::Definitions;
 
 use crate::{Item, Key, Result, Store, StoreError, Table, Write, apply};
 
-/// The table below, with other items on top of it.
+/// The underlying table, with other items on top of it.
 struct Overlay {
     below: Arc<dyn Table>,
     items: BTreeMap<Key, Item>,
@@ -30,7 +30,7 @@ impl Store {
 }
 
 impl Overlay {
-    /// Returns the items on top, of a partition and with a sort key that begins with `prefix`.
+    /// Returns the items on top that are in a partition and whose sort key begins with `prefix`.
     fn own(&self, pk: &str, prefix: &str) -> impl Iterator<Item = (&Key, &Item)> {
         self.items.iter().filter(move |(key, _)| key.pk == pk && key.sk.starts_with(prefix))
     }

@@ -14,7 +14,7 @@ use serde_with::skip_serializing_none;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The Region that the image is built in.
+    /// The Region in which the image is built.
     pub home_region: String,
     /// The source image as the recipe or the start names it.
     pub source: SourceImage,
@@ -22,13 +22,13 @@ pub struct Plan {
     pub source_image: String,
     /// The account that owns that AMI.
     pub source_owner: Option<String>,
-    /// What EC2 calls that account, such as `amazon`.
+    /// EC2's name for that account, such as `amazon`.
     pub source_owner_alias: Option<String>,
-    /// Its architecture as EC2 names it: `x86_64` or `arm64`.
+    /// Architecture of the AMI, as EC2 names it: `x86_64` or `arm64`.
     pub architecture: String,
     /// Documents of the recipe's components, in recipe order.
     pub documents: Vec<PlannedDocument>,
-    /// Folder for the working files of documents on the instance; `None` for the agent's own folder.
+    /// Folder for the working files of documents on the instance, or `None` for the agent's own folder.
     pub working_directory: Option<String>,
     /// The boot mode of the image; `None` for that of the source image.
     pub boot_mode: Option<BootMode>,
@@ -36,11 +36,11 @@ pub struct Plan {
     pub launch: PlannedLaunch,
     /// The home Region first, then every other Region of the distribution configuration.
     pub regions: Vec<PlannedRegion>,
-    /// Whether one good Region is enough (`some`). Otherwise all Regions must succeed.
+    /// Whether one successful Region is enough (`some`). Otherwise all Regions must succeed.
     pub some_regions_suffice: bool,
-    /// Instance types on which the image is tested; empty if it is not tested.
+    /// Instance types on which the image is tested. The list is empty if the image is not tested.
     pub tests: Vec<String>,
-    /// Time limit of the build's documents; `None` for the state's own limit.
+    /// Time limit of the build's documents, or `None` for the state's own limit.
     pub timeout_minutes: Option<u32>,
     /// Time limit of the run on one test instance.
     pub test_timeout_minutes: u32,
@@ -50,7 +50,7 @@ pub struct Plan {
     /// Whether the test instance exists for the audit only: no document runs on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit_only: bool,
-    /// Digest of everything that goes into the image: source, documents, parameters, configuration.
+    /// Digest of everything that goes into the image: the source, the documents, the parameters and the configuration.
     pub input_digest: String,
     /// Whether the start overrode the source or a parameter. Such an image is never published.
     #[serde(default)]
@@ -58,10 +58,11 @@ pub struct Plan {
     /// What the run verifies; `None` if it does something else.
     #[serde(default)]
     pub verifies: Option<VerifiedImage>,
-    /// The channel that points to the image as soon as its build has ended well.
+    /// The channel that points to the image as soon as its build has succeeded.
     #[serde(default)]
     pub channel: Option<Name>,
-    /// The channel whose promotion approves the image, which is not published before; `None` if the build publishes it.
+    /// The channel whose promotion approves the image, or `None` if the build publishes it. The image is not published
+    /// before its approval.
     #[serde(default)]
     pub approval: Option<Name>,
     /// What the run distributes; `None` if it does something else.
@@ -86,7 +87,7 @@ pub struct DistributedImage {
 pub struct VerifiedImage {
     /// Its id.
     pub ami: String,
-    /// When it was created, as EC2 returns it (RFC 3339). A file that is older belongs to the AMI.
+    /// When the AMI was created, as EC2 returns it (RFC 3339). An older file belongs to the AMI.
     pub created: String,
 }
 
@@ -117,11 +118,11 @@ impl Plan {
 pub struct PlannedDocument {
     /// Component name.
     pub name: Name,
-    /// Its version, resolved.
+    /// The resolved version of the component.
     pub version: Version,
-    /// SHA-256 of the document, hex.
+    /// SHA-256 of the document, in hexadecimal.
     pub digest: String,
-    /// Whether `test` is its only phase.
+    /// Whether `test` is the only phase of the document.
     pub test_only: bool,
     /// Parameters that the recipe sets.
     pub parameters: BTreeMap<String, String>,
@@ -131,34 +132,34 @@ pub struct PlannedDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedLaunch {
-    /// Instance types, tried in order. All of them run the source's architecture.
+    /// Instance types, in the order of the attempts. All of them can run the source's architecture.
     pub instance_types: Vec<String>,
-    /// Subnets, tried in order for each type; empty for the default VPC's choice.
+    /// Subnets, which are tried in order for each type. If the list is empty, EC2 chooses a subnet of the default VPC.
     pub subnets: Vec<String>,
-    /// Security groups; empty for the stack's own.
+    /// Security groups. If the list is empty, the stack's own group is used.
     pub security_groups: Vec<String>,
-    /// Instance profile; `None` for the stack's own, which is a different one for tests.
+    /// Instance profile. `None` stands for the stack's own profile, which is a different one for tests.
     pub instance_profile: Option<String>,
-    /// IMDS hop limit. Tokens (IMDSv2) are always required.
+    /// The hop limit of the instance metadata service. Tokens (IMDSv2) are always required.
     pub metadata_hop_limit: u8,
     /// Where EC2 puts the instances.
     #[serde(default, skip_serializing_if = "Placement::is_default")]
     pub placement: Placement,
-    /// Key pair of the build instance; `None` for no key.
+    /// Key pair of the build instance, or `None` for no key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pair: Option<String>,
     /// Whether test instances are first requested as spot instances.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spot_tests: bool,
-    /// The user's tags on everything that the build makes.
+    /// The user's tags for everything that the build makes.
     pub tags: BTreeMap<String, String>,
-    /// Block devices of the recipe; empty for the source's own.
+    /// Block devices of the recipe. If the list is empty, the source's own devices are used.
     pub block_devices: Vec<BlockDeviceMapping>,
-    /// Devices of the source whose volumes outlive an instance of it, and that the recipe does not map. During the
-    /// build these volumes are deleted with their instance; the image has the same setting as the source.
+    /// Devices of the source that the recipe does not map, and whose volumes outlive their instance. During the build,
+    /// these volumes are deleted with their instance. The new image has the source's setting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outliving_devices: Vec<String>,
-    /// How long a failed instance is kept, in seconds; 0 if it is not kept.
+    /// How long a failed instance is kept, in seconds, or 0 if it is not kept.
     pub keep_on_failure_seconds: u64,
 }
 
@@ -168,29 +169,29 @@ pub struct PlannedLaunch {
 pub struct PlannedRegion {
     /// Region name.
     pub region: String,
-    /// AMI name, with its placeholders replaced.
+    /// Name of the AMI, with its placeholders replaced.
     pub name: String,
     /// AMI description.
     pub description: String,
     /// The user's tags for the AMI.
     pub tags: BTreeMap<String, String>,
-    /// KMS key of the copy.
+    /// KMS key that encrypts the copy.
     pub kms_key_id: Option<String>,
-    /// Who may launch it.
+    /// Who may launch the AMI.
     pub launch_permission: LaunchPermission,
-    /// Whether those accounts may also use its snapshots.
+    /// Whether the accounts that may launch the AMI may also use its snapshots.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub share_snapshots: bool,
-    /// Accounts that get copies of their own.
+    /// Accounts that get their own copies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_accounts: Vec<TargetAccount>,
-    /// When it starts to count as deprecated, in the form of RFC 3339; `None` if it never does.
+    /// When the AMI becomes deprecated, in the form of RFC 3339, or `None` if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecate_at: Option<String>,
-    /// Whether it is protected from being deregistered once it is published; `None` if it is not.
+    /// Whether the published AMI is protected from deregistration, or `None` if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<DeregistrationProtection>,
-    /// SSM parameters that receive the AMI's id.
+    /// SSM parameters that receive the id of the AMI.
     pub parameters: Vec<SsmParameter>,
     /// Launch templates that get a version with the AMI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

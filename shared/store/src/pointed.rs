@@ -1,4 +1,4 @@
-//! Rollbacks of a pipeline's parameters: those that were done, and the one that has begun and not ended.
+//! Rollbacks of a pipeline's parameters: the finished ones, and the one that has begun and not ended.
 
 use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,11 @@ use crate::{Check, Key, Result, Store, Write};
 /// `PIPELINE#n / POINTED#time`: a rollback of the pipeline's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointed {
-    /// When it was done (RFC 3339).
+    /// When the rollback was done (RFC 3339).
     pub at: String,
-    /// The image that the parameters named from then on, until a build moved them forward.
+    /// The image that the parameters named from then on, until a build set them to a newer image.
     pub image: ImageRef,
-    /// The parameters; empty in a record that an earlier release wrote.
+    /// The parameters. The list is empty in a record that an earlier release wrote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<ParameterPlace>,
 }
@@ -27,15 +27,16 @@ pub struct ParameterPlace {
     pub name: String,
 }
 
-/// `PIPELINE#n / ROLLBACK`: a rollback that has begun. It is written before the first parameter changes, and removed when
-/// all parameters have changed or have their values back. So an interrupted rollback can be finished or undone.
+/// `PIPELINE#n / ROLLBACK`: a rollback that has begun. It is written before the first parameter changes, and removed
+/// when all parameters have changed or have their old values again. So an interrupted rollback can be finished or
+/// undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollback {
-    /// Unique id of the call that works on it.
+    /// Unique id of the call that performs the rollback.
     pub holder: String,
     /// When that call began (RFC 3339).
     pub at: String,
-    /// The image that the parameters are to name.
+    /// The image that the parameters will name.
     pub image: ImageRef,
     /// The parameters, in the order in which they change.
     pub parameters: Vec<Pointing>,
@@ -48,17 +49,17 @@ pub struct Pointing {
     pub region: String,
     /// The parameter's name.
     pub name: String,
-    /// What it held before the rollback.
+    /// The value before the rollback.
     pub from: String,
-    /// What it is to hold.
+    /// The value after the rollback.
     pub to: String,
-    /// What interrupted rollbacks before this one were to give it, and may have given it.
+    /// Values that earlier interrupted rollbacks tried to give the parameter, and may have given it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<String>,
 }
 
 impl Pointing {
-    /// Returns whether the parameter may hold this value because of this rollback or an interrupted one before it.
+    /// Returns whether this rollback, or an earlier interrupted one, may have given the parameter this value.
     #[must_use]
     pub fn may_have_given(&self, value: &str) -> bool {
         self.from == value || self.to == value || self.earlier.iter().any(|one| one == value)
@@ -76,7 +77,7 @@ fn ended(pipeline: &Name, at: &str) -> Key {
 }
 
 impl Store {
-    /// Returns all rollbacks of a pipeline that were done, the oldest first.
+    /// Returns all finished rollbacks of a pipeline, oldest first.
     pub async fn pointed(&self, pipeline: &Name) -> Result<Vec<Pointed>> {
         self.read_all(&format!("PIPELINE#{pipeline}"), "POINTED#").await
     }
@@ -86,8 +87,8 @@ impl Store {
         self.read(&begun(pipeline)).await
     }
 
-    /// Records that a rollback begins, which replaces an interrupted one: the one of the call `over`. Returns whether it
-    /// was recorded; it is not if another call has begun a rollback in the meantime. Safe to repeat.
+    /// Records that a rollback begins. It replaces an interrupted rollback, which the call `over` began. Returns false
+    /// if another call has begun a rollback in the meantime: then nothing is recorded. Safe to repeat.
     pub async fn begin_rollback(&self, pipeline: &Name, rollback: &Rollback, over: Option<&str>) -> Result<bool> {
         let checks = vec![over.map_or(Check::Absent, |holder| Check::equals("holder", holder))];
         let write = Write::Put { item: encode(begun(pipeline), rollback)?, checks };
@@ -98,9 +99,9 @@ impl Store {
         }
     }
 
-    /// Records that the rollback of this call has ended: with what the parameters name now, or `None` if they have their
-    /// values back. Returns whether this call has ended it; it has not if another call has taken it over, even if that one
-    /// has ended it since. Safe to repeat.
+    /// Records that the rollback of this call has ended: with the image that the parameters name now, or `None` if the
+    /// parameters have their old values again. Returns false if another call has taken the rollback over, even if that call
+    /// has ended it in the meantime. Safe to repeat.
     pub async fn end_rollback(&self, pipeline: &Name, holder: &str, done: Option<&Pointed>) -> Result<bool> {
         let mut writes = vec![Write::Delete { key: begun(pipeline), checks: vec![Check::equals("holder", holder)] }];
         if let Some(pointed) = done {

@@ -1,4 +1,4 @@
-//! Records of a build's progress: its states, its journal, its waits.
+//! Records of a build's progress: its states, its journal and its waits.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub enum StateStatus {
     Skipped,
 }
 
-/// Which state of a build, and for which Map item.
+/// A state of a build, and its Map item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The state.
@@ -47,16 +47,16 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Where a command's output can be read while it runs.
+/// Where the output of a command can be read while the command runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogPlace {
-    /// CloudWatch Logs group.
+    /// The CloudWatch Logs group.
     pub group: String,
     /// Stream.
     pub stream: String,
-    /// The nonce of the order that the command carries out. Only event lines that are sealed with it come from the
-    /// agent. Commands of earlier versions have none.
+    /// The nonce of the order that the command carries out. An event line comes from the agent only if it is sealed
+    /// with the nonce. Commands of earlier versions have no nonce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
 }
@@ -72,22 +72,22 @@ pub struct StateRecord {
     pub item: Option<String>,
     /// Its status.
     pub status: StateStatus,
-    /// When it began.
+    /// When the state began.
     pub started_at: String,
-    /// When it ended.
+    /// When the state ended.
     pub ended_at: Option<String>,
-    /// What it is doing now, in words for people.
+    /// What the state is doing now, in words for people.
     #[serde(default)]
     pub detail: String,
-    /// Where the output of its command can be read.
+    /// Where the output of the state's command can be read.
     pub log: Option<LogPlace>,
-    /// Why it failed.
+    /// Why the state failed.
     pub cause: Option<FailureCause>,
-    /// Result of the audit of its instance.
+    /// Result of the audit of the state's instance.
     pub audit: Option<AuditRecord>,
-    /// Time since which AWS has not found what this build made shortly before; `None` if AWS finds it.
+    /// Time since which AWS has not found a resource that this build had just made, or `None` if AWS finds it.
     pub unsettled_since: Option<String>,
-    /// Resource of its open wait: the key of the wait's item.
+    /// Resource of the state's open wait: the key of the wait's item.
     pub waits_for: Option<String>,
 }
 
@@ -99,76 +99,77 @@ impl StateRecord {
     }
 }
 
-/// What an effect makes, with the data by which it is repeated or undone.
+/// What an effect makes, with the data for its retry and its undoing.
 ///
-/// In the table, the data are attributes of the effect's item. The candidate, the instance and the value are each stored
-/// as `candidate`, as all versions have done. If an entry lacks this attribute, it is read as an empty text, so that a
-/// build whose journal has such an entry can still be undone.
+/// In the table, the data are attributes of the effect's item. The candidate, the instance and the value are each
+/// stored as `candidate`, as in all earlier versions. If an entry lacks this attribute, the attribute is read as an
+/// empty text, so that a build with such an entry in its journal can still be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum EffectKind {
-    /// An EC2 instance; undone by terminating it.
+    /// An EC2 instance. Undo terminates it.
     Instance {
-        /// The type and subnet that were tried, such as `t3.small in subnet-1`.
+        /// The type and subnet of the attempt, such as `t3.small in subnet-1`.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         candidate: String,
-        /// Volumes that it was launched with, recorded once it runs.
+        /// Volumes with which the instance was launched, recorded once the instance is running.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         volumes: Vec<String>,
     },
-    /// An SSM command; undone by cancelling it.
+    /// An SSM command. Undo cancels it.
     Command {
-        /// Id of the instance that it runs on.
+        /// Id of the instance on which the command runs.
         #[serde(default, rename = "candidate", skip_serializing_if = "String::is_empty")]
         instance: String,
-        /// The nonce of its order. Commands of earlier versions have none.
+        /// The nonce of the command's order. Commands of earlier versions have no nonce.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nonce: Option<String>,
     },
-    /// An AMI; undone by deregistering it with its snapshots.
+    /// An AMI. Undo deregisters it and deletes its snapshots.
     Image,
-    /// An AMI that another account owns; undone by deregistering it there with its snapshots.
+    /// An AMI that another account owns. Undo deregisters it there and deletes its snapshots.
     TargetImage {
-        /// Id of that account.
+        /// Id of the other account.
         account: String,
     },
-    /// An SSM parameter's new value; undone by restoring the previous value.
+    /// An SSM parameter's new value. Undo restores the previous value.
     Parameter {
         /// The new value. Undo restores the parameter only if it still holds this value.
         #[serde(default, rename = "candidate", skip_serializing_if = "String::is_empty")]
         value: String,
-        /// The previous value; `None` if the parameter did not exist.
+        /// The previous value, or `None` if the parameter did not exist.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous: Option<PreviousParameter>,
     },
-    /// A version of a launch template; undone by making `source` the default version again and deleting the version.
+    /// A version of a launch template. It is undone by making `source` the default version again and deleting the new
+    /// version.
     TemplateVersion {
-        /// The AMI that it names.
+        /// The AMI that the version names.
         image: String,
-        /// The default version before the build, on which this version is based.
+        /// The default version before the build, on which the new version is based.
         source: String,
-        /// Its description, by which it is found if the answer was lost.
+        /// Description of the version, by which it is found if the answer was lost.
         description: String,
     },
 }
 
 impl EffectKind {
-    /// Returns whether it is an EC2 instance.
+    /// Returns whether the effect is an EC2 instance.
     #[must_use]
     pub fn is_instance(&self) -> bool {
         matches!(self, Self::Instance { .. })
     }
-    /// Returns whether it is an SSM command.
+    /// Returns whether the effect is an SSM command.
     #[must_use]
     pub fn is_command(&self) -> bool {
         matches!(self, Self::Command { .. })
     }
-    /// Returns whether it is an AMI of the stack's own account.
+    /// Returns whether the effect is an AMI of the stack's own account.
     #[must_use]
     pub fn is_image(&self) -> bool {
         matches!(self, Self::Image)
     }
-    /// Returns the account that owns it, if it is an AMI of another account.
+    /// Returns the account that owns the AMI, if it is an AMI of another account.
     #[must_use]
     pub fn target_account(&self) -> Option<&str> {
         match self {
@@ -176,12 +177,12 @@ impl EffectKind {
             _ => None,
         }
     }
-    /// Returns whether it is a value of an SSM parameter.
+    /// Returns whether the effect is a value of an SSM parameter.
     #[must_use]
     pub fn is_parameter(&self) -> bool {
         matches!(self, Self::Parameter { .. })
     }
-    /// Returns the AMI that a parameter or a launch template names by this effect; `None` for every other effect.
+    /// Returns the AMI that this effect makes a parameter or a launch template name, or `None` for every other effect.
     #[must_use]
     pub fn named_image(&self) -> Option<&str> {
         match self {
@@ -191,25 +192,25 @@ impl EffectKind {
     }
 }
 
-/// `BUILD#id / EFFECT#state[#item]#n`: recorded before an effect is made, and completed after it was made.
+/// `BUILD#id / EFFECT#state[#item]#n`: an effect, which is recorded before it is made and completed afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Effect {
-    /// `state` or `state#item`.
+    /// The state and its Map item: `state` or `state#item`.
     pub scope: String,
-    /// Counts the effects of one state.
+    /// Number of the effect among those of its state.
     pub n: u32,
-    /// What it makes.
+    /// What the effect makes.
     #[serde(flatten)]
     pub kind: EffectKind,
     /// Region of the resource.
     pub region: String,
     /// Client token, comment or name, by which the resource is found if the answer was lost.
     pub name: String,
-    /// Id of the resource, once known.
+    /// Id of the resource, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// AWS's code, if AWS rejected the effect for good. Nothing was made then.
+    /// AWS's error code, if AWS permanently rejected the effect. In that case, nothing was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     /// EC2's reason, if EC2 ended the resource before the build could use it and the build made another one instead.
@@ -230,7 +231,7 @@ impl Effect {
         Self { scope: scope.to_string(), n, kind, region, name, id: None, refused: None, lost: None }
     }
 
-    /// Returns the nonce of a command's order; `None` for every other effect, and for commands of earlier versions.
+    /// Returns the nonce of a command's order, or `None` for every other effect and for commands of earlier versions.
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
         match &self.kind {
@@ -239,7 +240,7 @@ impl Effect {
         }
     }
 
-    /// Returns whether the effect may have happened, which is so unless AWS is known to have rejected it.
+    /// Returns whether the effect may have happened: it may have, unless AWS is known to have rejected it.
     #[must_use]
     pub fn may_exist(&self) -> bool {
         self.refused.is_none()
@@ -252,7 +253,7 @@ impl Effect {
 pub struct PreviousParameter {
     /// Value.
     pub value: String,
-    /// `text` or `aws:ec2:image`.
+    /// Data type of the parameter: `text` or `aws:ec2:image`.
     pub data_type: String,
 }
 
@@ -260,27 +261,27 @@ pub struct PreviousParameter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Wait {
-    /// Id of the resource that an event would name.
+    /// Id of the resource that the awaited event would name.
     pub resource: String,
     /// Its Region.
     pub region: String,
     /// The build.
     pub build: String,
-    /// The waiting state.
+    /// The state that waits.
     pub state: State,
-    /// Its Map item.
+    /// Map item of the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Step Functions task token of the attempt that began last.
+    /// Step Functions task token of the latest attempt.
     pub token: String,
-    /// Tokens of the earlier attempts. Step Functions waits for one of all these tokens, and an attempt that it has
-    /// given up on may begin after the next one. It is not known here which token that is, so each of them is answered.
+    /// Tokens of the earlier attempts. Step Functions waits for one of all these tokens. An attempt that it has given
+    /// up on may begin after the next attempt. Goldsmith does not know which token that is, so it answers each of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_tokens: Vec<String>,
-    /// Handler name of the function that owns the wait.
+    /// Handler name of the function that handles the wait.
     pub owner: String,
-    /// When the wait fails.
+    /// The time at which the wait fails.
     pub deadline: String,
-    /// When the tick looks next; sort key of the index `open`.
+    /// Time at which the tick checks the wait next. This is the sort key of the index `open`.
     pub next_look: String,
 }

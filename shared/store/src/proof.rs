@@ -1,6 +1,6 @@
-//! What ties a resource to the build that its tags name: the journal, the client token of the call that made it, or
-//! what EC2 itself says about that call. Tags are no proof: a copy of a resource may have the same tags, and every
-//! principal that may tag can write them.
+//! Proves that a resource belongs to the build that its tags name, by the journal, by the client token of the call that
+//! made it, or by what EC2 itself says about that call. Tags prove nothing: a copy of a resource may have the same
+//! tags, and every principal that may tag can write them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{BuildRecord, Effect, EffectKind, ImageRecord};
 
-/// How far EC2's clock and ours may differ, and how long after a build's end one of its functions may still make
-/// something.
+/// How far EC2's clock may differ from the clock of a function, and how long after a build's end one of its functions
+/// may still make something.
 const SLACK: SignedDuration = SignedDuration::from_mins(10);
 
 /// What EC2 says about the call that made an image.
@@ -18,11 +18,11 @@ const SLACK: SignedDuration = SignedDuration::from_mins(10);
 pub struct Origin<'a> {
     /// The image's name, which no other image of the account has in its Region.
     pub name: &'a str,
-    /// When it was made.
+    /// When the image was made.
     pub created: Option<Timestamp>,
-    /// The instance that it was created from.
+    /// The instance from which the image was created.
     pub instance: Option<&'a str>,
-    /// The image that it is a copy of, or that its instance was launched from.
+    /// The image from which this one was copied, or from which the instance was launched.
     pub image: Option<&'a str>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// What a build has made, as far as it is known. Each pair is a Region and an id or token in it.
+/// Everything that a build is known to have made. Each pair consists of a Region and an id or token in that Region.
 #[derive(Debug, Clone, Default)]
 pub struct Proof {
     began: Option<Timestamp>,
@@ -102,20 +102,21 @@ impl Proof {
         proof
     }
 
-    /// Returns whether an instance is the build's: the journal has its id, or the token that it was launched with.
+    /// Returns whether an instance belongs to the build: the journal has its id, or the token with which it was
+    /// launched.
     #[must_use]
     pub fn has_instance(&self, region: &str, id: &str, token: &str) -> bool {
         self.instances.contains(&pair(region, id)) || self.tokens.contains(&pair(region, token))
     }
 
-    /// Returns whether a volume is the build's: an instance of the build was launched with it.
+    /// Returns whether a volume belongs to the build: an instance of the build was launched with it.
     #[must_use]
     pub fn has_volume(&self, region: &str, id: &str) -> bool {
         self.volumes.contains(&pair(region, id))
     }
 
-    /// Returns whether an image is the build's. Either the journal has its id. Or the journal has an image of this name
-    /// without an id, and a call of the build made this image while the build ran.
+    /// Returns whether an image belongs to the build. Either the journal has the image's id. Or the journal has an
+    /// image with this name and without an id, and a call of the build made this image while the build ran.
     #[must_use]
     pub fn has_image(&self, region: &str, id: &str, origin: Origin<'_>) -> bool {
         let is_asked_for = || {
@@ -133,8 +134,9 @@ impl Proof {
         self.images.contains(&pair(region, id)) || is_asked_for()
     }
 
-    /// Returns whether an image of another account is the build's copy for that account. Either the journal has its id.
-    /// Or it has this name, and was copied from the build's image in the same Region while the build ran.
+    /// Returns whether an image of another account is the build's copy for that account. Either the journal has the
+    /// image's id. Or the image has this name, and was copied from the build's image in the same Region while the build
+    /// ran.
     #[must_use]
     pub fn has_copy(&self, region: &str, id: &str, name: &str, origin: Origin<'_>) -> bool {
         let is_source = |id: &str| self.is_original(region, id);
@@ -142,10 +144,10 @@ impl Proof {
         self.images.contains(&pair(region, id)) || is_asked_for()
     }
 
-    /// Returns whether a snapshot is the build's. Either it is known as an image's snapshot, or it was made while the
-    /// build ran, by a call about a resource of the build. EC2 writes the call and the resource into the description,
-    /// as in "Created by CreateImage(i-1) for ami-1" and "Copied for DestinationAmi ami-2 from SourceAmi ami-1 for …".
-    /// A snapshot that a person makes has another description.
+    /// Returns whether a snapshot belongs to the build. Either it is known as a snapshot of an image, or it was made
+    /// while the build ran, by a call about a resource of the build. EC2 writes the call and the resource into the
+    /// description, as in "Created by CreateImage(i-1) for ami-1" and "Copied for DestinationAmi ami-2 from SourceAmi
+    /// ami-1 for …". A snapshot that a person makes has another description.
     #[must_use]
     pub fn has_snapshot(&self, region: &str, id: &str, description: &str, started: Option<Timestamp>) -> bool {
         let is_image_of = |rest: &str| {
@@ -196,8 +198,8 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
-    /// A build that ran from 3 to 4 o'clock. It has an instance and an image in its home Region, and has requested a
-    /// copy.
+    /// A build that ran from three to four o'clock. The build has an instance and an image in its home Region, and has
+    /// requested a copy.
     fn proof() -> Proof {
         Proof {
             began: time("2026-11-24T03:00:00Z"),

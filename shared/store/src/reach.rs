@@ -1,4 +1,4 @@
-//! Finds the stored pipelines that a change of definitions affects: their next build uses something else.
+//! Finds the stored pipelines that a change of definitions affects: their next build uses other definitions.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,9 @@ use goldsmith_model::{Component, ImagePipeline, ImageRecipe, Name};
 use crate::{Change, Outcome, Result, Store};
 
 impl Store {
-    /// Sets the pipelines of each change. `changes` is what [`Store::changes`] has returned for these definitions, and
-    /// `stored` is what [`Store::stored_for`] has returned for their draft. None of the changes is written yet.
+    /// Sets the affected pipelines of each change. `changes` is what [`Store::changes`] has returned for these
+    /// definitions, and `stored` is what [`Store::stored_for`] has returned for their draft. None of the changes is
+    /// written yet.
     pub async fn reach(&self, changes: &mut [Change], definitions: &Definitions, stored: &Stored) -> Result<()> {
         let mut newest: BTreeSet<(&Name, goldsmith_model::Version, &Name)> = BTreeSet::new();
         for component in &definitions.components {
@@ -45,7 +46,8 @@ impl Store {
         Ok(())
     }
 
-    /// Returns whether the pipeline's next build takes this version of a component instead of the one that it takes now.
+    /// Returns whether the pipeline's next build uses this version of a component instead of the version that it would
+    /// use now.
     async fn takes(&self, component: &Component, pipeline: &ImagePipeline, stored: &Stored) -> Result<bool> {
         let Some(recipe) = recipe(pipeline, stored) else { return Ok(false) };
         let named = recipe.components.iter().filter(|one| one.name == component.name);
@@ -59,7 +61,7 @@ impl Store {
     }
 }
 
-/// Returns the stored recipe that the pipeline's next build takes as long as nothing changes.
+/// Returns the stored recipe that the pipeline's next build uses if nothing changes.
 fn recipe<'s>(pipeline: &ImagePipeline, stored: &'s Stored) -> Option<&'s ImageRecipe> {
     let wanted = &pipeline.image_recipe;
     let named = || stored.recipes.iter().filter(|recipe| recipe.name == wanted.name);

@@ -1,4 +1,4 @@
-//! Records of a build: the build itself, its ending, its image.
+//! Records of a build: the build itself, its ending and its image.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,15 +16,15 @@ pub fn stamp(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-/// Whether a build may still act.
+/// Whether a build may still make effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildStatus {
-    /// Effects may be made.
+    /// The build may make effects.
     Open,
-    /// `finish` has begun: no new effect is made, and what was made is undone.
+    /// `finish` has begun: no new effect is made, and the earlier effects are undone.
     Closing,
-    /// Everything is done.
+    /// The build has ended.
     Closed,
 }
 
@@ -52,99 +52,100 @@ pub struct BuildRecord {
     pub pipeline: Name,
     /// `NAME/VERSION/BUILD`
     pub image: ImageRef,
-    /// Why it started.
+    /// Why the build started.
     pub cause: Cause,
-    /// The reason that the user gave, if any.
+    /// The reason that the user gave for the build, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Whether it may still act.
+    /// Whether the build may still make effects.
     pub status: BuildStatus,
-    /// Fencing number of its lease.
+    /// Fencing number of the lease.
     pub fence: u64,
-    /// When Plan created it.
+    /// When Plan created the build.
     pub created_at: String,
     /// Whether Publish has written the record. From then on the image stays.
     #[serde(default)]
     pub published: bool,
-    /// How it ended, once it is closing.
+    /// How the build ended, once it is closing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
-    /// What is still to be done for it after it was closed.
+    /// What work remains after the build was closed.
     #[serde(default, skip_serializing_if = "Aftermath::is_over")]
     pub after: Aftermath,
     /// Everything that Plan resolved.
     pub plan: Plan,
 }
 
-/// How a build ended. This is decided once, when the build is closed, so that a repeated `finish` undoes the same
-/// things.
+/// How a build ended. The ending is decided once, when the build is closed, so that a repeated `finish` undoes the same
+/// effects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ending {
-    /// The image's final status.
+    /// Final status of the image.
     pub status: ImageStatus,
-    /// What was kept.
+    /// What the build has kept.
     pub keep: Keep,
-    /// Why it failed.
+    /// Why the build failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCause>,
-    /// When that was decided (RFC 3339).
+    /// When the ending was decided (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
 }
 
-/// What remains to be done after a build has ended and its pipeline may build again.
+/// The work that remains after a build has ended and its pipeline may build again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Aftermath {
-    /// Whether the event of its end still has to be sent.
+    /// Whether the event of the build's end still must be sent.
     pub is_untold: bool,
-    /// Whether what is kept still has to be tagged with its status and the time until which it is kept.
+    /// Whether the kept resources still must be tagged with their status and the time until which they are kept.
     pub is_untagged: bool,
-    /// What could not be removed or restored.
+    /// The resources that could not be removed or restored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<LeftBehind>,
-    /// How many times this was looked at again.
+    /// How many times the build was looked at again.
     pub looks: u32,
 }
 
 impl Aftermath {
-    /// Returns whether nothing remains to be done.
+    /// Returns whether no work remains.
     #[must_use]
     pub fn is_over(&self) -> bool {
         !self.is_untold && !self.is_untagged && self.left.is_empty()
     }
 }
 
-/// Something that an ended build could not remove or restore.
+/// A resource that an ended build could not remove or restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftBehind {
-    /// Its id or name; its kind, if it could not even be searched for.
+    /// Id or name of the resource, or only its kind if it could not even be searched for.
     pub what: String,
     /// Its Region.
     pub region: String,
-    /// The errors that AWS returns.
+    /// The errors that AWS has returned.
     pub reason: String,
 }
 
-/// What survives the end of a build.
+/// What a build keeps after its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Keep {
     /// Nothing.
     Nothing,
-    /// The build instance until this time (RFC 3339), because the pipeline asks for it.
+    /// The build instance until this time (RFC 3339), because the pipeline keeps failed instances.
     Instance {
-        /// When the reaper may remove it.
+        /// When the reaper may remove the instance.
         until: String,
     },
-    /// The AMI in the home Region and the good copies until this time, unpublished, because a distribution failed.
+    /// The AMIs in the home Region and in the Regions that succeeded, until this time. They are not published, because
+    /// the distribution failed.
     Images {
-        /// When the reaper may remove them.
+        /// When the reaper may remove the AMIs.
         until: String,
     },
-    /// The published AMIs, for good.
+    /// The published AMIs, forever.
     Published,
 }
 
@@ -152,15 +153,15 @@ pub enum Keep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ImageStatus {
-    /// Its build runs.
+    /// The build of the image is running.
     Building,
-    /// Built, tested, distributed.
+    /// The image was built, tested and distributed.
     Available,
-    /// Its build failed.
+    /// The build of the image failed.
     Failed,
-    /// Its build was stopped.
+    /// The build of the image was stopped.
     Cancelled,
-    /// There is no new image: the run has only tested an AMI, which has passed.
+    /// There is no new image: the run has only tested an AMI, and the AMI has passed.
     Verified,
     /// There is no new image: the run has distributed one that existed.
     Distributed,
@@ -173,37 +174,37 @@ pub enum ImageStatus {
 pub struct ImageRecord {
     /// Which image.
     pub image: ImageRef,
-    /// The build that made it.
+    /// The build that made the image.
     pub build: String,
     /// Its pipeline.
     pub pipeline: Name,
-    /// Why it was built.
+    /// Why the image was built.
     pub cause: Cause,
     /// Its status.
     pub status: ImageStatus,
-    /// The AMI that it was built from, or that was verified.
+    /// The AMI from which the image was built, or that was verified.
     pub source_image: String,
-    /// Digest of everything that went in.
+    /// Digest of everything that went into the image.
     pub input_digest: String,
-    /// Whether it is never published, because its start overrode something.
+    /// Whether the image is never published, because its start overrode something.
     #[serde(default)]
     pub overridden: bool,
-    /// AMI id per Region.
+    /// AMI id for each Region.
     #[serde(default)]
     pub amis: BTreeMap<String, String>,
     /// AMIs that other accounts own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<OwnedCopy>,
-    /// Snapshot ids per Region.
+    /// Snapshot ids for each Region.
     #[serde(default)]
     pub snapshots: BTreeMap<String, Vec<String>>,
-    /// When its build began.
+    /// Time at which the build of the image began.
     pub created_at: String,
-    /// When its build ended.
+    /// When the build of the image ended.
     pub ended_at: Option<String>,
-    /// Why its build failed.
+    /// Why the build of the image failed.
     pub failure: Option<FailureCause>,
-    /// Whether it was disabled or deleted after its publication; `None` if neither.
+    /// Whether the image was disabled or deleted after its publication, or `None` if it is neither.
     pub life: Option<ImageLife>,
     /// What the retention of its pipeline has done with it; `None` if it has done nothing, or if somebody has enabled the
     /// image again since.
@@ -213,11 +214,11 @@ pub struct ImageRecord {
     /// Whether this is no image, but a run that has only tested the AMI `source_image`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_verification: bool,
-    /// Whether it was revoked, which disables it too; `None` if it was not.
+    /// The revocation of the image, which also disables the image, or `None` if the image is not revoked.
     pub revoked: Option<Revocation>,
-    /// The channel whose promotion approves it; `None` if its build has published it.
+    /// The channel whose promotion approves the image, or `None` if the build has published the image.
     pub approval: Option<Name>,
-    /// Who has approved it; `None` if nobody has, or if it needs no approval.
+    /// The approval of the image, or `None` if nobody has approved it or it needs no approval.
     pub approved: Option<Approved>,
     /// The image that was distributed, if this is no image, but a run that has distributed one. `amis`, `copies` and
     /// `snapshots` are then those that the run has made.
@@ -250,7 +251,7 @@ pub struct LaterDistribution {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnedCopy {
-    /// Id of the account.
+    /// Id of the account that owns the AMI.
     pub account: String,
     /// Its Region.
     pub region: String,
@@ -258,28 +259,28 @@ pub struct OwnedCopy {
     pub ami: String,
 }
 
-/// Why a build failed: in which state, and what AWS or the step said.
+/// Why a build failed: in which state, and with which message of AWS or of the step.
 #[skip_serializing_none]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FailureCause {
-    /// State of the definition.
+    /// The state of the definition that failed.
     pub state: String,
-    /// Map item: test instance type or Region.
+    /// The Map item: a test instance type or a Region.
     pub item: Option<String>,
     /// Error name, such as `Goldsmith.CommandFailed`.
     pub error: String,
     /// One sentence for people.
     pub message: String,
-    /// Component document, if a step failed.
+    /// The component document, if a step failed.
     pub document: Option<String>,
     /// Its phase.
     pub phase: Option<String>,
     /// Its step.
     pub step: Option<String>,
-    /// The step's action module.
+    /// Action module of the step.
     pub action: Option<String>,
-    /// The step's exit code.
+    /// Exit code of the step.
     pub exit_code: Option<i32>,
     /// The last lines of the step's output.
     #[serde(skip_serializing_if = "Vec::is_empty")]

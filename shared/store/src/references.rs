@@ -1,7 +1,8 @@
-//! Stored definitions that a folder's definitions refer to.
+//! Reads the stored definitions to which the definitions of a folder refer.
 //!
-//! For each reference only the one version that it resolves to is read; every pipeline is read too. Several reads run
-//! at once: a stack may have thousands of pipelines, and a component thousands of versions, each with its document.
+//! For each reference, only the version to which it resolves is read. In addition, every pipeline is read. Several
+//! reads run concurrently: a stack may have thousands of pipelines, and a component may have thousands of versions,
+//! each with its document.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
@@ -13,10 +14,10 @@ use goldsmith_model::{Component, ImageRecipe, Name, VersionPattern};
 use crate::definitions::{partition, unversioned};
 use crate::{Result, Store, StoreError};
 
-/// Number of reads that run at once.
+/// Number of reads that run concurrently.
 const AT_ONCE: usize = 16;
 
-/// Stored definitions that one reference resolves to.
+/// The stored definitions to which one reference resolves.
 enum Found<'r> {
     Components(Vec<Component>),
     Recipes(Vec<ImageRecipe>),
@@ -25,7 +26,7 @@ enum Found<'r> {
 }
 
 impl Store {
-    /// Returns the stored definitions that a draft refers to, and every pipeline.
+    /// Returns the stored definitions to which a draft refers, and every pipeline.
     pub async fn stored_for(&self, draft: &Draft<'_>) -> Result<Stored> {
         let mut stored = Stored::default();
         let mut seen: Vec<&Reference> = Vec::new();
@@ -73,8 +74,8 @@ impl Store {
         })
     }
 
-    /// Adds every pipeline, with its recipe and its distribution configuration: each of them may close a circle. A
-    /// pipeline that cannot be read builds nothing, and must not keep others from being applied.
+    /// Adds every pipeline, with its recipe and its distribution configuration, because each pipeline may close a
+    /// circle. A pipeline that cannot be read builds nothing, and it must not keep others from being applied.
     async fn add_pipelines(&self, stored: &mut Stored) -> Result<()> {
         let names = self.pipeline_names().await?;
         let looks = names.into_iter().map(|name| async move { readable(self.pipeline(&name).await, &name) });
@@ -97,7 +98,7 @@ impl Store {
     }
 }
 
-/// Returns what was read, or `None` if it cannot be decoded.
+/// Returns the decoded record, or `None` if it cannot be decoded.
 fn readable<T>(read: Result<Option<T>>, name: &Name) -> Result<Option<T>> {
     match read {
         Err(error @ (StoreError::Malformed { .. } | StoreError::Newer { .. })) => {
@@ -108,7 +109,7 @@ fn readable<T>(read: Result<Option<T>>, name: &Name) -> Result<Option<T>> {
     }
 }
 
-/// Looks at everything, several at once, and collects what exists.
+/// Reads all references, several concurrently, and collects the definitions that exist.
 async fn all_of<T, F: Future<Output = Result<Option<T>>>>(looks: impl Iterator<Item = F>) -> Result<Vec<T>> {
     // The compiler cannot show that a stream over the closure of `looks` may move to another thread.
     let looks: Vec<F> = looks.collect();

@@ -1,4 +1,4 @@
-//! Regions in which the stack has ever made something. Leftovers are looked for there.
+//! The Regions in which the stack has ever made something. The sweep looks for leftovers in these Regions.
 
 use crate::{Item, Key, Result, Store, Write};
 

@@ -53,10 +53,11 @@ pub(crate) fn forget_rounds(pipeline: &Name) -> Write {
     Write::Delete { key, checks: Vec::new() }
 }
 
-/// Returns the images that are too many and old enough, the newest first. `images` are all images of one pipeline.
+/// Returns the images that exceed the number and are old enough, newest first. `images` contains all images of one
+/// pipeline.
 ///
-/// Only published images that still exist count. An image is too many if `keep` newer ones can be used: a disabled
-/// image does not count as a newer one. Images whose start overrode something are counted separately.
+/// Only published images that still exist count. An image exceeds the number if `keep` newer images can be launched: a
+/// disabled image does not count as a newer one. Images whose start overrode something are counted separately.
 #[must_use]
 pub fn beyond<'i>(rule: &Retention, images: &'i [ImageRecord], now: Timestamp) -> Vec<&'i ImageRecord> {
     let exists =
@@ -92,8 +93,8 @@ mod tests {
     use crate::samples::image;
     use crate::{ImageLife, ImageRecord, ImageStatus};
 
-    /// Returns the numbers of the images that are beyond a rule, thirty days after the tenth was built. One is built a
-    /// day.
+    /// Returns the numbers of the images that exceed a rule, thirty days after the tenth image was built. One image is
+    /// built per day.
     fn numbers(keep: u32, older_than_days: Option<u32>, change: impl Fn(u32, &mut ImageRecord)) -> Vec<u32> {
         let images = (1..=10).map(|number| {
             let mut image = image("web", number, false);

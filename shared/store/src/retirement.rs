@@ -1,4 +1,5 @@
-//! A stack that is being retired opens no builds. A stack that takes up its table opens builds again.
+//! A stack that is being retired opens no builds. A stack that takes over the table of a retired stack opens builds
+//! again.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +10,20 @@ use serde_json::json;
 use crate::store::encode;
 use crate::{Check, Item, Key, Result, Store, Write, stamp};
 
-/// `STACK / RETIRED`: how a stack that is being retired was deployed. The stack that takes up its table must be given the same values.
+/// `STACK / RETIRED`: how a stack that is being retired was deployed. The stack that takes over the table must get the
+/// same values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Retirement {
-    /// Its name; empty in a mark that an earlier release wrote.
+    /// Name of the stack. It is empty in a mark that an earlier release wrote.
     pub stack: String,
     /// Values of the template's parameters that differ from the defaults.
     pub parameters: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Unique id of the call that retires it; empty in a mark that an earlier release wrote.
+    /// Unique id of the call that retires the stack. It is empty in a mark that an earlier release wrote.
     pub holder: String,
-    /// Number of heartbeats of that call, which is still running while the number grows.
+    /// Number of heartbeats of that call. The call is still running while the number grows.
     pub beat: u64,
 }
 
@@ -33,7 +35,7 @@ struct Mark<'a> {
     retirement: &'a Retirement,
 }
 
-/// Returns the key of the item that exists from the retirement on.
+/// Returns the key of the item that exists once the retirement has begun.
 fn key() -> Key {
     Key::new("STACK", "RETIRED")
 }
@@ -62,7 +64,7 @@ impl Store {
         }
     }
 
-    /// Returns how the stack was deployed, if its retirement has begun; `None` if it is in service.
+    /// Returns how the stack was deployed if its retirement has begun, or `None` if it is in service.
     pub async fn retirement(&self) -> Result<Option<Retirement>> {
         self.read(&key()).await
     }
@@ -72,8 +74,9 @@ impl Store {
         Ok(self.table().get(&key()).await?.is_some())
     }
 
-    /// Takes the table up again after the retirement by this holder, so that builds are opened as before. Returns
-    /// whether the stack is in service now; it is not if another retirement has begun in the meantime. Safe to repeat.
+    /// Puts the table into service again after the retirement by this holder, so that builds can be opened as before.
+    /// Returns false if the stack is not in service now, because another retirement has begun in the meantime. Safe to
+    /// repeat.
     pub async fn take_up(&self, holder: &str) -> Result<bool> {
         let own = if holder.is_empty() { Check::missing("holder") } else { Check::equals("holder", holder) };
         match self.write(vec![Write::Delete { key: key(), checks: vec![own] }]).await {

@@ -33,7 +33,7 @@ pub(crate) fn image(pipeline: &str, number: u32, overridden: bool) -> ImageRecor
     serde_json::from_value(record).expect("an image")
 }
 
-/// A wait of the build.
+/// A wait of the open build.
 pub(crate) fn wait(resource: &str, token: &str) -> Wait {
     let wait = json!({
         "resource": resource, "region": "eu-west-1", "build": "web-1", "state": "Build", "token": token,

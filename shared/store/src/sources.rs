@@ -1,7 +1,7 @@
-//! Watched source images, each recorded once, and the pipelines that are rebuilt when one changes.
+//! The watched source images, each recorded once, and the pipelines that are rebuilt when a source changes.
 //!
-//! A pipeline watches at most one source. `SOURCES` lists the sources, so a check costs one Query and one resolution
-//! for each different source, however many pipelines use it.
+//! A pipeline watches at most one source. `SOURCES` lists the sources, so a check costs one Query, and one resolution
+//! for each distinct source, no matter how many pipelines use it.
 
 use goldsmith_model::{Name, RebuildOn, SourceImage};
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use crate::{Check, Item, Key, Result, Store, StoreError, Write};
 
 /// Partition of the list of watched sources.
 const SOURCES: &str = "SOURCES";
-/// How many times a lost race with another `apply` is repeated before it is reported as busy.
+/// How many times an operation is repeated after a lost race with another `apply`, before it is reported as busy.
 const RACES: u32 = 10;
 
 /// `SOURCES / hash`: a source image that at least one pipeline watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchedSource {
-    /// Its [`SourceImage::hash`].
+    /// The hash of the source ([`SourceImage::hash`]).
     #[serde(rename = "sk", skip_serializing)]
     pub hash: String,
     /// The source.
@@ -31,15 +31,15 @@ pub struct WatchedSource {
 pub struct Subscription {
     /// The pipeline.
     pub pipeline: Name,
-    /// The `rebuildOn` value for which it watches.
+    /// The `rebuildOn` value that makes the pipeline watch the source.
     pub why: RebuildOn,
-    /// The AMI that its last build on this source started from. `None` if there was no such build since this pipeline
+    /// The AMI from which its last build on this source started. `None` if there was no such build since this pipeline
     /// began to watch the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_image: Option<String>,
 }
 
-/// `PIPELINE#n / SOURCE`: the source that the pipeline is subscribed to.
+/// `PIPELINE#n / SOURCE`: the source that the pipeline watches.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Watching {
     hash: String,
@@ -49,12 +49,13 @@ pub(crate) struct Watching {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Meta {
     source: SourceImage,
-    /// Number of subscriptions ever made, by which the removal of a source notices a new subscription.
+    /// Number of subscriptions that were ever made. It shows the removal of a source whether a new subscription was
+    /// made.
     made: u64,
 }
 
 impl Store {
-    /// Makes the pipeline watch this source, and no other one. Safe to repeat: `last_image` stays.
+    /// Makes the pipeline watch this source and no other. Safe to repeat: `last_image` stays.
     ///
     /// # Errors
     /// [`StoreError::Busy`] if other callers keep changing the same subscriptions.
@@ -105,18 +106,17 @@ impl Store {
         Err(StoreError::Busy { code: "SubscriptionContention".to_owned() })
     }
 
-    /// Returns every watched source. A source that lost its last subscriber in a call that died may still be among
-    /// them.
+    /// Returns every watched source. If a call was interrupted, a source without a subscriber may still be among them.
     pub async fn sources(&self) -> Result<Vec<WatchedSource>> {
         Ok(readable(self.table().query(SOURCES, "").await?))
     }
 
-    /// Returns the pipelines that watch a source, given its [`SourceImage::hash`].
+    /// Returns the pipelines that watch the source with this [`SourceImage::hash`].
     pub async fn subscribers(&self, hash: &str) -> Result<Vec<Subscription>> {
         self.read_all(&partition(hash), "SUB#").await
     }
 
-    /// Records which AMI the pipeline's last build on this source started from. Does nothing if the pipeline no longer
+    /// Records from which AMI the pipeline's last build on this source started. Does nothing if the pipeline no longer
     /// watches the source.
     pub async fn note_built(&self, hash: &str, pipeline: &Name, image_id: &str) -> Result<()> {
         let write = Write::Update {
@@ -150,8 +150,8 @@ impl Store {
     }
 }
 
-/// Returns the writes of one transaction: the source is known, the pipeline watches it, and its former subscription is
-/// removed.
+/// Returns the writes of one transaction: they record the source, subscribe the pipeline to it, and remove the
+/// pipeline's former subscription.
 fn subscribing(
     pipeline: &Name,
     source: &SourceImage,
@@ -284,7 +284,7 @@ mod tests {
         assert!(table.dump().is_empty());
     }
 
-    /// A table in which `api` begins to watch a source right after its subscribers were looked for.
+    /// A table in which `api` begins to watch a source right after the subscribers of the source were read.
     struct Meanwhile {
         table: MemoryTable,
         source: SourceImage,

@@ -1,4 +1,4 @@
-//! The store: typed records over the table.
+//! The store: typed records on top of the table.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{Item, Key, Result, StoreError, Table, Write, version};
 /// The attribute by which DynamoDB expires an item, in seconds since 1970 (`infra/template.yaml`).
 pub(crate) const EXPIRES: &str = "expiresAt";
 
-/// Goldsmith's state in its table. Cheap to clone.
+/// Goldsmith's state in its table. A store is cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     table: Arc<dyn Table>,
@@ -24,12 +24,12 @@ impl Store {
         Self { table }
     }
 
-    /// Returns the table, to build another store on it.
+    /// Returns the table, so that another store can use it.
     pub(crate) fn shared_table(&self) -> Arc<dyn Table> {
         Arc::clone(&self.table)
     }
 
-    /// Returns the underlying table, for data that has no record type of its own.
+    /// Returns the underlying table, for data without its own record type.
     #[must_use]
     pub fn table(&self) -> &dyn Table {
         self.table.as_ref()
@@ -50,7 +50,7 @@ impl Store {
         self.table.last(pk, prefix).await?.map(decode).transpose()
     }
 
-    /// Makes all of the writes or none.
+    /// Makes all of the writes, or none.
     pub(crate) async fn write(&self, mut writes: Vec<Write>) -> Result<()> {
         // This is the only way to the table, so no record is written without its version.
         writes.iter_mut().for_each(version::mark);
@@ -78,14 +78,15 @@ pub(crate) fn encode<T: Serialize>(key: Key, record: &T) -> Result<Item> {
 /// Step Functions forgets the name of an execution.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);
 
-/// Lets an item expire when it no longer has to be remembered. DynamoDB removes it some time later.
+/// Sets the time at which an item expires because it no longer has to be remembered. DynamoDB removes the item some
+/// time later.
 pub(crate) fn remembered_from(mut item: Item, time: Timestamp) -> Item {
     item.insert(EXPIRES.to_owned(), (time + REMEMBERED).as_second().into());
     item
 }
 
-/// Returns the new expiry of an item that is still needed at this time; `None` if the item stays long enough. The
-/// expiry is moved rarely and then by a long time, because each move is a write.
+/// Returns the new expiry of an item that is still needed at this time, or `None` if the item already stays long
+/// enough. The expiry is changed rarely and then by a long time, because each change is a write.
 pub(crate) fn renewed(item: &Item, needed: Timestamp) -> Option<i64> {
     let expires = item.get(EXPIRES).and_then(Value::as_i64)?;
     (expires < (needed + REMEMBERED / 2).as_second()).then(|| (needed + REMEMBERED).as_second())

@@ -1,4 +1,4 @@
-//! Reads items that earlier programs have stored: `tests/records/vVERSION/RECORD[-variant].json`.
+//! Tests that items from earlier programs can be read: `tests/records/vVERSION/RECORD[-variant].json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::{
 const OF_THE_ITEM: [&str; 9] =
     ["pk", "sk", "open", "nextLook", "expiresAt", "lockedUntil", "lockedBy", "since", "recordVersion"];
 
-/// Reads an item as a record, and returns the record's attributes as they would be written again.
+/// Reads an item as a record, and returns the record's attributes as this program would write them.
 type Read = fn(Item) -> Result<Item>;
 
 fn read<T: Serialize + DeserializeOwned>(item: Item) -> Result<Item> {
@@ -31,7 +31,7 @@ fn read<T: Serialize + DeserializeOwned>(item: Item) -> Result<Item> {
     Ok(record)
 }
 
-/// Every kind of record, by the name of its type.
+/// Every kind of record, named after its type.
 fn kinds() -> BTreeMap<&'static str, Read> {
     BTreeMap::from([
         ("BuildRecord", read::<BuildRecord> as Read),
@@ -66,7 +66,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the kind of record that a sample's name begins with.
+/// Returns the kind of record with which the name of a sample begins.
 fn kind(sample: &Path) -> String {
     let name = sample.file_stem().unwrap().to_str().unwrap();
     name.split('-').next().unwrap().to_owned()

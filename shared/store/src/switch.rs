@@ -9,12 +9,12 @@ use crate::failures::forget;
 use crate::{Check, Item, Result, Store, StoreError, Write};
 
 impl Store {
-    /// Stores this status of a pipeline, lets the source that it watches follow, and returns the pipeline as it is stored
-    /// then. An enabled pipeline starts by itself again even if failures had stopped it. Returns `None` if there is no
+    /// Stores this status of a pipeline, updates the source that the pipeline watches, and returns the stored pipeline.
+    /// An enabled pipeline starts automatically again even if failures had stopped it. Returns `None` if there is no
     /// such pipeline. Safe to repeat.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] if other callers keep changing the source that it watches.
+    /// [`StoreError::Busy`] if other callers keep changing the source that the pipeline watches.
     pub async fn switch_pipeline(&self, name: &Name, status: Status) -> Result<Option<ImagePipeline>> {
         let mut writes = vec![Write::Update {
             key: unversioned(Kind::ImagePipeline, name),

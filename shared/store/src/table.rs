@@ -1,7 +1,7 @@
-//! The one DynamoDB table behind a narrow trait: whole items in and out, conditions as data.
+//! The one DynamoDB table behind a narrow trait. Items are read and written whole, and conditions are data.
 //!
-//! Everything above the table (keys, leases, journal, waits) is written once on this trait. The in-memory table of the
-//! tests and the real one therefore differ only here. Both pass the same contract tests.
+//! Everything above the table (keys, leases, the journal, waits) is written once, on this trait. So the in-memory table
+//! of the tests and the real table differ only here. Both pass the same contract tests.
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ impl Key {
     }
 }
 
-/// A condition on the item that a write touches, as the item was before the write.
+/// A condition on an item before a write changes it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
     /// The item does not exist.
@@ -60,7 +60,7 @@ impl Check {
     }
 }
 
-/// One write. All of its checks must hold.
+/// One write. All checks of the write must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// Replaces the whole item.
@@ -70,7 +70,7 @@ pub enum Write {
         /// Conditions.
         checks: Vec<Check>,
     },
-    /// Sets and removes top-level attributes. Creates the item if it is absent, unless a check says otherwise. An
+    /// Sets and removes top-level attributes. Creates the item if it does not exist, unless a check prevents this. An
     /// update that neither sets nor removes an attribute is rejected. An update that only removes attributes needs a
     /// check, because it creates no item.
     Update {
@@ -83,14 +83,14 @@ pub enum Write {
         /// Conditions.
         checks: Vec<Check>,
     },
-    /// Removes the item. An absent item is no error.
+    /// Removes the item. It is no error if the item does not exist.
     Delete {
         /// Key of the item.
         key: Key,
         /// Conditions.
         checks: Vec<Check>,
     },
-    /// Changes nothing. Only its checks count (in a transaction).
+    /// Changes nothing. Only the checks of this write matter (in a transaction).
     Verify {
         /// Key of the item.
         key: Key,
@@ -100,8 +100,8 @@ pub enum Write {
 }
 
 impl Write {
-    /// Returns the key of the item that it touches. A part of the key is empty if an item to put does not have it as
-    /// text.
+    /// Returns the key of the item that the write changes. A part of the key is empty if the item to put does not have
+    /// that part as text.
     #[must_use]
     pub fn key(&self) -> Key {
         match self {
@@ -113,7 +113,7 @@ impl Write {
         }
     }
 
-    /// Returns the conditions under which it is made.
+    /// Returns the conditions of the write.
     #[must_use]
     pub fn checks(&self) -> &[Check] {
         match self {
@@ -134,12 +134,12 @@ pub trait Table: Send + Sync {
     /// consistently, from every page.
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>>;
     /// Returns the item of the partition whose sort key begins with `prefix` and sorts last, read consistently, or
-    /// `None`. The read costs one item, however many there are.
+    /// `None`. The read costs one item, no matter how many items there are.
     async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>>;
     /// Returns the items of the sparse index `open` with this partition value whose `nextLook` is not after `until`,
     /// ascending (eventually consistent).
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>>;
-    /// Makes all writes or none. One write is a plain call; several (at most 100) are a transaction. Fails with
+    /// Makes all writes, or none. One write is a plain call; several (at most 100) are a transaction. Fails with
     /// [`crate::StoreError::Conflict`] if a check does not hold.
     async fn write(&self, writes: Vec<Write>) -> Result<()>;
 }

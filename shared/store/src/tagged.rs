@@ -30,7 +30,7 @@ impl Tagged {
         }
     }
 
-    /// Returns its id.
+    /// Returns the id of the resource.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -41,7 +41,7 @@ impl Tagged {
         }
     }
 
-    /// Returns its tags.
+    /// Returns the tags of the resource.
     #[must_use]
     pub fn tags(&self) -> &Tags {
         match self {
@@ -52,7 +52,7 @@ impl Tagged {
         }
     }
 
-    /// Returns when it was made, if EC2 says so.
+    /// Returns when the resource was made, if EC2 reports it.
     #[must_use]
     pub fn made(&self) -> Option<Timestamp> {
         match self {
@@ -63,7 +63,7 @@ impl Tagged {
         }
     }
 
-    /// Returns the snapshots that belong to it.
+    /// Returns the snapshots that belong to the resource.
     #[must_use]
     pub fn snapshots(&self) -> &[String] {
         match self {
@@ -72,7 +72,7 @@ impl Tagged {
         }
     }
 
-    /// Returns whether more than its tags ties it to the build.
+    /// Returns whether something other than its tags proves that the resource belongs to the build.
     #[must_use]
     pub fn is_proven(&self, proof: &Proof, region: &str) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Requests that DynamoDB rejects as invalid. Every table reports them in the same way and before any call.
+//! Requests that DynamoDB rejects as invalid. Every table reports them in the same way, before it makes a call.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use crate::{Result, StoreError, Write};
 
 /// DynamoDB's limit for one transaction.
 const MAX_WRITES: usize = 100;
-/// Attributes that are keys of the table or of its index. They must be text and not empty.
+/// Attributes that are keys of the table or of its index. They must be text, and they must not be empty.
 const KEYS: [&str; 4] = ["pk", "sk", "open", "nextLook"];
 
 pub(crate) fn refused(message: String) -> StoreError {
     StoreError::Refused { operation: "TransactWriteItems", code: "ValidationException".to_owned(), message }
 }
 
-/// Rejects what DynamoDB would reject, before any call.
+/// Rejects what DynamoDB would reject, before a call is made.
 pub(crate) fn refuse_invalid(writes: &[Write]) -> Result<()> {
     if writes.len() > MAX_WRITES {
         return Err(refused(format!("{} writes in one transaction, at most {MAX_WRITES} are allowed", writes.len())));

@@ -1,29 +1,30 @@
-//! The version of a stored record's shape. A stack is updated while builds run, and it may be set back to an older
-//! Goldsmith. So each item says which version of the rules applies to it.
+//! The version of a stored record's shape. A stack is updated while builds run, and it may return to an older release
+//! of Goldsmith. So each item says which version of the rules applies to it.
 
 use serde::de::Error as _;
 use serde_json::{Error, Value};
 
 use crate::{Item, Result, StoreError, Write};
 
-/// The attribute with the version. Definitions have a `version` of their own.
+/// The attribute with the version. Definitions have their own attribute `version`.
 pub(crate) const RECORD_VERSION: &str = "recordVersion";
 
-/// The version that this program writes, and the newest that it reads. A change that older programs would misread needs
-/// the next number; an attribute that they may ignore does not.
+/// The version that this program writes, which is also the newest that it reads. A change that older programs would
+/// misread needs the next number. An attribute that they may ignore does not.
 const NEWEST: u64 = 1;
 
-/// Gives a whole item its version.
+/// Adds the version to a whole item.
 ///
-/// An update of single attributes does not set a version. It may reach an item that a newer program wrote, and must not
-/// claim that the rest of that item has this program's shape.
+/// An update of single attributes does not set a version. It may change an item that a newer program wrote, and must
+/// not claim that the rest of that item has this program's shape.
 pub(crate) fn mark(write: &mut Write) {
     if let Write::Put { item, .. } = write {
         item.insert(RECORD_VERSION.to_owned(), NEWEST.into());
     }
 }
 
-/// Fails if a newer program wrote the item. An item without a version has version 1: programs wrote none at first.
+/// Fails if a newer program wrote the item. An item without a version has version 1, because the first programs wrote
+/// none.
 pub(crate) fn check(item: &Item) -> Result<()> {
     let Some(stored) = item.get(RECORD_VERSION) else { return Ok(()) };
     let part = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! States of a build as they run: their progress, their one open wait, and the short lock under which they act.
+//! The states of a running build: their progress, their open wait, and the short lock under which they act.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -13,21 +13,21 @@ use crate::{
 /// Partition of parked waits in the index `open`.
 const OPEN_WAITS: &str = "WAIT";
 
-/// How long a lock holds. This is longer than a function can run (120 s), so the holder has ended when its lock lapses.
+/// How long a lock is valid. This is longer than a function can run (120 s), so the holder has ended when its lock
+/// expires.
 const LOCK: SignedDuration = SignedDuration::from_secs(150);
 
-/// The caller that takes a lock.
+/// The caller that takes the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// The state's first invocation or a retry of it. If Step Functions gets no answer from an
-    /// attempt, it starts the next one, even if the first one still runs. So a call of the first one may still be in
-    /// progress.
+    /// The first invocation of the state, or a retry. If Step Functions gets no answer from an attempt, it starts the
+    /// next one, even if the first attempt is still running. So a call of the first attempt may still be in progress.
     Start,
-    /// An event or the tick.
+    /// An invocation for an event or for the tick.
     Wake,
 }
 
-/// A lock that is held.
+/// A lock that is held now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
     until: String,
@@ -74,13 +74,13 @@ impl Store {
         Ok(readable(self.table().query(&format!("WAIT#{resource}"), "").await?))
     }
 
-    /// Returns the waits whose next look is due, which the tick wakes.
+    /// Returns the waits whose next check is due, which the tick wakes.
     pub async fn due_waits(&self, now: Timestamp) -> Result<Vec<Wait>> {
         Ok(readable(self.table().due(OPEN_WAITS, &stamp(now)).await?))
     }
 
     /// Begins a state, or begins it again with another token. The wait is recorded before anything else happens, so the
-    /// tick wakes a function that dies at once. Returns false if the build is closed.
+    /// tick wakes a function that ends at once. Returns false if the build is closed.
     pub async fn begin(&self, record: &BuildRecord, scope: &Scope, wait: &Wait, now: Timestamp) -> Result<bool> {
         for _ in 0..RACES {
             let [state, wait] = self.beginning(record, scope, wait.clone(), now).await?;
@@ -97,7 +97,8 @@ impl Store {
         Err(StoreError::Busy { code: "WaitContention".to_owned() })
     }
 
-    /// Returns the writes that begin a state as it is now. A state that begins again keeps its earlier tokens.
+    /// Returns the writes that begin a state, given its current record. If a state begins again, it keeps its earlier
+    /// tokens.
     async fn beginning(
         &self,
         record: &BuildRecord,
@@ -150,8 +151,8 @@ impl Store {
         }
     }
 
-    /// Takes the state's lock. Returns `None` if another invocation holds it, whether that invocation still runs or
-    /// not. The tick then continues when the lock has lapsed.
+    /// Takes the state's lock. Returns `None` if another invocation holds the lock, even if that invocation no longer
+    /// runs. In that case, the tick continues when the lock has expired.
     pub async fn lock(&self, build: &str, scope: &Scope, holder: Holder, now: Timestamp) -> Result<Option<Lock>> {
         let lock = Lock { until: stamp(now + LOCK), holder };
         // A holder whose process ended never unlocks, so its lock is free again after a while.
@@ -170,7 +171,7 @@ impl Store {
         }
     }
 
-    /// Releases the state's lock, if this caller still holds it.
+    /// Releases the state's lock if this caller still holds it.
     pub async fn unlock(&self, build: &str, scope: &Scope, lock: &Lock) -> Result<()> {
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
@@ -188,8 +189,8 @@ impl Store {
         }
     }
 
-    /// Parks a wait: records its resource, what people read while it waits, and when the tick looks next. Returns
-    /// false if the wait has a new token in the meantime; the caller must then read it again.
+    /// Parks a wait: records its resource, the text that people read while it waits, and when the tick checks it next.
+    /// Returns false if the wait has received a new token in the meantime. The caller must then read the wait again.
     pub async fn park(&self, wait: &Wait, scope: &Scope, parked: &Wait, detail: &str) -> Result<bool> {
         let same_token = vec![Check::equals("token", wait.token.as_str())];
         let mut writes = Vec::new();
@@ -212,7 +213,7 @@ impl Store {
         held(self.write(writes).await)
     }
 
-    /// Records since when AWS has not found what the build made; `None` if AWS finds it now.
+    /// Records since when AWS has not found what the build made, or `None` if AWS finds it now.
     pub async fn note_unsettled(&self, build: &str, scope: &Scope, since: Option<&str>) -> Result<()> {
         let (set, remove) = match since {
             Some(since) => (attributes([("unsettledSince", json!(since))]), vec![]),
@@ -222,8 +223,8 @@ impl Store {
         self.write(vec![Write::Update { key, set, remove, checks: vec![Check::Present] }]).await
     }
 
-    /// Removes a wait that was answered or is no longer needed. Returns false if the wait has a new token in the
-    /// meantime; that token still has to be answered.
+    /// Removes a wait that was answered or is no longer needed. Returns false if the wait has received a new token in
+    /// the meantime. That token must still be answered.
     pub async fn drop_wait(&self, wait: &Wait, scope: &Scope) -> Result<bool> {
         let key = keys::wait(&wait.resource, &wait.build, &scope.to_string());
         // `missing` also holds for an absent item, so removing a wait twice is no conflict.
@@ -241,7 +242,7 @@ impl Store {
         self.write(vec![progress(record, scope, [("audit", json!(audit))])]).await
     }
 
-    /// Ends a state. The first end counts.
+    /// Ends a state. Only the first end counts.
     pub async fn end_state(
         &self,
         build: &str,

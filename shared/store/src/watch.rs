@@ -1,4 +1,4 @@
-//! Keeps the sources that pipelines watch in step with their definitions.
+//! Updates the sources that pipelines watch when their definitions change.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use goldsmith_model::{ImagePipeline, Name};
 use crate::{Result, Store};
 
 impl Store {
-    /// Subscribes pipelines to the sources that they have now: the pipelines of these definitions, and the stored
-    /// pipelines whose recipe is in these definitions. Safe to repeat.
+    /// Subscribes pipelines to their current sources: the pipelines among these definitions, and the stored pipelines
+    /// whose recipe is among these definitions. Safe to repeat.
     pub(crate) async fn watch_sources(&self, definitions: &Definitions) -> Result<()> {
         let recipes: BTreeSet<&Name> = definitions.recipes.iter().map(|recipe| &recipe.name).collect();
         let own = definitions.pipelines.iter().map(|pipeline| pipeline.name.clone());
@@ -25,7 +25,7 @@ impl Store {
         Ok(())
     }
 
-    /// Subscribes a pipeline to the source that it has now, and returns the pipeline. `None` if it is not stored.
+    /// Subscribes a pipeline to its current source, and returns the pipeline. `None` if the pipeline is not stored.
     pub(crate) async fn watch_source_of(&self, name: &Name) -> Result<Option<ImagePipeline>> {
         let pipeline = self.pipeline(name).await?;
         if let Some(pipeline) = &pipeline {

@@ -1,10 +1,11 @@
-//! Versions with an `x`, such as `1.4.x`: the version that is stored with the same content, or the next free one.
+//! Resolves versions with an `x`, such as `1.4.x`, to the stored version with the same content, or to the next free
+//! version.
 
 use goldsmith_model::definitions::{Draft, Kind, Settled, VersionPlace};
 use goldsmith_store::{Store, StoreError, Taken};
 
-/// Returns the newest stored version for each `x`, if there is one. It is the only one whose content is compared: to
-/// go back to the content of an older version is a change, and a pattern must take it.
+/// Returns the newest stored version for each `x`, if one exists. Only the content of the newest version is compared:
+/// going back to the content of an older version is a change, and a pattern must select it.
 pub(super) async fn newest(store: &Store, draft: &Draft<'_>) -> Result<Settled, StoreError> {
     let mut settled = Settled::new();
     for VersionPlace { kind, name, pattern, .. } in draft.version_places() {
@@ -18,7 +19,7 @@ pub(super) async fn newest(store: &Store, draft: &Draft<'_>) -> Result<Settled, 
     Ok(settled)
 }
 
-/// Raises each version with an `x` that is taken, and returns whether there was one.
+/// Raises each taken version with an `x`, and returns whether there was one.
 pub(super) fn raise(settled: &mut Settled, places: &[VersionPlace<'_>], taken: &[Taken]) -> bool {
     let mut is_raised = false;
     for Taken { kind, name, version, next } in taken {
@@ -40,7 +41,7 @@ mod tests {
     use super::super::{Secrets, judge};
     use crate::testing::{Stack, WEB};
 
-    /// Applies these definitions, and returns the changes as `apply` shows them, without their columns.
+    /// Applies these definitions, and returns the changes as `apply` shows them, without the columns.
     async fn apply(stack: &Stack, text: &str) -> Vec<String> {
         let mut files = [SourceFile { path: "web.yml".to_owned(), text: text.to_owned() }];
         let judged = judge(&stack.connection, Path::new("web.yml"), &mut files, Secrets::default(), false).await;

@@ -1,4 +1,5 @@
-//! `--bump`: writes the next free version into the files whose content has changed under a stored version.
+//! Implements `--bump`: writes the next free version into a file if its content has changed but its version is stored
+//! already.
 
 use std::fs;
 
@@ -14,28 +15,28 @@ use crate::output;
 /// A version that was raised in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bumped {
-    /// The file's path.
+    /// Path of the file.
     file: String,
-    /// The version's place in it.
+    /// Position of the version in the file.
     span: Span,
     old: Version,
     new: Version,
 }
 
-/// Returns the edit for each taken version, in the order of the clashes.
+/// Returns the edit for each taken version, in the order of the conflicts.
 pub(super) fn edits(places: &[VersionPlace<'_>], taken: &[Taken]) -> Result<Vec<Bumped>> {
     let edit = |one: &Taken| {
         let place = places
             .iter()
             .find(|place| (place.kind, &place.name, place.version) == (one.kind, &one.name, one.version))
-            .with_context(|| format!("{} `{}` {} is in no file", one.kind, one.name, one.version))?;
+            .with_context(|| format!("{} `{}` {} is not in any file", one.kind, one.name, one.version))?;
         let new = one.next.ok_or_else(|| invalid(format!("{one}: there is no next free version")))?;
         Ok(Bumped { file: place.file().to_owned(), span: place.span(), old: one.version, new })
     };
     taken.iter().map(edit).collect()
 }
 
-/// Makes the edits in the texts of the files. Every other byte stays as it is.
+/// Makes the edits in the texts of the files. All other bytes stay as they are.
 pub(super) fn make(files: &mut [SourceFile], edits: &[Bumped]) -> Result<()> {
     let mut edits: Vec<&Bumped> = edits.iter().collect();
     // An edit moves what comes after it on its line, so the last place comes first.
@@ -54,7 +55,7 @@ pub(super) fn make(files: &mut [SourceFile], edits: &[Bumped]) -> Result<()> {
     Ok(())
 }
 
-/// Returns where the version begins in the text, in bytes; `None` if something else is written there.
+/// Returns the position of the version in the text, in bytes, or `None` if there is something else at that place.
 fn place(text: &str, span: Span, version: &str) -> Option<usize> {
     let line: usize = text.split_inclusive('\n').take(span.line - 1).map(str::len).sum();
     let column = text[line..].char_indices().nth(span.column - 1)?.0;
@@ -75,7 +76,7 @@ pub(super) fn write(files: &[SourceFile], edits: &[Bumped]) -> Result<()> {
     Ok(())
 }
 
-/// Returns what the files say that names a raised version exactly, and therefore does not take the new one.
+/// Returns what in the files names a raised version exactly, and therefore does not use the new version.
 pub(super) fn exact_references(references: &[Reference], taken: &[Taken]) -> Vec<String> {
     let mut said = Vec::new();
     for Taken { kind, name, version, next } in taken {
@@ -83,8 +84,8 @@ pub(super) fn exact_references(references: &[Reference], taken: &[Taken]) -> Vec
             references.iter().any(|one| (one.kind, &one.name, one.version.exact()) == (*kind, name, Some(*version)));
         if let Some(next) = next.filter(|_| is_exact) {
             said.push(format!(
-                "warning: these files name {kind} `{name}` {version} exactly, so they do not take {next}: a pattern such \
-                 as {}.x.x would",
+                "warning: these files name {kind} `{name}` {version} exactly, so they do not use {next}: a pattern \
+                 such as {}.x.x would",
                 version.to_string().split('.').next().unwrap_or_default()
             ));
         }
@@ -107,7 +108,7 @@ mod tests {
         Taken { kind, name: name.parse().unwrap(), version: "1.0.0".parse().unwrap(), next: next.parse().ok() }
     }
 
-    /// Two components and a recipe; the second component and the recipe are in one line each.
+    /// Two components and a recipe. The second component and the recipe are each on one line.
     const TEXT: &str = "# öäü \t1.0.0\r\nkind: Component\nname: nginx\nsemanticVersion:   '1.0.0'   # 1.0.0\nuri: a.yml\n---\n\
                         {kind: Component, name: \"öl\u{20}und\", semanticVersion: \"1.0.0\", uri: a.yml}\n---\n\
                         {kind: ImageRecipe, name: web, semanticVersion: 1.0.0, parentImage: ssm:/a, components: [{name: \
@@ -166,8 +167,8 @@ mod tests {
         let read = [file(TEXT)];
         let draft = Draft::read(&read, &|_| Ok(String::new()));
         let references: Vec<Reference> = draft.references().cloned().collect();
-        let expected = "warning: these files name component `nginx` 1.0.0 exactly, so they do not take 1.0.1: a pattern such as \
-                        1.x.x would";
+        let expected = "warning: these files name component `nginx` 1.0.0 exactly, so they do not use 1.0.1: a pattern \
+                        such as 1.x.x would";
         assert_eq!(exact_references(&references, &[taken(Kind::Component, "nginx", "1.0.1")]), [expected]);
         assert_eq!(exact_references(&references, &[taken(Kind::ImageRecipe, "web", "1.0.1")]), [""; 0]);
     }

@@ -1,5 +1,5 @@
 //! A file system of ext2, ext3 or ext4 in a file: its tree and its blocks, including blocks that belong to no file. The
-//! content of a removed file stays in its blocks until they are used again, and a snapshot contains blocks, not files.
+//! content of a removed file stays in its blocks until they are reused, and a snapshot contains blocks, not files.
 
 mod copy;
 mod debugfs;
@@ -23,21 +23,21 @@ use self::debugfs::Debugfs;
 use self::superblock::Superblock;
 use crate::output;
 
-/// How much is read at once, and how much of it is read again with the next piece, so that the beginning of a key is
-/// complete.
+/// How much is read at once, and how much of it is read again with the next piece, so that no key is cut at its
+/// beginning.
 const PIECE: usize = 1024 * 1024;
 const OVERLAP: usize = 8 * 1024;
-/// Maximum number of keys in blocks that are looked up.
+/// Maximum number of keys whose blocks are looked up.
 const MOST: usize = 1000;
 /// Number of bytes by which a key is recognized.
 const SAME: usize = 160;
 /// Number of bytes by which a key is recognized in a file. It is smaller, because a file, or its part on the disk, may
-/// end after so many.
+/// end after this number of bytes.
 const SAME_IN_FILE: usize = 64;
 /// The inode of the journal.
 const JOURNAL: u64 = 8;
 
-/// A private key's header somewhere on the disk.
+/// The header of a private key on the disk, and its position.
 struct Hit {
     offset: u64,
     what: String,
@@ -57,8 +57,8 @@ pub(super) async fn audit(disk: &Path) -> Result<Option<Audit>> {
     unless(ended, disk, &std::env::temp_dir()).await
 }
 
-/// Audits unless `ended` comes first. A thread does the audit, and ends with the program; the copy is removed before
-/// that.
+/// Runs the audit unless `ended` comes first. A thread runs the audit and ends with the program. The copy is removed
+/// before that.
 async fn unless(ended: impl Future<Output = ()>, disk: &Path, temporary: &Path) -> Result<Option<Audit>> {
     let superblock = Superblock::of(disk)?;
     let debugfs = Arc::new(Debugfs::of(disk)?);
@@ -131,7 +131,7 @@ fn incomplete(audit: &mut Audit, what: &str, why: &[String]) {
     }
 }
 
-/// Returns all headers of private keys, and whether there were more than are looked up.
+/// Returns all headers of private keys, and whether there were more than the limit.
 fn hits(disk: &Path) -> Result<(Vec<Hit>, bool)> {
     let mut file = File::open(disk)?;
     let (mut hits, mut buffer, mut start) = (Vec::new(), Vec::new(), 0_u64);
@@ -168,8 +168,8 @@ fn known(root: &Path, audit: &Audit) -> Result<BTreeSet<Vec<u8>>> {
     Ok(known)
 }
 
-/// Returns the keys in blocks that belong to no file, or that are not in the readable part of their file, and what
-/// could not be found out. The audit of the tree covers all other keys.
+/// Returns the keys in blocks that do not belong to the readable part of a file. Also returns what could not be
+/// examined. The audit of the tree covers all other keys.
 fn lost_keys(
     debugfs: &Debugfs,
     root: &Path,
@@ -209,7 +209,7 @@ fn lost_keys(
     Ok((lost, complaints))
 }
 
-/// Returns the keys in a file of the copy; there are none if there is no such file.
+/// Returns the keys in a file of the copy, or none if the file does not exist.
 fn keys_of(file: &Path) -> Result<Vec<Hit>> {
     match file.symlink_metadata() {
         Ok(found) if found.is_file() => Ok(hits(file)?.0),
@@ -232,18 +232,18 @@ fn finding(hit: &Hit, block: u64, place: &str) -> Finding {
     }
 }
 
-/// Returns the inodes of blocks; free blocks have none.
+/// Returns the inode of each block. Free blocks have none.
 fn owners(debugfs: &Debugfs, blocks: &BTreeSet<u64>) -> Result<(BTreeMap<u64, u64>, Vec<String>)> {
     let number = |inode: &str| inode.trim().parse().ok();
     looked_up(debugfs, "icheck", blocks, &number)
 }
 
-/// Returns the path of each of these inodes; inodes that are in no folder have none.
+/// Returns the path of each of these inodes. Inodes that are in no folder have none.
 fn names(debugfs: &Debugfs, inodes: &BTreeSet<u64>) -> Result<(BTreeMap<u64, String>, Vec<String>)> {
     looked_up(debugfs, "ncheck", inodes, &|name| Some(name.to_owned()))
 }
 
-/// Returns what a request of `debugfs` says about each of these numbers, in a table of two columns.
+/// Returns what `debugfs` reports about each of these numbers, from a table with two columns.
 fn looked_up<T>(
     debugfs: &Debugfs,
     request: &str,

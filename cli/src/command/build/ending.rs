@@ -28,7 +28,7 @@ pub(crate) enum Outcome {
     Failed,
     /// Nothing had changed.
     Skipped,
-    /// Another build of the pipeline runs.
+    /// Another build of the pipeline is running.
     AlreadyRunning,
     /// An automatic build of the pipeline began within the last hour.
     TooSoon,
@@ -58,7 +58,7 @@ pub(crate) struct Ending {
     kept: Option<KeptInstance>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<AuditRecord>,
-    /// The image of another build of the pipeline, which is running.
+    /// The image of another build of the pipeline that is running.
     #[serde(skip)]
     running: Option<String>,
 }
@@ -96,7 +96,7 @@ impl Ending {
         }
     }
 
-    /// Returns the end of a build that ended in Plan: it was rejected or skipped, or another build was running.
+    /// Returns the end of a build that ended in Plan: the build was rejected or skipped, or another build was running.
     fn without_image(execution: &Execution) -> Self {
         let is_good = execution.status == ExecutionStatus::Succeeded;
         let output =
@@ -147,7 +147,7 @@ impl Ending {
         }
     }
 
-    /// Returns whether Plan found the input or a definition wrong.
+    /// Returns whether Plan found a mistake in the input or in a definition.
     fn is_refused(&self) -> bool {
         self.image.is_none() && self.failure.as_ref().is_some_and(|cause| cause.error == "Goldsmith.Refused")
     }
@@ -159,13 +159,13 @@ impl Ending {
         self.is_refused() && names_one
     }
 
-    /// Returns the image, if Plan got as far as naming one.
+    /// Returns the image if Plan has named one.
     pub(crate) fn image(&self) -> Option<&str> {
         self.image.as_deref()
     }
 
-    /// Returns what all instances of the new image would share, if there is anything. For a failed build, the cause
-    /// says it.
+    /// Returns what all instances of the new image would share, if the audit found anything. For a failed build, the
+    /// cause contains this.
     fn audit_lines(&self) -> Vec<String> {
         let Some(audit) = self.audit.as_ref().filter(|audit| audit.count() > 0 || audit.is_incomplete) else {
             return Vec::new();
@@ -174,7 +174,7 @@ impl Ending {
         std::iter::once(format!("warning: the image was audited: {}", audited::headline(audit))).chain(lines).collect()
     }
 
-    /// Returns what the run was about: the image or the AMI, if it is known.
+    /// Returns what the run was for: the image or the AMI, if it is known.
     fn subject(&self) -> String {
         let run = self.image.as_deref().unwrap_or(&self.build);
         match self.tested.as_ref().or(self.distributed.as_ref()) {
@@ -197,7 +197,7 @@ impl Ending {
         self.kept.as_ref()
     }
 
-    /// Returns the end as text for people. `again` is how to call the command line for the same stack.
+    /// Returns the end of the build as text for people. `again` is the call of the command line for the same stack.
     pub(crate) fn lines(&self, again: &str) -> Vec<String> {
         let reason = self.reason.as_deref().unwrap_or("no reason is known");
         match (self.outcome, &self.failure) {
@@ -240,7 +240,7 @@ fn started_from(execution: &Execution) -> Option<StartFrom> {
     input.from
 }
 
-/// Returns the cause from Step Functions, for a build without a record of it.
+/// Returns the cause from Step Functions, for a build whose record has none.
 fn failure_of(execution: &Execution) -> FailureCause {
     let said = execution.cause.clone().filter(|cause| !cause.is_empty());
     let said = said.unwrap_or_else(|| "the execution ended without a cause".to_owned());

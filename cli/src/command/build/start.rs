@@ -1,4 +1,5 @@
-//! Starts an execution under a name that belongs to its cause, so that a start whose answer is lost can be found again.
+//! Starts an execution under a name that is derived from its cause, so that the execution can be found if the answer to
+//! the start is lost.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -9,13 +10,13 @@ use jiff::Timestamp;
 
 use crate::connection::Connection;
 
-/// Number of names that are tried: a generated id is taken only by chance.
+/// Number of names that are tried: a generated id is already taken only by chance.
 const ATTEMPTS: u32 = 3;
 
 /// An execution that was started.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Build {
-    /// Its name, which is the build's id.
+    /// Name of the execution, which is the build's id.
     pub(crate) name: String,
     /// Its ARN.
     pub(crate) arn: String,

@@ -1,4 +1,4 @@
-//! Starting, watching and ending, against a stack in memory.
+//! Tests of starting, watching and ending builds, against a stack in memory.
 
 use goldsmith_cloud::{Execution, ExecutionStatus, Executions};
 use goldsmith_model::definitions::{Draft, SourceFile};
@@ -36,7 +36,7 @@ async fn a_start_during_a_freeze_is_warned() {
     let at = async |time: &str| {
         super::frozen(&stack.connection.store, &"web".parse().unwrap(), time.parse().unwrap()).await.unwrap()
     };
-    let warning = "warning: pipeline `web` is frozen until 2027-01-04T00:00:00Z; a start by hand builds all the same";
+    let warning = "warning: pipeline `web` is frozen until 2027-01-04T00:00:00Z; a manual start builds anyway";
     assert_eq!(at("2026-12-24T00:00:00Z").await.as_deref(), Some(warning));
     assert_eq!(at("2027-01-04T00:00:00Z").await, None);
 }
@@ -59,7 +59,7 @@ fn a_folder_with_several_pipelines_needs_a_choice() {
     assert_eq!(chosen(&["one"], None).unwrap().as_str(), "one");
     assert_eq!(chosen(&["one", "two"], Some("two")).unwrap().as_str(), "two");
     for (names, wanted, message) in [
-        (vec!["one", "two"], None, "folder has several pipelines: choose with --pipeline from one, two"),
+        (vec!["one", "two"], None, "folder has several pipelines: choose one with --pipeline: one, two"),
         (vec![], None, "folder has no pipeline to build"),
         (vec!["one"], Some("two"), "folder has no pipeline `two`: it has one"),
     ] {

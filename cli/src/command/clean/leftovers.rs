@@ -25,17 +25,17 @@ pub(super) struct Leftover {
     kind: LeftoverKind,
     pub(super) region: String,
     pub(super) id: String,
-    /// Image whose build made it.
+    /// Image for which the resource was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<String>,
-    /// Build that made it.
+    /// Build that made the resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<String>,
-    /// When it was first found that only tags tie it to the build; empty if it was found now. `None` if the build
-    /// has made it.
+    /// When a run first found that only tags show the build of the resource. The text is empty if this is the first
+    /// run. `None` if the build has made the resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     unproven_since: Option<String>,
-    /// What uses it.
+    /// What uses the resource.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     used_by: Vec<String>,
 }
@@ -47,22 +47,22 @@ impl Leftover {
         Self { kind, region: region.to_owned(), id, image, build, unproven_since, used_by: Vec::new() }
     }
 
-    /// Returns whether it is an AMI or a snapshot, which may be in use.
+    /// Returns whether the resource is an AMI or a snapshot, which may be in use.
     pub(super) fn is_image(&self) -> bool {
         matches!(self.kind, LeftoverKind::Image | LeftoverKind::Snapshot)
     }
 
-    /// Returns whether something uses it.
+    /// Returns whether something uses the resource.
     pub(super) fn is_used(&self) -> bool {
         !self.used_by.is_empty()
     }
 
-    /// Returns whether a person may have it removed now.
+    /// Returns whether a person may have the resource removed now.
     pub(super) fn may_go(&self, now: Timestamp) -> bool {
         self.unproven_since.as_ref().is_none_or(|since| may_go(since, now))
     }
 
-    /// Returns its row of the table for people.
+    /// Returns the row of the resource in the table for people.
     pub(super) fn row(&self) -> Vec<String> {
         let image = self.image.clone().unwrap_or_default();
         let remark = match &self.unproven_since {
@@ -75,7 +75,7 @@ impl Leftover {
     }
 }
 
-/// What AWS refuses, with AWS's reason.
+/// A resource that AWS does not remove, with AWS's reason.
 #[derive(Debug, Serialize)]
 pub(super) struct Refused<T> {
     /// The resource or Region.
@@ -84,38 +84,38 @@ pub(super) struct Refused<T> {
     pub(super) reason: String,
 }
 
-/// Returns when the resource was marked. A copy carries the mark of its original, which is older than the copy and does
-/// not count.
+/// Returns when the resource was marked. A copy carries the mark of its original. That mark is older than the copy, and
+/// does not count.
 fn marked(found: &Tagged) -> Option<String> {
     let mark = found.tags().get(TAG_LEFTOVER)?;
     let is_its_own = found.made().is_some_and(|made| mark.parse::<Timestamp>().is_ok_and(|mark| mark >= made));
     is_its_own.then(|| mark.clone())
 }
 
-/// What stays, whatever the person answers.
+/// The resources that stay regardless of the person's answer.
 pub(super) struct Stays {
-    /// AMIs and snapshots that were not asked for.
+    /// AMIs and snapshots whose removal was not requested.
     pub(super) images: Vec<Leftover>,
-    /// What only tags tie to a build, for a day.
+    /// Resources that stay for a day because only tags show their build.
     pub(super) unproven: Vec<Leftover>,
 }
 
-/// Where to search, and for what.
+/// Where `clean` searches, and for what.
 pub(super) struct Leftovers {
     pub(super) machines: Arc<dyn Machines>,
     pub(super) images: Arc<dyn Images>,
     pub(super) parameters: Arc<dyn Parameters>,
     pub(super) templates: TemplateUses,
-    /// The stack's name.
+    /// Name of the stack.
     pub(super) stack: String,
-    /// Its home Region.
+    /// Home Region of the stack.
     pub(super) home: String,
 }
 
 impl Leftovers {
-    /// Returns all leftovers in these Regions, in the order in which they are removed. Also returns the Regions that
-    /// AWS lets nobody search, with its words: an organization may deny some of the Regions that its accounts have
-    /// enabled.
+    /// Returns all leftovers in these Regions, in the order in which they will be removed. Also returns the Regions
+    /// that AWS lets nobody search, with its messages: an organization may deny some of the Regions that its accounts
+    /// have enabled.
     pub(super) async fn find(
         &self,
         mut records: Records,
@@ -151,7 +151,7 @@ impl Leftovers {
         Ok(left)
     }
 
-    /// Returns a resource that may be left, or `None` if it belongs to its build.
+    /// Returns a resource that may be a leftover, or `None` if it belongs to its build.
     async fn judge(
         &self,
         region: &str,
@@ -195,7 +195,7 @@ impl Leftovers {
         Ok(users)
     }
 
-    /// Marks what was found now, and takes what stays out of `found`.
+    /// Marks the leftovers that were found for the first time, and removes from `found` what must stay.
     pub(super) async fn set_aside(&self, found: &mut Vec<Leftover>, with_images: bool, now: Timestamp) -> Stays {
         // The mark is set even if the person then declines the removal, and for images that were not asked for: it only
         // begins the day of these resources.
@@ -204,7 +204,8 @@ impl Leftovers {
         Stays { images, unproven: found.extract_if(.., |leftover| !leftover.may_go(now)).collect() }
     }
 
-    /// Marks what was found now. The mark is for the next call, so a failure stops nothing.
+    /// Marks the leftovers that were found for the first time. Only the next call needs the mark, so a failure stops
+    /// nothing.
     pub(super) async fn mark(&self, leftovers: &[Leftover], now: Timestamp) {
         let tags = Tags::from([(TAG_LEFTOVER.to_owned(), stamp(now))]);
         let is_new = |leftover: &&Leftover| leftover.unproven_since.as_ref().is_some_and(String::is_empty);
@@ -216,9 +217,9 @@ impl Leftovers {
         }
     }
 
-    /// Removes the leftovers. Returns those that are gone, and those that AWS does not remove, with its words; a
-    /// failure does not keep the others from being removed. Safe to repeat: if a resource is gone already, that is not
-    /// an error.
+    /// Removes the leftovers. Returns those that were removed, and those that AWS does not remove, with its messages. A
+    /// failure does not keep the others from being removed. Safe to repeat: it is no error if a resource is already
+    /// gone.
     pub(super) async fn remove(&self, leftovers: Vec<Leftover>) -> (Vec<Leftover>, Vec<Refused<Leftover>>) {
         let (mut removed, mut refused) = (Vec::new(), Vec::new());
         for leftover in leftovers {

@@ -1,4 +1,4 @@
-//! What the tables know about the builds that tags name.
+//! Reads what the tables know about the builds that tags name.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use goldsmith_store::{BuildStatus, EffectKind, Proof, Store};
 /// What the tables know about a build.
 #[derive(Clone, Default)]
 pub(super) struct Known {
-    /// Whether the existing stack takes care of what the build has made.
+    /// Whether the existing stack manages what the build has made.
     pub(super) is_looked_after: bool,
     /// Whether the build is open, and may still make resources.
     pub(super) is_open: bool,
-    /// Proof of what it has made.
+    /// Proof of what the build has made.
     pub(super) proof: Proof,
-    /// Parameters that it has written: Region, name and the AMI that they name.
+    /// Parameters that the build has written: the Region, the name, and the AMI that the parameter names.
     pub(super) parameters: Vec<(String, String, String)>,
 }
 
@@ -36,7 +36,7 @@ impl Records {
         Self { stores, is_living: false, read: BTreeMap::new() }
     }
 
-    /// Returns what they know about a build; each build is read once.
+    /// Returns what the tables know about a build. Each build is read once.
     pub(super) async fn known(&mut self, build: &str) -> Result<Option<Known>> {
         if let Some(known) = self.read.get(build) {
             return Ok(known.clone());
@@ -63,7 +63,7 @@ impl Records {
         Ok(None)
     }
 
-    /// Returns when each unproven resource was found, by Region and id.
+    /// Returns when each resource without proof was found, by Region and id.
     pub(super) async fn since(&self) -> Result<BTreeMap<(String, String), String>> {
         let mut since = BTreeMap::new();
         for store in &self.stores {

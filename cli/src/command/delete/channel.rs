@@ -16,7 +16,7 @@ use crate::output::{self, Show};
 struct Deleted {
     pipeline: Name,
     channel: Name,
-    /// The image that it pointed to.
+    /// The image to which the channel pointed.
     image: ImageRef,
 }
 

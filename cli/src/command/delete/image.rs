@@ -1,4 +1,4 @@
-//! `goldsmith delete IMAGE`: an image goes only if nothing refers to it.
+//! `goldsmith delete IMAGE`: deletes an image only if nothing refers to it.
 
 use anyhow::Result;
 use goldsmith_states::life::{Deleted, Deletion, Reference, References, delete, stays};
@@ -11,7 +11,7 @@ use crate::exit::{Exit, Stop, invalid, plain};
 use crate::output::{self, Show};
 use crate::render::{columns, status};
 
-/// Deletes an image, if nothing refers to it except those in `unshare`, who may launch it.
+/// Deletes an image if nothing refers to it, except the launch permissions of those in `unshare`.
 pub(super) async fn run(
     globals: &Globals,
     connection: &Connection,
@@ -60,14 +60,14 @@ async fn delete_or_fail(
     }
 }
 
-/// Rejects an image that was never published: what its build keeps, Goldsmith removes by itself.
+/// Rejects an image that was never published: Goldsmith itself removes what the build of such an image keeps.
 fn refuse_unpublished(image: &ImageRecord) -> Result<()> {
     match image.status {
         ImageStatus::Available => Ok(()),
         ImageStatus::Building => Err(invalid(format!("{} is being built: cancel its build first", image.image))),
         ImageStatus::Verified => {
             let tested = &image.source_image;
-            Err(invalid(format!("{} is no image, but a run that has tested {tested}", image.image)))
+            Err(invalid(format!("{} is not an image but a run that has tested {tested}", image.image)))
         }
         _ if image.distributes.is_some() => {
             Err(invalid(format!("{} is no image, but a run that has distributed one", image.image)))
@@ -95,12 +95,12 @@ fn refuse_referred_to(
         return Ok(());
     }
     let (image, again) = (&image.image, globals.again());
-    let mut message = format!("{image} is still referred to, and was not deleted");
+    let mut message = format!("something still refers to {image}, so it was not deleted");
     if in_the_way.iter().all(|one| one.shared_with().is_some()) {
         message += ": Goldsmith cannot see whether those with a launch permission use it; --unshare WHO, once for \
                     each of them, deletes it anyway";
     } else {
-        message += &format!(": `{again} disable {image}` keeps new instances from it, and can be undone");
+        message += &format!(": `{again} disable {image}` prevents new instances, and can be undone");
     }
     Err(Stop { exit: Exit::Failed, message }.into())
 }
@@ -189,14 +189,14 @@ mod tests {
         let ami = image(&stack).await.amis["us-east-1"].clone();
         let with = LaunchPermission { users: vec!["111122223333".to_owned()], ..LaunchPermission::default() };
         stack.cloud.share("us-east-1", &ami, &with).await.unwrap();
-        let shared = "web/1.0.0/1 is still referred to, and was not deleted: Goldsmith cannot see whether those with a \
-                      launch permission use it; --unshare WHO, once for each of them, deletes it anyway";
+        let shared = "something still refers to web/1.0.0/1, so it was not deleted: Goldsmith cannot see whether those \
+                      with a launch permission use it; --unshare WHO, once for each of them, deletes it anyway";
         assert_eq!(deleted(&stack, &[]).await.unwrap_err(), shared);
         let unknown = "--unshare names 111122224444, which has no launch permission for web/1.0.0/1";
         assert_eq!(deleted(&stack, &["111122224444".to_owned()]).await.unwrap_err(), unknown);
         stack.cloud.add_launch_template("us-east-1", "lt-1", &ami);
-        let used = "web/1.0.0/1 is still referred to, and was not deleted: `goldsmith disable web/1.0.0/1` keeps new instances \
-                    from it, and can be undone";
+        let used = "something still refers to web/1.0.0/1, so it was not deleted: `goldsmith disable web/1.0.0/1` \
+                    prevents new instances, and can be undone";
         assert_eq!(deleted(&stack, &["111122223333".to_owned()]).await.unwrap_err(), used);
         assert_eq!(image(&stack).await.life, None);
         stack.cloud.remove_launch_template("us-east-1", "lt-1");
@@ -229,7 +229,7 @@ mod tests {
         stack.put("PIPELINE#web", "LEASE", json!({"build": "c", "fence": 2})).await;
         if store.running_build(&"web".parse().unwrap()).await.unwrap().is_some() {
             let why = deleted(&stack, &[]).await.unwrap_err();
-            assert!(why.starts_with("web/1.0.0/1 is still referred to"), "{why}");
+            assert!(why.starts_with("something still refers to web/1.0.0/1"), "{why}");
         } else {
             panic!("the lease of this test is not where the store reads it");
         }

@@ -1,4 +1,4 @@
-//! The changes of a stack as a person reads them: changes that may lose something come first, in red.
+//! Shows the changes of a stack to people: changes that may lose something come first, in red.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -11,10 +11,11 @@ use crate::render::{columns, count};
 
 const RED: &str = "\u{1b}[31m";
 const PLAIN: &str = "\u{1b}[0m";
-/// Prefix of the types that give permissions: roles, policies, instance profiles.
+/// Prefix of the types that grant permissions: roles, policies and instance profiles.
 const RIGHTS: &str = "AWS::IAM::";
 
-/// Returns a line for each change, and one that counts the others. Nothing of AWS's in them can control a terminal.
+/// Returns a line for each important change, and one line with the number of the other changes. AWS's text in them
+/// cannot control a terminal.
 pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
     lines_in(changes, io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
 }
@@ -41,7 +42,7 @@ fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
     painted.chain(tagged).chain(made_lines(&made).iter().map(|line| harmless(line).into_owned())).collect()
 }
 
-/// Returns lines about what is created: permissions by name, the rest by type.
+/// Returns lines about the resources that are created: permissions by name, and the rest by type.
 fn made_lines(made: &[&Change]) -> Vec<String> {
     if made.is_empty() {
         return Vec::new();
@@ -58,7 +59,7 @@ fn made_lines(made: &[&Change]) -> Vec<String> {
     told.chain([format!("  {} to be created", count(made.len(), "resource"))]).collect()
 }
 
-/// Returns whether a change is of more than tags: a change of tags alone names no property.
+/// Returns whether a change is about more than tags: a change of tags alone names no property.
 fn says_something(change: &Change) -> bool {
     change.effect != Effect::Change || !change.properties.is_empty()
 }

@@ -1,5 +1,5 @@
-//! A deployment and a retirement of the same stack never run at the same time. After a retirement that is over or was
-//! given up, a deployment puts the table into service again.
+//! A deployment and a retirement of the same stack never run at the same time. If a retirement has ended or was given
+//! up, a deployment puts the table into service again.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct Found {
     takes_over: bool,
 }
 
-/// Looks for a retirement of the stack, or in the table that a new stack is to get. Returns an error if a retirement is
+/// Looks for a retirement of the stack, or of the table that a new stack will get. Returns an error if a retirement is
 /// running.
 pub(super) async fn look(
     config: &SdkConfig,
@@ -58,7 +58,8 @@ pub(super) async fn take_up(stack: &Connection, found: &Found) -> Result<()> {
     };
     if !in_service {
         let message = format!(
-            "the stack {} is deployed, but `goldsmith retire` has begun to remove it in the meantime: it builds nothing anymore",
+            "the stack {} is deployed, but `goldsmith retire` has begun to remove it in the meantime: it starts no \
+             more builds",
             stack.stack
         );
         return Err(Stop { exit: Exit::Aws, message }.into());

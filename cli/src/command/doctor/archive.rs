@@ -1,4 +1,5 @@
-//! Which agents are in the functions' archive. Only the end of the archive is read, which has its list of files.
+//! Finds out which agents are in the functions' archive. It reads only the end of the archive, which contains the list
+//! of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use crate::connection::Connection;
 use crate::zip::Zip;
 
 const NAME: &str = "agents";
-/// Architectures as EC2 names them, and the file of each one's agent.
+/// EC2's names of architectures, and the file of the agent for each.
 const AGENTS: [(&str, &str); 2] = [("x86_64", "agent-x86_64"), ("arm64", "agent-aarch64")];
 pub(super) async fn examine(
     globals: &Globals,
@@ -56,7 +57,7 @@ pub(super) async fn examine(
     }
 }
 
-/// Returns bucket and key of `CodeUri: s3://BUCKET/KEY`.
+/// Returns the bucket and the key of `CodeUri: s3://BUCKET/KEY`.
 fn place_of_code(template: &str) -> Option<(&str, &str)> {
     let (_, rest) = template.split_once("CodeUri")?;
     let (_, rest) = rest.split_once("s3://")?;
@@ -70,7 +71,7 @@ fn names(end: &ObjectEnd) -> Option<BTreeSet<String>> {
     Some(entries.into_iter().map(|entry| String::from_utf8_lossy(entry.name).into_owned()).collect())
 }
 
-/// Judges the agents. A missing agent that instance types of the definitions need is a problem; any other is a note.
+/// Judges the agents. A missing agent is a problem if instance types of the definitions need it, and a note otherwise.
 fn judge(
     files: &BTreeSet<String>,
     known: &BTreeMap<String, TypeFacts>,
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
     use crate::zip::testing::zip;
 
-    /// The names of the files in an archive that has these, of which only the end is there.
+    /// Returns the file names from the end of an archive with these files.
     fn names_of(files: &[&str]) -> BTreeSet<String> {
         let files: Vec<(&str, &[u8], bool)> = files.iter().map(|name| (*name, [7; 90].as_slice(), false)).collect();
         let bytes = zip(&files).split_off(50);

@@ -1,4 +1,4 @@
-//! The definitions of the stack, as far as their builds depend on the account.
+//! Reads the definitions of the stack on whose account settings builds depend.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,13 +40,13 @@ impl Definitions {
         Ok(found)
     }
 
-    /// Returns every Region of a distribution, with the distribution's name.
+    /// Returns every Region of every distribution configuration, with the name of the configuration.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&Name, &Distribution)> {
         let all = self.distributions.values();
         all.flat_map(|one| one.distributions.iter().map(move |place| (&one.name, place)))
     }
 
-    /// Returns the Regions that images go to.
+    /// Returns the Regions to which images go.
     pub(crate) fn regions(&self) -> BTreeSet<&str> {
         self.places().map(|(_, place)| place.region.as_str()).collect()
     }

@@ -1,4 +1,4 @@
-//! KMS keys: the key of encryption by default, and keys that definitions name.
+//! Checks KMS keys: the key of encryption by default, and the keys that definitions name.
 
 use std::collections::BTreeMap;
 
@@ -140,7 +140,7 @@ fn judge_sharing(
         .map(|(name, place)| format!("{name} in {}", place.region))
         .collect();
     if bad.is_empty() {
-        return Some(Finding::good(SHARING, "Images that are shared are not encrypted with AWS's own key by default."));
+        return Some(Finding::good(SHARING, "By default, shared images are not encrypted with AWS's own key."));
     }
     let message = format!(
         "Images are to be shared by {}, but every volume there is encrypted with aws/ebs, which no other account can use.",

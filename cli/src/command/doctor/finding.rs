@@ -10,23 +10,23 @@ use crate::render::{count, word};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
-    /// Everything is as it has to be.
+    /// Everything is as required.
     Good,
-    /// Builds work, but there is something to know.
+    /// Builds work, but a person should know something.
     Note,
     /// Builds fail.
     Problem,
-    /// Unknown, because a call was denied or not answered.
+    /// The result is unknown, because a call was denied or not answered.
     Unseen,
 }
 
-/// The result of one check, under a name that programs may rely on.
+/// The result of one check, with a name on which programs may rely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) name: &'static str,
     pub(crate) verdict: Verdict,
     pub(crate) message: String,
-    /// What to do about it.
+    /// What a person can do about the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remedy: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Finding {
         Self { name, verdict: Verdict::Unseen, message, remedy }
     }
 
-    /// Turns a good finding into an unseen one, because something that it rests on could not be read.
+    /// Turns a good finding into an unseen one, because something on which it depends could not be read.
     pub(crate) fn without(self, missing: &'static str) -> Self {
         if self.verdict != Verdict::Good {
             return self;
@@ -93,14 +93,14 @@ pub(crate) fn whole(findings: Vec<Finding>, missing: &'static str) -> Vec<Findin
     findings
 }
 
-/// Returns the remedy if a part of the stack is gone. CloudFormation does not look for that part, so a deployment
-/// without changes restores nothing (CloudFormation user guide, "Detect unmanaged configuration changes with drift
-/// detection").
+/// Returns the remedy if a part of the stack was deleted. CloudFormation does not notice a deleted part, so a
+/// deployment without changes restores nothing (CloudFormation user guide, "Detect unmanaged configuration changes with
+/// drift detection").
 pub(crate) fn anew(globals: &Globals) -> String {
     let again = globals.again();
     format!(
-        "A deployment does not restore what is gone. `{again} retire` and then `{again} deploy --table TABLE` make the stack \
-         again, with its pipelines and images; `retire` names the table."
+        "A deployment does not restore deleted parts. `{again} retire` and then `{again} deploy --table TABLE` create \
+         the stack again, with its pipelines and images; `retire` names the table."
     )
 }
 

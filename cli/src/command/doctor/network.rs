@@ -1,4 +1,4 @@
-//! Where instances start, and how they reach Systems Manager, the logs and the bucket.
+//! Checks the networks in which instances start, and how instances reach Systems Manager, the logs and the bucket.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,20 +15,20 @@ use crate::args::Globals;
 const SUBNETS: &str = "subnets";
 const WAY_OUT: &str = "way-out";
 const GROUPS: &str = "security-groups";
-/// Interface endpoints that replace any other way out; older agents of Systems Manager also need `ec2messages`.
+/// Interface endpoints that replace every other route; older agents of Systems Manager also need `ec2messages`.
 const INTERFACES: [&str; 4] = ["ssm", "ssmmessages", "ec2messages", "logs"];
 
-/// A place in which instances start.
+/// A network in which instances start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Place {
-    /// Definition that names it, as text for people.
+    /// The definition that names it, as text for people.
     who: String,
-    /// Empty for the subnets of the default VPC.
+    /// The list is empty for the subnets of the default VPC.
     subnets: Vec<String>,
     groups: Vec<String>,
 }
 
-/// What exists of it.
+/// The parts of a network that exist.
 #[derive(Debug, Default)]
 struct Facts {
     region: String,
@@ -53,7 +53,7 @@ pub(super) async fn examine(
     }
 }
 
-/// Returns the stack's own place, and that of each infrastructure configuration that names another one.
+/// Returns the network of the stack, and the network of each infrastructure configuration that names another one.
 fn places(settings: Option<&Settings>, definitions: &Definitions) -> Vec<Place> {
     let settings = settings.cloned().unwrap_or_default();
     let groups: Vec<String> = Some(settings.security_group).filter(|id| !id.is_empty()).into_iter().collect();
@@ -119,8 +119,8 @@ fn judge(globals: &Globals, places: &[Place], facts: &Facts) -> Vec<Finding> {
     let is_clear = |name: &str| !findings.iter().any(|finding| finding.name == name);
     let good = [
         (SUBNETS, "Instances have subnets with free addresses."),
-        (GROUPS, "The security groups let instances out."),
-        (WAY_OUT, "Instances have a way to Systems Manager, the logs and the bucket."),
+        (GROUPS, "The security groups allow outbound traffic."),
+        (WAY_OUT, "Instances can reach Systems Manager, the logs and the bucket."),
     ];
     let good: Vec<Finding> = good
         .into_iter()
@@ -131,7 +131,7 @@ fn judge(globals: &Globals, places: &[Place], facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// Returns the subnets of a place that exist.
+/// Returns the subnets of a network that exist.
 fn used<'f>(place: &Place, facts: &'f Facts) -> Vec<&'f Subnet> {
     let is_its = |subnet: &&Subnet| match place.subnets.as_slice() {
         [] => Some(&subnet.vpc) == facts.default_vpc.as_ref(),
@@ -145,8 +145,8 @@ fn judge_subnets(globals: &Globals, place: &Place, facts: &Facts) -> Option<Find
     if place.subnets.is_empty() && facts.default_vpc.is_none() {
         let message = format!("There is no default VPC in {}, and {who} names no subnets.", facts.region);
         let remedy = format!(
-            "`{} ec2 create-default-vpc` creates one, or give the stack another VPC: `{} deploy --parameter VpcId=VPC --parameter \
-             SubnetIds=SUBNET,SUBNET`.",
+            "Create one with `{} ec2 create-default-vpc`, or give the stack another VPC: `{} deploy --parameter \
+             VpcId=VPC --parameter SubnetIds=SUBNET,SUBNET`.",
             globals.aws(),
             globals.again()
         );
@@ -169,16 +169,17 @@ fn judge_subnets(globals: &Globals, place: &Place, facts: &Facts) -> Option<Find
         return None;
     }
     let message = format!(
-        "Subnets of {who} take no instance, because they have no free addresses or are not available: {}.",
+        "No instance can start in these subnets of {who}, because they have no free addresses or are not available: \
+         {}.",
         full.join(", ")
     );
-    let remedy = "Name other subnets, or terminate what holds the addresses.";
+    let remedy = "Name other subnets, or terminate the instances that use the addresses.";
     // If a subnet has no room, the next one is tried.
     let verdict = if full.len() == subnets.len() { Finding::problem } else { Finding::note };
     Some(verdict(SUBNETS, message, remedy))
 }
 
-/// Judges each group once, with its first user.
+/// Judges each security group once, together with the first definition that uses it.
 fn judge_groups(globals: &Globals, places: &[Place], facts: &Facts) -> Vec<Finding> {
     let mut findings = BTreeMap::new();
     for place in places {
@@ -196,7 +197,7 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
     let who = &place.who;
     let Some(group) = facts.groups.iter().find(|group| group.id == id) else {
         let message = format!("The security group {id} of {who} does not exist in {}.", facts.region);
-        let remedy = format!("Name one that exists. If it was the stack's own: {}", anew(globals));
+        let remedy = format!("Name a security group that exists. If it was the stack's own group: {}", anew(globals));
         return Some(Finding::problem(GROUPS, message, remedy));
     };
     if vpcs.iter().any(|vpc| **vpc != group.vpc) {
@@ -211,8 +212,9 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
     if group.lets_https_out {
         return None;
     }
-    let message =
-        format!("The security group {id} of {who} allows no outbound HTTPS: Systems Manager never sees an instance.");
+    let message = format!(
+        "The security group {id} of {who} allows no outbound HTTPS, so no instance can register with Systems Manager."
+    );
     let remedy = format!(
         "`{} ec2 authorize-security-group-egress --group-id {id} --protocol tcp --port 443 --cidr 0.0.0.0/0`.",
         globals.aws()
@@ -220,18 +222,18 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
     Some(Finding::problem(GROUPS, message, remedy))
 }
 
-/// How instances of a subnet get out.
+/// How instances in a subnet reach other networks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
     /// Over a route.
     Open,
-    /// No route table says how.
+    /// No route table applies to the subnet.
     NoTable,
-    /// The routes of this table do not lead out, for this reason, and these services have no endpoint.
+    /// The routes of this table do not lead out of the VPC, for this reason, and these services have no endpoint.
     Closed { table: String, obstacle: String, missing: Vec<&'static str> },
 }
 
-/// Returns how instances of a subnet get out: over the table's default route, or else by endpoints.
+/// Returns how instances in a subnet reach other networks: over the default route of the table, or by endpoints.
 fn way(subnet: &Subnet, facts: &Facts) -> Way {
     let tables = facts.tables.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
     let table = tables.iter().find(|table| table.subnets.contains(&subnet.id));
@@ -256,7 +258,8 @@ fn judge_way(globals: &Globals, way: &Way, subnets: &[&str]) -> Option<Finding> 
         Way::NoTable => {
             let message = format!("These subnets have no route table: {all}.");
             let remedy = format!(
-                "Associate one that leads out: `{} ec2 associate-route-table --subnet-id {first} --route-table-id TABLE`.",
+                "Associate one with a route out of the VPC: `{} ec2 associate-route-table --subnet-id {first} \
+                 --route-table-id TABLE`.",
                 globals.aws()
             );
             return Some(Finding::problem(WAY_OUT, message, remedy));
@@ -273,7 +276,7 @@ fn judge_way(globals: &Globals, way: &Way, subnets: &[&str]) -> Option<Finding> 
         let remedy = "Add the interface endpoint ec2messages, or use images with a current agent.";
         return Some(Finding::note(WAY_OUT, message, remedy));
     }
-    let message = format!("Instances in {all} have no way out: {obstacle}.");
+    let message = format!("Instances in {all} cannot reach AWS: {obstacle}.");
     let remedy = format!(
         "Give the route table {table} a route to a NAT gateway, or to an internet gateway with public addresses (`{} ec2 \
          modify-subnet-attribute --subnet-id {first} --map-public-ip-on-launch`), or add the VPC endpoints that are missing: \
@@ -284,7 +287,7 @@ fn judge_way(globals: &Globals, way: &Way, subnets: &[&str]) -> Option<Finding> 
     Some(Finding::problem(WAY_OUT, message, remedy))
 }
 
-/// Returns the services that instances behind this table need and that have no endpoint.
+/// Returns the services that instances with this route table need and that have no endpoint.
 fn missing_endpoints(table: &RouteTable, endpoints: &[Endpoint]) -> Vec<&'static str> {
     // In every partition, the names end with the service.
     let of = |service: &str| {

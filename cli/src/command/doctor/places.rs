@@ -1,4 +1,4 @@
-//! The Regions that images go to, and who may use the images there.
+//! Checks the Regions to which images go, and who may use the images there.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
     whole(findings, "the parts marked unseen above")
 }
 
-/// Returns the Regions in which an image is to be made public.
+/// Returns the Regions in which an image will be public.
 fn public(definitions: &Definitions) -> Vec<&str> {
     let mut regions: Vec<&str> = definitions
         .places()
@@ -62,7 +62,7 @@ fn judge_regions(aws: &str, definitions: &Definitions, enabled: &BTreeMap<String
         help.push("Correct the distribution configuration.".to_owned());
     }
     if told.is_empty() {
-        return Finding::good(REGIONS, "Every Region that images go to is enabled.");
+        return Finding::good(REGIONS, "Every Region to which images go is enabled.");
     }
     Finding::problem(REGIONS, told.join(" "), help.join(" "))
 }
@@ -72,12 +72,15 @@ fn judge_public(globals: &Globals, definitions: &Definitions, blocked: &[&str]) 
         return None;
     }
     let Some(first) = blocked.first() else {
-        return Some(Finding::good(PUBLIC, "Images may be made public in every Region where they are to be public."));
+        return Some(Finding::good(
+            PUBLIC,
+            "The account allows public images in every Region where images are to be public.",
+        ));
     };
     let message = format!("Images are to be public in {}, but the account blocks that.", blocked.join(", "));
     let remedy = format!(
-        "`{} ec2 disable-image-block-public-access` allows it, or remove `userGroups` from the \
-         distribution configuration.",
+        "Allow it with `{} ec2 disable-image-block-public-access`, or remove `userGroups` from the distribution \
+         configuration.",
         globals.aws_in(Some(first))
     );
     Some(Finding::problem(PUBLIC, message, remedy))

@@ -1,4 +1,4 @@
-//! Quotas that matter for a first build.
+//! Checks the quotas that matter for a first build.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::args::Globals;
 
 const VCPUS: &str = "vcpus";
 const CONCURRENCY: &str = "concurrency";
-/// Families that the quota of Standard instances counts (EC2 user guide, "Amazon EC2 instance type quotas").
+/// Families that count toward the quota of Standard instances (EC2 user guide, "Amazon EC2 instance type quotas").
 const STANDARD: [char; 9] = ['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z'];
-/// Families whose first letter is one of those, but which have their own quota: the accelerated `dl`, the HPC `hpc`,
-/// the inference `inf` and the training `trn`. High Memory (`u`) has none of these letters.
+/// Families that begin with one of these letters but have their own quota: the accelerated `dl`, the HPC `hpc`, the
+/// inference `inf` and the training `trn`. High Memory (`u`) does not begin with one of these letters.
 const NOT_STANDARD: [&str; 4] = ["dl", "hpc", "inf", "trn"];
-/// A possible limit of new accounts; below it, a few concurrent builds already wait for each other's functions.
+/// A possible limit of new accounts. Below it, even a few concurrent builds wait for each other's functions.
 const FEW_FUNCTIONS: i32 = 50;
-/// The limit of a new account, which is what one build needs while the ticks run.
+/// The limit of a new account. One build needs this much while the ticks run.
 const ENOUGH_FOR_ONE_BUILD: i32 = 10;
 
 pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
@@ -70,21 +70,21 @@ fn judge_vcpus(aws: &str, definitions: &Definitions, known: &BTreeMap<String, Ty
         .map(|(name, infrastructure, vcpus)| format!("{name} of {infrastructure}, which has {vcpus}"))
         .collect();
     if too_large.is_empty() {
-        return Finding::good(VCPUS, format!("{quota} vCPUs of Standard instances may run at once."));
+        return Finding::good(VCPUS, format!("Standard instances may use {quota} vCPUs at once."));
     }
     let message =
-        format!("Only {quota} vCPUs of Standard instances may run at once, too few for {}.", too_large.join("; "));
+        format!("Standard instances may use only {quota} vCPUs at once, too few for {}.", too_large.join("; "));
     let remedy = format!(
-        "`{aws} service-quotas request-service-quota-increase --service-code ec2 --quota-code {STANDARD_VCPUS} \
-         --desired-value NUMBER` asks for more, or name smaller types."
+        "Request more with `{aws} service-quotas request-service-quota-increase --service-code ec2 --quota-code \
+         {STANDARD_VCPUS} --desired-value NUMBER`, or name smaller types."
     );
     Finding::problem(VCPUS, message, remedy)
 }
 
 fn judge_concurrency(aws: &str, limit: i32) -> Finding {
     let ask = format!(
-        "`{aws} service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value \
-         1000` asks for more."
+        "`{aws} service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 \
+         --desired-value 1000` requests more."
     );
     if limit >= FEW_FUNCTIONS {
         return Finding::good(CONCURRENCY, format!("{limit} Lambda functions may run at once."));

@@ -1,4 +1,4 @@
-//! The permissions of build instances, by their role.
+//! Checks the permissions of build instances by their role.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use super::stack::Settings;
 use crate::args::Globals;
 
 const NAME: &str = "instance-rights";
-/// Name of the finding about profiles that infrastructure configurations name.
+/// Name of the finding about instance profiles in infrastructure configurations.
 const NAMED: &str = "instance-profiles";
-/// Without these, Systems Manager never sees an instance.
+/// Without these permissions, an instance never registers with Systems Manager.
 const SYSTEMS_MANAGER: [&str; 11] = [
     "ssm:UpdateInstanceInformation",
     "ssmmessages:CreateControlChannel",
@@ -29,7 +29,7 @@ const SYSTEMS_MANAGER: [&str; 11] = [
     "ec2messages:GetMessages",
     "ec2messages:SendReply",
 ];
-/// The agent looks up the group of a command's output before it writes.
+/// Before the agent writes a command's output, it looks up the log group.
 const FIND_GROUP: &str = "logs:DescribeLogGroups";
 
 pub(super) async fn examine(
@@ -39,7 +39,7 @@ pub(super) async fn examine(
     definitions: &Definitions,
 ) -> Vec<Finding> {
     let Some(settings) = settings else {
-        let why = "the functions name the instance profiles, and could not be read";
+        let why = "only the functions name the instance profiles, and their configuration could not be read";
         return vec![Finding::unseen_because(NAME, "lambda:GetFunctionConfiguration", why)];
     };
     let iam = Iam::new(config);
@@ -72,7 +72,7 @@ async fn profile_of(globals: &Globals, iam: &Iam, profile: &str, log_group: &str
     }
 }
 
-/// Returns the instance profiles that infrastructure configurations name, with those configurations.
+/// Returns the instance profiles in infrastructure configurations, with those configurations.
 fn named(definitions: &Definitions) -> BTreeMap<&str, String> {
     let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for one in definitions.infrastructures.values() {
@@ -83,7 +83,7 @@ fn named(definitions: &Definitions) -> BTreeMap<&str, String> {
     named.into_iter().map(|(profile, users)| (profile, users.join(", "))).collect()
 }
 
-/// Judges a profile that does not belong to the stack: its owner has to fix it.
+/// Judges a profile that does not belong to the stack: its owner must fix it.
 async fn named_profile(iam: &Iam, profile: &str, who: &str, log_group: &str) -> Finding {
     match iam.role_of(profile).await {
         Ok(Some(role)) => match refused(iam, &role, log_group).await {
@@ -146,8 +146,8 @@ fn judge(globals: &Globals, role: &str, refused: &[String]) -> Finding {
     Finding::problem(NAME, message, remedy)
 }
 
-/// Judges the default role. It lets instances register even if their own role may not, but their output still needs
-/// their own role.
+/// Judges the default role. The default role lets instances register even if their own role may not, but their output
+/// still needs their own role.
 fn judge_host(role: Option<&str>, rights_lack: bool) -> Option<Finding> {
     let role = role?;
     let message = if rights_lack {

@@ -1,4 +1,4 @@
-//! The caller, and whether their session is still valid.
+//! Checks the caller, and whether the session of the caller is still valid.
 
 use std::error::Error;
 
@@ -18,7 +18,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig) -> Finding {
     }
 }
 
-/// Judges the credentials by the error of the service or of their provider.
+/// Judges the credentials by the error of the service or of the credentials provider.
 fn judge(error: &CloudError, profile: Option<&str>) -> Finding {
     let flag = profile.map(|profile| format!(" --profile {profile}")).unwrap_or_default();
     let sign_in = format!("Sign in again: `aws sso login{flag}`, or `aws login{flag}`.");
@@ -54,7 +54,7 @@ fn judge(error: &CloudError, profile: Option<&str>) -> Finding {
     }
 }
 
-/// Returns whether a provider says that a session has ended, in the words of the SDK's providers.
+/// Returns whether a provider reports that a session has ended, in the words of the SDK's providers.
 fn is_over(cause: &str) -> bool {
     let cause = cause.to_ascii_lowercase();
     ["expired", "session is over", "token has been revoked", "unauthorizedexception"]

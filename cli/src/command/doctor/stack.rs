@@ -1,4 +1,4 @@
-//! The stack itself: whether it exists, fits this program, and runs completely.
+//! Checks the stack itself: whether it exists, has the version of this program, and is complete.
 
 use futures_util::future::join_all;
 use goldsmith_cloud::aws::SdkConfig;
@@ -16,10 +16,10 @@ use crate::version::compare;
 pub(super) struct Settings {
     pub(super) subnets: Vec<String>,
     pub(super) security_group: String,
-    /// Names of the instance profiles of builds and, if the stack has another one for tests, of tests.
+    /// Names of the instance profiles for builds and, if the stack has a separate one for tests, for tests.
     pub(super) instance_profiles: Vec<String>,
     pub(super) log_group: String,
-    /// The stack's own.
+    /// The subnets of the stack.
     pub(super) bucket: String,
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn examine(
     (findings, settings)
 }
 
-/// Returns a finding if CloudFormation's last operation on the stack did not end well.
+/// Returns a finding if CloudFormation's last operation on the stack has failed.
 async fn operation(globals: &Globals, config: &SdkConfig, stack: &str) -> Option<Finding> {
     match Stacks::new(config).find(stack).await {
         Ok(found) => found.and_then(|found| judge_operation(globals, &found.status, found.is_busy())),
@@ -89,7 +89,7 @@ fn judge_operation(globals: &Globals, status: &str, is_busy: bool) -> Option<Fin
     let message = format!("CloudFormation says that the stack is {status}.");
     let aws = globals.aws();
     if is_busy {
-        return Some(Finding::note("stack", message, "Look again when it is done."));
+        return Some(Finding::note("stack", message, "Check again when it has finished."));
     }
     let works =
         matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_COMPLETE");
@@ -99,12 +99,12 @@ fn judge_operation(globals: &Globals, status: &str, is_busy: bool) -> Option<Fin
     })
 }
 
-/// Checks the bucket through which instances get their work.
+/// Checks the bucket from which instances fetch their work.
 async fn bucket(globals: &Globals, services: &StackParts, bucket: &str) -> Option<Finding> {
     match services.bucket_is_there(bucket).await {
         Ok(true) => None,
         Ok(false) => {
-            let message = format!("The stack's bucket {bucket} is gone: no instance gets its work.");
+            let message = format!("The stack's bucket {bucket} is gone, so instances cannot fetch their work.");
             Some(Finding::problem("bucket", message, anew(globals)))
         }
         Err(error) => Some(Finding::unseen("bucket", "s3:ListBucket", &error)),
@@ -146,7 +146,9 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
     let halted = of(|function| function.concurrency == Some(0));
     if let Some(first) = halted.first() {
         told.push(format!("These functions cannot run, because their concurrency is 0: {}.", halted.join(", ")));
-        help.push(format!("`{aws} lambda delete-function-concurrency --function-name {first}`, and so on for each."));
+        help.push(format!(
+            "`{aws} lambda delete-function-concurrency --function-name {first}`, and the same for each of the others."
+        ));
     }
     let gone = found.iter().filter(|(_, function)| function.is_none());
     let gone: Vec<&str> = gone.map(|(name, _)| name.as_str()).collect();
@@ -168,7 +170,7 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
     }
     let pending = of(|function| function.is_pending);
     if !pending.is_empty() {
-        let message = format!("Lambda is still making these functions ready: {}.", pending.join(", "));
+        let message = format!("Lambda is still preparing these functions: {}.", pending.join(", "));
         return Some(Finding::note("functions", message, "No action is needed; check again in a minute."));
     }
     Some(Finding::good("functions", format!("All {} functions are active.", found.len())))
@@ -187,7 +189,7 @@ async fn rules(globals: &Globals, services: &StackParts, parts: &[Part]) -> Opti
     judge_rules(globals, &found)
 }
 
-/// Returns the name of a rule from its physical id; the id of a rule on its own bus is `BUS|NAME`.
+/// Returns the name of a rule from its physical id. The id of a rule on a custom bus is `BUS|NAME`.
 fn name_of_rule(physical: &str) -> &str {
     physical.rsplit(['|', '/']).next().unwrap_or(physical)
 }
@@ -209,7 +211,10 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
             "These EventBridge rules are disabled, so no event wakes the builds that wait: {}.",
             off.join(", ")
         ));
-        help.push(format!("`{} events enable-rule --name {first}`, and so on for each.", globals.aws()));
+        help.push(format!(
+            "`{} events enable-rule --name {first}`, and the same for each of the others.",
+            globals.aws()
+        ));
     }
     if !gone.is_empty() {
         told.push(format!("These EventBridge rules are gone: {}.", gone.join(", ")));
@@ -218,7 +223,8 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     Some(Finding::problem("rules", told.join(" "), help.join(" ")))
 }
 
-/// Judges whether stack and program have the same version. A stack without a version is from before stacks had versions.
+/// Judges whether the stack and the program have the same version. If a stack has no version, it is older than the
+/// versions of stacks.
 fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
     let Some(stack) = stack else {
         let message = format!("The stack has no version: it is older than this program, which is {own}.");

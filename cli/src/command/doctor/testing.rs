@@ -1,4 +1,4 @@
-//! Definitions for the tests of judgements.
+//! Definitions for the tests of verdicts.
 
 use goldsmith_model::{DistributionConfiguration, InfrastructureConfiguration};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The graph as a flowchart for Mermaid.
+//! Draws the graph as a flowchart for Mermaid.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use goldsmith_model::Status;
 use super::Stage;
 use super::tree::{is_root, source, target};
 
-/// Returns the lines of the flowchart. A solid arrow starts the pipeline that it points to, and a dotted one does not.
+/// Returns the lines of the flowchart. A solid arrow means that the first pipeline starts the second one, and a dotted
+/// arrow means that it does not.
 pub(super) fn lines(stages: &[Stage]) -> Vec<String> {
     let sources: BTreeSet<String> = stages.iter().filter(|stage| is_root(stage, stages)).map(source).collect();
     let sources: Vec<String> = sources.into_iter().collect();
@@ -46,7 +47,7 @@ fn label(stage: &Stage) -> String {
     }
 }
 
-/// Returns text that Mermaid shows as it is within quotation marks.
+/// Returns text that Mermaid shows unchanged within quotation marks.
 fn quoted(text: &str) -> String {
     text.replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;").replace('>', "#gt;")
 }

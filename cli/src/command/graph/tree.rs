@@ -1,4 +1,4 @@
-//! The graph as text: each pipeline stands below what it starts from.
+//! Draws the graph as text: each pipeline stands below the one that its image starts from.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use goldsmith_model::{Name, Status};
 
 use super::{Stage, Target};
 
-/// Returns the lines: one tree for each source that is no pipeline's image.
+/// Returns the lines: one tree for each source that is not an image of a pipeline.
 pub(super) fn lines(stages: &[Stage]) -> Vec<String> {
     let mut tree = Tree { stages, shown: BTreeSet::new(), lines: Vec::new() };
     let roots = stages.iter().filter(|stage| is_root(stage, stages));
@@ -18,14 +18,14 @@ pub(super) fn lines(stages: &[Stage]) -> Vec<String> {
     tree.lines
 }
 
-/// Returns whether none of these pipelines makes the image that this one starts from.
+/// Returns whether none of these pipelines makes the image from which this one starts.
 pub(super) fn is_root(stage: &Stage, stages: &[Stage]) -> bool {
     !stage.starts_from.iter().any(|from| stages.iter().any(|other| other.pipeline == from.pipeline))
 }
 
 /// Returns the source of a pipeline as text.
 pub(super) fn source(stage: &Stage) -> String {
-    stage.source.as_ref().map_or_else(|| "a recipe that is not here".to_owned(), ToString::to_string)
+    stage.source.as_ref().map_or_else(|| "a missing recipe".to_owned(), ToString::to_string)
 }
 
 /// Returns a target as text: its Region, and the parameters that name the image there.
@@ -38,13 +38,13 @@ pub(super) fn target(target: &Target) -> String {
 
 struct Tree<'s> {
     stages: &'s [Stage],
-    /// Pipelines whose line is written.
+    /// Pipelines whose line is already written.
     shown: BTreeSet<&'s Name>,
     lines: Vec<String>,
 }
 
 impl<'s> Tree<'s> {
-    /// Adds the lines of these pipelines, and of those that build on them.
+    /// Adds the lines of these pipelines, and of the pipelines that build on them.
     fn branch(&mut self, indent: &str, stages: &[&'s Stage]) {
         for (number, stage) in stages.iter().enumerate() {
             let (fork, below) =
@@ -68,7 +68,7 @@ fn line(stage: &Stage) -> String {
     format!("{}  ({})  → {to}", stage.pipeline, starts(stage))
 }
 
-/// Returns what starts a pipeline in addition to its user.
+/// Returns what starts a pipeline, in addition to a person.
 fn starts(stage: &Stage) -> String {
     if stage.status == Status::Disabled {
         return "disabled".to_owned();

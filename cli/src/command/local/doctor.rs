@@ -1,4 +1,4 @@
-//! `goldsmith local doctor`: which instances this machine can run, what prevents more, and what helps.
+//! `goldsmith local doctor`: shows how instances can run on this machine, what prevents more, and how to fix that.
 
 use std::env::temp_dir;
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::local::machine::{self, succeeds};
 use crate::output::{self, Show};
 
-/// A program, the package that has it, and its purpose.
+/// A program, the package that contains it, and its purpose.
 type Program = (&'static str, &'static str, &'static str);
 
 /// Programs that are needed in addition to those of an isolation.
@@ -23,11 +23,11 @@ const PROGRAMS: [Program; 3] = [
     ("python3", "python3 and python3-venv", "runs the emulator of the other AWS services"),
 ];
 
-/// What was found.
+/// The results of all checks.
 struct Survey {
     abilities: Abilities,
     missing: Vec<Program>,
-    /// What the kernel lets instances use, if it limits them.
+    /// The limit of the kernel for instances, if there is one.
     watches: Option<Watches>,
 }
 

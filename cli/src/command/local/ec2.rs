@@ -1,4 +1,4 @@
-//! `goldsmith local ec2`: only the endpoint, in the foreground. `up` starts one for its stack.
+//! `goldsmith local ec2`: runs only the endpoint, in the foreground. `up` starts an endpoint for its stack.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,32 +14,31 @@ use crate::exit::lacking;
 use crate::local::folders::Folders;
 use crate::output;
 
-/// Age of the answers of describe calls, in seconds: enough to reveal a caller that takes an empty answer for the
-/// truth.
+/// Age in seconds of the data that describe calls return: old enough to reveal a caller that believes an empty answer.
 const DESCRIBE_LAG: &str = "0.1";
 
 /// Serve only EC2 and Systems Manager, for other programs, until the process is told to end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Address and port to listen on; port 0 takes a free one. Nothing is encrypted: on an address other than the
+    /// Address and port to listen on; port 0 chooses a free port. Nothing is encrypted: on an address other than the
     /// loopback's, anyone who sees the traffic can read all of it.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Secret access key that callers sign with, under any access key id. Anyone who knows it can run commands on this
+    /// Secret access key with which callers sign, under any access key id. Anyone who knows it can run commands on this
     /// machine [default: a new one, which is kept in the state folder].
     #[arg(long, value_name = "SECRET", env = "GOLDSMITH_LOCAL_SECRET_KEY", hide_env_values = true)]
     secret_key: Option<Secret>,
-    /// File that holds the secret access key.
+    /// File that contains the secret access key.
     #[arg(long, value_name = "FILE", conflicts_with = "secret_key")]
     secret_file: Option<PathBuf>,
     /// Folder for the disks of instances and images. It is created if it does not exist; otherwise it must be empty or
     /// come from an earlier endpoint.
     #[arg(long, value_name = "FOLDER")]
     state: PathBuf,
-    /// Folder with the file systems that instances start from [default: the stacks' own].
+    /// Folder with the file systems from which instances start [default: the folder of the local stacks].
     #[arg(long, value_name = "FOLDER")]
     images: Option<PathBuf>,
-    /// What instances of the source image start from: `debian-12`, `host` (this machine's own files, as
+    /// File system of instances that start from the source image: `debian-12`, `host` (this machine's own files, as
     /// root), or a file with a root file system (tar) or an OCI image.
     #[arg(long, value_name = "IMAGE", default_value = "debian-12")]
     image: SourceImage,
@@ -47,20 +46,20 @@ pub(crate) struct Args {
     /// works].
     #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_ISOLATION")]
     isolation: Option<Isolation>,
-    /// Network of instances: own (in user namespaces, `pasta` makes it) or machine (with everything that listens on this
-    /// machine's loopback) [default: own if it works].
+    /// Network of instances: own (in user namespaces, `pasta` makes it) or machine (they reach everything that listens
+    /// on this machine's loopback) [default: own if it works].
     #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_NETWORK")]
     network: Option<Network>,
-    /// Emulator that receives events and log lines.
+    /// Address of the emulator that receives events and log lines.
     #[arg(long, value_name = "URL")]
     events: Option<String>,
-    /// How long instances and images take from state to state.
+    /// How long instances and images take from one state to the next.
     #[arg(long, value_enum, default_value = "demo")]
     delays: Delays,
     /// Divisor of the realistic delays: with 60, a minute becomes a second.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     speed_up: f64,
-    /// Age of the answers of describe calls, 0 to 5 seconds.
+    /// Age of the data that describe calls return, from 0 to 5 seconds.
     #[arg(long, value_name = "SECONDS", default_value = DESCRIBE_LAG, value_parser = lag)]
     describe_lag: Duration,
     /// Send an event when an instance registers with Systems Manager.
@@ -68,14 +67,14 @@ pub(crate) struct Args {
     registration_events: bool,
 }
 
-/// The profiles by name.
+/// The delay profiles by name.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Delays {
     /// No delays.
     Instant,
-    /// Fractions of a second.
+    /// Delays of fractions of a second.
     Demo,
-    /// The times that AWS takes, as published.
+    /// The delays that AWS has published.
     Realistic,
 }
 
@@ -95,7 +94,7 @@ fn lag(text: &str) -> Result<Duration, String> {
     lag.ok_or_else(|| format!("0 to {} seconds", LONGEST_LAG.as_secs()))
 }
 
-/// Creates the base image if it is missing, and serves.
+/// Creates the base image if it is missing, and then serves requests.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     // This comes first because the trials below use the folder: nothing may be written into the folder of somebody
     // else.

@@ -1,4 +1,4 @@
-//! Plans against a stack in memory.
+//! Tests of plans against a stack in memory.
 
 use goldsmith_cloud::Parameter;
 use goldsmith_cloud::Parameters as _;
@@ -78,7 +78,7 @@ async fn a_refused_plan_names_each_problem_and_is_a_failure() {
     let planned = plan(&stack, "t4g.small").await;
     assert_eq!((planned.exit(false), planned.exit(true)), (Exit::Failed, Exit::Failed));
     let lines = planned.lines(&globals(""));
-    assert_eq!(lines[0], "plan       web: Plan would refuse a build for one problem");
+    assert_eq!(lines[0], "plan       web: Plan would reject a build because of one problem");
     let at = lines.iter().position(|line| line.starts_with("REFUSAL")).unwrap();
     assert!(lines[at].starts_with("REFUSAL  type-architecture      the source image ami-"), "{lines:?}");
     let place = "                                `instanceTypes` of infrastructure configuration `small`";

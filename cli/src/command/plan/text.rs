@@ -1,4 +1,4 @@
-//! A plan as text for people.
+//! Shows a plan as text for people.
 
 use goldsmith_states::{
     Chosen, Difference, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedRegion, PreviewedSource, Verdict,
@@ -40,7 +40,7 @@ fn verdict(preview: &Preview) -> String {
     match (preview.verdict, &preview.image) {
         (Verdict::Refused, _) => {
             let refusals = findings.iter().filter(|finding| finding.is_refusal()).count();
-            format!("{pipeline}: Plan would refuse a build for {}", count_in_words(refusals, "problem"))
+            format!("{pipeline}: Plan would reject a build because of {}", count_in_words(refusals, "problem"))
         }
         (Verdict::Unchanged, _) => format!("{pipeline}: nothing has changed since the newest image"),
         (Verdict::Build, Some(image)) => format!("{pipeline}: a start would build {image}"),

@@ -70,7 +70,7 @@ web/1.0.0/1  2026-05-01T00:00:00.000Z  goes";
     );
 }
 
-/// A pipeline with images of one AMI each, and their records, the oldest first.
+/// A pipeline whose images have one AMI each, and their records, oldest first.
 async fn images(count: u32) -> (Stack, Vec<ImageRecord>) {
     let stack = Stack::new();
     stack.cloud.pace(|pace| (pace.until_image, pace.hide_new) = (0, 0));

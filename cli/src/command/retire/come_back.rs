@@ -1,4 +1,4 @@
-//! The way back from a retirement: how the stack was deployed, and the command that deploys one like it on its table.
+//! How to reverse a retirement: how the stack was deployed, and the command that deploys such a stack with its table.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use goldsmith_store::{DynamoTable, Retirement, Store};
 use crate::args::Globals;
 use crate::hold;
 
-/// Characters that the shell takes literally, in addition to letters and digits.
+/// Characters that need no quotes in a shell, in addition to letters and digits.
 const PLAIN: &str = "_-./:=,@%+";
 
-/// Returns how a stack was deployed: the parameters that differ from the template's defaults, and its tags except AWS's
-/// own, which cannot be given.
+/// Returns how a stack was deployed: the parameters that differ from the template's defaults, and the stack's tags.
+/// AWS's own tags are left out, because a user cannot set them.
 pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> Result<Retirement> {
     // Such a stack was never created, so there is nothing to come back to.
     if stack.is_proposed() {
@@ -38,7 +38,7 @@ fn other_than(defaults: &BTreeMap<String, String>, values: &BTreeMap<String, Str
     other.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Returns the command that deploys a stack like it, which continues with its table.
+/// Returns the command that deploys the same stack again, with the table.
 pub(super) fn call(
     globals: &Globals,
     table: &str,
@@ -51,7 +51,7 @@ pub(super) fn call(
     format!("{} deploy --table {table}{parameters}{tags}", globals.again())
 }
 
-/// Returns a word as a shell takes it.
+/// Returns a word with the quotes that a shell needs.
 fn quoted(word: &str) -> String {
     if word.chars().all(|one| one.is_ascii_alphanumeric() || PLAIN.contains(one)) {
         return word.to_owned();
@@ -59,8 +59,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Returns what to say about the tables that a retired stack of this name has left. CloudFormation names a table after
-/// its stack. If the tables cannot be listed, nothing is said about them: the answer is that there is no stack.
+/// Returns text about the tables that a retired stack of this name has left. CloudFormation names a table after
+/// its stack. If the tables cannot be listed, the text does not mention them, and only says that there is no stack.
 pub(super) async fn left_by(globals: &Globals, config: &SdkConfig) -> String {
     let names = DynamoTable::names(config, &format!("{}-Table-", globals.stack)).await.unwrap_or_default();
     let mut told = String::new();

@@ -1,6 +1,5 @@
-//! The instances that a stack's builds have launched. Tags say where to look: they find the instances when nothing else
-//! of the stack is left. While the stack's table exists, only instances that a build is known to have launched are
-//! terminated.
+//! The instances that a stack's builds have launched. Tags are used to find instances when nothing else of the stack is
+//! left. While the stack's table exists, only instances that a build has provably launched are terminated.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use crate::patience::Patience;
 use crate::tags::{TAG_BUILD, TAG_STACK, has_home};
 use crate::watch::PAUSE;
 
-/// Number of looks for instances to be gone: EC2 takes up to some minutes.
+/// How often the command checks whether the instances are gone: EC2 may take some minutes.
 const LOOKS: u32 = 300;
 
 fn is_denied(error: &anyhow::Error) -> bool {
@@ -26,17 +25,17 @@ fn is_denied(error: &anyhow::Error) -> bool {
 /// The instances of one stack.
 pub(super) struct Instances {
     pub(super) machines: Arc<dyn Machines>,
-    /// The stack's name.
+    /// Name of the stack.
     pub(super) stack: String,
-    /// Its home Region.
+    /// Home Region of the stack.
     pub(super) home: String,
-    /// Its table; `None` if the table is gone and only tags are known.
+    /// Table of the stack, or `None` if the table is deleted and only tags are known.
     pub(super) store: Option<Store>,
 }
 
 impl Instances {
-    /// Terminates the instances in these Regions, and deletes the volumes that they leave. Returns whether an instance
-    /// was still running. Safe to repeat.
+    /// Terminates the instances in these Regions, and deletes the volumes that they leave behind. Returns whether an
+    /// instance was still running. Safe to repeat.
     pub(super) async fn end(&self, regions: &BTreeSet<String>) -> Result<bool> {
         let mut any = false;
         for region in regions {
@@ -100,7 +99,7 @@ impl Instances {
         Ok(running)
     }
 
-    /// Returns what the table says that the build of these tags has made, or `None` if there is no table.
+    /// Returns what the build in these tags has made according to the table, or `None` if there is no table.
     async fn proof(&self, tags: &Tags) -> Result<Option<Proof>> {
         let Some(store) = &self.store else { return Ok(None) };
         let record = match tags.get(TAG_BUILD) {
@@ -113,12 +112,14 @@ impl Instances {
         Ok(Some(Proof::of(&record, &effects, None)))
     }
 
-    /// Returns whether the tags are of this stack. A stack of the same name in another Region keeps its instances.
+    /// Returns whether the tags belong to this stack. A stack with the same name in another Region keeps its instances.
     fn owns(&self, tags: &Tags) -> bool {
         has_home(tags, &self.home)
     }
 }
 
 fn stays(id: &str, region: &str) -> String {
-    format!("{id} in {region} stays: it has the stack's tags, but no record shows that a build of it made it")
+    format!(
+        "{id} in {region} stays: it has the stack's tags, but no record shows that one of the stack's builds made it"
+    )
 }

@@ -1,5 +1,5 @@
-//! A stack of which only a part exists: its parameter or its table is gone or unreadable. The stack itself cannot
-//! answer anymore, so CloudFormation and tags are used to find what its builds have left running.
+//! Removes a stack of which only a part exists: its parameter or its table is missing or unreadable. Such a stack
+//! cannot be asked anymore, so CloudFormation and tags are used to find what its builds have left running.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +17,10 @@ use crate::connection::Connection;
 use crate::output;
 
 const STATE_MACHINE: &str = "AWS::StepFunctions::StateMachine";
-/// DynamoDB's code for a table that does not exist.
+/// DynamoDB's error code for a table that does not exist.
 const NO_TABLE: &str = "ResourceNotFoundException";
 
-/// Returns the connection to the stack, or `None` if its parameter or its table is gone or unreadable.
+/// Returns the connection to the stack, or `None` if its parameter or its table is missing or unreadable.
 pub(super) async fn connection(config: &SdkConfig, name: &str) -> Result<Option<Connection>> {
     let found = match Connection::find(config, name).await {
         Err(error) if error.is::<serde_json::Error>() => {
@@ -53,7 +53,7 @@ pub(super) async fn end(config: &SdkConfig, stack: &Stack, instances: &Instances
     Ok(())
 }
 
-/// Stops the executions: CloudFormation deletes no state machine whose executions run.
+/// Stops the executions: CloudFormation does not delete a state machine while executions are running.
 async fn stop(executions: &dyn Executions, parts: &[Part]) -> Result<()> {
     for machine in parts.iter().filter(|part| part.kind == STATE_MACHINE && !part.physical.is_empty()) {
         let running = match executions.running(&machine.physical).await {

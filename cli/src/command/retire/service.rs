@@ -14,24 +14,24 @@ use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
 use crate::{output, schedules};
 
-/// Cause of an execution that was stopped here, as text for people.
+/// Cause of an execution that this command stopped, as text for people.
 pub(super) const CAUSE: &str = "stopped with `goldsmith retire`";
-/// Number of rounds of stopping running builds.
+/// How many times running builds are stopped.
 const ROUNDS: u32 = 20;
-/// Number of looks in a row that must find nothing running. The list of executions is eventually consistent (Step
+/// How many checks in a row must find nothing running. The list of executions is eventually consistent (Step
 /// Functions API reference, ListExecutions), and so is the table's index, so a build that began just before the
 /// retirement may show up a little later.
 const QUIET_LOOKS: u32 = 3;
-/// Time between two looks.
+/// Time between two checks.
 const BETWEEN: Duration = Duration::from_secs(2);
-/// The index lists builds by the time of their next look; every build is due within this time.
+/// The index lists builds by the time of their next check. Every build is due within this time.
 const ALWAYS: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
 
 /// A stack in service.
 pub(super) struct Service<'a> {
     pub(super) connection: &'a Connection,
     pub(super) instances: Instances,
-    /// How to call Goldsmith again for the same stack.
+    /// The call of Goldsmith for the same stack.
     pub(super) again: String,
     /// How the stack was deployed.
     pub(super) retirement: Retirement,
@@ -44,7 +44,8 @@ impl Service<'_> {
         Ok(self.connection.store.retire(Timestamp::now(), &self.retirement).await?)
     }
 
-    /// Takes the stack out of service after `begin`: no build runs, and no instance of a build is left. Safe to repeat.
+    /// Takes the stack out of service after `begin`. Afterwards, no build is running, and no instance of a build is
+    /// left. Safe to repeat.
     pub(super) async fn end(&self) -> Result<()> {
         schedules::remove(self.connection).await?;
         let mut quiet = 0;
@@ -64,7 +65,7 @@ impl Service<'_> {
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
-    /// Returns the ids of the builds that run or are not closed.
+    /// Returns the ids of the builds that are running or not closed.
     async fn builds(&self) -> Result<BTreeSet<String>> {
         let running = self.connection.executions.running(&self.connection.state_machine).await?;
         // The execution of a stopped build ends before Finish has closed the build, and its instances run until then.
@@ -73,8 +74,8 @@ impl Service<'_> {
         Ok(running.into_iter().chain(open).collect())
     }
 
-    /// Stops all builds first, because each of them takes a while to clean up. A build that has ended by itself is not
-    /// an error.
+    /// Stops all builds first, because each of them needs some time to clean up. It is no error if a build has ended by
+    /// itself.
     async fn stop(&self, builds: &BTreeSet<String>) -> Result<()> {
         for build in builds {
             output::say(&format!("Stopping build {build}"));
@@ -89,7 +90,7 @@ impl Service<'_> {
         Ok(())
     }
 
-    /// Terminates the instances that failed builds keep for a while, and all others that still run.
+    /// Terminates the instances that failed builds keep for a while, and all other instances that are still running.
     pub(super) async fn end_instances(&self) -> Result<()> {
         self.instances.end(&self.regions().await?).await?;
         Ok(())
@@ -134,7 +135,7 @@ mod tests {
         service.end().await
     }
 
-    /// An instance as a failed build of the stack with this home keeps it; its id.
+    /// Adds an instance that a failed build of the stack with this home Region keeps, and returns its id.
     async fn kept(stack: &Stack, home: &str) -> String {
         let token = format!("kept-{home}");
         let effect = json!({"scope": "Launch", "n": 0, "kind": "instance", "region": HOME, "name": token});
@@ -143,7 +144,7 @@ mod tests {
         tagged(stack, home, &token).await
     }
 
-    /// An instance with the tags of a build of the stack with this home; its id.
+    /// Adds an instance with the tags of a build of the stack with this home Region, and returns its id.
     async fn tagged(stack: &Stack, home: &str, token: &str) -> String {
         let image = stack.cloud.add_image(HOME, "amazon", "source");
         stack.cloud.launch(HOME, &launch(home, token, image)).await.unwrap().id

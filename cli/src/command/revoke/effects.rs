@@ -1,4 +1,4 @@
-//! What a revocation affects: images, channels, pipelines and builds.
+//! The effects of a revocation on images, channels, pipelines and builds.
 
 use std::collections::BTreeSet;
 
@@ -14,26 +14,26 @@ use crate::exit::plain;
 use crate::image_switch::refuse;
 use crate::render::{columns, status};
 
-/// What a revocation affects. Nothing of it is done yet.
+/// The effects of a revocation. None of them has happened yet.
 #[derive(Debug)]
 pub(super) struct Effects {
-    /// The images that are to be revoked: the named one first, parents before their children.
+    /// The images to revoke: the named image first, and each parent before its children.
     pub(super) revoked: Vec<ImageRecord>,
-    /// Images that were built on the named one, and stay as they are.
+    /// Images that were built on the named image and are not changed.
     built: Vec<ImageRecord>,
-    /// Images that are being built on it.
+    /// Images that are being built on the named image.
     building: Vec<ImageRecord>,
-    /// The channels that are to be moved back.
+    /// The channels to move back.
     pub(super) moved: Vec<Moving>,
     /// The channels that will point to a revoked image.
     pointing: Vec<(Name, ChannelMove)>,
-    /// What else refers to the named image.
+    /// The other references to the named image.
     references: Vec<Reference>,
     /// The pipelines that must be built again, a parent before its children.
     pub(super) rebuild: Vec<Name>,
 }
 
-/// Returns what the revocation of an image affects, or an error if an image or a channel stands in the way.
+/// Returns the effects of the revocation of an image, or an error if an image or a channel prevents it.
 pub(super) async fn effects(
     connection: &Connection,
     image: &ImageRecord,
@@ -91,7 +91,7 @@ async fn pointing(connection: &Connection, images: &[ImageRecord]) -> Result<Vec
 }
 
 impl Effects {
-    /// Returns what is affected, for people.
+    /// Returns the effects in words for people.
     pub(super) fn lines(&self, globals: &Globals) -> Vec<String> {
         let again = globals.again();
         let image = |one: &ImageRecord| vec![one.image.to_string(), status(one), one.pipeline.to_string()];

@@ -1,4 +1,4 @@
-//! Revocations of an image on which others are built.
+//! Tests revocations of an image on which other images are built.
 
 use goldsmith_cloud::fake::{Fault, HOME};
 use goldsmith_cloud::{ImageState, Images as _, Kind};

@@ -1,4 +1,4 @@
-//! A rollback that can be interrupted: the table says what it changes before it changes anything.
+//! A rollback that survives an interruption: the table records what it changes before it changes anything.
 
 use anyhow::Result;
 use goldsmith_model::ImagePipeline;
@@ -12,8 +12,8 @@ use crate::hold::holder;
 use crate::output;
 use crate::pointers::{Pointer, Unchanged, point};
 
-/// Returns the parameters as they were before a rollback that was interrupted, and adds those that the pipeline no longer
-/// writes and that still exist.
+/// Returns the parameters as they were before an interrupted rollback. Adds the parameters that the pipeline no longer
+/// writes but that still exist.
 pub(super) async fn before(
     connection: &Connection,
     pointers: Vec<Pointer>,
@@ -45,8 +45,8 @@ pub(super) async fn before(
     Ok(all.into_iter().map(as_before).collect())
 }
 
-/// Changes all parameters or none. If this is interrupted, the next rollback of the pipeline finishes it or undoes it.
-/// Safe to repeat.
+/// Changes all parameters, or none. If this call is interrupted, the next rollback of the pipeline finishes it or
+/// undoes it. Safe to repeat.
 pub(super) async fn roll_back(connection: &Connection, pipeline: &ImagePipeline, planned: &Planned) -> Result<()> {
     let Planned { image, pointers, interrupted } = planned;
     // Each of them exists: only a build makes a parameter that a rollback changes.

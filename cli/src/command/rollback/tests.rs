@@ -1,4 +1,4 @@
-//! A rollback of a pipeline with two images in two Regions.
+//! Tests the rollback of a pipeline with images in two Regions.
 
 use goldsmith_cloud::fake::{Fault, HOME};
 use goldsmith_cloud::{ImageSwitches as _, Kind, Parameter, Parameters as _};
@@ -42,7 +42,7 @@ async fn named(stack: &Stack) -> [String; 2] {
     [region(HOME), region(ELSEWHERE)]
 }
 
-/// Returns why the pipeline cannot be rolled back.
+/// Returns the reason why the pipeline cannot be rolled back.
 async fn why(stack: &Stack, pipeline: &ImagePipeline, to: Option<&str>) -> String {
     let to = to.map(|to| to.parse().unwrap());
     match plan(&stack.connection, pipeline, to.as_ref()).await {
@@ -58,7 +58,7 @@ async fn plan_and_roll_back(stack: &Stack, pipeline: &ImagePipeline, to: Option<
     roll_back(&stack.connection, pipeline, &planned).await
 }
 
-/// Rolls the pipeline back until a fault kills the process at this effect.
+/// Rolls the pipeline back until a fault ends the process at this effect.
 async fn interrupted(stack: &Stack, pipeline: &ImagePipeline, to: Option<&str>, effect: usize, fault: Fault) {
     stack.cloud.fail_at(effect, fault);
     tokio::select! {
@@ -69,7 +69,7 @@ async fn interrupted(stack: &Stack, pipeline: &ImagePipeline, to: Option<&str>, 
     assert!(stack.connection.store.rollback(&pipeline.name).await.unwrap().is_some());
 }
 
-/// Checks that no rollback is unfinished, and that the store knows those to these images.
+/// Checks that no rollback is unfinished, and that the store knows the rollbacks to these images.
 async fn check_ended(stack: &Stack, pipeline: &ImagePipeline, images: &[&str]) {
     let store = &stack.connection.store;
     assert_eq!(store.rollback(&pipeline.name).await.unwrap(), None);
@@ -108,7 +108,7 @@ async fn if_one_region_fails_all_get_their_values_back() {
     }
 }
 
-/// Every effect at which a process may die: both puts.
+/// Every effect at which a process may end: the writes of both parameters.
 const DEATHS: [(usize, Fault); 4] =
     [(1, Fault::KillBefore), (1, Fault::KillAfter), (2, Fault::KillBefore), (2, Fault::KillAfter)];
 

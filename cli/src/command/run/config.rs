@@ -1,4 +1,4 @@
-//! `--config FILE`: the original's JSON file.
+//! Reads `--config FILE`, which has the format of AWS's own program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::output;
 use crate::parameters::{OPTION, Values};
 use crate::render::count;
 
-/// Keys that configure the original's own logging: they are ignored with a warning.
+/// Keys that configure the logging of AWS's own program. They are ignored with a warning.
 const WITHOUT_EFFECT: [&str; 8] = [
     "documentS3BucketOwner",
     "logS3BucketName",
@@ -28,13 +28,13 @@ const WITHOUT_EFFECT: [&str; 8] = [
 pub(super) struct Config {
     /// The documents, each with the parameters that only it gets.
     pub(super) documents: Vec<(PathBuf, Values)>,
-    /// Parameters for all documents.
+    /// Parameters that all documents get.
     pub(super) parameters: Values,
-    /// The phases to run; empty for all.
+    /// The phases to run. The list is empty for all phases.
     pub(super) phases: Vec<String>,
-    /// Where the phases were given, for messages.
+    /// The place where the phases were given, for messages.
     pub(super) phases_from: String,
-    /// Where the parameters were given, for messages.
+    /// The place where the parameters were given, for messages.
     pub(super) parameters_from: String,
     pub(super) execution_id: Option<String>,
     pub(super) log_directory: PathBuf,
@@ -58,10 +58,10 @@ impl Default for Config {
     }
 }
 
-/// Reads the file. Its relative paths start at the current folder of the command.
+/// Reads the file. Relative paths in it start at the command's current folder.
 ///
 /// # Errors
-/// The file cannot be read, or its content is wrong; in that case, every mistake has been reported.
+/// The file cannot be read, or its content is wrong. If the content is wrong, every mistake was reported.
 pub(super) fn read(path: &Path) -> Result<Config> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| format!("{file} cannot be read"))?;

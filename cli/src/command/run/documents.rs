@@ -18,7 +18,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    /// Reads all documents, and reports every mistake in them, in their phases and in their parameters.
+    /// Reads all documents, and reports every mistake in them and in their phases and parameters.
     ///
     /// # Errors
     /// There is a mistake, so nothing may run.

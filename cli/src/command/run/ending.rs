@@ -17,7 +17,7 @@ pub(super) fn tell(result: &RunResult) {
     }
 }
 
-/// Prints how to continue after the reboot that a step asked for.
+/// Prints how to continue after the reboot that a step has requested.
 pub(super) fn reboot(place: &Place) {
     let state = place.state.display();
     output::say(&format!(

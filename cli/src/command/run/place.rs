@@ -1,8 +1,8 @@
-//! Where a run keeps its state, and the name under which it is found again.
+//! Where a run keeps its state, and the name by which a later call finds it.
 //!
-//! Several runs may use the same state directory. For each unfinished run, the directory has a file that holds the
-//! run's execution id. The file's name is a digest of documents, parameters and phases. So the same call resumes its
-//! own run, and any other call begins a new one.
+//! Several runs may use the same state directory. For each unfinished run, the directory has a file with the run's
+//! execution id. The name of that file is a digest of the documents, parameters and phases. So a repeated call resumes
+//! its own run, and any other call begins a new run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,9 @@ use crate::output;
 pub(super) struct Place {
     pub(super) execution: String,
     pub(super) state: PathBuf,
-    /// The file with the execution id; `None` if the user gave the id.
+    /// The file with the execution id, or `None` if the user gave the id.
     note: Option<PathBuf>,
-    /// Whether the state belongs to this run alone, and is removed with it.
+    /// Whether the state belongs to this run alone, and is removed with the run.
     own: bool,
 }
 
@@ -59,7 +59,7 @@ impl Place {
         Ok(self)
     }
 
-    /// Removes the state of a finished run, so that nothing resumes from it. Files that cannot be removed do no harm.
+    /// Removes the state of a finished run, so that nothing resumes from it. It is harmless if files cannot be removed.
     pub(super) fn forget(&self) {
         if self.own {
             let _ = fs::remove_dir_all(&self.state);

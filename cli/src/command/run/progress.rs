@@ -1,5 +1,5 @@
-//! The progress of a run, on standard error: a line for each step that has ended and, on a terminal, a line for the
-//! running step, with the time that it has taken so far.
+//! Shows the progress of a run on standard error: a line for each step that has ended and, on a terminal, a line for
+//! the running step and the time that it has taken so far.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -25,7 +25,7 @@ pub(super) struct Progress {
     ticker: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// Standard error, and what is on its last line.
+/// Standard error, and the content of its last line.
 struct Screen {
     live: bool,
     running: Option<(String, Instant)>,
@@ -33,7 +33,7 @@ struct Screen {
 }
 
 impl Progress {
-    /// Starts the display; on a terminal, the time of a running step advances by itself.
+    /// Starts the display. On a terminal, the time of a running step is updated regularly.
     pub(super) fn start(trace: bool) -> Self {
         let live = io::stderr().is_terminal();
         let screen = Arc::new(Mutex::new(Screen { live, running: None, drawn: 0 }));
@@ -102,7 +102,7 @@ impl Write for Progress {
 }
 
 impl Screen {
-    /// Writes the lines that stay, and rewrites the temporary one.
+    /// Writes the permanent lines, and rewrites the temporary one.
     fn show(&mut self, stay: &[String]) {
         let running = self.running.as_ref().filter(|_| self.live);
         let running: Vec<String> = running
@@ -117,7 +117,7 @@ impl Screen {
     }
 }
 
-/// Locks the screen. It stays usable even if another thread has panicked with it.
+/// Locks the screen. The lock stays usable even if another thread has panicked while it held the lock.
 fn with(screen: &Mutex<Screen>, act: impl FnOnce(&mut Screen)) {
     act(&mut screen.lock().unwrap_or_else(PoisonError::into_inner));
 }

@@ -34,7 +34,7 @@ fn name() -> Value {
     json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{3,128}$"})
 }
 
-/// Returns the schema of a map with one key, the name of what is declared.
+/// Returns the schema of a map with one key, which is the name of the declared value.
 fn declaration(of: Value) -> Value {
     json!({
         "type": "object", "minProperties": 1, "maxProperties": 1,

@@ -1,12 +1,12 @@
-//! The `if` of a step, and the expression of `Assert`.
+//! The schema of a step's `if`, and of the expression of `Assert`.
 
 use serde_json::{Map, Value, json};
 
 use super::shape::{list, part, text, word};
 
-/// Ways to compare a value with its baseline.
+/// Operators that compare a value with a baseline.
 const RELATIONS: [&str; 5] = ["Equals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals"];
-/// Operators on one text.
+/// Operators on a single text.
 const UNARY: [&str; 5] = ["stringIsEmpty", "stringIsWhitespace", "binaryExists", "fileExists", "folderExists"];
 /// Digests of files.
 const DIGESTS: [&str; 4] = ["MD5", "SHA1", "SHA256", "SHA512"];

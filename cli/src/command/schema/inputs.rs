@@ -1,4 +1,4 @@
-//! The inputs of each action, from its description.
+//! The schema of each action's inputs, which follows from the action's description.
 
 use goldsmith_document::{Form, Input, Module, Shape};
 use serde_json::{Map, Value, json};

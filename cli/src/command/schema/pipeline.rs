@@ -1,4 +1,5 @@
-//! The schema of definitions. A file may hold several as YAML documents; the schema describes each of them.
+//! The schema of definitions. A file may contain several definitions as YAML documents, and the schema describes each
+//! of them.
 
 use goldsmith_model::definitions::{Form, Key, Kind};
 use serde_json::{Map, Value, json};
@@ -40,7 +41,7 @@ fn keys(keys: &[Key]) -> Value {
     map(keys.iter().map(|key| (format!("{}{}", key.name, required(key)), described(key))))
 }
 
-/// Returns the schema of a key's value, with what an editor shows of the key.
+/// Returns the schema of a key's value, with the text that an editor shows for the key.
 fn described(key: &Key) -> Value {
     let mut schema = form(key);
     let default = if key.default.is_empty() { String::new() } else { format!(" Default: {}.", key.default) };

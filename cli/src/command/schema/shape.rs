@@ -1,11 +1,11 @@
-//! Building blocks of JSON Schema, draft 7: the newest draft that every editor's YAML support knows.
+//! Building blocks of JSON Schema draft 7, which is the newest draft that the YAML support of every editor understands.
 
 use serde_json::{Map, Value, json};
 
-/// The schema that each file names first.
+/// The URL of the JSON Schema draft, which each schema file names first.
 pub(super) const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
-/// Returns the schema of a map with exactly these keys; a key that ends with `!` is required.
+/// Returns the schema of a map with exactly these keys. A key that ends with `!` is required.
 pub(super) fn map<K: AsRef<str>>(keys: impl IntoIterator<Item = (K, Value)>) -> Value {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, schema) in keys {
@@ -21,7 +21,7 @@ pub(super) fn list(item: Value, least: usize) -> Value {
     json!({"type": "array", "items": item, "minItems": least})
 }
 
-/// Returns the schema of any scalar: its source text counts.
+/// Returns the schema of any scalar, whose source text counts.
 pub(super) fn text() -> Value {
     json!({"type": ["string", "number", "boolean"]})
 }
@@ -31,7 +31,7 @@ pub(super) fn word<const N: usize>(words: [&str; N]) -> Value {
     self::words(&words)
 }
 
-/// Does the same for words whose number is not known here.
+/// Returns the schema of one of these words, whose number is known only at run time.
 pub(super) fn words(words: &[&str]) -> Value {
     json!({"enum": words})
 }
@@ -41,7 +41,7 @@ pub(super) fn flag() -> Value {
     json!({"enum": [true, false, "true", "false"]})
 }
 
-/// Returns the schema of a whole number, or of text with one.
+/// Returns the schema of a whole number, or of a text that contains one.
 pub(super) fn number() -> Value {
     json!({"type": ["integer", "string"], "pattern": "^[-+]?[0-9]+$"})
 }

@@ -1,4 +1,4 @@
-//! `goldsmith show KIND/NAME[/VERSION]`: what is stored, and what uses it.
+//! `goldsmith show KIND/NAME[/VERSION]`: shows a stored definition, and what uses it.
 
 use anyhow::Result;
 use goldsmith_model::definitions::Kind;
@@ -17,12 +17,12 @@ use crate::render::{columns, users};
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown {
     definition: DefinitionRef,
-    /// What is stored, as the table holds it.
+    /// The stored definition, as it is in the table.
     content: Map<String, Value>,
     used_by: Vec<User>,
 }
 
-/// Returns a definition. Without a version, it is the highest version.
+/// Returns a definition. Without a version, this is the highest version.
 pub(super) async fn show(store: &Store, wanted: &DefinitionRef) -> Result<Shown> {
     let DefinitionRef { kind, name, version } = wanted;
     let pattern = version.map_or(VersionPattern::ANY, VersionPattern::from);

@@ -1,4 +1,4 @@
-//! `goldsmith show PIPELINE`: when it starts next, and why it was last built.
+//! `goldsmith show PIPELINE`: shows when it starts next, and why it was last built.
 
 use anyhow::Result;
 use goldsmith_model::{Freeze, ImagePipeline};
@@ -12,9 +12,9 @@ use crate::output::Show;
 use crate::render::{cause, columns, labelled, status, word};
 use crate::starts::{Holds, NextTime, next_times, rebuilt_on};
 
-/// Number of start times that are shown.
+/// Number of start times to show.
 const TIMES: usize = 5;
-/// Number of builds that are shown.
+/// Number of builds to show.
 const BUILDS: usize = 5;
 
 /// A pipeline, as `--output json` prints it.
@@ -24,21 +24,21 @@ pub(crate) struct Shown {
     pipeline: ImagePipeline,
     #[serde(flatten)]
     holds: Holds,
-    /// The next times at which its schedule fires, in its time zone.
+    /// The next times at which the schedule fires, in its time zone.
     next_times: Vec<NextTime>,
-    /// Why there are none.
+    /// Why there are no such times.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_times: Option<&'static str>,
-    /// When its parameters were rolled back, and to which images; oldest first.
+    /// When the parameters were rolled back, and to which images; oldest first.
     rollbacks: Vec<Pointed>,
     /// A rollback that has begun and not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     open_rollback: Option<Rollback>,
-    /// Its last builds, newest first.
+    /// The last builds of the pipeline, newest first.
     builds: Vec<ImageRecord>,
 }
 
-/// Returns what there is to show about a pipeline at this time.
+/// Returns everything to show about a pipeline at this time.
 pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: Timestamp) -> Result<Shown> {
     let holds = Holds::of(connection, &pipeline, now).await?;
     let (next_times, no_times) = match next_times(connection, &pipeline, now, TIMES).await? {

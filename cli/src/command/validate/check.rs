@@ -1,4 +1,4 @@
-//! Finds mistakes in files: each file is a component's document or contains definitions.
+//! Finds mistakes in files. Each file is a component's document, or contains definitions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ pub(super) struct Checked {
     pub(super) documents: Vec<Document>,
 }
 
-/// Checks files together, because definitions may refer to each other. References to other definitions count as existing.
+/// Checks files together, because definitions may refer to each other. References to other definitions count as valid.
 ///
 /// # Errors
-/// A file does not exist. A file that cannot be read is a finding, so that all others are checked too.
+/// A file does not exist. If a file cannot be read, that is a finding, so that all other files are checked too.
 pub(super) fn files(paths: &[PathBuf], target: &Target) -> Result<Checked> {
     let (mut found, mut documents, mut definitions) = (Diagnostics::new(), Vec::new(), Vec::new());
     for path in paths {
@@ -50,7 +50,7 @@ pub(super) fn files(paths: &[PathBuf], target: &Target) -> Result<Checked> {
     Ok(Checked { found, documents })
 }
 
-/// Returns the text of a file, or why it cannot be used.
+/// Returns the text of a file, or the reason why it cannot be used.
 fn read(path: &Path) -> Result<Result<String, String>> {
     fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(match fs::read(path).map(String::from_utf8) {
@@ -60,7 +60,7 @@ fn read(path: &Path) -> Result<Result<String, String>> {
     })
 }
 
-/// Returns whether any YAML document of the text is a definition. Text that is not YAML has none.
+/// Returns whether at least one YAML document of the text is a definition. A text that is not YAML contains none.
 fn has_definitions(text: &str) -> bool {
     Reader::new("", text).documents().iter().any(|node| node.get("kind").is_some())
 }

@@ -91,6 +91,6 @@ pub(super) fn number<T: FromStr + ToString>(text: &str) -> Option<T> {
 pub(super) fn block_index(text: &str, snapshot: &Snapshot) -> Result<u32, Refusal> {
     let blocks = u64::from(snapshot.size) * BLOCKS_OF_GIB;
     let index = number::<u32>(text).filter(|index| u64::from(*index) < blocks);
-    let message = || format!("The block index '{text}' is not one of 0 to {}.", blocks - 1);
+    let message = || format!("The block index '{text}' must be a number from 0 to {}.", blocks - 1);
     index.ok_or_else(|| Refusal::invalid("INVALID_BLOCK", message()))
 }

@@ -35,7 +35,7 @@ pub(super) fn list_changed(call: &Call<'_>, second: &str) -> Result<Success, Ref
         let world = call.endpoint.world();
         let (old, new) = (call.readable(&world, first)?, call.readable(&world, second)?);
         if old.1.line != new.1.line {
-            let message = format!("The snapshots {first} and {second} are not of one lineage.");
+            let message = format!("The snapshots {first} and {second} do not have the same lineage.");
             return Err(Refusal::invalid("UNRELATED_SNAPSHOTS", message));
         }
         new.0.size

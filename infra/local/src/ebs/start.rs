@@ -160,17 +160,17 @@ fn drop_nulls(value: &mut Value) {
 impl Input {
     fn size(&self) -> Result<u32, Refusal> {
         let size = self.volume_size.and_then(|size| u32::try_from(size).ok());
-        let message = || format!("VolumeSize is 1 to {LARGEST} GiB.");
+        let message = || format!("VolumeSize must be from 1 to {LARGEST} GiB.");
         size.filter(|size| (1..=LARGEST).contains(size))
             .ok_or_else(|| Refusal::invalid("INVALID_VOLUME_SIZE", message()))
     }
 
     fn check(&self) -> Result<(), Refusal> {
         if self.timeout.is_some_and(|minutes| !(10..=4320).contains(&minutes)) {
-            return Err(Refusal::parameter("Timeout", "is 10 to 4320 minutes."));
+            return Err(Refusal::parameter("Timeout", "must be from 10 to 4320 minutes."));
         }
         if self.description.chars().count() > 255 {
-            return Err(Refusal::parameter("Description", "has 255 characters at most."));
+            return Err(Refusal::parameter("Description", "has at most 255 characters."));
         }
         let is_token = |token: &str| (1..=255).contains(&token.len()) && !token.contains(char::is_whitespace);
         if self.client_token.as_deref().is_some_and(|token| !is_token(token)) {
@@ -193,7 +193,7 @@ fn tags(asked: &[Tag]) -> Result<Tags, Refusal> {
     }
     let tags: Tags = asked.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
     if asked.len() > 50 || tags.len() < asked.len() {
-        return Err(Refusal::invalid("INVALID_TAG", "A snapshot has 50 tags at most, each key once."));
+        return Err(Refusal::invalid("INVALID_TAG", "A snapshot has at most 50 tags, and each key occurs once."));
     }
     Ok(tags)
 }
@@ -208,8 +208,8 @@ fn key(call: &Call<'_>, world: &World, input: &Input, parent: Option<&Snapshot>)
     }
     if let Some(parent) = parent {
         return match (&parent.kms_key, input.encrypted, &input.kms_key_arn) {
-            (_, Some(_), _) => refused("Encrypted and ParentSnapshotId do not go together."),
-            (_, _, Some(_)) => refused("KmsKeyArn and ParentSnapshotId do not go together."),
+            (_, Some(_), _) => refused("Encrypted and ParentSnapshotId cannot be used together."),
+            (_, _, Some(_)) => refused("KmsKeyArn and ParentSnapshotId cannot be used together."),
             (None, ..) if by_default => refused("Encryption by default is on: the parent snapshot is not encrypted."),
             (key, ..) => Ok(key.clone()),
         };

@@ -28,7 +28,7 @@ pub(super) fn of_block(snapshot: &str, index: u32, expiry: Timestamp) -> String 
 pub(super) fn check_block(token: &str, snapshot: &str, index: u32) -> Result<(), Refusal> {
     let refused = |message| Refusal::invalid("INVALID_BLOCK_TOKEN", message);
     let second = opened(token, &format!("block {snapshot} {index}"))
-        .ok_or_else(|| refused("The block token is not one of this block of this snapshot."))?;
+        .ok_or_else(|| refused("The block token does not belong to this block of this snapshot."))?;
     match second.parse::<i64>() {
         Ok(second) if second > Timestamp::now().as_second() => Ok(()),
         _ => Err(refused("The block token has expired.")),
@@ -49,7 +49,7 @@ pub(super) fn page_start(token: &str, list: &str) -> Result<u32, Refusal> {
         .as_deref()
         .and_then(|value| value.split_once('@'))
         .and_then(|(start, second)| Some((start.parse().ok()?, second.parse::<i64>().ok()?)))
-        .ok_or_else(|| refused("The page token is not one of this list."))?;
+        .ok_or_else(|| refused("The page token does not belong to this list."))?;
     if Timestamp::now().as_second() - second < LIFE_OF_PAGE.as_secs() {
         Ok(start)
     } else {

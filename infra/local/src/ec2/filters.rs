@@ -45,7 +45,7 @@ impl Known {
             return Ok(Source::Field(path));
         }
         if self.unanswered.split_whitespace().any(|known| known == name) {
-            let message = format!("The filter '{name}' is EC2's, but cannot be answered by this local endpoint");
+            let message = format!("The filter '{name}' exists in EC2, but this local endpoint does not support it");
             return Err(ApiError::new("InvalidParameterValue", message));
         }
         Err(ApiError::new("InvalidParameterValue", format!("The filter '{name}' is invalid")))
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(pass("tag:color", ""), Ok(1));
         assert_eq!(pass("tag-key", "c*"), Ok(2));
         assert_eq!(pass("tag-value", "blue"), Ok(1));
-        assert!(pass("host-id", "h").unwrap_err().message.contains("cannot be answered"));
+        assert!(pass("host-id", "h").unwrap_err().message.contains("does not support it"));
         assert_eq!(pass("nonsense", "x").unwrap_err().message, "The filter 'nonsense' is invalid");
     }
 }

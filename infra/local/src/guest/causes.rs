@@ -109,7 +109,7 @@ pub(super) fn namespaces(isolation: Isolation, said: &str) -> Obstacle {
 fn user_namespaces(said: &str) -> Obstacle {
     if setting("kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
         return obstacle(
-            format!("AppArmor keeps programs without a profile from user namespaces, as on Ubuntu 24.04 ({said})"),
+            format!("AppArmor denies user namespaces to programs without a profile, as on Ubuntu 24.04 ({said})"),
             "allow them: `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run as root",
         );
     }
@@ -190,7 +190,7 @@ pub(super) fn resolver() -> Obstacle {
 pub(super) fn overlay(folder: &Path, said: &str) -> Obstacle {
     let under = file_system(folder);
     let cause = match under {
-        Some(name) => format!("no overlay can be mounted on {name}, which {} is on", folder.display()),
+        Some(name) => format!("no overlay can be mounted on {name}, the file system of {}", folder.display()),
         None => format!("no overlay can be mounted over {} ({said})", folder.display()),
     };
     let remedy = match under {

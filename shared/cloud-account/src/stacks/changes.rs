@@ -1,4 +1,4 @@
-//! Change sets: what a stack would become, before it changes.
+//! Change sets: how a stack would change, before it changes.
 
 use std::collections::BTreeSet;
 
@@ -14,24 +14,25 @@ use super::{Proposal, Stacks, Value};
 /// A change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeSet {
-    /// CloudFormation has not computed it yet.
+    /// CloudFormation has not computed the change set yet.
     Pending,
-    /// It can be executed. The changes are in CloudFormation's order; an empty list means that only outputs change.
+    /// The change set can be executed. The changes are in CloudFormation's order; an empty list means that only outputs
+    /// change.
     Ready(Vec<Change>),
     /// The stack is already in this state.
     Nothing,
-    /// CloudFormation rejects it for this reason.
+    /// CloudFormation rejects the change set for this reason.
     Refused(String),
 }
 
 /// What happens to one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Its name in the template.
+    /// Name of the resource in the template.
     pub resource: String,
-    /// Its type, such as `AWS::S3::Bucket`.
+    /// Type of the resource, such as `AWS::S3::Bucket`.
     pub kind: String,
-    /// What happens to it.
+    /// What happens to the resource.
     pub effect: Effect,
     /// The properties that change, if CloudFormation names them.
     pub properties: BTreeSet<String>,
@@ -40,23 +41,23 @@ pub struct Change {
 /// What a change does to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// It is deleted, or it leaves the stack and stays.
+    /// The resource is deleted, or it leaves the stack and stays in the account.
     Remove,
-    /// A new resource is created in its place, and it is deleted.
+    /// A new resource is created, and this one is deleted.
     Replace,
-    /// Whether it is replaced is known only when the change is executed.
+    /// Only the execution of the change shows whether the resource is replaced.
     MayReplace,
-    /// It is changed in place.
+    /// The resource is changed in place.
     Change,
-    /// It is created.
+    /// The resource is created.
     Add,
-    /// It exists already, and becomes part of the stack.
+    /// The resource already exists, and becomes part of the stack.
     Import,
 }
 
 impl Stacks {
-    /// Requests a change set. A change set of this name that exists already counts as this one: an earlier call created
-    /// it.
+    /// Requests a change set. If a change set with this name exists already, it counts as this one: an earlier call
+    /// created it.
     ///
     /// # Errors
     /// The errors of the call.
@@ -78,10 +79,10 @@ impl Stacks {
         }
     }
 
-    /// Returns how far the change set is, and what it changes.
+    /// Returns the progress of the change set, and what it changes.
     ///
     /// # Errors
-    /// The errors of the calls.
+    /// Fails if a call fails.
     pub async fn change_set(&self, stack: &str, change_set: &str) -> Result<ChangeSet> {
         const OPERATION: &str = "DescribeChangeSet";
         let mut changes = Vec::new();
@@ -107,15 +108,15 @@ impl Stacks {
     /// Returns how many change sets the stack has.
     ///
     /// # Errors
-    /// The errors of the calls.
+    /// Fails if a call fails.
     pub async fn change_sets(&self, stack: &str) -> Result<usize> {
         let pages = self.client.list_change_sets().stack_name(stack).into_paginator().items().send();
         let all = pages.collect::<std::result::Result<Vec<_>, _>>().await;
         Ok(all.map_err(failure("ListChangeSets", &self.region))?.len())
     }
 
-    /// Begins to execute the change set. If the call is repeated after a lost answer, CloudFormation treats both as
-    /// one.
+    /// Begins to execute the change set. If the call is repeated after a lost answer, CloudFormation treats both calls
+    /// as one.
     ///
     /// # Errors
     /// The errors of the call.
@@ -136,7 +137,7 @@ impl Stacks {
     }
 }
 
-/// CloudFormation reports that there is nothing to do as a failure, and only in the message.
+/// If there is nothing to do, CloudFormation reports a failure, and only the message tells why.
 fn refused(reason: String) -> ChangeSet {
     // CloudFormation has no status for an empty change set. It reports a failure and says only in words that nothing
     // changes.

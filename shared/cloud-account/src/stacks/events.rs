@@ -11,17 +11,17 @@ use super::Stacks;
 pub struct Event {
     /// Id, unique in the stack.
     pub id: String,
-    /// The resource's name in the template; the stack's own name for the stack.
+    /// The resource's name in the template, or the name of the stack if the event is about the stack.
     pub resource: String,
     /// Its type.
     pub kind: String,
     /// Status, such as `CREATE_COMPLETE`.
     pub status: String,
-    /// Why, if CloudFormation says so.
+    /// The reason, if CloudFormation gives one.
     pub reason: Option<String>,
 }
 
-/// What an event says about its resource.
+/// What an event reports about its resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The resource is being changed.
@@ -30,12 +30,12 @@ pub enum Outcome {
     Done,
     /// The change of this resource itself failed.
     Failed,
-    /// The change was cancelled because another one failed.
+    /// The change was canceled because the change of another resource failed.
     Cancelled,
 }
 
 impl Event {
-    /// Returns what it says about its resource.
+    /// Returns what the event reports about its resource.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let cancelled = self.reason.as_deref().is_some_and(|reason| reason.contains("cancelled"));
@@ -49,7 +49,7 @@ impl Event {
 }
 
 impl Stacks {
-    /// Returns the id of the stack's newest event; `None` if it has no events.
+    /// Returns the id of the stack's newest event, or `None` if it has no events.
     ///
     /// # Errors
     /// The errors of the call.
@@ -59,11 +59,11 @@ impl Stacks {
         Ok(page.stack_events.unwrap_or_default().into_iter().find_map(|event| event.event_id))
     }
 
-    /// Returns the stack's events after the event with this id, oldest first; all events if `after` is `None`. If the
-    /// stack may be deleted, `stack` must be its id: the events of a deleted stack are kept for 90 days.
+    /// Returns the stack's events after the event with this id, oldest first, or all events if `after` is `None`. If
+    /// the stack may be deleted, `stack` must be its id: the events of a deleted stack are kept for 90 days.
     ///
     /// # Errors
-    /// The errors of the calls.
+    /// Fails if a call fails.
     pub async fn events(&self, stack: &str, after: Option<&str>) -> Result<Vec<Event>> {
         let mut found = Vec::new();
         let mut next = None;

@@ -25,31 +25,31 @@ pub struct Stacks {
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stack {
-    /// Its ARN, by which it can be found after its deletion too.
+    /// ARN of the stack, by which it can also be found after its deletion.
     pub id: String,
     /// Status, such as `UPDATE_COMPLETE`.
     pub status: String,
-    /// Why it has this status, if CloudFormation says so.
+    /// The reason for this status, if CloudFormation gives one.
     pub reason: Option<String>,
-    /// Values of its parameters. The value of a `NoEcho` parameter is asterisks.
+    /// Values of the stack's parameters. The value of a `NoEcho` parameter consists of asterisks.
     pub parameters: BTreeMap<String, String>,
     /// Its outputs.
     pub outputs: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Whether it is protected against deletion.
+    /// Whether the stack has termination protection.
     pub is_protected: bool,
 }
 
 impl Stack {
-    /// Returns whether an operation on it has not ended. `REVIEW_IN_PROGRESS` does not count: its first change set was
-    /// not executed.
+    /// Returns whether an operation on the stack is still running. `REVIEW_IN_PROGRESS` does not count: the stack's
+    /// first change set was not executed.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS") && !self.is_proposed()
     }
 
-    /// Returns whether only its name and a first change set exist.
+    /// Returns whether the stack consists only of its name and a first change set.
     #[must_use]
     pub fn is_proposed(&self) -> bool {
         self.status == "REVIEW_IN_PROGRESS"
@@ -70,28 +70,28 @@ pub enum Value {
 pub struct Proposal {
     /// Name of the stack.
     pub stack: String,
-    /// Name of the change set, unique for the stack.
+    /// Name of the change set, which is unique in the stack.
     pub change_set: String,
     /// Whether the stack does not exist yet.
     pub creates: bool,
-    /// Whether the template names an existing resource that becomes part of the stack.
+    /// Whether an existing resource in the template becomes part of the stack.
     pub takes_over: bool,
     /// URL of the template in S3.
     pub template_url: String,
-    /// Values of parameters.
+    /// Values of the stack's parameters.
     pub parameters: BTreeMap<String, Value>,
     /// All tags of the stack.
     pub tags: BTreeMap<String, String>,
 }
 
 impl Stacks {
-    /// Creates the client with this configuration, in its Region.
+    /// Creates the client with this configuration, for the configuration's Region.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// Returns the stack of this name or id, if it exists.
+    /// Returns the stack with this name or id, or `None` if it does not exist.
     ///
     /// # Errors
     /// The errors of the call.
@@ -122,7 +122,7 @@ impl Stacks {
         }))
     }
 
-    /// Returns the template that the stack was deployed with, in its original form.
+    /// Returns the template with which the stack was deployed, in its original form.
     ///
     /// # Errors
     /// The errors of the call.
@@ -137,15 +137,15 @@ impl Stacks {
     /// Returns the names of the parameters of a template in S3.
     ///
     /// # Errors
-    /// The errors of the call. A template that CloudFormation cannot read is `Invalid`.
+    /// The errors of the call. If CloudFormation cannot read a template, it returns `Invalid`.
     pub async fn parameters_of(&self, template_url: &str) -> Result<BTreeSet<String>> {
         let answer = self.client.get_template_summary().template_url(template_url).send().await;
         let answer = answer.map_err(failure("GetTemplateSummary", &self.region))?;
         Ok(answer.parameters.unwrap_or_default().into_iter().filter_map(|one| one.parameter_key).collect())
     }
 
-    /// Returns the defaults of the parameters of the template that the stack was deployed with. A parameter without a
-    /// default has an empty one.
+    /// Returns the defaults of the parameters in the template with which the stack was deployed. The default is empty
+    /// if a parameter has none.
     ///
     /// # Errors
     /// The errors of the call.
@@ -156,7 +156,7 @@ impl Stacks {
         Ok(all.filter_map(|one| Some((one.parameter_key?, one.default_value.unwrap_or_default()))).collect())
     }
 
-    /// Begins the deletion of the stack. A stack that does not exist is no error.
+    /// Begins the deletion of the stack. It is no error if the stack does not exist.
     ///
     /// # Errors
     /// The errors of the call.
@@ -166,7 +166,7 @@ impl Stacks {
     }
 }
 
-/// Returns whether the stack does not exist. CloudFormation has no code of its own for this.
+/// Returns whether the stack does not exist. CloudFormation has no specific error code for this.
 fn is_missing(error: &CloudError) -> bool {
     error.code == "ValidationError" && error.message.contains("does not exist")
 }

@@ -1,32 +1,32 @@
-//! Finds out whether a stack is Goldsmith's, and what it leaves behind. A name alone shows neither.
+//! Finds out whether a stack belongs to Goldsmith, and what it leaves behind. The name alone shows neither of these.
 
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::{failure, incomplete};
 
 use super::{Stack, Stacks};
 
-/// The parameter that every release's template creates. A stack that only reads such a parameter has another stack's
-/// name in it.
+/// The parameter that the template of every release creates. A stack that only reads such a parameter has the name of
+/// another stack in it.
 const PARAMETER: &str = "/goldsmith/${AWS::StackName}/config";
 const PARAMETER_TYPE: &str = "AWS::SSM::Parameter";
-/// How the names of `goldsmith deploy`'s change sets begin.
+/// The beginning of the names of `goldsmith deploy`'s change sets.
 pub const CHANGE_SETS: &str = "goldsmith-";
 
-/// Parts of a stack that remain when it is deleted.
+/// The parts of a stack that stay when the stack is deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Name of its table.
+    /// Name of the stack's table.
     pub table: Option<String>,
-    /// Name of its bucket.
+    /// Name of the stack's bucket.
     pub bucket: Option<String>,
 }
 
 impl Stacks {
-    /// Returns whether the stack of this name was created from a Goldsmith template. A stack that has only proposed
-    /// change sets is Goldsmith's if all of them are, because executing one discards the others.
+    /// Returns whether the stack with this name was created from a Goldsmith template. A stack that has only proposed
+    /// change sets belongs to Goldsmith if Goldsmith proposed all of them, because executing one discards the others.
     ///
     /// # Errors
-    /// The errors of the calls.
+    /// Fails if a call fails.
     pub async fn is_goldsmiths(&self, name: &str, stack: &Stack) -> Result<bool> {
         if !stack.is_proposed() {
             return Ok(is_of_goldsmith(&self.template(&stack.id).await?));
@@ -50,11 +50,11 @@ impl Stacks {
         answer.template_body.ok_or_else(|| incomplete(OPERATION, &self.region, "template"))
     }
 
-    /// Returns which of the parts that a stack keeps exist, given the stack's id. CloudFormation lists them for 90 days
-    /// after its deletion.
+    /// Returns which of the parts that a stack leaves behind exist, given the stack's id. CloudFormation lists them for
+    /// 90 days after the stack's deletion.
     ///
     /// # Errors
-    /// The errors of the calls.
+    /// Fails if a call fails.
     pub async fn kept(&self, id: &str) -> Result<Kept> {
         let pages = self.client.list_stack_resources().stack_name(id).into_paginator().items().send();
         let all = pages.collect::<std::result::Result<Vec<_>, _>>().await;

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use super::{Regional, failure, incomplete, known, malformed};
 use crate::{Command, CommandStatus, Commands, Invocation, Ping, Result};
 
-/// Seconds within which a command must reach its instance. The instance is online when the command is sent, so this is
-/// generous.
+/// Seconds within which a command must reach its instance. The instance is online when the command is sent, so this
+/// limit is generous.
 const DELIVERY_SECONDS: i32 = 600;
 
 /// Run Command in every Region.
@@ -120,8 +120,8 @@ fn to_invocation(answer: GetCommandInvocationOutput) -> Invocation {
     }
 }
 
-/// Returns the status. AWS reports `Failed` both for a script that failed and for one that never ran; only the detail
-/// tells them apart.
+/// Returns the status. AWS reports `Failed` both for a script that failed and for one that never ran. Only the status
+/// detail distinguishes them.
 fn status_of(status: Option<&CommandInvocationStatus>, detail: &str) -> CommandStatus {
     match status {
         Some(CommandInvocationStatus::Success) => CommandStatus::Success,

@@ -1,4 +1,4 @@
-//! The one place where the SDK is configured: TLS, credentials, retries, time-outs.
+//! The one place that configures the SDK: TLS, credentials, retries and time-outs.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-/// Longer than AWS takes for any call that Goldsmith makes, and short enough for one more attempt within a function's
-/// two minutes.
+/// The limit is longer than AWS takes for any call that Goldsmith makes, and short enough for one more attempt within a
+/// function's two minutes.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,7 +39,7 @@ pub async fn sdk_config(profile: Option<&str>, region: Option<&str>, endpoint_ur
     loader.load().await
 }
 
-/// Returns the same configuration with these fixed keys, as the local AWS accepts them.
+/// Returns the same configuration with these fixed keys, which the local AWS accepts.
 #[must_use]
 pub fn with_keys(config: &SdkConfig, access_key: &str, secret_key: &str) -> SdkConfig {
     let keys = Credentials::new(access_key, secret_key, None, None, "given");

@@ -12,13 +12,13 @@ use tempfile::TempDir;
 
 use super::{sdk_config, with_keys};
 
-/// The emulator is up after two seconds; on a busy machine this may take a minute.
+/// The emulator is usually up after two seconds. On a busy machine, this may take a minute.
 const START: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time limit of one request that checks whether the emulator is up.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// A running emulator. Dropping it ends the process.
+/// A running emulator. When it is dropped, the process ends.
 #[derive(Debug)]
 pub struct Emulator {
     process: Child,
@@ -27,11 +27,11 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts it with the Python that `GOLDSMITH_EMULATOR_PYTHON` names. If the variable is not set and
+    /// Starts the emulator with the Python that `GOLDSMITH_EMULATOR_PYTHON` names. If the variable is not set and
     /// `GOLDSMITH_REQUIRE_E2E` is not 1, prints a line that says so and returns `None`.
     ///
     /// # Errors
-    /// The emulator is required but no Python is named, or it does not start.
+    /// The emulator is required, but no Python is named or the emulator does not start.
     pub fn start() -> Result<Option<Self>> {
         if let Some(python) = env::var_os("GOLDSMITH_EMULATOR_PYTHON") {
             return Self::run(python.as_ref()).map(Some);
@@ -43,8 +43,8 @@ impl Emulator {
         Ok(None)
     }
 
-    /// Starts it by a command that makes it listen on this port, and returns once it answers. `secret` is the secret
-    /// that it demands from its callers. `files` lives as long as the emulator.
+    /// Starts the emulator with a command that makes it listen on this port, and returns once it answers. `secret` is
+    /// the secret that the emulator demands from its callers. `files` exists for as long as the emulator runs.
     ///
     /// # Errors
     /// The command cannot be started, the emulator ends, or it does not answer within a minute.
@@ -66,25 +66,25 @@ impl Emulator {
     /// Returns a port on which nothing listens now.
     ///
     /// # Errors
-    /// There is no free port.
+    /// No port is free.
     pub fn free_port() -> Result<u16> {
         // Another program may take the port before the emulator does. Then the emulator ends, and the test says so.
         Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
     }
 
-    /// Returns its address.
+    /// Returns the emulator's address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.port)
     }
 
-    /// Returns the id of its process.
+    /// Returns the id of the emulator's process.
     #[must_use]
     pub fn process(&self) -> u32 {
         self.process.id()
     }
 
-    /// Returns a configuration for `eu-west-1` whose calls all go to it.
+    /// Returns a configuration for `eu-west-1` whose calls all go to the emulator.
     pub async fn config(&self) -> SdkConfig {
         with_keys(&sdk_config(None, Some("eu-west-1"), Some(&self.url())).await, "test", "test")
     }

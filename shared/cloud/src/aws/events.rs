@@ -12,7 +12,7 @@ use crate::{CloudError, Events, Kind, Result};
 const OPERATION: &str = "PutEvents";
 /// The `source` of every Goldsmith event.
 const SOURCE: &str = "goldsmith";
-/// PutEvents answers 200 even if it rejected an entry.
+/// PutEvents returns 200 even if it rejected an entry.
 const ANSWERED: u16 = 200;
 
 /// The default event bus of the configuration's Region.

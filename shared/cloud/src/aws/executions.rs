@@ -94,7 +94,7 @@ fn taken_or_late<T>(result: Result<T>) -> Result<Answer> {
     }
 }
 
-/// Cuts a text to a limit, so that a long cause never keeps a failure from being reported.
+/// Cuts a text to a limit, so that a failure can be reported even if its cause is long.
 fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }

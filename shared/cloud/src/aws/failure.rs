@@ -10,7 +10,7 @@ use aws_smithy_types::error::operation::BuildError;
 
 use crate::{CloudError, Kind, Result};
 
-/// Returns a function for `map_err` after a call, which says what failed, where, and what can be done about it.
+/// Returns a function for `map_err` after a call. The error says what failed, where, and what can be done about it.
 pub fn failure<E>(operation: &'static str, region: &str) -> impl FnOnce(SdkError<E, HttpResponse>) -> CloudError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -56,8 +56,9 @@ where
     }
 }
 
-/// Converts an error that missing credentials caused. The SDK reports them like a broken connection. A retry does not
-/// help if no source of credentials is configured; a source that was asked and failed may answer later.
+/// Converts an error that missing credentials caused. The SDK reports a missing credential in the same way as a broken
+/// connection. A retry does not help if no source of credentials is configured. If a source was asked and failed, it
+/// may answer later.
 fn without_credentials(operation: &'static str, region: &str, error: impl Error + Send + Sync + 'static) -> CloudError {
     let none = credentials_errors(&error).any(|cause| {
         matches!(cause, CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
@@ -90,15 +91,15 @@ pub fn malformed(operation: &'static str, region: &str) -> impl FnOnce(BuildErro
     }
 }
 
-/// Returns the error of an answer without the part that says what happened. The effect is then as uncertain as without
-/// an answer.
+/// Returns the error of a response without the part that says what happened. The effect is then as uncertain as if no
+/// response had arrived.
 #[must_use]
 pub fn incomplete(operation: &'static str, region: &str, missing: &str) -> CloudError {
     CloudError {
         operation,
         region: region.to_owned(),
         code: "IncompleteAnswer".to_owned(),
-        message: format!("the answer holds no {missing}"),
+        message: format!("the answer contains no {missing}"),
         kind: Kind::Unanswered,
         source: None,
     }
@@ -107,7 +108,7 @@ pub fn incomplete(operation: &'static str, region: &str, missing: &str) -> Cloud
 /// Returns `None` if the call failed because its resource does not exist.
 ///
 /// # Errors
-/// Every other failure.
+/// Returns every other failure as an error.
 pub fn known<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -116,8 +117,8 @@ pub fn known<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Returns what can be done about a code. Codes take precedence over the HTTP status, because EC2 reports throttling
-/// and missing capacity as 5xx.
+/// Returns what a caller can do about an error code. Codes take precedence over the HTTP status, because EC2 reports
+/// throttling and missing capacity as 5xx.
 pub(super) fn kind_of(code: &str, status: u16) -> Kind {
     match code {
         code if is_throttling(code) => Kind::Throttled,
@@ -168,9 +169,10 @@ fn is_throttling(code: &str) -> bool {
     )
 }
 
-/// Returns whether another instance type, zone, subnet or market may have capacity. The account's own limits belong here
-/// because they count per family of types, and those of spot instances because they do not count on demand. Without the
-/// service-linked role of EC2 Spot, an account has no spot instances, but those on demand.
+/// Returns whether another instance type, zone, subnet or market may have capacity. The account's own limits belong
+/// here because they count for each family of types, and the limits of spot instances because on-demand instances do
+/// not count toward them. Without the service-linked role of EC2 Spot, an account can launch on-demand instances but no
+/// spot instances.
 fn is_capacity(code: &str) -> bool {
     matches!(
         code,

@@ -57,7 +57,7 @@ impl Keys for Kms {
     }
 }
 
-/// Returns the accounts that a key policy allows something.
+/// Returns the accounts to which a key policy allows at least one action.
 fn users_of(policy: &Value) -> KeyUsers {
     let mut users = KeyUsers::default();
     for statement in list(&policy["Statement"]).filter(|statement| statement["Effect"] == "Allow") {
@@ -72,12 +72,12 @@ fn users_of(policy: &Value) -> KeyUsers {
     users
 }
 
-/// Returns the elements of a list; JSON policies may leave out the brackets around a single element.
+/// Returns the elements of a list. JSON policies may leave out the brackets around a single element.
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter()
 }
 
-/// Returns the account of a principal: an ARN, or the account's id itself.
+/// Returns the account of a principal, which is an ARN or the account's id itself.
 fn account_of(principal: &str) -> Option<String> {
     let account = principal.split(':').nth(4).unwrap_or(principal);
     (account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit())).then(|| account.to_owned())

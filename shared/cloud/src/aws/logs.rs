@@ -13,7 +13,8 @@ use crate::{LogLine, LogPage, Logs, Result};
 
 /// GetLogEvents' limit for one page.
 const MAX_EVENTS: u16 = 10_000;
-/// Number of pages that are read for a tail. GetLogEvents may return empty pages although there are more events.
+/// Number of pages that are read to find the last lines. GetLogEvents may return empty pages although there are more
+/// events.
 const MAX_TAIL_PAGES: usize = 10;
 
 /// CloudWatch Logs in every Region.
@@ -67,7 +68,7 @@ impl Logs for CloudWatchLogs {
     }
 }
 
-/// Returns the page; `None` if the group or the stream does not exist.
+/// Returns the page, or `None` if the group or the stream does not exist.
 async fn read(request: Request, region: &str) -> Result<Option<GetLogEventsOutput>> {
     known(request.send().await.map_err(failure("GetLogEvents", region)))
 }
@@ -115,7 +116,7 @@ mod tests {
         }
     }
 
-    /// The writer of a line may have made up the other time.
+    /// The writer of a line may have invented the other time.
     #[tokio::test]
     async fn the_time_of_a_line_is_when_it_was_received() {
         let event = json!({"message": "a", "timestamp": 1, "ingestionTime": 1_767_225_600_000_i64});

@@ -1,4 +1,4 @@
-//! The SDK adapters of everything except EC2, one file per service. Every adapter shares the configuration, one client
+//! The SDK adapters of all services except EC2, one file per service. The adapters share the configuration, one client
 //! per Region, and the conversion of errors.
 
 mod commands;

@@ -20,7 +20,7 @@ pub struct S3Objects {
 }
 
 impl S3Objects {
-    /// Creates the adapter for the bucket of this name, which is in the configuration's Region.
+    /// Creates the adapter for the bucket with this name, which is in the configuration's Region.
     #[must_use]
     pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
         Self { client: Client::new(config), region: home_region(config), bucket: bucket.into() }
@@ -29,7 +29,7 @@ impl S3Objects {
 
 #[async_trait]
 impl Objects for S3Objects {
-    /// For an absent object, S3 answers 403 instead of 404 to a role without `s3:ListBucket`.
+    /// If an object does not exist, S3 returns 403 instead of 404 to a role without `s3:ListBucket`.
     async fn exists(&self, key: &str) -> Result<bool> {
         let answer = self.client.head_object().bucket(&self.bucket).key(key).send().await;
         Ok(known(answer.map_err(failure("HeadObject", &self.region)))?.is_some())

@@ -10,7 +10,7 @@ use aws_sdk_ssm::types::ParameterType;
 use super::{Regional, failure, incomplete, known};
 use crate::{Parameter, Parameters, Result};
 
-/// Number of names that one GetParameters accepts.
+/// Number of names that one GetParameters call accepts.
 const BATCH: usize = 10;
 
 /// Parameter Store in every Region.

@@ -14,7 +14,7 @@ pub struct Regional<C> {
 }
 
 impl<C: Clone> Regional<C> {
-    /// Creates clients with this configuration except for the Region. `make` is the client's `new`.
+    /// Creates clients with this configuration except for the Region. `make` is the client's function `new`.
     pub fn new(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
         Self { config: config.clone(), make, clients: Mutex::default() }
     }
@@ -34,7 +34,7 @@ impl<C> fmt::Debug for Regional<C> {
     }
 }
 
-/// Returns the configuration's own Region. It is empty if none is set; every call then fails with the SDK's own
+/// Returns the configuration's own Region. The Region is empty if none is set. Every call then fails with the SDK's own
 /// message.
 #[must_use]
 pub fn home_region(config: &SdkConfig) -> String {

@@ -17,7 +17,7 @@ use super::with_keys;
 /// One answer.
 #[derive(Debug, Clone)]
 pub enum Canned {
-    /// HTTP status and body.
+    /// An HTTP status and a body.
     Answer(u16, String),
     /// The connection breaks.
     Lost,
@@ -55,14 +55,14 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Returns the value of the header of this name, given in lower case.
+    /// Returns the value of the header with this name, given in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Answers in order, and the requests that they answered. Clones share both.
+/// The answers in order, and the requests that received them. The clones of a replay share both.
 #[derive(Debug, Clone, Default)]
 pub struct Replay {
     answers: Arc<Mutex<VecDeque<Canned>>>,
@@ -76,8 +76,8 @@ impl Replay {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), sent: Arc::default() }
     }
 
-    /// Returns a configuration for `eu-west-1` whose calls all come here, with the SDK's retries but without their
-    /// pauses.
+    /// Returns a configuration for `eu-west-1` whose calls all go to this replay, with the SDK's retries but without
+    /// their pauses.
     #[must_use]
     pub fn config(&self) -> SdkConfig {
         let replay = SharedHttpConnector::new(self.clone());

@@ -17,7 +17,7 @@ pub struct EventBridgeScheduler {
     region: String,
 }
 
-/// Gives a request every setting of a schedule. A macro, because the SDK's builders have no trait in common.
+/// Gives a request every setting of a schedule. This is a macro, because the SDK's builders have no common trait.
 macro_rules! whole {
     ($self:ident, $request:expr, $operation:literal, $schedule:ident) => {
         $request
@@ -44,7 +44,7 @@ impl EventBridgeScheduler {
         Ok(())
     }
 
-    /// Replaces the whole schedule: UpdateSchedule returns each setting that it is not given to its default.
+    /// Replaces the whole schedule: UpdateSchedule resets every setting that it does not receive to its default.
     async fn update(&self, schedule: &Schedule) -> Result<()> {
         let request = whole!(self, self.client.update_schedule(), "UpdateSchedule", schedule);
         request.send().await.map_err(failure("UpdateSchedule", &self.region))?;
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// Returns what Scheduler says about the schedule.
+    /// Returns what Scheduler reports about the schedule.
     fn there(schedule: &Schedule) -> Canned {
         let state = if schedule.enabled { "ENABLED" } else { "DISABLED" };
         let answer = json!({"GroupName": schedule.group, "Name": schedule.name, "State": state,

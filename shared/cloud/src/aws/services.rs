@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Account, Cloud, ImageSwitches, Images, LaunchTemplates, Machines, TargetAccounts};
 
-/// Returns AWS with this configuration and the stack's bucket. `ec2` is EC2's adapter. No call is made.
+/// Returns all of AWS, with this configuration and the stack's bucket. `ec2` is the adapter of EC2. No call is made.
 #[must_use]
 pub fn with_ec2<E>(config: &SdkConfig, bucket: &str, ec2: Arc<E>, target_accounts: Arc<dyn TargetAccounts>) -> Cloud
 where

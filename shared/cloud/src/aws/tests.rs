@@ -1,4 +1,4 @@
-//! The adapters against the emulator: what canned answers cannot show, such as the addressing of a bucket.
+//! Tests of the adapters against the emulator, for what canned answers cannot show, such as the addressing of a bucket.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -42,7 +42,7 @@ async fn keeps_objects(config: &SdkConfig) {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("the order"), "{answer}");
 }
 
-/// A GET without credentials of its own, as the instance makes it.
+/// A GET without credentials, as the instance sends it.
 fn get(url: &str) -> String {
     let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).unwrap();
     let mut stream = TcpStream::connect(host).unwrap();

@@ -1,5 +1,5 @@
-//! The account's own settings. Everything that a test does not set is as in a new account: all resources exist in one
-//! VPC.
+//! The account's own settings. Everything that a test does not set is as in a new account: all resources exist, and
+//! they are in one VPC.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,37 +9,38 @@ use super::FakeCloud;
 use super::call::Call;
 use crate::{Account, DefaultEncryption, KeyUsers, Result, Subnet};
 
-/// The Regions that are enabled in every account, as far as tests name them.
+/// The Regions that are enabled in every account and that tests use.
 const ENABLED: [&str; 8] =
     ["ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "us-east-1", "us-west-2"];
-/// The VPC of everything that a test has not put elsewhere.
+/// The VPC of every resource that a test has not put into another one.
 const VPC: &str = "vpc-1";
 
-/// Settings of the account that tests change.
+/// Settings of the account that tests may change.
 #[derive(Debug, Clone, Default)]
 pub struct AccountSettings {
-    /// Regions that exist and are not enabled, those of other accounts as [`super::place`] names them.
+    /// Regions that exist and are not enabled. The Regions of other accounts have the names that [`super::place`]
+    /// returns.
     pub disabled_regions: BTreeSet<String>,
     /// Regions in which images may not be made public.
     pub without_public_images: BTreeSet<String>,
     /// Regions in which snapshots may not be made public.
     pub without_public_snapshots: BTreeSet<String>,
-    /// How new volumes are encrypted, by Region. By default, only those are encrypted for which a call asks for it,
-    /// with AWS's own key.
+    /// How new volumes are encrypted, by Region. By default, a volume is encrypted only if the call requests it, with
+    /// the key that AWS manages.
     pub encryption: BTreeMap<String, DefaultEncryption>,
     /// Names of KMS keys that are disabled.
     pub disabled_keys: BTreeSet<String>,
-    /// Who may use a key, by the end of its ARN; every account if a test says nothing.
+    /// Who may use a key, by the end of its ARN. If a test sets nothing, every account may use it.
     pub key_users: BTreeMap<String, KeyUsers>,
     /// Subnets, security groups, KMS keys and license configurations that do not exist.
     pub missing: BTreeSet<String>,
     /// The VPC of a subnet or a security group.
     pub vpcs: BTreeMap<String, String>,
-    /// The letter of a subnet's zone; `a` if a test sets none.
+    /// The letter of a subnet's zone, or `a` if a test sets none.
     pub zones: BTreeMap<String, char>,
     /// Accounts in which the stack's role does not exist.
     pub closed_accounts: BTreeSet<String>,
-    /// Instance types with the letter of a zone that does not have them.
+    /// Instance types with the letter of a zone that does not offer them.
     pub not_offered: BTreeSet<(String, char)>,
 }
 
@@ -54,7 +55,7 @@ impl AccountSettings {
 }
 
 impl FakeCloud {
-    /// Changes what the account has set up.
+    /// Changes the settings of the account.
     pub fn set_up(&self, change: impl FnOnce(&mut AccountSettings)) {
         change(&mut self.world().account);
     }

@@ -11,7 +11,7 @@ use crate::{
     Snapshot, Tags,
 };
 
-/// An AMI and what will happen to it.
+/// An AMI, and how it will change.
 pub(super) struct AmiRecord {
     pub(super) image: Image,
     pub(super) permission: LaunchPermission,
@@ -20,18 +20,18 @@ pub(super) struct AmiRecord {
     pub(super) licenses: BTreeSet<String>,
     /// From when it counts as deprecated.
     pub(super) deprecated_at: Option<String>,
-    /// The copy that created it.
+    /// The request for the copy that created the AMI.
     copy: Option<ImageCopy>,
     hidden: Looks,
     left: Looks,
-    /// The reason for which it will fail; `None` if it will not.
+    /// The reason for which the AMI will fail, or `None` if it will not fail.
     failure: Option<String>,
 }
 
 /// A snapshot.
 pub(super) struct SnapshotRecord {
     pub(super) snapshot: Snapshot,
-    /// Accounts and groups that may use it.
+    /// Accounts and groups that may use the AMI.
     pub(super) shared_with: BTreeSet<String>,
     pub(super) hidden: Looks,
 }
@@ -72,21 +72,21 @@ impl AmiRecord {
     }
 }
 
-/// What a new image is created from.
+/// The source of a new image.
 pub(super) struct Blueprint {
     pub(super) name: String,
     pub(super) owner: String,
     pub(super) architecture: String,
     pub(super) root_device: String,
     pub(super) tags: Tags,
-    /// Each has a snapshot.
+    /// Each device has a snapshot.
     pub(super) block_devices: Vec<BlockDevice>,
     pub(super) copy: Option<ImageCopy>,
-    /// The instance that it is created from.
+    /// The instance from which the image is created.
     pub(super) instance: Option<String>,
-    /// The image that this instance was launched from.
+    /// The image from which this instance was launched.
     pub(super) source: Option<String>,
-    /// The reason for which it will fail; `None` if it will not.
+    /// The reason for which the image will fail, or `None` if it will not fail.
     pub(super) failure: Option<String>,
 }
 
@@ -228,8 +228,8 @@ impl World {
     }
 }
 
-/// Returns the devices with the changes that a call requests, by name. EC2 keeps the settings that a change does not
-/// mention, and adds new devices.
+/// Returns the devices with the changes that a call requests, matched by name. EC2 keeps the settings that a change
+/// does not mention, and adds new devices.
 pub(super) fn changed(devices: &[BlockDevice], changes: &[BlockDevice]) -> Vec<BlockDevice> {
     let mut devices = devices.to_vec();
     for change in changes {
@@ -275,7 +275,7 @@ impl Region {
         Err(call.error(Kind::Invalid, "InvalidRequest", message))
     }
 
-    /// Returns an image of this account, to change it.
+    /// Returns an image of this account, so that a call can change it.
     pub(super) fn own_image(&mut self, call: Call<'_>, id: &str) -> Result<&mut AmiRecord> {
         let record = self.images.get_mut(id).ok_or_else(|| unknown_image(call, id))?;
         if !record.is_ours() {
@@ -284,13 +284,13 @@ impl Region {
         Ok(record)
     }
 
-    /// Returns the image whose device mapping has this snapshot.
+    /// Returns the image whose device mapping contains this snapshot.
     pub(super) fn user_of(&self, snapshot: &str) -> Option<&str> {
         let mut images = self.images.values().map(|record| &record.image);
         images.find(|image| image.snapshots.iter().any(|id| id == snapshot)).map(|image| image.id.as_str())
     }
 
-    /// Checks that no image of this account in this Region has the name. A failed image keeps its name.
+    /// Checks that no image of this account in this Region has this name. A failed image keeps its name.
     fn free_name(&self, call: Call<'_>, name: &str) -> Result<()> {
         if !(3..=128).contains(&name.len()) {
             return Err(call.error(Kind::Invalid, "InvalidAMIName.Malformed", "AMI names have 3 to 128 characters"));

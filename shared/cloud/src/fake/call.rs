@@ -4,11 +4,11 @@ use crate::{CloudError, Kind};
 
 /// The account that owns all of the stack's resources.
 pub const ACCOUNT: &str = "111122223333";
-/// The account behind the alias `amazon`.
+/// The account with the alias `amazon`.
 pub const AMAZON: &str = "137112412989";
-/// The account behind the alias `aws-marketplace`.
+/// The account with the alias `aws-marketplace`.
 pub const MARKETPLACE: &str = "679593333241";
-/// The Region of the stack. Calls that name no Region are counted here.
+/// The Region of the stack. Calls without a Region are counted in this one.
 pub const HOME: &str = "eu-west-1";
 
 /// Returns EC2's name for an account, if it has one.
@@ -20,7 +20,7 @@ pub(super) fn alias_of(account: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns the account that a name of EC2 stands for.
+/// Returns the account to which a name of EC2 refers.
 pub(super) fn account_of(owner: &str) -> &str {
     match owner {
         "self" => ACCOUNT,
@@ -77,8 +77,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Returns AWS's code for a call that names a resource which AWS does not know yet, although a call that created it has
-/// succeeded; `None` if no effect of this operation names a new resource.
+/// Returns AWS's code for a call that names a resource which AWS does not know yet, although the call that created it
+/// has succeeded. Returns `None` if no effect of this operation names a new resource.
 #[must_use]
 pub fn not_known_yet(operation: &str) -> Option<&'static str> {
     // Reads return nothing then. A call that removes a resource succeeds if the resource is not there.

@@ -1,4 +1,4 @@
-//! Run Command. It accepts commands for instances that are online, and ends them as the test has specified.
+//! Run Command. The fake accepts commands for instances that are online, and ends them as the test has specified.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use crate::{Command, CommandStatus, Commands, InstanceState, Invocation, Kind, P
 /// Run Command's longest `executionTimeout`: 48 hours.
 const LONGEST_SECONDS: u32 = 172_800;
 
-/// A command and what will happen to it.
+/// A command, and how it will change.
 pub(super) struct CommandRecord {
     pub(super) command: Command,
     outcome: Outcome,
-    /// Counts the sends, to find the newest command.
+    /// Number of this command among all that were sent, to find the newest one.
     number: u64,
     pub(super) status: CommandStatus,
     hidden: Looks,
@@ -27,8 +27,8 @@ pub(super) struct CommandRecord {
 }
 
 impl CommandRecord {
-    /// Whether its instance is running. SSM does not notice that an instance has ended: the commands stay `InProgress`
-    /// until they time out.
+    /// Returns whether the command's instance is running. SSM does not notice that an instance has ended: the commands
+    /// stay `InProgress` until they time out.
     pub(super) fn runs_on(&self, machines: &BTreeMap<String, MachineRecord>) -> bool {
         machines.get(&self.command.instance).is_some_and(|machine| machine.instance.state == InstanceState::Running)
     }
@@ -172,18 +172,19 @@ impl Commands for FakeCloud {
 }
 
 impl FakeCloud {
-    /// Sets the outcome of the next command, whichever it is. The outcomes of several calls are used in order.
+    /// Sets the outcome of the next command, regardless of what it runs. If a test calls this several times, the
+    /// outcomes are used in order.
     pub fn next_command(&self, outcome: Outcome) {
         self.next_command_where(|_| true, outcome);
     }
 
-    /// Sets the outcome of the next command for which this is true. The outcomes of several calls are used in order,
-    /// each of them once.
+    /// Sets the outcome of the next command for which `matches` returns true. If a test calls this several times, the
+    /// outcomes are used in order, and each of them is used once.
     pub fn next_command_where(&self, wanted: impl Fn(&Command) -> bool + Send + 'static, outcome: Outcome) {
         self.world().command_script.push(wanted, outcome);
     }
 
-    /// Sets the outcome of every command without a specified one. By default this is success with
+    /// Sets the outcome of every command for which none is specified. By default, this is success with
     /// `{"status":"success"}`.
     pub fn every_other_command(&self, outcome: Outcome) {
         self.world().command_script.otherwise(outcome);

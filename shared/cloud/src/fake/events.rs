@@ -13,7 +13,7 @@ pub struct EmittedEvent {
     pub detail_type: String,
     /// `resources`
     pub resources: Vec<String>,
-    /// `detail`, JSON text.
+    /// The `detail` of the event, as JSON text.
     pub detail: String,
 }
 

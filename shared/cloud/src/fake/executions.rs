@@ -12,7 +12,7 @@ use crate::{Answer, Execution, ExecutionStatus, Executions, Kind, Result, Starte
 /// The largest input or output that Step Functions passes on: 256 KiB.
 const LARGEST: usize = 262_144;
 
-/// Executions by ARN, and the tokens that a state waits on.
+/// Executions by ARN, and the tokens for which states wait.
 #[derive(Debug, Default)]
 pub(super) struct ExecutionBook {
     by_arn: BTreeMap<String, Execution>,
@@ -24,7 +24,7 @@ pub(super) struct ExecutionBook {
 pub struct TokenAnswer {
     /// The task token.
     pub token: String,
-    /// The output, JSON text, or the failure's error name and cause.
+    /// The output as JSON text, or the error name and the cause of the failure.
     pub result: std::result::Result<String, (String, String)>,
 }
 
@@ -126,12 +126,12 @@ impl Executions for FakeCloud {
 }
 
 impl FakeCloud {
-    /// Makes a state wait on this token from now on.
+    /// Makes a state wait for an answer to this token from now on.
     pub fn open_token(&self, token: &str) {
         self.world().executions.open_tokens.insert(token.to_owned());
     }
 
-    /// Ends the wait on this token, as if its state timed out or its execution was stopped.
+    /// Ends the wait for this token, as if its state had timed out or its execution had been stopped.
     pub fn close_token(&self, token: &str) {
         self.world().executions.open_tokens.remove(token);
     }
@@ -148,12 +148,12 @@ impl FakeCloud {
         self.world().executions.by_arn.values().cloned().collect()
     }
 
-    /// Forgets executions that have ended, as Step Functions does after 90 days. Their names are free again.
+    /// Forgets executions that have ended, as Step Functions does after 90 days. Their names can then be used again.
     pub fn forget_closed_executions(&self) {
         self.world().executions.by_arn.retain(|_, execution| execution.status == ExecutionStatus::Running);
     }
 
-    /// Ends or changes an execution, as the state machine does. Does nothing if the execution is not known.
+    /// Ends or changes an execution, as the state machine does. Does nothing if the execution does not exist.
     pub fn edit_execution(&self, arn: &str, edit: impl FnOnce(&mut Execution)) {
         if let Some(execution) = self.world().executions.by_arn.get_mut(arn) {
             edit(execution);

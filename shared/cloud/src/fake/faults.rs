@@ -1,8 +1,8 @@
 //! Counts the effects of a process and makes the chosen one fail. Reads can fail too, but are not counted.
 //!
-//! To sweep over every effect of a state, run it once and take `effects().len()`. Then, for each `n`, run it in a fresh
-//! world with `fail_at(n, …)`. A test that wraps another client (such as a table) puts [`Faults::around`] around its
-//! mutating calls, so that they are counted in the same order as the calls to AWS.
+//! To test every effect of a state, run the state once and take `effects().len()`. Then, for each `n`, run the state in
+//! a fresh world with `fail_at(n, …)`. A test that wraps another client (such as a table) puts [`Faults::around`]
+//! around its mutating calls, so that they are counted in the same order as the calls to AWS.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -20,24 +20,24 @@ pub enum Fault {
     Refuse(Kind),
     /// The effect happens, and the caller receives [`Kind::Unanswered`].
     LoseAnswer,
-    /// The process dies before the effect: the call never returns, but [`Faults::killed`] returns.
+    /// The process ends before the effect: the call never returns, but [`Faults::killed`] returns.
     KillBefore,
-    /// The process dies right after the effect.
+    /// The process ends right after the effect.
     KillAfter,
 }
 
 /// One mutating call, in the order of the calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectRecord {
-    /// Its number, from 1.
+    /// Number of the call, from 1.
     pub n: usize,
     /// The API operation, such as `RunInstances`.
     pub name: &'static str,
     /// The Region that was called.
     pub region: String,
-    /// What it was about, for a person.
+    /// What the call was about, in words for people.
     pub detail: String,
-    /// Whether it was carried out; false if it was rejected.
+    /// Whether the call was carried out. It is false if the call was rejected.
     pub happened: bool,
 }
 
@@ -49,7 +49,7 @@ enum When {
 }
 
 impl When {
-    /// Returns whether the fault applies to this call. `number` is the number of the effect; `None` if the call is a
+    /// Returns whether the fault applies to this call. `number` is the number of the effect, or `None` if the call is a
     /// read.
     fn means(&self, number: Option<usize>, name: &str, region: &str) -> bool {
         match self {
@@ -60,7 +60,7 @@ impl When {
     }
 }
 
-/// A call that was made: its operation and its Region.
+/// A call that was made, with its operation and its Region.
 pub type CallName = (&'static str, String);
 
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ struct Book {
 }
 
 impl Book {
-    /// Returns the fault that is due for a call. A fault that is due once is removed.
+    /// Returns the fault that is due for a call. A fault that applies once is removed.
     fn due(&mut self, number: Option<usize>, name: &str, region: &str) -> Option<Fault> {
         let index = self.armed.iter().position(|(when, _)| when.means(number, name, region))?;
         match self.armed[index] {
@@ -88,20 +88,21 @@ pub struct OnItsWay<'a> {
     pub name: &'static str,
     /// The Region that is called.
     pub region: &'a str,
-    /// Whether it changes something.
+    /// Whether the call changes something.
     pub changes: bool,
-    /// What it is about, for a person; empty if it changes nothing.
+    /// What the call is about, in words for people. The text is empty if the call changes nothing.
     pub detail: &'a str,
 }
 
-/// Stands between a caller and each of its calls, including reads. It may delay the call, and decides whether it fails.
+/// Receives each call of a caller before AWS does, including reads. It may delay the call, and decides whether it
+/// fails.
 #[async_trait]
 pub trait Between: Send + Sync {
-    /// Returns when the call arrives, with the fault of the call if it fails.
+    /// Returns when the call reaches AWS, with a fault if the call fails.
     async fn call(&self, call: OnItsWay<'_>) -> Option<Fault>;
 }
 
-/// The counter. Clones share it.
+/// The counter. The clones of a counter share its state.
 #[derive(Clone, Default)]
 pub struct Faults {
     book: Arc<Mutex<Book>>,
@@ -110,25 +111,25 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Returns the same counter for a caller whose calls pass this [`Between`].
+    /// Returns the same counter for a caller whose calls pass through this [`Between`].
     #[must_use]
     pub fn behind(&self, between: Arc<dyn Between>) -> Self {
         Self { between: Some(between), ..self.clone() }
     }
 
-    /// Makes the `n`th effect from now fail once; 1 is the next one.
+    /// Makes the `n`th effect from now fail once. 1 is the next one.
     pub fn fail_at(&self, n: usize, fault: Fault) {
         let mut book = self.book();
         let number = book.effects.len() + n;
         book.armed.push((When::Number(number), fault));
     }
 
-    /// Makes the next effect of this name fail once. Call it twice for the next two.
+    /// Makes the next effect with this name fail once. To make the next two fail, call it twice.
     pub fn fail_next(&self, name: &'static str, fault: Fault) {
         self.book().armed.push((When::Name(name), fault));
     }
 
-    /// Makes every call of this name to this Region fail, reads included, until [`Faults::heal`].
+    /// Makes every call with this name to this Region fail, including reads, until [`Faults::heal`].
     pub fn fail_always(&self, name: &'static str, region: &str, fault: Fault) {
         self.book().armed.push((When::Always { name, region: region.to_owned() }, fault));
     }
@@ -138,7 +139,7 @@ impl Faults {
         self.book().armed.clear();
     }
 
-    /// Returns what has been read so far: each operation in each Region.
+    /// Returns all reads so far: each operation with its Region.
     #[must_use]
     pub fn reads(&self) -> BTreeSet<CallName> {
         self.book().reads.clone()
@@ -150,7 +151,7 @@ impl Faults {
         self.book().effects.clone()
     }
 
-    /// Returns when a fault has killed the process, once for each kill. A test runs the process against it in
+    /// Returns when a fault has killed the process, once for each kill. A test runs this together with the process in
     /// `tokio::select!`, which then drops the process at that point.
     pub async fn killed(&self) {
         self.killed.notified().await;
@@ -159,7 +160,7 @@ impl Faults {
     /// Runs `act` as one effect. `error` creates the caller's error for a fault.
     ///
     /// # Errors
-    /// The errors of `act`, and `error(kind)` if a fault is due.
+    /// Returns the errors of `act`, or `error(kind)` if a fault is due.
     pub async fn around<T, E>(
         &self,
         name: &'static str,
@@ -191,7 +192,7 @@ impl Faults {
     /// Runs `act`, which changes nothing.
     ///
     /// # Errors
-    /// The errors of `act`, and `error(kind)` if a fault is due.
+    /// Returns the errors of `act`, or `error(kind)` if a fault is due.
     pub async fn read<T, E>(
         &self,
         name: &'static str,

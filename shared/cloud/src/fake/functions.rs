@@ -1,4 +1,4 @@
-//! Records which functions were woken. The test runs them.
+//! Records which functions were invoked. The test runs the functions.
 
 use async_trait::async_trait;
 
@@ -11,7 +11,7 @@ use crate::{Functions, Result};
 pub struct Wakeup {
     /// The function's name.
     pub function: String,
-    /// The payload, JSON text.
+    /// The payload, as JSON text.
     pub payload: String,
 }
 

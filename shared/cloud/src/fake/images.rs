@@ -252,7 +252,7 @@ impl Images for FakeCloud {
 
 impl FakeCloud {
     /// Adds an available image to a Region. `owner` is an account id, `self`, `amazon` or `aws-marketplace`. Returns
-    /// the image's id. Each image is newer than those that were added before.
+    /// the image's id. Each image is newer than the images that were added before it.
     pub fn add_image(&self, region: &str, owner: &str, name: &str) -> String {
         let root = BlockDevice {
             device_name: "/dev/xvda".to_owned(),
@@ -276,14 +276,14 @@ impl FakeCloud {
         self.world().add_image(region, blueprint, at_once)
     }
 
-    /// Changes an image directly, to set up a test. Does nothing if the image is not known.
+    /// Changes an image directly, to set up a test. Does nothing if the image does not exist.
     pub fn edit_image(&self, region: &str, id: &str, edit: impl FnOnce(&mut Image)) {
         if let Some(record) = self.world().region(region).images.get_mut(id) {
             edit(&mut record.image);
         }
     }
 
-    /// Adds a snapshot that no image uses to a Region. Returns its id.
+    /// Adds a snapshot that no image uses to a Region. Returns the id of the snapshot.
     pub fn add_snapshot(&self, region: &str, description: &str, tags: &Tags) -> String {
         let mut world = self.world();
         let id = world.ec2_id("snap");
@@ -302,19 +302,19 @@ impl FakeCloud {
         self.world().template_looks
     }
 
-    /// Makes the next image that is created in this Region or copied into it end as `failed` with this reason.
+    /// Makes the next image that is created in this Region, or copied into it, end as `failed` with this reason.
     pub fn next_image_fails(&self, region: &str, reason: &str) {
         self.world().region(region).failing_images.push_back(reason.to_owned());
     }
 
-    /// Returns who may launch an image, as shared so far; nobody if the image is not known.
+    /// Returns who may launch an image, as shared so far, or nobody if the image does not exist.
     #[must_use]
     pub fn launch_permission(&self, region: &str, id: &str) -> LaunchPermission {
         let mut world = self.world();
         world.region(region).images.get(id).map(|record| record.permission.clone()).unwrap_or_default()
     }
 
-    /// Returns who may use each of an image's snapshots, and from when the image counts as deprecated.
+    /// Returns who may use each snapshot of an image, and the time at which the image becomes deprecated.
     #[must_use]
     pub fn terms(&self, region: &str, id: &str) -> (Vec<BTreeSet<String>>, Option<String>) {
         let mut world = self.world();
@@ -324,7 +324,7 @@ impl FakeCloud {
         (snapshots.map(|snapshot| snapshot.shared_with.clone()).collect(), record.deprecated_at.clone())
     }
 
-    /// Returns whether an image is marked for IMDSv2 only.
+    /// Returns whether an image requires IMDSv2.
     #[must_use]
     pub fn requires_imdsv2(&self, region: &str, id: &str) -> bool {
         self.world().region(region).images.get(id).is_some_and(|record| record.imdsv2)

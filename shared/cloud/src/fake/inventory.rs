@@ -1,5 +1,5 @@
-//! Everything that this account has and that has not ended, for comparison: after a failed build it must be the same as
-//! before.
+//! Everything in this account that has not ended. A test compares inventories: after a failed build, the inventory must
+//! be the same as before.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Inventory {
 pub struct RegionInventory {
     /// Instances that are not ending, by id.
     pub instances: BTreeMap<String, Tags>,
-    /// EBS volumes that have outlived their instances, by id.
+    /// EBS volumes that still exist after their instances, by id.
     pub volumes: BTreeMap<String, Tags>,
     /// This account's images, including failed ones, by id.
     pub images: BTreeMap<String, Tags>,
@@ -30,9 +30,9 @@ pub struct RegionInventory {
     /// Values by parameter name.
     pub parameters: BTreeMap<String, String>,
     /// Images that versions of launch templates name, by template and version. The first version of a template is not
-    /// listed, because only a person makes templates.
+    /// listed, because only people create templates.
     pub template_versions: BTreeMap<String, BTreeMap<u64, String>>,
-    /// Default versions of those templates of which it is not the first version.
+    /// Default versions of the templates whose default version is not the first one.
     pub default_versions: BTreeMap<String, u64>,
 }
 
@@ -43,7 +43,7 @@ impl Inventory {
         self.regions.is_empty()
     }
 
-    /// Returns the contents of a Region; empty if the Region is not known.
+    /// Returns the contents of a Region, or empty contents if the Region is not known.
     #[must_use]
     pub fn region(&self, name: &str) -> RegionInventory {
         self.regions.get(name).cloned().unwrap_or_default()
@@ -51,7 +51,7 @@ impl Inventory {
 }
 
 impl FakeCloud {
-    /// Returns the current contents. This does not count as a look, so nothing changes its state.
+    /// Returns the current contents. This does not count as a check, so no resource changes its state.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         let world = self.world();

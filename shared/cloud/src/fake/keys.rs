@@ -1,4 +1,4 @@
-//! KMS keys. Every name is a key that the account may use, unless a test says otherwise.
+//! KMS keys. Every name refers to a key that the account may use, unless a test says otherwise.
 
 use async_trait::async_trait;
 

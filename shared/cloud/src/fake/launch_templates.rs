@@ -16,7 +16,7 @@ pub(super) struct TemplateRecord {
     pub(super) default: u64,
     pub(super) tags: Tags,
     pub(super) versions: BTreeMap<u64, VersionRecord>,
-    /// The highest number so far: EC2 uses none twice.
+    /// The highest version number so far: EC2 never uses a number twice.
     last: u64,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct TemplateRecord {
 pub(super) struct VersionRecord {
     pub(super) image: String,
     description: String,
-    /// The call that created it.
+    /// The request that created the version.
     request: Option<NewTemplateVersion>,
 }
 
@@ -115,7 +115,7 @@ impl LaunchTemplates for FakeCloud {
 }
 
 impl TemplateRecord {
-    /// Returns the number of a version that exists.
+    /// Returns the number of an existing version.
     fn version(&self, call: Call<'_>, asked: &str) -> Result<u64> {
         let number = asked.parse().ok().filter(|number| self.versions.contains_key(number));
         number.ok_or_else(|| {
@@ -133,7 +133,7 @@ impl Region {
 }
 
 impl FakeCloud {
-    /// Adds a launch template, whose only version names an image, to a Region. Its name is `name-ID`.
+    /// Adds a launch template, whose only version names an image, to a Region. The name of the template is `name-ID`.
     pub fn add_launch_template(&self, region: &str, id: &str, image: &str) {
         self.add_tagged_launch_template(region, id, image, &Tags::new());
     }
@@ -151,7 +151,7 @@ impl FakeCloud {
         self.world().region(region).launch_templates.insert(id.to_owned(), template);
     }
 
-    /// Adds a version that names an image to a launch template, as a person does.
+    /// Adds a version that names an image to a launch template, as a person would.
     pub fn add_template_version(&self, region: &str, id: &str, image: &str) {
         let mut world = self.world();
         let template = world.region(region).launch_templates.entry(id.to_owned()).or_default();
@@ -160,13 +160,13 @@ impl FakeCloud {
         template.versions.insert(template.last, version);
     }
 
-    /// Removes a launch template, as a person does.
+    /// Removes a launch template, as a person would.
     pub fn remove_launch_template(&self, region: &str, id: &str) {
         self.world().region(region).launch_templates.remove(id);
     }
 
-    /// Returns the default version of a launch template, and the image that each of its versions names; `None` if there
-    /// is no such template.
+    /// Returns the default version of a launch template, and the image that each of its versions names, or `None` if
+    /// the template does not exist.
     #[must_use]
     pub fn template_versions(&self, region: &str, id: &str) -> Option<(u64, BTreeMap<u64, String>)> {
         let mut world = self.world();

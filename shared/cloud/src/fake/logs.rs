@@ -1,4 +1,4 @@
-//! Log streams. A command's standard output is in its own stream from the start.
+//! Log streams. A command has its own stream, which contains its standard output from the start.
 
 use async_trait::async_trait;
 
@@ -39,7 +39,7 @@ impl Logs for FakeCloud {
 }
 
 impl World {
-    /// Appends to a stream. The stream then exists, even without a line.
+    /// Appends text to a stream. After that, the stream exists even without a line.
     pub(super) fn append_log<'a>(
         &mut self,
         region: &str,

@@ -12,28 +12,28 @@ use super::pace::{Looks, Pace};
 use super::world::{Region, World};
 use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Market, Ping, Result, Tags, Volume};
 
-/// An instance and what will happen to it.
+/// An instance, and how it will change.
 pub(super) struct MachineRecord {
     pub(super) instance: Instance,
     launch: Launch,
-    /// The EBS volumes that it was launched with.
+    /// The EBS volumes with which the instance was launched.
     pub(super) devices: Vec<BlockDevice>,
     hidden: Looks,
-    /// Number of looks until it has the state that it is changing to.
+    /// Number of checks until the instance reaches the state to which it is changing.
     left: Looks,
     online_in: Looks,
-    /// What it has written to its console.
+    /// The text that the instance has written to its console.
     console: String,
-    /// When SSM last heard from its agent, once SSM has lost it.
+    /// When SSM last heard from the instance's agent, if SSM has lost it.
     lost: Option<Timestamp>,
-    /// When it ends by itself, and why.
+    /// When the instance ends by itself, and why.
     doom: Option<(Looks, String)>,
 }
 
 /// An EBS volume of an instance.
 pub(super) struct VolumeRecord {
     pub(super) instance: String,
-    /// Whether it is deleted with the instance.
+    /// Whether the volume is deleted with the instance.
     pub(super) goes_with_it: bool,
     pub(super) created: Timestamp,
     pub(super) tags: Tags,
@@ -73,7 +73,7 @@ impl MachineRecord {
         self.arrive();
     }
 
-    /// Changes to its next state, if the number of looks until then is used up.
+    /// Changes to the next state if the number of checks until then is used up.
     fn arrive(&mut self) {
         if self.left.is_over() {
             self.instance.state = match self.instance.state {
@@ -106,12 +106,12 @@ impl MachineRecord {
         Some(seen)
     }
 
-    /// Returns whether SSM reaches it now.
+    /// Returns whether SSM can reach the instance now.
     pub(super) fn is_online(&self) -> bool {
         self.instance.state == InstanceState::Running && self.online_in.is_over()
     }
 
-    /// Returns what SSM reports about its agent at one look.
+    /// Returns what SSM reports about the instance's agent at one check.
     pub(super) fn ping(&mut self) -> Ping {
         let seen = match self.lost {
             None if self.is_online() => Ping::Online,
@@ -196,7 +196,7 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     Ok(instance)
 }
 
-/// Returns the architecture of a type: a letter `g` after the generation's number is Graviton. Returns `None` if the
+/// Returns the architecture of a type: a `g` after the number of the generation means Graviton. Returns `None` if the
 /// type does not exist.
 fn architecture_of(instance_type: &str) -> Option<&'static str> {
     let (family, _) = instance_type.split_once('.')?;
@@ -323,7 +323,7 @@ impl Machines for FakeCloud {
 }
 
 impl Region {
-    /// Returns whether a volume has outlived its instance.
+    /// Returns whether the volume still exists after its instance.
     pub(super) fn has_left(&self, volume: &VolumeRecord) -> bool {
         let lives = self.machines.get(&volume.instance).is_some_and(|machine| !machine.instance.state.is_gone());
         !volume.goes_with_it && !lives
@@ -331,7 +331,7 @@ impl Region {
 }
 
 impl FakeCloud {
-    /// Adds a volume that is attached to no instance to a Region. Returns its id.
+    /// Adds a volume that is not attached to an instance to a Region. Returns the id of the volume.
     pub fn add_volume(&self, region: &str, tags: &Tags) -> String {
         let mut world = self.world();
         let id = world.ec2_id("vol");
@@ -341,7 +341,7 @@ impl FakeCloud {
         id
     }
 
-    /// Removes the capacity for this type in this subnet (`None` for the default subnet), until
+    /// Removes the capacity for this type in this subnet (`None` stands for the default subnet), until
     /// [`FakeCloud::restore_capacity`].
     pub fn no_capacity(&self, instance_type: &str, subnet: Option<&str>) {
         self.world().no_capacity.insert((instance_type.to_owned(), subnet.map(str::to_owned)));
@@ -359,7 +359,8 @@ impl FakeCloud {
         world.no_spot = false;
     }
 
-    /// Makes an instance's volumes outlive it, as a program on it or a person may do. Returns their ids.
+    /// Makes an instance's volumes outlive it, as a program on the instance or a person may do. Returns the ids of
+    /// these volumes.
     pub fn keep_volumes(&self, region: &str, instance: &str) -> Vec<String> {
         let mut world = self.world();
         let volumes = world.region(region).volumes.iter_mut().filter(|(_, volume)| volume.instance == instance);
@@ -371,25 +372,25 @@ impl FakeCloud {
             .collect()
     }
 
-    /// Ends an instance from outside and at once, as EC2 does when hardware fails. Does nothing if the instance is not
-    /// known.
+    /// Terminates an instance at once and from outside, as EC2 does when hardware fails. Does nothing if the instance
+    /// does not exist.
     pub fn end_instance(&self, region: &str, id: &str, reason: &str) {
         if let Some(machine) = self.world().region(region).machines.get_mut(id) {
             machine.end(reason);
         }
     }
 
-    /// Sets what instances write to their consoles from now on, and when they were launched.
+    /// Sets the text that instances write to their consoles from now on, and the time of their launch.
     pub fn consoles_say(&self, text: &str, launched: Timestamp) {
         self.world().boots = Some((text.to_owned(), launched));
     }
 
-    /// Makes SSM lose all agents of a Region's instances: it last heard from them at this time.
+    /// Makes SSM lose the agents of all instances in a Region. SSM last heard from them at this time.
     pub fn lose_agents(&self, region: &str, since: Timestamp) {
         self.world().region(region).machines.values_mut().for_each(|machine| machine.lost = Some(since));
     }
 
-    /// Makes the next launched instance end by itself after this many looks at it.
+    /// Makes the next launched instance end by itself after it was looked at this many times.
     pub fn next_instance_ends(&self, looks: u32, reason: &str) {
         self.world().doomed.push_back((looks, reason.to_owned()));
     }

@@ -1,9 +1,9 @@
 //! An AWS in memory that behaves like AWS, for tests of code that uses [`Cloud`].
 //!
-//! It follows AWS's rules, and its resources change with each look at them, not with time ([`Pace`]). Every mutating
-//! call is counted. Every call can be made to fail, to lose its answer or to kill the caller ([`Faults`]). A test
-//! specifies in advance how commands, images and instances end, and compares [`Inventory`]s afterwards. The fake does
-//! not check permissions.
+//! It follows AWS's rules. Its resources change each time they are looked at, and not with time ([`Pace`]). Every
+//! mutating call is counted. Every call can be made to fail, to lose its answer, or to kill the caller ([`Faults`]). A
+//! test specifies in advance how commands, images and instances end, and afterwards compares inventories
+//! ([`Inventory`]). The fake does not check permissions.
 
 mod account;
 mod ami;
@@ -49,7 +49,7 @@ use crate::{Cloud, Result};
 use call::Call;
 use world::World;
 
-/// A handle to one fake account. Clones share it.
+/// A handle to one fake account. The clones of a handle share the account.
 #[derive(Clone, Default)]
 pub struct FakeCloud {
     world: Arc<Mutex<World>>,
@@ -63,7 +63,7 @@ impl FakeCloud {
         Self::default()
     }
 
-    /// Returns this account behind all the traits.
+    /// Returns this account as an implementation of all the traits.
     #[must_use]
     pub fn cloud(&self) -> Cloud {
         let fake = Arc::new(self.clone());
@@ -86,29 +86,29 @@ impl FakeCloud {
         }
     }
 
-    /// Returns the same account for a caller whose calls pass this [`Between`].
+    /// Returns the same account for a caller whose calls pass through this [`Between`].
     #[must_use]
     pub fn behind(&self, between: Arc<dyn Between>) -> Self {
         Self { world: Arc::clone(&self.world), faults: self.faults.behind(between) }
     }
 
-    /// Changes the pace of everything that is made or changed from now on.
+    /// Changes the pace of every resource that is made or changed from now on.
     pub fn pace(&self, change: impl FnOnce(&mut Pace)) {
         change(&mut self.world().pace);
     }
 
-    /// From now on, takes the creation time of everything from this clock.
+    /// From now on, takes the creation time of every resource from this clock.
     pub fn tell_time(&self, clock: impl Fn() -> jiff::Timestamp + Send + 'static) {
         self.world().clock = Some(Box::new(clock));
     }
 
-    /// Finishes at once everything that ever finishes. After that, nothing is hidden, pending, stopping or running a
-    /// command.
+    /// Finishes at once everything that can finish. After that, no resource is hidden, pending or stopping, and no
+    /// command is running.
     pub fn settle(&self) {
         self.world().settle();
     }
 
-    /// Returns the counter of effects, to put around other clients of the same process.
+    /// Returns the counter of effects, to wrap the calls of other clients of the same process.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.faults.clone()
@@ -151,7 +151,7 @@ impl FakeCloud {
         self.world().requests.clone()
     }
 
-    /// Makes a change through a trait. All changes go through here.
+    /// Makes a change for a method of a trait. Every change calls this function.
     async fn effect<T>(
         &self,
         call: Call<'_>,
@@ -162,7 +162,7 @@ impl FakeCloud {
         self.faults.around(call.operation, call.region, detail, act, |kind| call.fault(kind)).await
     }
 
-    /// Makes a read through a trait. All reads go through here.
+    /// Makes a read for a method of a trait. Every read calls this function.
     async fn read<T>(&self, call: Call<'_>, look: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
         let look = async { look(&mut self.world()) };
         self.faults.read(call.operation, call.region, look, |kind| call.fault(kind)).await

@@ -1,4 +1,4 @@
-//! Outcomes of the commands of a test.
+//! The outcomes of a test's commands.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use crate::{Command, CommandStatus};
 /// Outcome of one command on its instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// How it ends; `Running` if it never ends.
+    /// How the command ends, or `Running` if it never ends.
     pub status: CommandStatus,
     /// AWS's detailed status text.
     pub detail: String,
-    /// The script's exit code.
+    /// Exit code of the script.
     pub exit_code: Option<i32>,
-    /// All of standard output, which is also the content of the log stream.
+    /// The whole standard output, which is also the content of the log stream.
     pub stdout: String,
-    /// All of standard error: the agent's result in one line.
+    /// The whole standard error: the agent's result in one line.
     pub stderr: String,
-    /// What the SSM agent itself says if there is no output.
+    /// What the SSM agent itself reports if there is no output.
     pub said: String,
 }
 
@@ -28,7 +28,7 @@ impl Outcome {
         Self::new(CommandStatus::Success, "Success", Some(0), result)
     }
 
-    /// Returns the outcome with another exit code and this result line, to which SSM appends its own words.
+    /// Returns the outcome with another exit code and this result line, to which SSM appends its own text.
     #[must_use]
     pub fn failed(exit_code: i32, result: &str) -> Self {
         let stderr = format!("{result}\nfailed to run commands: exit status {exit_code}");
@@ -92,7 +92,7 @@ impl Default for Outcome {
 
 type Predicate = Box<dyn Fn(&Command) -> bool + Send>;
 
-/// The outcomes that wait for their commands.
+/// The outcomes that are not assigned to a command yet.
 #[derive(Default)]
 pub(super) struct CommandScript {
     lines: Vec<(Predicate, Outcome)>,

@@ -1,14 +1,15 @@
-//! How fast the resources of the fake change. They change with the looks at them, so that no test needs a clock.
+//! How fast the resources of the fake change. They change when they are looked at, so that no test needs a clock.
 
-/// A number of looks that is never used up.
+/// A number of checks that is never used up.
 pub const NEVER: u32 = u32::MAX;
 
-/// How many looks find a resource unchanged before it changes. 0 means at once, [`NEVER`] means never.
+/// Number of checks for which a resource stays unchanged before it changes. 0 means that it changes at once, and
+/// [`NEVER`] means that it never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// From `pending` to `running`.
     pub until_running: u32,
-    /// From `running` until SSM reports it online, in looks at the ping.
+    /// From `running` until SSM reports the instance online, counted in checks of its ping status.
     pub until_online: u32,
     /// From `stopping` to `stopped`, and from `shutting-down` to `terminated`.
     pub until_stopped: u32,
@@ -16,16 +17,17 @@ pub struct Pace {
     pub until_image: u32,
     /// Until a command has ended.
     pub until_command: u32,
-    /// How many looks do not find a new instance, image or snapshot at all, because EC2 is eventually consistent.
-    /// Calls that change something always find it.
+    /// Number of checks for which a new instance, image or snapshot cannot be found, because EC2 is eventually
+    /// consistent. Calls that change the resource always find it.
     pub hide_new: u32,
-    /// Until a parameter of the type `aws:ec2:image` has the value that was put.
+    /// Until a parameter of the type `aws:ec2:image` returns the value that was written.
     pub until_parameter: u32,
-    /// How many looks do not find a new command, neither by its id nor by its comment.
+    /// Number of calls that do not find a new command yet, neither by its id nor by its comment.
     pub hide_new_command: u32,
     /// Number of copies that may be pending in one Region; EC2's own limit is 20.
     pub copies_at_once: usize,
-    /// Whether `StartExecution` rejects even the same input while the execution is running, as emulators do.
+    /// Whether `StartExecution` rejects even a call with the same input while the execution is running, as emulators
+    /// do.
     pub refuse_repeated_start: bool,
 }
 
@@ -46,12 +48,12 @@ impl Default for Pace {
     }
 }
 
-/// Number of looks that are left until something happens.
+/// Number of remaining checks until something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Looks(pub(super) u32);
 
 impl Looks {
-    /// Uses one look. Returns whether one was left.
+    /// Counts one check. Returns false if no check was left.
     pub(super) fn spend(&mut self) -> bool {
         match self.0 {
             0 => false,
@@ -67,7 +69,7 @@ impl Looks {
         self.0 == 0
     }
 
-    /// Makes the change happen now, unless it never happens.
+    /// Makes the change happen now, unless it can never happen.
     pub(super) fn settle(&mut self) {
         if self.0 != NEVER {
             self.0 = 0;

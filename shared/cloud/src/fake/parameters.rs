@@ -60,7 +60,7 @@ impl Parameters for FakeCloud {
 }
 
 impl FakeCloud {
-    /// Gives every parameter of every Region the value that was put into it.
+    /// Gives every parameter in every Region the value that was written to it.
     pub fn settle_parameters(&self) {
         for region in self.world().regions.values_mut() {
             let unchecked = std::mem::take(&mut region.unchecked);
@@ -69,7 +69,8 @@ impl FakeCloud {
     }
 }
 
-/// Checks what SSM checks before it answers. SSM checks later whether an image exists, and does not tell the caller.
+/// Makes the checks that SSM makes before it answers. SSM checks only later whether an image exists, and does not tell
+/// the caller.
 fn check(call: Call<'_>, name: &str, parameter: &Parameter) -> Result<()> {
     if parameter.value.is_empty() || parameter.value.len() > 4096 {
         return Err(call.error(Kind::Invalid, "ValidationException", format!("{name}: a value has 1 to 4096 bytes")));

@@ -1,4 +1,4 @@
-//! EventBridge Scheduler. It keeps schedules but does not fire them; the test invokes their targets.
+//! EventBridge Scheduler. It stores schedules but does not fire them: the test invokes their targets.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -1,4 +1,5 @@
-//! Other accounts. Their images are in Regions of their own in the same world, which are named `REGION/ACCOUNT`.
+//! Other accounts. Images of other accounts are in separate Regions of the same world, which are named
+//! `REGION/ACCOUNT`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use crate::{
     Result, Snapshot, Subnet, Tags, TargetAccount, TargetAccounts,
 };
 
-/// Returns the name under which an inventory and a fault know the Region of another account.
+/// Returns the name that an inventory and a fault use for the Region of another account.
 #[must_use]
 pub fn place(region: &str, account: &str) -> String {
     format!("{region}/{account}")
 }
 
-/// Returns the account of such a name; `None` if it is a Region of the stack's own account.
+/// Returns the account of such a name, or `None` if the name is a Region of the stack's own account.
 pub(super) fn account_in(place: &str) -> Option<&str> {
     place.split_once('/').map(|(_, account)| account)
 }

@@ -31,7 +31,7 @@ pub(super) struct World {
     pub(super) answers: Vec<TokenAnswer>,
     pub(super) wakes: Vec<Wakeup>,
     pub(super) events: Vec<EmittedEvent>,
-    /// By group and name.
+    /// Schedules by group and name.
     pub(super) schedules: BTreeMap<(String, String), Schedule>,
     /// Outcomes of the next commands.
     pub(super) command_script: CommandScript,
@@ -39,26 +39,26 @@ pub(super) struct World {
     pub(super) no_capacity: BTreeSet<(String, Option<String>)>,
     /// Whether there is no capacity for spot instances.
     pub(super) no_spot: bool,
-    /// After how many looks the next instances end, and why.
+    /// The number of checks after which the next instances end, and the reason.
     pub(super) doomed: VecDeque<(u32, String)>,
-    /// What instances write to their consoles, and when they were launched.
+    /// The text that instances write to their consoles, and the time of their launch.
     pub(super) boots: Option<(String, Timestamp)>,
     pub(super) requests: Requests,
-    /// The clock; `None` if the time never changes.
+    /// The clock, or `None` if the time never changes.
     pub(super) clock: Option<Box<dyn Fn() -> Timestamp + Send>>,
     /// How often the versions of a launch template were read.
     pub(super) template_looks: usize,
     counters: BTreeMap<&'static str, u64>,
 }
 
-/// The requests that created something, in order.
+/// The requests that created a resource, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Requests {
-    /// Launches with their Region, without repeats of a token.
+    /// Launches with their Regions. A repeated token is not listed again.
     pub launches: Vec<(String, Launch)>,
-    /// Images created from instances.
+    /// Images that were created from instances.
     pub images: Vec<(String, NewImage)>,
-    /// Copies with their destination, without repeats of a token.
+    /// Copies with their destinations. A repeated token is not listed again.
     pub copies: Vec<(String, ImageCopy)>,
     /// Commands sent.
     pub commands: Vec<(String, Command)>,
@@ -68,18 +68,18 @@ pub struct Requests {
 #[derive(Default)]
 pub(super) struct Region {
     pub(super) machines: BTreeMap<String, MachineRecord>,
-    /// All volumes that instances were launched with, including those that ended with them.
+    /// All volumes with which instances were launched, including those that were deleted with their instance.
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
     pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
     pub(super) launch_templates: BTreeMap<String, TemplateRecord>,
     pub(super) commands: BTreeMap<String, CommandRecord>,
     pub(super) parameters: BTreeMap<String, Parameter>,
-    /// Values that were put and are still being checked.
+    /// Values that were written and that SSM still checks.
     pub(super) unchecked: BTreeMap<String, (Looks, Parameter)>,
     /// Lines by group and stream.
     pub(super) logs: BTreeMap<(String, String), Vec<LogLine>>,
-    /// Reasons for which the next images that are created here fail.
+    /// Reasons for which the next images that are created in this Region fail.
     pub(super) failing_images: VecDeque<String>,
 }
 
@@ -88,12 +88,13 @@ impl World {
         self.regions.entry(name.to_owned()).or_default()
     }
 
-    /// Returns the time by the clock that a test has set, else 2026-01-01T00:00:00Z.
+    /// Returns the time of the clock that a test has set, or 2026-01-01T00:00:00Z otherwise.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.as_ref().map_or_else(|| Timestamp::from_second(BEGINNING).unwrap_or_default(), |clock| clock())
     }
 
-    /// Returns the next number for a kind of id, from 1. Ids are the same in every run that makes the same things.
+    /// Returns the next number for a kind of id, from 1. In every run that makes the same resources, the ids are the
+    /// same.
     pub(super) fn number(&mut self, kind: &'static str) -> u64 {
         let counter = self.counters.entry(kind).or_default();
         *counter += 1;

@@ -54,7 +54,8 @@ impl Parse<'_> {
                 );
             }
             Err(BadReference::Metadata(path)) => {
-                let message = format!("the instance metadata `{}` holds credentials and cannot be read", shown(&path));
+                let message =
+                    format!("the instance metadata `{}` contains credentials and cannot be read", shown(&path));
                 self.reader.error(span, "forbidden-metadata", message);
             }
             Err(BadReference::Ssm) => {
@@ -144,7 +145,7 @@ impl Parse<'_> {
         } else if chain.index >= elements {
             let help = match elements {
                 1 => "it has one element, [0]".to_owned(),
-                _ => format!("it has {elements} elements, the last one is [{}]", elements.saturating_sub(1)),
+                _ => format!("it has {elements} elements, and the last one is [{}]", elements.saturating_sub(1)),
             };
             (format!("`{name}` has no {word}s[{}]", chain.index), help)
         } else {

@@ -49,7 +49,7 @@ impl Parse<'_> {
     /// message.
     pub(super) fn warn_of_secret(&mut self, name: &str, field: &str, value: &Spanned<String>) {
         if looks_like_secret(name, &value.value) {
-            let message = format!("the `{field}` of `{name}` looks like a secret, and a document is no place for one");
+            let message = format!("the `{field}` of `{name}` looks like a secret, which a document should not contain");
             self.reader.warning_with_help(value.span, SECRET, message, Some(INSTEAD_OF_SECRET.to_owned()));
         }
     }

@@ -85,7 +85,7 @@ pub struct Audit {
     /// Notes on what was not looked at, and on other things that a reader should know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// The number of files that were looked at.
+    /// The number of files that were examined.
     pub files: u64,
     /// Whether some files were not looked at, because the time expired or because they could not be read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -110,7 +110,7 @@ impl Audit {
         Self::headline_of(self.count(), self.files, self.is_incomplete)
     }
 
-    /// Returns the same as [`Self::headline`], from the number of findings, the number of files that were looked at,
+    /// Returns the same as [`Self::headline`], from the number of findings, the number of files that were examined,
     /// and whether the audit is incomplete.
     #[must_use]
     pub fn headline_of(count: u32, files: u64, is_incomplete: bool) -> String {
@@ -121,7 +121,7 @@ impl Audit {
             (count, _) => format!("{count} things that every instance would share"),
         };
         let rest = if is_incomplete { ", but not all: the audit is incomplete" } else { "" };
-        format!("{found}; {files} files were looked at{rest}")
+        format!("{found}; {files} files were examined{rest}")
     }
 
     /// Returns the audit for people, one line per finding and note. Unchanged files of packages appear only as a
@@ -167,12 +167,12 @@ mod tests {
 
     #[test]
     fn the_headline_says_that_an_audit_is_incomplete() {
-        assert_eq!(Audit::headline_of(0, 7, false), "nothing that every instance would share; 7 files were looked at");
-        assert_eq!(Audit::headline_of(1, 7, false), "1 thing that every instance would share; 7 files were looked at");
+        assert_eq!(Audit::headline_of(0, 7, false), "nothing that every instance would share; 7 files were examined");
+        assert_eq!(Audit::headline_of(1, 7, false), "1 thing that every instance would share; 7 files were examined");
         for (count, found) in
             [(0, "nothing so far that every instance would share"), (2, "2 things that every instance would share")]
         {
-            let rest = "7 files were looked at, but not all: the audit is incomplete";
+            let rest = "7 files were examined, but not all: the audit is incomplete";
             assert_eq!(Audit::headline_of(count, 7, true), format!("{found}; {rest}"));
         }
     }

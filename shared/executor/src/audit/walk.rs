@@ -126,11 +126,11 @@ impl Walk {
         let is_usual = |path: &&String| !usual.iter().any(|known| Path::new(path).starts_with(known));
         let mounts: Vec<&str> = self.mounts.iter().filter(is_usual).map(String::as_str).collect();
         if !mounts.is_empty() {
-            notes.push(format!("other file systems were not looked at: {}", mounts.join(", ")));
+            notes.push(format!("other file systems were not examined: {}", mounts.join(", ")));
         }
         if self.is_cut {
             notes.push(
-                "not all of the tree was looked at: it has too many files, or the audit takes too long".to_owned(),
+                "not all of the tree was examined: it has too many files, or the audit takes too long".to_owned(),
             );
         }
         if let Some(first) = self.unread.get(..self.unread.len().min(NAMED)).filter(|named| !named.is_empty()) {
@@ -285,7 +285,7 @@ mod tests {
         fs::write(root.path().join("file"), "text").unwrap();
         let walk = Walk::through(root.path(), Instant::now() - Duration::from_secs(1), &|_| true);
         assert!(walk.files.is_empty());
-        assert!(walk.notes(true)[0].starts_with("not all of the tree was looked at"));
+        assert!(walk.notes(true)[0].starts_with("not all of the tree was examined"));
         assert!(walk.is_incomplete());
         let missing = Walk::through(&root.path().join("missing"), soon(), &|_| true);
         assert!(missing.is_incomplete() && missing.notes(true)[0].starts_with("could not be read: /: No such file"));

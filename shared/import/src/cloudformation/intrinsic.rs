@@ -78,7 +78,7 @@ impl<'n> Environment<'n> {
             "If" => {
                 let condition = argument.items().first().and_then(Node::text).unwrap_or_default();
                 let why = format!("its value depends on the condition `{condition}`");
-                let instead = "the value for a condition that holds is taken: check it";
+                let instead = "the value for a true condition is used: check it";
                 findings.push(Outcome::Changed, &argument.place, (of, "Fn::If"), why, instead);
                 argument.items().get(1).map_or(Value::Null, |node| self.resolve(node, of, findings).value)
             }

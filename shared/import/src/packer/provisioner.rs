@@ -257,12 +257,12 @@ impl Provisioner<'_, '_> {
             // cost less than a role that is missing in an image.
             let includes = ["roles:", "include", "import_", "vars_files:", "src:", "lookup("];
             if includes.iter().any(|word| text.contains(word)) {
-                let why = format!("what {playbook} includes is not in the component");
+                let why = format!("the files that {playbook} includes are not in the component");
                 self.tell(
                     Outcome::ToFillIn,
                     "playbookFile",
                     why,
-                    "bring roles and files to the instance in a step before, such as `S3Download`",
+                    "copy roles and files to the instance in an earlier step, such as `S3Download`",
                 );
             }
             let path = format!("{FOLDER}-playbook-{}.yml", steps.len() + 1);
@@ -283,7 +283,7 @@ impl Provisioner<'_, '_> {
                 Outcome::Changed,
                 "playbookFile",
                 why,
-                "here, it runs on the instance: install ansible-core in a component before",
+                "here, it runs on the instance: install ansible-core in an earlier component",
             );
         }
     }
@@ -293,7 +293,7 @@ impl Provisioner<'_, '_> {
         let place = self.fields.place();
         let instead = match word {
             "powershell" | "windows-shell" | "windows-restart" => "images of Windows are not supported yet",
-            "shell-local" | "breakpoint" => "run it before or after the build: nothing of a build runs on this machine",
+            "shell-local" | "breakpoint" => "run it before or after the build: no part of a build runs on this machine",
             _ => "write a step that does the same",
         };
         self.findings.push(Outcome::LeftOut, place, (self.fields.address(), key), why, instead);

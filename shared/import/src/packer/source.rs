@@ -12,7 +12,7 @@ use crate::resource::Resource;
 
 /// What to do instead of an argument, by how it begins.
 const INSTEAD: [(&str, &str); 17] = [
-    ("ssh", "remove it: nothing connects by SSH, the SSM agent runs the steps as root"),
+    ("ssh", "remove it: nothing connects by SSH, because the SSM agent runs the steps as root"),
     ("communicator", "remove it: the SSM agent runs the steps"),
     ("temporary", "remove it: instances have the profile of the stack, or `instanceProfileName`"),
     ("associatePublicIp", "remove it: the subnet decides, and the instance must reach Systems Manager"),
@@ -21,7 +21,7 @@ const INSTEAD: [(&str, &str); 17] = [
     ("securityGroupFilter", "name groups in `securityGroupIds`"),
     ("availabilityZone", "name subnets in `subnetIds`"),
     ("userData", "do the same in the component's first step"),
-    ("force", "remove it: names of AMIs differ from build to build"),
+    ("force", "remove it: every build gives its AMI a different name"),
     ("snapshot", "remove it: snapshots have the tags of their AMI"),
     ("spot", "remove it: builds run on demand; tests may have `imageTestsConfiguration: {spot: true}` in the pipeline"),
     ("accessKey", "give the command a profile, or build in the account of the stack"),
@@ -118,7 +118,7 @@ fn parent(fields: &mut Fields<'_>, place: &Place, findings: &mut Findings) -> Op
         filter.get("filters").map(Item::entries).unwrap_or_default().iter().map(|(key, _)| key.as_str()).collect();
     const SAME: [&str; 5] = ["name", "state", "virtualization-type", "root-device-type", "architecture"];
     for key in keys.into_iter().filter(|key| !SAME.contains(key) && *key != "image-id") {
-        let why = format!("a search has no filter `{key}` here");
+        let why = format!("the search for images has no filter `{key}`");
         fields.tell(findings, Outcome::LeftOut, "sourceAmiFilter", why, "make the pattern of the name narrower");
     }
     let id = filter.get("filters").and_then(|filters| filters.get("image-id")).and_then(Item::text);

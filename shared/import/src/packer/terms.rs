@@ -18,7 +18,7 @@ pub(super) fn sharing(fields: &mut Fields<'_>, accounts: [Option<&Item>; 2], fin
     if [users, groups].map(names) == accounts.map(names) {
         return Some(item.place.text("true"));
     }
-    let why = "the snapshots are shared with others than those who may launch the AMI";
+    let why = "the snapshots are shared with others who may not launch the AMI";
     let instead = "write `shareSnapshots: true` if all of `launchPermission` may have the snapshots too";
     fields.tell(findings, Outcome::LeftOut, key, why, instead);
     None
@@ -41,7 +41,7 @@ pub(super) fn deprecation(fields: &mut Fields<'_>, findings: &mut Findings) -> O
             let days = hours / 24;
             if hours % 24 != 0 {
                 let why = "only whole days are counted";
-                fields.tell(findings, Outcome::Changed, KEY, why, format!("`deprecateAfter: P{days}D` stands there"));
+                fields.tell(findings, Outcome::Changed, KEY, why, format!("`deprecateAfter: P{days}D` was written"));
             }
             Some(item.place.text(days.to_string()))
         }

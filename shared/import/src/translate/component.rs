@@ -43,7 +43,7 @@ pub(super) fn definite_version(translation: &mut Translation<'_>, fields: &mut F
         return;
     };
     let why = format!("`{}` is not a version of three numbers", shown(written));
-    let instead = format!("`{}` stands there", identity.version);
+    let instead = format!("`{}` was written", identity.version);
     fields.tell(&mut translation.findings, Outcome::Changed, "version", why, instead);
 }
 
@@ -65,7 +65,7 @@ fn document(translation: &mut Translation<'_>, fields: &mut Fields<'_>, identity
             None => text,
             Some(problem) => {
                 let rejected = format!("components/{slug}.rejected.txt");
-                let instead = format!("the document is in {rejected}: correct it and put it in the place of {path}");
+                let instead = format!("the document is in {rejected}: correct it and put it in place of {path}");
                 fields.tell(
                     &mut translation.findings,
                     Outcome::ToFillIn,
@@ -78,9 +78,9 @@ fn document(translation: &mut Translation<'_>, fields: &mut Fields<'_>, identity
             }
         },
         Err((key, why)) => {
-            let instead = format!("put the document in the place of {path}");
+            let instead = format!("put the document in place of {path}");
             fields.tell(&mut translation.findings, Outcome::ToFillIn, key, why, instead);
-            placeholder(&identity.name, "its document was not at hand during the import", &parameters)
+            placeholder(&identity.name, "its document was not available during the import", &parameters)
         }
     };
     translation.documents.insert(path.clone(), text);
@@ -148,7 +148,7 @@ fn text(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Result<St
             Part::Mark(_, label) => {
                 let _ = write!(document, "{TO_FILL_IN}-{}", label.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
                 let why = format!("`{label}` in the document: {}", super::UNKNOWN);
-                let instead = format!("write it where {TO_FILL_IN} stands, or make it a parameter of the document");
+                let instead = format!("write it in place of {TO_FILL_IN}, or make it a parameter of the document");
                 fields.tell(&mut translation.findings, Outcome::ToFillIn, "data", why, instead);
             }
         }

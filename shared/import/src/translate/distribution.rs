@@ -28,7 +28,7 @@ pub(super) fn translate(
         // Two Regions that are known only later both became the default here, and a configuration names each Region
         // once.
         if regions.iter().any(|(known, _)| *known == region) {
-            let why = format!("the Region {region} is there already");
+            let why = format!("the Region {region} is already listed");
             let place = fields.inner("distributions", item);
             place.tell(
                 &mut translation.findings,
@@ -112,7 +112,7 @@ fn region(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> String 
         "" => "no Region is named".to_owned(),
         text => format!("`{}` is not a Region that is known", shown(text)),
     };
-    let instead = format!("`{region}` stands there: write the Region, or import with --region");
+    let instead = format!("`{region}` was written: write the Region, or import with --region");
     fields.tell(&mut translation.findings, Outcome::ToFillIn, "region", why, instead);
     region
 }
@@ -154,7 +154,7 @@ fn deprecate_after(translation: &mut Translation<'_>, fields: &mut Fields<'_>, i
     let most = if is_public { AmiDistribution::MAX_PUBLIC_DAYS } else { AmiDistribution::MAX_DAYS };
     if days > most {
         let why = format!("EC2 deprecates such an AMI after {most} days at the latest");
-        fields.tell(&mut translation.findings, Outcome::Changed, KEY, why, format!("`P{most}D` stands there"));
+        fields.tell(&mut translation.findings, Outcome::Changed, KEY, why, format!("`P{most}D` was written"));
     }
     Some(days.min(most))
 }
@@ -179,8 +179,8 @@ fn name(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<St
         name = if name.is_empty() { return None } else { format!("{name}-{VERSION}") };
     }
     if name != written {
-        let why = format!("`{}` has parts that have no counterpart, or is the same for every build", shown(written));
-        fields.tell(&mut translation.findings, Outcome::Changed, "name", why, format!("`{name}` stands there"));
+        let why = format!("`{}` has parts without an equivalent, or is the same for every build", shown(written));
+        fields.tell(&mut translation.findings, Outcome::Changed, "name", why, format!("`{name}` was written"));
     }
     if let Err(error) = name.parse::<AmiName>() {
         fields.tell(

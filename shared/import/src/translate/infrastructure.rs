@@ -14,7 +14,7 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
     let mut types = translation.texts(fields, "instanceTypes", is_instance_type, "an instance type such as `t3.small`");
     if types.is_empty() {
         let why = "no instance type is known";
-        let instead = format!("`{DEFAULT_TYPE}` stands there: write the types that you want");
+        let instead = format!("`{DEFAULT_TYPE}` was written: write the types that you want");
         fields.tell(&mut translation.findings, Outcome::Changed, "instanceTypes", why, instead);
         types.push(DEFAULT_TYPE.to_owned());
     }
@@ -44,13 +44,13 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
     }
     entries.extend(tag_map("resourceTags", translation.tags(fields, "resourceTags")));
     if translation.flag(fields, "terminateInstanceOnFailure") == Some(false) {
-        let why = "here, a failed instance is kept for a time and then terminated";
+        let why = "Goldsmith keeps a failed instance for a limited time and then terminates it";
         fields.tell(
             &mut translation.findings,
             Outcome::Changed,
             "terminateInstanceOnFailure",
             why,
-            "`keepOnFailure: PT4H` stands there",
+            "`keepOnFailure: PT4H` was written",
         );
         entries.push(("keepOnFailure", Yaml::text("PT4H")));
     }

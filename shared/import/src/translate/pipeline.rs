@@ -72,8 +72,8 @@ fn reference(
         return found;
     }
     if let Some((Mark::Resource, address)) = sole_mark(written) {
-        let why = format!("`{}` was not taken over", bare(address));
-        fields.tell(&mut translation.findings, Outcome::LeftOut, key, why, "see what is said of it");
+        let why = format!("`{}` was not imported", bare(address));
+        fields.tell(&mut translation.findings, Outcome::LeftOut, key, why, "see the remark about it");
         return None;
     }
     let name = written.split('/').nth(1).filter(|name| name.parse::<Name>().is_ok()).unwrap_or("to-fill-in");
@@ -81,7 +81,7 @@ fn reference(
         "" => format!("the source names no {kind}"),
         written => format!("`{}`: the {kind} is not part of the source", shown(written)),
     };
-    let instead = format!("`{name}` stands there: apply one of this name, or name another one");
+    let instead = format!("`{name}` was written: apply one with this name, or name another one");
     fields.tell(&mut translation.findings, Outcome::ToFillIn, key, why, instead);
     Some(Identity { kind, name: name.to_owned(), version: "x.x.x".to_owned() })
 }
@@ -105,8 +105,8 @@ fn schedule(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Optio
             );
         }
         (Some(written), Some(expression)) if written != expression => {
-            let why = format!("EventBridge Scheduler does not take `{written}`");
-            let instead = format!("`{expression}` stands there");
+            let why = format!("EventBridge Scheduler does not accept `{written}`");
+            let instead = format!("`{expression}` was written");
             inner.tell(&mut translation.findings, Outcome::Changed, "scheduleExpression", why, instead);
         }
         _ => {}

@@ -71,8 +71,7 @@ fn parent(
         "" => "the recipe names no source image".to_owned(),
         text => format!("`{}` cannot be translated", shown(text)),
     };
-    let instead =
-        format!("`ssm:{name}` stands there: write ami-…, ssm:NAME, pipeline:NAME or {{owners: […], name: …}}");
+    let instead = format!("`ssm:{name}` was written: write ami-…, ssm:NAME, pipeline:NAME or {{owners: […], name: …}}");
     fields.tell(&mut translation.findings, Outcome::ToFillIn, "parentImage", why, instead);
     Some((Yaml::Text(format!("ssm:{name}")), None))
 }
@@ -147,7 +146,7 @@ fn components(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Vec
     }
     if components.len() > goldsmith_model::ImageRecipe::MAX_COMPONENTS {
         let why = format!("{} components: a recipe has at most 20", components.len());
-        fields.tell(&mut translation.findings, Outcome::LeftOut, "components", why, "join some of them");
+        fields.tell(&mut translation.findings, Outcome::LeftOut, "components", why, "combine some of them");
         components.truncate(goldsmith_model::ImageRecipe::MAX_COMPONENTS);
     }
     components
@@ -160,8 +159,8 @@ fn component(translation: &mut Translation<'_>, fields: &Fields<'_>, arn: &str) 
         if let Some(identity) = translation.identities.get(address).filter(|one| one.kind == Kind::Component) {
             return Some((identity.name.clone(), identity.version.clone()));
         }
-        let why = format!("the component `{}` was not taken over", bare(address));
-        fields.tell(&mut translation.findings, Outcome::LeftOut, KEY, why, "see what is said of the component itself");
+        let why = format!("the component `{}` was not imported", bare(address));
+        fields.tell(&mut translation.findings, Outcome::LeftOut, KEY, why, "see the remark about the component itself");
         return None;
     }
     if let Some(stock) = managed_component(arn) {

@@ -1,4 +1,5 @@
-//! The second pass. What the definitions refer to must exist, in the folder or in the store, and must fit.
+//! The second pass. Everything to which the definitions refer must exist, in the folder or in the store, and must match
+//! the reference.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +9,15 @@ use super::draft::Placed;
 use super::{Definitions, Draft, Kind};
 use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, Version};
 
-/// Stored definitions, as far as the definitions of the folder refer to them.
+/// The stored definitions to which the definitions of the folder refer.
 #[derive(Debug, Clone, Default)]
 pub struct Stored {
     /// Component versions.
     pub components: Vec<Component>,
     /// Recipe versions.
     pub recipes: Vec<ImageRecipe>,
-    /// Every pipeline, because each may build on another's images. Their recipes are among `recipes`.
+    /// Every pipeline, because each may build on the image of another one. The recipes of these pipelines are in
+    /// `recipes`.
     pub pipelines: Vec<ImagePipeline>,
     /// Distribution configurations of these pipelines.
     pub distributions: Vec<DistributionConfiguration>,
@@ -24,15 +26,15 @@ pub struct Stored {
 }
 
 impl Draft<'_> {
-    /// Returns whether the files themselves have mistakes, whatever is stored.
+    /// Returns whether the files themselves contain mistakes, regardless of the stored definitions.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.has_errors()
     }
 
     /// Turns warnings about values that look like secrets into mistakes: everyone who may read the table, a recipe or a
-    /// work order could read these values. `instead` says what to do if a value is not a secret. The mistakes do not
-    /// show the source line, because the caller may be a program whose output others read.
+    /// work order could read these values. `instead` says what a user can do if a value is not a secret. The mistakes
+    /// do not show the source line, because the caller may be a program whose output others read.
     pub fn refuse_secrets(&mut self, instead: &str) {
         let warnings = std::mem::take(&mut self.definitions.warnings);
         let (secrets, others): (Vec<_>, Vec<_>) = warnings.into_iter().partition(is_secret);
@@ -53,7 +55,7 @@ impl Draft<'_> {
     /// Checks without stored definitions: a reference to something outside of the folder counts as valid.
     ///
     /// # Errors
-    /// The same as those of [`Draft::check`].
+    /// The errors are those of [`Draft::check`].
     pub fn check_alone(mut self) -> Result<Definitions, Diagnostics> {
         self.incomplete = true;
         self.check(&Stored::default())
@@ -62,7 +64,7 @@ impl Draft<'_> {
     /// Checks every reference.
     ///
     /// # Errors
-    /// All mistakes of the files, in the order of the files and their lines.
+    /// All mistakes in the files, in the order of the files and their lines.
     pub fn check(mut self, stored: &Stored) -> Result<Definitions, Diagnostics> {
         let mut found = std::mem::take(&mut self.diagnostics);
         for placed in &self.references {
@@ -106,7 +108,7 @@ impl Draft<'_> {
         component.filter(|_| wanted.kind == Kind::Component).map_or(Found::Something, Found::Component)
     }
 
-    /// Returns all versions of one name, in the folder and in the store.
+    /// Returns all versions with this name, in the folder and in the store.
     fn versions(&self, kind: Kind, name: &Name, stored: &Stored) -> Vec<Version> {
         let declared = self.declared.iter().filter(|d| d.kind == kind && d.name == *name).filter_map(|d| d.version);
         let components = stored.components.iter().map(|c| (Kind::Component, &c.name, c.version));

@@ -51,7 +51,7 @@ fn document(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<(S
     }
 }
 
-/// Returns the only platform so far.
+/// Returns the only supported platform.
 fn target() -> Target {
     Target { platform: Some(goldsmith_document::Platform::Linux), blocked: Vec::new() }
 }

@@ -1,5 +1,5 @@
-//! Pipelines must not build on each other's images in a circle: no image could be the first one, or each image would be
-//! the reason to build the next one without end.
+//! Pipelines must not build on each other's images in a circle: no image could be the first one, or the images would
+//! start each other's builds forever.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,7 +10,7 @@ use super::{Draft, Kind, Stored};
 use crate::{ImagePipeline, ImageRecipe, Name};
 
 impl Draft<'_> {
-    /// Reports every circle among the pipelines of the folder and the stored ones.
+    /// Reports every circle among the pipelines of the folder and the stored pipelines.
     pub(super) fn check_cycles(&self, stored: &Stored, found: &mut Diagnostics) {
         let graph = Graph::new(&self.definitions, stored);
         let edges = graph.edges();
@@ -31,8 +31,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Returns an error at the place where the folder closes the circle: a recipe's source, else a pipeline's recipe,
-    /// else the distribution configuration.
+    /// Returns an error at the place where the folder closes the circle: the source of a recipe, the recipe of a
+    /// pipeline, or the distribution configuration, in this order.
     fn error_of(&self, graph: &Graph<'_>, circle: &[&ImagePipeline], message: String) -> Option<Diagnostic> {
         let recipes: Vec<&ImageRecipe> = circle.iter().filter_map(|one| graph.recipe(one)).collect();
         let of_circle = |name: &Name, version| recipes.iter().any(|one| one.name == *name && one.version == version);

@@ -124,7 +124,7 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
     })
 }
 
-/// Reads whether snapshots are shared. EC2 shares them with accounts and with everybody, but not with organizations.
+/// Reads whether snapshots are shared. EC2 can share them with accounts and with everybody, but not with organizations.
 fn share_snapshots(context: &mut Context<'_, '_>, map: &mut MapReader<'_>, with: &LaunchPermission) -> bool {
     const KEY: &str = "shareSnapshots";
     let Some(node) = map.optional(KEY) else { return false };
@@ -137,7 +137,7 @@ fn share_snapshots(context: &mut Context<'_, '_>, map: &mut MapReader<'_>, with:
     shares
 }
 
-/// Reads the accounts that get copies of their own.
+/// Reads the accounts that get their own copies.
 fn target_accounts(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Vec<TargetAccount> {
     let items = map.optional("targetAccounts").and_then(|node| context.reader.list(node, "`targetAccounts`"));
     let mut accounts: Vec<TargetAccount> = Vec::new();
@@ -248,7 +248,7 @@ fn is_parameter_name(name: &str) -> bool {
 mod tests {
     use crate::definitions::{Draft, SourceFile};
 
-    /// Returns what is read of an AMI of a distribution, or the messages.
+    /// Reads a distribution for one AMI, and returns the result or the messages.
     fn ami(ami: &str) -> Result<(bool, Option<u32>), String> {
         let region = format!("{{region: eu-west-1, amiDistributionConfiguration: {ami}}}");
         let text = format!("{{kind: DistributionConfiguration, name: web, distributions: [{region}]}}\n");
@@ -296,7 +296,7 @@ mod tests {
         }
     }
 
-    /// Reads a distribution of one Region with these keys, and returns the messages.
+    /// Reads a distribution for one Region with these keys, and returns the messages.
     fn messages(keys: &str) -> Vec<String> {
         let text =
             format!("{{kind: DistributionConfiguration, name: web, distributions: [{{region: eu-west-1, {keys}}}]}}\n");

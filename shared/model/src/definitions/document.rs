@@ -1,9 +1,9 @@
-//! Findings in a document that is inline in a definition, moved to their place in the definition's file.
+//! Moves the findings in an inline document to their place in the definition's file.
 
 use goldsmith_document::yaml::Span;
 use goldsmith_document::{Diagnostic, Diagnostics, Source};
 
-/// Moves findings of an inline document into its file. `span` is where the text begins according to YAML.
+/// Moves findings of an inline document into its file. `span` is the place at which the text begins according to YAML.
 pub(super) fn relocate(found: Diagnostics, source: Source<'_>, span: Span, text: &str) -> Diagnostics {
     let lines: Vec<&str> = source.text.lines().collect();
     let block = block(&lines, span, text);
@@ -17,7 +17,7 @@ pub(super) fn relocate(found: Diagnostics, source: Source<'_>, span: Span, text:
     moved
 }
 
-/// Returns the first line (from 0) and the indentation of a literal block, whose lines are unchanged in the file. Other
+/// Returns the first line (from 0) and the indentation of a literal block, whose lines are the same in the file. Other
 /// notations of a text (folded, quoted) join lines, so positions in them have no meaning in the file.
 fn block(lines: &[&str], span: Span, text: &str) -> Option<(usize, usize)> {
     let indent = span.column - 1;

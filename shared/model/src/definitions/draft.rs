@@ -1,4 +1,4 @@
-//! One pass over the files, which reads every definition and records every name and every reference with its place.
+//! The first pass over the files. It reads every definition, and records every name and every reference with its place.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,15 +13,15 @@ use crate::{DeclaredVersion, Name, Version, VersionPattern};
 /// path.
 pub type Load<'f> = &'f dyn Fn(&Path) -> std::io::Result<String>;
 
-/// The versions that the definitions with an `x` in their version get, as `apply` has found them.
+/// The versions that replace an `x` in the versions of definitions, as `apply` has chosen them.
 pub type Settled = BTreeMap<(Kind, Name, VersionPattern), Version>;
 
 /// A file with definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Its path as the user named it. Documents next to it are found relative to this path.
+    /// The file's path as the user wrote it. Documents next to the file are found relative to this path.
     pub path: String,
-    /// Its whole text.
+    /// The whole text of the file.
     pub text: String,
 }
 
@@ -32,7 +32,7 @@ pub struct Reference {
     pub kind: Kind,
     /// Its name.
     pub name: Name,
-    /// Its version; any version if the kind has none.
+    /// Version of the other definition. It matches every version if the kind has none.
     pub version: VersionPattern,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Placed<'t> {
     pub(super) source: Source<'t>,
     pub(super) span: Span,
     pub(super) reference: Reference,
-    /// Values for the parameters of the component, if it refers to one.
+    /// Values for the parameters of the component, if the reference is to one.
     pub(super) parameters: Vec<(Spanned<String>, Spanned<String>)>,
 }
 
@@ -53,7 +53,8 @@ pub(super) struct Parent<'t> {
     pub(super) version: Version,
 }
 
-/// A definition's identity and its place. It is recorded even if the rest of the definition is wrong.
+/// The kind, name and version of a definition, and its place. It is recorded even if the rest of the definition is
+/// wrong.
 pub(super) struct Declared<'t> {
     pub(super) kind: Kind,
     pub(super) name: Name,
@@ -61,27 +62,27 @@ pub(super) struct Declared<'t> {
     source: Source<'t>,
     span: Span,
     version_span: Option<Span>,
-    /// What is written, if it has an `x`.
+    /// The version as written in the file, if it contains an `x`.
     pattern: Option<VersionPattern>,
 }
 
 /// Place of a version of a definition.
 #[derive(Debug, Clone)]
 pub struct VersionPlace<'t> {
-    /// Component or recipe.
+    /// Kind of the definition: component or recipe.
     pub kind: Kind,
     /// Its name.
     pub name: Name,
     /// The version.
     pub version: Version,
-    /// What is written there, if it has an `x` for the next patch version.
+    /// The version as written in the file, if it contains an `x` for the next patch version.
     pub pattern: Option<VersionPattern>,
     source: Source<'t>,
     span: Span,
 }
 
 impl VersionPlace<'_> {
-    /// Returns the path of the file that declares it, as the user named the file.
+    /// Returns the path of the file that declares the version, as the user wrote the path.
     #[must_use]
     pub fn file(&self) -> &str {
         self.source.file
@@ -100,7 +101,7 @@ impl VersionPlace<'_> {
     }
 }
 
-/// Definitions that were read, and what is still to be checked.
+/// The definitions that were read, and the references that must still be checked.
 #[derive(Default)]
 pub struct Draft<'t> {
     pub(super) definitions: Definitions,
@@ -108,11 +109,11 @@ pub struct Draft<'t> {
     pub(super) references: Vec<Placed<'t>>,
     pub(super) parents: Vec<Parent<'t>>,
     pub(super) diagnostics: Diagnostics,
-    /// Whether something could not be read as far as its name, so that it is not known what it declares.
+    /// Whether the name of something could not be read, so that nobody knows what it declares.
     pub(super) incomplete: bool,
 }
 
-/// What is needed to read one definition.
+/// The context in which one definition is read.
 pub(super) struct Context<'c, 't> {
     pub(super) draft: &'c mut Draft<'t>,
     pub(super) reader: Reader<'t>,
@@ -122,8 +123,8 @@ pub(super) struct Context<'c, 't> {
 
 impl<'t> Draft<'t> {
     /// Reads all definitions of the files. A YAML document with `phases` and without `kind` is a component's document
-    /// next to the definitions. It is skipped, as is an empty one. A version with an `x` is the lowest that it may
-    /// become.
+    /// next to the definitions. Such a document is skipped, and so is an empty one. A version with an `x` counts as the
+    /// lowest version that it may become.
     #[must_use]
     pub fn read(files: &'t [SourceFile], load: Load<'_>) -> Self {
         Self::read_with(files, load, &Settled::new())
@@ -170,7 +171,7 @@ impl<'t> Draft<'t> {
         Some((declared.source, declared.span))
     }
 
-    /// Returns everything that the definitions refer to, in the folder or outside of it.
+    /// Returns everything to which the definitions refer, in the folder or outside of it.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.references.iter().map(|placed| &placed.reference)
     }
@@ -201,7 +202,7 @@ impl<'t> Context<'_, 't> {
         map.finish(&mut self.reader);
     }
 
-    /// Reads a name and a version, and records that they are taken.
+    /// Reads a name and a version, and records that both are taken.
     pub(super) fn versioned(&mut self, kind: Kind, map: &mut MapReader<'_>) -> Option<(Name, Version)> {
         let name = map.required(&mut self.reader, "name");
         let name = name.and_then(|node| Some((fields::parse::<Name>(&mut self.reader, node, "`name`")?, node.span)));

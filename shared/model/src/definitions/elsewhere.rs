@@ -1,4 +1,4 @@
-//! Keys of Image Builder's API that definitions here do not have, and what to write instead.
+//! Keys of Image Builder's API that Goldsmith's definitions do not have, and what to write instead.
 
 use goldsmith_document::MapReader;
 
@@ -15,7 +15,7 @@ const KEYS: [(Kind, &str, &str); 33] = [
     (
         Kind::ImageRecipe,
         "additionalInstanceConfiguration",
-        "do what the user data does in the first component; the source image needs the SSM agent",
+        "do in the first component what the user data does; the source image needs the SSM agent",
     ),
     (Kind::ImageRecipe, "amiTags", "write `tags`: they are the tags of every AMI"),
     (Kind::ImageRecipe, "amiWatermarks", "remove it: AMIs get no watermark"),
@@ -30,7 +30,7 @@ const KEYS: [(Kind, &str, &str); 33] = [
     (
         Kind::InfrastructureConfiguration,
         "snsTopicArn",
-        "an EventBridge rule on the state machine's `Step Functions Execution Status Change` tells a topic",
+        "an EventBridge rule on the state machine's `Step Functions Execution Status Change` notifies a topic",
     ),
     (Kind::InfrastructureConfiguration, "subnetId", "write `subnetIds: [subnet-…]`"),
     (Kind::InfrastructureConfiguration, "tags", NO_TAGS),
@@ -76,7 +76,7 @@ const KEYS: [(Kind, &str, &str); 33] = [
     (Kind::ImageRecipe, "snapshotId", "remove it: the volumes are those of the source image"),
 ];
 
-/// Returns what to write instead of a key of Image Builder's API, or `None` if it has no other place here.
+/// Returns what to write instead of a key of Image Builder's API, or `None` if there is no replacement.
 #[must_use]
 pub fn elsewhere(kind: Kind, key: &str) -> Option<&'static str> {
     KEYS.iter().find(|(of, known, _)| *of == kind && *known == key).map(|(_, _, instead)| *instead)

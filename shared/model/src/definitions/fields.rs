@@ -10,12 +10,12 @@ use goldsmith_document::{MapReader, Reader, Spanned};
 
 use crate::placeholder;
 
-/// Greatest number of tags of an AWS resource.
+/// Maximum number of tags of an AWS resource.
 const MAX_TAGS: usize = 50;
-/// Greatest length of a tag's value in characters.
+/// Maximum length of a tag's value in characters.
 const MAX_TAG_VALUE: usize = 256;
 
-/// Reads a text that its type checks.
+/// Reads a text with the parser of its type.
 pub(super) fn parse<T>(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<T>
 where
     T: FromStr,
@@ -37,7 +37,8 @@ pub(super) fn text(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'stat
     reader.text(node, &format!("`{key}`")).map(|text| text.value)
 }
 
-/// Reads an optional text with placeholders of a build, of limited length in characters once they are replaced.
+/// Reads an optional text with placeholders of a build. Its length in characters is limited after the placeholders are
+/// replaced.
 pub(super) fn short_template(
     reader: &mut Reader<'_>,
     map: &mut MapReader<'_>,
@@ -49,7 +50,7 @@ pub(super) fn short_template(
     check_template(reader, text.span, &format!("`{key}`"), &text.value, limit).then_some(text.value)
 }
 
-/// Checks the placeholders of a text, and its length once they are replaced. Reports what is wrong.
+/// Checks the placeholders of a text, and its length after they are replaced. Reports what is wrong.
 pub(super) fn check_template(reader: &mut Reader<'_>, span: Span, what: &str, text: &str, limit: usize) -> bool {
     match placeholder::longest(text).map(|longest| longest.chars().count()) {
         Err(error) => reader.error(span, "wrong-value", error.to_string()),
@@ -89,7 +90,7 @@ pub(super) fn days(reader: &mut Reader<'_>, node: &Node, key: &str, range: Range
     days
 }
 
-/// Reads the texts of an optional list. Each text must pass `good`; `wanted` says what passes.
+/// Reads the texts of an optional list. Each text must pass `good`, and `wanted` says which texts do.
 pub(super) fn texts(
     reader: &mut Reader<'_>,
     map: &mut MapReader<'_>,
@@ -131,7 +132,7 @@ pub(super) fn pairs(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<(Sp
     pairs
 }
 
-/// Reads tags by AWS's rules. The prefixes that AWS and Goldsmith use themselves are rejected.
+/// Reads tags, which must follow AWS's rules. Prefixes that AWS and Goldsmith reserve are rejected.
 pub(super) fn tags(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'static str) -> BTreeMap<String, String> {
     let Some(node) = map.optional(key) else { return BTreeMap::new() };
     let pairs = pairs(reader, node, &format!("`{key}`"));
@@ -155,7 +156,7 @@ pub(super) fn tags(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'stat
     tags
 }
 
-/// Reads tags of an image, whose values may have placeholders of a build.
+/// Reads the tags of an image. Their values may contain placeholders of a build.
 pub(super) fn tag_templates(
     reader: &mut Reader<'_>,
     map: &mut MapReader<'_>,
@@ -170,7 +171,7 @@ pub(super) fn tag_templates(
     tags
 }
 
-/// Returns whether a text is `prefix-` and hexadecimal digits, as AWS's ids are.
+/// Returns whether a text is `prefix-` and hexadecimal digits, as in AWS's ids.
 pub(super) fn is_id(text: &str, prefix: &str) -> bool {
     let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
     (8..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))

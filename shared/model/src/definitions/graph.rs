@@ -1,7 +1,7 @@
-//! What builds on what: which pipelines start from the images of which others.
+//! The graph of pipelines: which pipelines start from the images of which others.
 //!
-//! A pipeline builds on another one by `pipeline:`, by an SSM parameter that the other one publishes, or by a name
-//! filter over the account's own images that matches the other one's image names.
+//! A pipeline builds on another one through `pipeline:`, through an SSM parameter that the other one publishes, or
+//! through a name filter over the account's own images that matches the names of the other one's images.
 
 use std::collections::BTreeMap;
 
@@ -9,21 +9,21 @@ use super::{Definitions, Stored};
 use crate::placeholder::{self, OF_BUILD, is_of_build};
 use crate::{AmiName, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, SourceImage};
 
-/// For each pipeline, the pipelines whose images it starts from, and how it refers to them.
+/// For each pipeline, the pipelines whose images it starts from, and the kind of each reference.
 pub type Edges<'d> = BTreeMap<&'d Name, BTreeMap<&'d Name, Way<'d>>>;
 
-/// How a pipeline refers to another one's image.
+/// How a pipeline refers to the image of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way<'d> {
-    /// By its name.
+    /// The pipeline names the other one.
     Pipeline,
-    /// By an SSM parameter that the other one writes.
+    /// The pipeline names an SSM parameter that the other one writes.
     Parameter(&'d str),
-    /// By a filter that the names of the other one's images can match.
+    /// The pipeline has a filter that can match the names of the other one's images.
     Filter(&'d str),
 }
 
-/// Pipelines, with the recipes that they build and the distribution configurations that they use.
+/// Pipelines, with their recipes and distribution configurations.
 #[derive(Debug)]
 pub struct Graph<'d> {
     pipelines: Vec<&'d ImagePipeline>,
@@ -52,7 +52,7 @@ impl<'d> Graph<'d> {
         &self.pipelines
     }
 
-    /// Returns the pipelines that each pipeline builds on.
+    /// Returns the pipelines on which each pipeline builds.
     #[must_use]
     pub fn edges(&self) -> Edges<'d> {
         let mut edges = Edges::new();
@@ -67,7 +67,7 @@ impl<'d> Graph<'d> {
         edges
     }
 
-    /// Returns the pipelines whose images a source can stand for although it does not name a pipeline.
+    /// Returns the pipelines whose images a source may select, although the source does not name a pipeline.
     pub fn makers(&self, source: &'d SourceImage) -> Vec<(&'d Name, Way<'d>)> {
         let pipelines = self.pipelines.iter().copied();
         match source {
@@ -100,15 +100,15 @@ impl<'d> Graph<'d> {
         self.distributions.iter().copied().find(|distribution| distribution.name == *wanted)
     }
 
-    /// Returns whether the pipeline publishes its images under this parameter. Regions are ignored: the definitions do
-    /// not say which Region is the home Region.
+    /// Returns whether the pipeline publishes its images under this parameter. Regions are ignored, because the
+    /// definitions do not say which Region is the home Region.
     fn writes(&self, pipeline: &ImagePipeline, parameter: &str) -> bool {
         let regions = self.distribution(pipeline).into_iter().flat_map(|to| &to.distributions);
         let mut targets = regions.flat_map(|region| &region.ssm_parameter_configurations);
         targets.any(|target| meet(parameter, &placeholder::pattern(&target.parameter_name)))
     }
 
-    /// Returns whether a name that the pipeline gives its images may match the filter.
+    /// Returns whether the filter may match the name of one of the pipeline's images.
     fn makes(&self, pipeline: &ImagePipeline, filter: &str) -> bool {
         let by_default = AmiName::default_pattern(&pipeline.image_recipe.name);
         let Some(to) = self.distribution(pipeline) else { return meet(filter, &by_default) };
@@ -121,7 +121,7 @@ impl<'d> Graph<'d> {
     }
 }
 
-/// Returns whether a text exists that both patterns match. `*` and `?` have the same meaning as in an EC2 filter;
+/// Returns whether a text exists that both patterns match. `*` and `?` have the same meaning as in an EC2 filter.
 /// [`OF_BUILD`] stands for any number of characters of a version or date.
 fn meet(one: &str, other: &str) -> bool {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());

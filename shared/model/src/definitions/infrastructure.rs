@@ -62,7 +62,7 @@ fn refuse_others(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
     elsewhere::refuse(context, Kind::InfrastructureConfiguration, map, &later);
 }
 
-/// Reads a name as IAM accepts it, without its path: `[\w+=,.@-]+`, at most 128 characters.
+/// Reads a name without its path, according to the rules of IAM: `[\w+=,.@-]+`, at most 128 characters.
 fn profile_name(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
     let name = context.reader.text(node, "`instanceProfileName`")?.value;
     let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_+=,.@-".contains(&letter);
@@ -102,13 +102,13 @@ fn zone(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
     None
 }
 
-/// Reads the name of a key pair: 1 to 255 characters of ASCII (EC2 API reference, CreateKeyPair, `KeyName`).
+/// Reads the name of a key pair: 1 to 255 ASCII characters (EC2 API reference, CreateKeyPair, `KeyName`).
 fn key_pair(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
     let name = context.reader.text(node, "`keyPair`")?.value;
     if (1..=255).contains(&name.len()) && name.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
         return Some(name);
     }
-    let message = format!("`{name}` is not the name of a key pair: it has 1 to 255 characters of ASCII");
+    let message = format!("`{name}` is not the name of a key pair: it has 1 to 255 ASCII characters");
     context.reader.error(node.span, "wrong-value", message);
     None
 }

@@ -1,5 +1,5 @@
-//! The keys of definitions: what each is, its form, its default and its limits. The JSON Schema and the reference in
-//! `docs/definitions.md` are made from them, and a test holds them against the reader.
+//! The keys of definitions: what each key means, its form, its default and its limits. The JSON Schema and the
+//! reference in `docs/definitions.md` are made from them, and a test compares them with the reader.
 
 mod configurations;
 mod pipeline;
@@ -7,25 +7,25 @@ mod recipe;
 
 use super::Kind;
 
-/// A key of a definition or of a map within one.
+/// A key of a definition, or of a map in a definition.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// Its name.
     pub name: &'static str,
-    /// The form of its value.
+    /// The form of the key's value.
     pub form: Form,
-    /// Whether it must be there.
+    /// Whether the key is required.
     pub is_required: bool,
-    /// What applies if the key is absent, in words; empty if the key is required, or if its absence says it all.
+    /// What applies if the key is absent, in words. The text is empty if the key is required, or if nothing applies.
     pub default: &'static str,
-    /// What it means, with its limits, in sentences.
+    /// What the key means, with its limits, in full sentences.
     pub about: &'static str,
 }
 
 /// The form of a key's value.
 #[derive(Debug, Clone, Copy)]
 pub enum Form {
-    /// Any scalar: its source text counts.
+    /// Any scalar, whose source text counts.
     Text,
     /// A whole number.
     Number,
@@ -62,7 +62,7 @@ impl Key {
 }
 
 impl Form {
-    /// Returns the keys of the map or maps, if the value can have any.
+    /// Returns the keys of the map or maps, if the value can contain any.
     #[must_use]
     pub fn keys(self) -> &'static [Key] {
         match self {
@@ -93,14 +93,14 @@ impl Kind {
     }
 }
 
-/// What every kind says of its name.
-const NAME: Key = Key::required("name", Form::Text, "Its name: 3 to 128 letters, digits, `-`, `_` and inner spaces.");
-/// What versioned kinds say of their version.
+/// The description of the key `name`, which every kind has.
+const NAME: Key = Key::required("name", Form::Text, "The name: 3 to 128 letters, digits, `-`, `_` and inner spaces.");
+/// The description of the key for the version, which every versioned kind has.
 const VERSION: Key = Key::required(
     "semanticVersion",
     Form::Text,
-    "Its version, three numbers such as `1.4.2`. A version never changes once it is applied: changed content needs a \
-     new version. With `1.4.x`, `apply` takes the version that is stored with the same content, or the next free one.",
+    "The version: three numbers, such as `1.4.2`. A version never changes once it is applied: changed content needs a \
+     new version. With `1.4.x`, `apply` uses the version that is stored with the same content, or the next free one.",
 );
-/// A description that only people read.
+/// The description of a key that only people read.
 const DESCRIPTION: Key = Key::optional("description", Form::Text, "", "A description for people.");

@@ -13,12 +13,12 @@ pub enum Kind {
     InfrastructureConfiguration,
     /// Where an image is distributed.
     DistributionConfiguration,
-    /// All of it together.
+    /// The pipeline, which refers to all of the others.
     ImagePipeline,
 }
 
 impl Kind {
-    /// Every kind with its word in a file.
+    /// Every kind, with its word in a file.
     pub const ALL: [(&'static str, Kind); 5] = [
         ("Component", Kind::Component),
         ("ImageRecipe", Kind::ImageRecipe),
@@ -29,7 +29,7 @@ impl Kind {
 }
 
 impl fmt::Display for Kind {
-    /// Writes the kind as messages name it.
+    /// Writes the kind as it appears in messages.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Kind::Component => "component",

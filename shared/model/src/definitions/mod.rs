@@ -1,6 +1,6 @@
-//! Reads definitions: turns the YAML files of a folder into typed definitions, or into explained mistakes.
+//! Reads definitions: turns the YAML files of a folder into typed definitions, or reports explained mistakes.
 //!
-//! [`Draft::read`] reads everything and says what it refers to. [`Draft::check`] compares the references with the
+//! [`Draft::read`] reads everything and collects the references. [`Draft::check`] compares the references with the
 //! folder itself and with what is already stored, so that all mistakes are reported at once.
 
 mod check;
@@ -46,6 +46,6 @@ pub struct Definitions {
     pub distributions: Vec<DistributionConfiguration>,
     /// Image pipelines.
     pub pipelines: Vec<ImagePipeline>,
-    /// What is legal but probably not intended.
+    /// Warnings about what is valid but probably not intended.
     pub warnings: Diagnostics,
 }

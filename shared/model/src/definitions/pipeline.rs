@@ -53,7 +53,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     Some(())
 }
 
-/// Rejects keys that Image Builder has and Goldsmith does not have.
+/// Rejects keys that exist in Image Builder but not in Goldsmith.
 fn refuse_what_is_not_built(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
     // What Image Builder collects for its own lists changes no image.
     if let Some(node) = map.optional("enhancedImageMetadataEnabled") {

@@ -21,7 +21,7 @@ const VOLUME_TYPES: [(&str, &str); 7] = [
     ("standard", "standard"),
 ];
 
-/// Greatest length of a parameter's value in characters, which is Image Builder's quota.
+/// Maximum length of a parameter's value in characters, which is Image Builder's quota.
 const MAX_VALUE: usize = 1024;
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
@@ -102,7 +102,7 @@ fn source_image(context: &mut Context<'_, '_>, node: &Node) -> Option<SourceImag
         .ok()
 }
 
-/// Reports an ARN of Image Builder with the source image that stands for it here.
+/// Reports an ARN of Image Builder, and suggests the source image that replaces it here.
 fn refuse_arn(context: &mut Context<'_, '_>, node: &Node) -> bool {
     let Some(arn) = node.text().filter(|text| text.starts_with("arn:") && text.contains(":imagebuilder:")) else {
         return false;
@@ -117,7 +117,7 @@ fn refuse_arn(context: &mut Context<'_, '_>, node: &Node) -> bool {
         }
         None => "use ami-…, ssm:NAME, pipeline:NAME or {owners: […], name: …}".to_owned(),
     };
-    let message = format!("`{arn}` is an image of Image Builder, which is no source image here");
+    let message = format!("`{arn}` is an image of Image Builder, which Goldsmith cannot use as a source image");
     context.reader.error_with_help(node.span, "wrong-value", message, Some(help));
     true
 }
@@ -153,7 +153,8 @@ fn component(context: &mut Context<'_, '_>, node: &Node) -> Option<ComponentRef>
     Some(ComponentRef { name, version, parameters: values })
 }
 
-/// Reports the API's way to name a component with the way to name it here.
+/// Reports the way in which Image Builder's API names a component, and suggests the way in which definitions here name
+/// it.
 fn refuse_component_arn(context: &mut Context<'_, '_>, node: &Node) {
     let arn = node.text().unwrap_or_default();
     let help = match managed_component(arn) {
@@ -181,7 +182,7 @@ fn parameters(context: &mut Context<'_, '_>, node: &Node) -> Vec<(Spanned<String
         }
         if looks_like_secret(&name.value, &value.value) {
             let message = format!(
-                "the value of `{}` in `parameters` looks like a secret, and a recipe is no place for one",
+                "the value of `{}` in `parameters` looks like a secret, which a recipe should not contain",
                 name.value
             );
             context.reader.warning_with_help(value.span, SECRET, message, Some(INSTEAD_OF_SECRET.to_owned()));

@@ -1,4 +1,4 @@
-//! When a pipeline starts by itself: `schedule`, `rebuildOn`, `autoDisablePolicy` and `freeze`.
+//! When a pipeline starts automatically: `schedule`, `rebuildOn`, `autoDisablePolicy` and `freeze`.
 
 use goldsmith_document::yaml::Node;
 use goldsmith_document::{MapReader, Reader, Spanned};
@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::fields;
 use crate::{AutoDisablePolicy, Freeze, RebuildOn, Schedule, ScheduleExpression, StartCondition, time_zone};
 
-/// What starts a pipeline by itself, and what keeps it from that.
+/// What starts a pipeline automatically, and what prevents an automatic start.
 #[derive(Default)]
 pub(super) struct Starting {
     pub(super) schedule: Option<Schedule>,
@@ -31,7 +31,7 @@ pub(super) fn read(reader: &mut Reader<'_>, map: &mut MapReader<'_>) -> Starting
     Starting { schedule, rebuild_on, auto_disable_policy, freeze }
 }
 
-/// Reads a schedule, and the policy that Image Builder has in it.
+/// Reads a schedule, and the `autoDisablePolicy` that Image Builder has within it.
 fn schedule(reader: &mut Reader<'_>, node: &Node) -> (Option<Schedule>, Option<AutoDisablePolicy>) {
     let Some(mut map) = reader.map(node, "`schedule`") else { return (None, None) };
     let expression = map.required(reader, "scheduleExpression");
@@ -113,7 +113,7 @@ fn window(reader: &mut Reader<'_>, node: &Node) -> Option<Freeze> {
     // An empty window is nearly always a typing mistake, and would freeze nothing.
     if until.value <= from.value {
         let message =
-            format!("`until` must be after `from`, which is {}: it is the day after the last one", from.value);
+            format!("`until` must be after `from`, which is {}: it is the first day after the freeze", from.value);
         reader.error(until.span, "wrong-value", message);
         return None;
     }

@@ -1,4 +1,4 @@
-//! Whole files in, definitions or rendered mistakes out.
+//! Tests with whole files: the result is either definitions or the rendered mistakes.
 
 mod instances;
 mod migrated;
@@ -247,11 +247,12 @@ fn values_that_look_like_secrets_are_warnings_until_they_are_refused() {
     let (is_taken, mistakes) = said(Some("say so"));
     let help = "help: keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used; say so";
     let expected = [
-        "web/all.yml:7:38: error: the `default` of `token` looks like a secret, and a document is no place for one",
+        "web/all.yml:7:38: error: the `default` of `token` looks like a secret, which a document should not contain",
         help,
-        "web/all.yml:9:37: error: the `value` of `deploy` looks like a secret, and a document is no place for one",
+        "web/all.yml:9:37: error: the `value` of `deploy` looks like a secret, which a document should not contain",
         help,
-        "web/all.yml:19:55: error: the value of `token` in `parameters` looks like a secret, and a recipe is no place for one",
+        "web/all.yml:19:55: error: the value of `token` in `parameters` looks like a secret, which a recipe should not \
+         contain",
         help,
     ];
     assert_eq!((is_taken, mistakes.lines().collect::<Vec<_>>()), (false, expected.to_vec()));

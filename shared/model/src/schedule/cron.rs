@@ -39,7 +39,7 @@ impl Cron {
         fires.then_some(cron).ok_or(ScheduleError::Never)
     }
 
-    /// Returns the times after `now` at which it fires in this zone.
+    /// Returns the times after `now` at which the expression fires in this zone.
     pub(super) fn after(&self, now: Timestamp, zone: &TimeZone) -> impl Iterator<Item = Timestamp> {
         // The fields are in the local time of the schedule, whose date may differ from that of UTC.
         let today = zone.to_datetime(now).date();
@@ -49,7 +49,7 @@ impl Cron {
             .filter(move |time| *time > now)
     }
 
-    /// Returns the days that it names, from this day on.
+    /// Returns the days that the expression names, from this day on.
     fn days_from(&self, first: Date) -> impl Iterator<Item = Date> {
         let years = self.years.range(first.year()..);
         let months = years.flat_map(|year| self.months.iter().map(move |month| (*year, *month)));
@@ -69,7 +69,8 @@ fn at(first: Date, day: i8) -> Option<Date> {
     Date::new(first.year(), first.month(), day).ok()
 }
 
-/// Returns the instant of a local time: `None` if a clock change skips this time, the first instant if it occurs twice.
+/// Returns the instant of a local time. If a clock change skips this time, returns `None`. If it occurs twice, returns
+/// the first instant.
 fn instant(zone: &TimeZone, time: DateTime) -> Option<Timestamp> {
     let found = zone.to_ambiguous_timestamp(time);
     match found.offset() {

@@ -12,7 +12,7 @@ use super::field::{DAY, WEEKDAY};
 pub(super) enum Days {
     /// These days of the month.
     OfMonth(BTreeSet<i16>),
-    /// `L`: the last one.
+    /// `L`: the last day.
     Last,
     /// `15W`: the weekday, Monday to Friday, that is nearest to this day within the month.
     NearestWeekday(i16),
@@ -24,12 +24,12 @@ pub(super) enum Days {
     Nth(i16, i16),
 }
 
-/// Saturday and Sunday as AWS counts them.
+/// Saturday and Sunday in AWS's numbers.
 const SATURDAY: i16 = 7;
 const SUNDAY: i16 = 1;
 
 impl Days {
-    /// Reads both fields.
+    /// Reads both day fields.
     pub(super) fn parse(day: &str, weekday: &str) -> Result<Self, ScheduleError> {
         match (day == "?", weekday == "?") {
             (false, true) => Self::of_month(day),
@@ -68,7 +68,7 @@ impl Days {
         }
     }
 
-    /// Returns whether this day is one of them.
+    /// Returns whether this day matches.
     pub(super) fn contain(&self, date: Date) -> bool {
         let (day, weekday, last) = (i16::from(date.day()), weekday(date), i16::from(date.days_in_month()));
         match self {
@@ -102,7 +102,7 @@ fn nearest_weekday(date: Date, day: i16, last: i16) -> i16 {
     }
 }
 
-/// Rejects a part with one of these marks next to other parts.
+/// Rejects a part that contains one of these marks if there are other parts.
 fn alone(text: &str, marks: &[char], field: &'static str) -> Result<(), ScheduleError> {
     match text.split(',').find(|part| part.to_ascii_uppercase().contains(marks)) {
         Some(part) => Err(ScheduleError::Alone { part: part.to_owned(), field }),

@@ -3,7 +3,7 @@
 /// Why a text is not a [`super::ScheduleExpression`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// It has neither of the two forms.
+    /// The text has neither of the two forms.
     #[error("`{text}` is not a schedule: use cron(minute hour day month weekday year) or rate(value unit)")]
     Form {
         /// The text.
@@ -12,10 +12,10 @@ pub enum ScheduleError {
     /// `at(…)` fires once.
     #[error("`at(…)` fires only once: use cron(minute hour day month weekday year) or rate(value unit)")]
     Once,
-    /// It does not have six fields.
+    /// The expression does not have six fields.
     #[error("cron needs six fields, minute hour day month weekday year, not {found}")]
     FieldCount {
-        /// How many there are.
+        /// Number of its fields.
         found: usize,
     },
     /// Both day fields are `?`, or neither is.
@@ -32,12 +32,12 @@ pub enum ScheduleError {
     Part {
         /// The part.
         part: String,
-        /// Which field, with its article.
+        /// The field, with its article.
         field: &'static str,
-        /// What the field can have.
+        /// The values that the field allows.
         wanted: &'static str,
     },
-    /// A range goes backwards.
+    /// A range ends before it begins.
     #[error("the range `{part}` of the {field} ends before it begins")]
     Backwards {
         /// The range.
@@ -53,7 +53,7 @@ pub enum ScheduleError {
         /// Which field.
         field: &'static str,
     },
-    /// `L`, `W` or `#` stands next to other values.
+    /// `L`, `W` or `#` is combined with other values.
     #[error("`{part}` must be the only value of the {field}")]
     Alone {
         /// The part.
@@ -64,7 +64,7 @@ pub enum ScheduleError {
     /// The day never exists, such as 31 February.
     #[error("it never fires: no such day exists")]
     Never,
-    /// It is not a value and a unit.
+    /// The text is not a value and a unit.
     #[error("`{text}` is not a rate: use a whole number and minutes, hours or days, such as rate(12 hours)")]
     Rate {
         /// The text between the parentheses.
@@ -82,14 +82,14 @@ pub enum ScheduleError {
         /// The value.
         value: String,
     },
-    /// `1 days` or `2 day`.
+    /// The unit has the wrong number, as in `1 days` or `2 day`.
     #[error("`{value} {unit}` is not a rate: write {value} {right}")]
     Plural {
         /// The value.
         value: u32,
-        /// The unit as written.
+        /// The unit as written in the text.
         unit: String,
-        /// The unit in the right number.
+        /// The unit in the correct number.
         right: String,
     },
 }

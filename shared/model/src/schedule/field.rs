@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 
 use super::ScheduleError;
 
-/// What a field can have.
+/// The values that a field allows.
 pub(super) struct Kind {
-    /// Its name in messages.
+    /// Name of the field in messages.
     pub(super) name: &'static str,
     /// The name with its article.
     pub(super) one: &'static str,
-    /// What it can have, for messages.
+    /// The allowed values, for messages.
     pub(super) wanted: &'static str,
     /// Lowest value.
     pub(super) low: i16,
     /// Highest value.
     pub(super) high: i16,
-    /// Names of the values, from the lowest one on.
+    /// Names of the values, starting with the lowest value.
     pub(super) names: &'static [&'static str],
-    /// Whether `/` is allowed. AWS has it in every field except the weekday.
+    /// Whether `/` is allowed. AWS allows it in every field except the weekday.
     pub(super) steps: bool,
 }
 
@@ -98,7 +98,7 @@ impl Kind {
         Ok(values)
     }
 
-    /// Reads one value, as a number or as a name in either case.
+    /// Reads one value, as a number or as a name in upper or lower case.
     pub(super) fn value(&self, text: &str, part: &str) -> Result<i16, ScheduleError> {
         let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
         let named = named.and_then(|index| i16::try_from(index).ok()).map(|index| index + self.low);

@@ -1,8 +1,9 @@
-//! When a pipeline starts by itself: EventBridge Scheduler's expressions, which are checked before AWS sees them, and
-//! the times at which they fire.
+//! When a pipeline starts automatically: EventBridge Scheduler's expressions, which are checked before AWS sees them,
+//! and the times at which they fire.
 //!
-//! Cron libraries know other dialects. AWS has a year, no seconds, weekdays from 1 = SUN, and `?` in exactly one of the
-//! two day fields. Unlike most libraries, Scheduler skips a local time that a clock change leaves out.
+//! Libraries for cron expressions implement other dialects. AWS has a year, no seconds, weekdays from 1 = SUN, and `?`
+//! in exactly one of the two day fields. Unlike most libraries, Scheduler skips a local time that a clock change leaves
+//! out.
 
 mod cron;
 mod days;
@@ -52,11 +53,11 @@ impl FromStr for ScheduleExpression {
 }
 
 impl ScheduleExpression {
-    /// Returns the next `count` times after `now` at which it fires, or fewer if it ends. A rate counts from `began`,
-    /// which is when its schedule was created.
+    /// Returns the next `count` times after `now` at which the expression fires, or fewer if it ends. A rate counts
+    /// from `began`, which is the creation time of its schedule.
     ///
-    /// The times are those of EventBridge Scheduler. A local time that a clock change leaves out is skipped, a local
-    /// time that occurs twice fires the first time only, and the days of a rate have 24 hours.
+    /// The times are those of EventBridge Scheduler. A local time that a clock change skips is left out, a local time
+    /// that occurs twice fires only the first time, and a day of a rate has 24 hours.
     #[must_use]
     pub fn next(&self, now: Timestamp, began: Timestamp, zone: &TimeZone, count: usize) -> Vec<Timestamp> {
         match self {
@@ -66,11 +67,12 @@ impl ScheduleExpression {
     }
 }
 
-/// Greatest length of a schedule's name in EventBridge Scheduler, in characters.
+/// Maximum length of a schedule's name in EventBridge Scheduler, in characters.
 const NAME_LENGTH: usize = 64;
 
 /// Returns the name of a pipeline's schedule. It is the pipeline's own name if Scheduler accepts it. Otherwise it is
-/// the beginning of that name, with `_` for spaces, and a hash of the whole, so that no two pipelines share a name.
+/// the beginning of that name, with `_` in place of spaces, and a hash of the whole name, so that no two pipelines
+/// share a name.
 #[must_use]
 pub fn schedule_name(pipeline: &Name) -> String {
     let name = pipeline.as_str();
@@ -83,8 +85,9 @@ pub fn schedule_name(pipeline: &Name) -> String {
 }
 
 impl Schedule {
-    /// Returns the next `count` times after `now` at which it fires, and its time zone. `began` is when the schedule
-    /// was created. Returns `None` if the expression or the zone is not valid, which [`crate::definitions`] rejects.
+    /// Returns the next `count` times after `now` at which the schedule fires, and its time zone. `began` is the
+    /// creation time of the schedule. Returns `None` if the expression or the time zone is not valid.
+    /// [`crate::definitions`] rejects both.
     #[must_use]
     pub fn next(&self, now: Timestamp, began: Timestamp, count: usize) -> Option<(Vec<Timestamp>, TimeZone)> {
         let expression: ScheduleExpression = self.schedule_expression.parse().ok()?;

@@ -7,15 +7,15 @@ use super::ScheduleError;
 /// A regular interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Its length in minutes.
+    /// Length of the rate in minutes.
     minutes: u32,
 }
 
-/// The units in singular and plural, and their minutes. A day has 24 hours, even if the clocks change.
+/// The units in singular and plural, and the number of minutes in each. A day has 24 hours, even if the clocks change.
 const UNITS: [(&str, &str, u32); 3] = [("minute", "minutes", 1), ("hour", "hours", 60), ("day", "days", 24 * 60)];
 
 impl Rate {
-    /// Highest value. With days as the unit, it stays below the years that times can have.
+    /// Highest value. If the unit is days, the result stays below the last year that a time can have.
     pub const MAX: u32 = 100_000;
 
     /// Reads the text between the parentheses.

@@ -1,10 +1,11 @@
-//! Expressions against the times at which EventBridge Scheduler fires, and every mistake with its whole message.
+//! Tests that expressions match the times at which EventBridge Scheduler fires, and that every mistake has its exact
+//! message.
 
 use jiff::Timestamp;
 
 use super::{ScheduleExpression, schedule_name, time_zone};
 
-/// The next times as local times in the zone.
+/// Returns the next times as local times in the zone.
 fn next(expression: &str, zone: &str, now: &str, count: usize) -> Vec<String> {
     let (now, zone): (Timestamp, _) = (now.parse().unwrap(), time_zone(zone).unwrap());
     let times = expression.parse::<ScheduleExpression>().unwrap().next(now, now, &zone, count);

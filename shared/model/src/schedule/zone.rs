@@ -7,17 +7,17 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// A time zone that does not exist.
+/// The time zone does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no time zone `{zone}`")]
 pub struct ZoneError {
     /// The name that was given.
     pub zone: String,
-    /// A name that may be meant.
+    /// A similar name of a time zone.
     pub near: Option<String>,
 }
 
-/// Returns the IANA time zone of this name. Letter case matters: Scheduler accepts `Europe/Berlin`, but not
+/// Returns the IANA time zone with this name. Letter case matters: Scheduler accepts `Europe/Berlin`, but not
 /// `europe/berlin`.
 ///
 /// # Errors

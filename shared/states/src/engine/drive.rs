@@ -1,4 +1,4 @@
-//! Runs the states that wait: they register their task token, then look, act and park, until they can answer the token.
+//! Runs the states that wait: each registers its task token, then looks, acts and parks until it can answer the token.
 //!
 //! ```text
 //! Step Functions ─▶ start   the state's function is called with a token
@@ -8,7 +8,7 @@
 //!                   park    moves WAIT to the resource that the state waits for
 //!                   …       looks again for up to 55 s (10 s in a Map), unlocks, and returns
 //!                     ⋮
-//! event or tick ──▶ signal  finds WAIT by its resource (event), or because its next look is due (tick, once a minute)
+//! event or tick ──▶ signal  finds WAIT by its resource (event), or because its next check is due (tick, once a minute)
 //!                   wake    the state's function is called with build, state and item
 //!                   lock, look, park, … for up to 3 s
 //!                     ⋮
@@ -19,21 +19,21 @@
 //!
 //! The protocol survives these races:
 //!
-//! - The process dies after `begin`. WAIT is in the table before anything else happens, so the tick wakes the state,
-//!   which resumes from its journal ([`crate::engine::effect`]). A dead holder's lock lapses: 150 s is longer than a function
-//!   can run.
-//! - An event is lost, doubled or malformed, arrives before the state parks on its resource, or finds the state locked.
-//!   An event only says "look again", and the next tick says so too. A lost event costs a minute, a doubled event costs
-//!   nothing.
+//! - The process ends after `begin`. WAIT is in the table before anything else happens, so the tick wakes the state,
+//!   which resumes from its journal ([`crate::engine::effect`]). The lock of a holder that no longer runs expires: 150
+//!   s is longer than a function can run.
+//! - An event is lost, duplicated or malformed, arrives before the state parks on its resource, or finds the state
+//!   locked. An event only says "look again", and the next tick says the same. A lost event costs a minute, and a
+//!   duplicate costs nothing.
 //! - Two invocations overlap: an event and the tick, or a retry of an attempt that still runs. Only the holder of the
-//!   lock looks, acts and answers. This is why a retry does not take the lock over: SendCommand has no client token, so
-//!   a second invocation could run an order twice.
-//! - Step Functions retries a state, and each attempt has a token of its own. `begin` adds the token to WAIT, every
-//!   look reads WAIT again, and `drop` fails if the newest token has changed. So a token that arrives late is answered
-//!   too, by the holder of the lock or by the tick after it.
-//! - The process dies after the state has ended and before the answer arrives. The end is in STATE, so the next look
-//!   only repeats the answer. If Step Functions rejects it as a second answer, that is not an error.
-//! - The build is closed in the meantime. The next look answers every token with `Closed`. Until then, no look can
+//!   lock looks, acts and answers the tokens. This is why a retry does not take the lock over: SendCommand has no
+//!   client token, so a second invocation could run an order twice.
+//! - Step Functions retries a state, and each attempt has its own token. `begin` adds the token to WAIT, every check
+//!   reads WAIT again, and `drop` fails if the newest token has changed. So a token that arrives late is answered too:
+//!   the holder of the lock answers it, or the invocation that the next tick wakes.
+//! - The process ends after the state has ended and before the answer arrives. The end is in STATE, so the next check
+//!   only repeats the answer. It is not an error if Step Functions rejects the repeated answer.
+//! - The build is closed in the meantime. The next check answers every token with `Closed`. Until then, no check can
 //!   begin an effect, because the journal accepts new effects only while the build is open.
 
 use std::time::Duration;
@@ -49,54 +49,56 @@ use crate::error_names::ErrorName;
 use crate::parts::short::short;
 use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
 
-/// Longest time for which a state's first invocation looks before it leaves the wait to events and the tick. It is half
-/// of the functions' time-out.
+/// Longest time for which the first invocation of a state keeps looking. After that, events and the tick continue the
+/// wait. This time is half of the functions' time-out.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(55);
-/// The same time, for an item of a Map. Items run concurrently, and a new account has ten concurrent executions in all.
+/// Longest time for which the first invocation of a Map item keeps looking. The items of a Map run concurrently, and a
+/// new account may run only ten functions at once.
 const SHARED_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
-/// First pause between two looks. Each pause is twice as long as the one before it.
+/// First pause between two checks. Each pause is twice as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Longest pause between two looks.
+/// Longest pause between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Longest time for which a woken function looks: enough for what it was woken for and what follows at once.
+/// Longest time for which a woken function keeps looking: enough for the change that woke it and for the steps that
+/// follow at once.
 const WAKE_PATIENCE: SignedDuration = SignedDuration::from_secs(3);
-/// Time after which the tick may look at a parked wait. It is shorter than the minute between two ticks, so every tick
-/// looks at every parked wait.
+/// Time after which the tick may check a parked wait. It is shorter than the minute between two ticks, so every tick
+/// checks every parked wait.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
-/// A wait ends this long before the state's `TimeoutSeconds`, so that its owner can still say why.
+/// A wait ends this long before the state's `TimeoutSeconds`, so that its function can still report the reason.
 const MARGIN: SignedDuration = SignedDuration::from_secs(300);
 
-/// How long one AWS API may not yet know a resource that another API has already returned: usually seconds, sometimes
+/// How long an AWS API may not know a resource that another API has already returned: usually seconds, sometimes
 /// minutes.
 const SETTLES: SignedDuration = SignedDuration::from_mins(5);
 
-/// The result of a look.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Something must happen in AWS first.
+    /// Something must happen in AWS before the state can continue.
     Waiting(Pending),
-    /// The state is done. People read this text.
+    /// The state is done. The text is for people.
     Done(String),
 }
 
 /// What a state waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pending {
-    /// Id of the resource that an event about it would name.
+    /// Id of the resource that the awaited event names.
     pub resource: String,
     /// Region of the resource.
     pub region: String,
-    /// What happens at the moment, in words for people.
+    /// What the state waits for at the moment, in words for people.
     pub detail: String,
 }
 
-/// Everything that a look works with.
+/// Everything that a check works with.
 pub(crate) struct Scene<'a> {
-    /// Store, cloud, clock.
+    /// The store, the cloud and the clock.
     pub context: &'a Context,
     /// The build.
     pub record: BuildRecord,
-    /// State and item.
+    /// The state and its Map item.
     pub scope: Scope,
     /// Time at which the wait fails.
     pub deadline: Timestamp,
@@ -109,7 +111,7 @@ impl Scene<'_> {
         &self.record.plan.home_region
     }
 
-    /// Returns the Map item; empty if the state is not in a Map.
+    /// Returns the Map item, or an empty text if the state is not in a Map.
     #[must_use]
     pub(crate) fn item(&self) -> &str {
         self.scope.item.as_deref().unwrap_or_default()
@@ -123,10 +125,11 @@ impl Scene<'_> {
         Ok(self.context.store.effects(&self.record.build, &self.scope).await?)
     }
 
-    /// Returns the id of what another state of this build made: its last effect of this kind that has an id.
+    /// Returns the id of the resource that another state of this build made: the last effect of this kind that has an
+    /// id.
     ///
     /// # Errors
-    /// Fails if a call to the table fails, and with `Goldsmith.Internal` if that state made nothing of this
+    /// Fails if a call to the table fails, and with `Goldsmith.Internal` if the other state made no resource of this
     /// kind.
     pub(crate) async fn made_by(
         &self,
@@ -148,8 +151,8 @@ impl Scene<'_> {
 /// A state that waits.
 #[async_trait]
 pub(crate) trait Waiting: Sync {
-    /// Looks, and does the first thing that is not done yet. It may be called any number of times, also by two
-    /// functions one after the other.
+    /// Looks at the state's resources, and does the first thing that is not done yet. It is safe to repeat, and two
+    /// functions may call it one after the other.
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress>;
 }
 
@@ -311,9 +314,9 @@ async fn look(
     }
 }
 
-/// Returns whether the error may go away by itself, because AWS may not yet know what this build has made. It may last
-/// for [`SETTLES`] from the first such error on: the state must not wait until its deadline for a resource that never
-/// existed.
+/// Returns whether the error may go away by itself, because AWS may not yet know what this build has made. Such errors
+/// are tolerated for [`SETTLES`] after the first one: the state must not wait until its deadline for a resource that
+/// never existed.
 async fn settles(
     context: &Context,
     wait: &Wait,
@@ -332,8 +335,8 @@ async fn settles(
     Ok(now < since + SETTLES)
 }
 
-/// Answers the tokens with the state's end, then removes the wait. If Step Functions reports that an answer came too
-/// late, the execution does not wait for it any more. Returns whether there is another token to answer.
+/// Answers the tokens with the state's end, then removes the wait. Step Functions may report that an answer came too
+/// late: then the execution no longer waits for it. Returns whether there is another token to answer.
 async fn answer(
     context: &Context,
     build: BuildStatus,
@@ -373,8 +376,8 @@ async fn answer_all(context: &Context, wait: &Wait, failure: Option<(&str, &str)
 }
 
 /// Removes a wait whose tokens were answered. If the build is closed, the wait is removed even if AWS rejects the
-/// answer, because the execution no longer waits for anything. Otherwise, the tick would look at the wait for as long
-/// as AWS rejects the answer.
+/// answer, because the execution no longer waits for anything. Otherwise, the tick would check the wait for as long as
+/// AWS rejects the answer.
 async fn let_go(
     context: &Context,
     build: BuildStatus,

@@ -13,19 +13,20 @@ use crate::{Context, Error, Result};
 /// Whether an effect is attempted for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attempt {
-    /// No call was made before.
+    /// No earlier attempt has made the call.
     First,
-    /// It was recorded before and its answer is unknown: `make` must look for it first.
+    /// An earlier attempt was recorded, and its result is unknown: `make` must look for the resource first.
     Again,
 }
 
-/// Makes an effect and returns its journal entry, with the `id`, or with `refused` if AWS had no capacity for it.
-/// `make` is told whether this is the first attempt, and returns the resource's id.
+/// Makes an effect, and returns its journal entry. The entry has the `id`, or `refused` if AWS had no capacity.
+/// `make` learns whether this is the first attempt, and returns the resource's id.
 ///
 /// # Errors
-/// Fails with [`Error::Closed`] if the build is closed (what was made is undone at once), and if a call to the table or
-/// to AWS fails. If AWS rejects the call that makes the resource, the journal records the rejection, so that `finish`
-/// does not look for what was never made. It is not recorded if an earlier call may have made the resource.
+/// Fails with [`Error::Closed`] if the build is closed (the effect is undone at once), and if a call to the table or to
+/// AWS fails. If AWS rejects the call that makes the resource, the journal records the rejection, so that `finish` does
+/// not look for a resource that was never made. The rejection is not recorded if an earlier call may have made the
+/// resource.
 pub(crate) async fn effect<F, M>(context: &Context, record: &BuildRecord, intended: Effect, make: M) -> Result<Effect>
 where
     M: FnOnce(Attempt) -> F,
@@ -73,8 +74,8 @@ where
     }
 }
 
-/// Records that a rejected effect is attempted again. The rejected call made nothing. But this time AWS may make the
-/// resource and its answer may be lost, so from here on the resource may exist.
+/// Records that a rejected effect is attempted again. The rejected call made nothing. But the new attempt may make the
+/// resource and lose its answer, so from here on the resource may exist.
 async fn ask_again(context: &Context, record: &BuildRecord, refused: Effect) -> Result<Effect> {
     let entry = Effect { refused: None, ..refused };
     match context.store.complete(record, &entry).await? {
@@ -83,8 +84,8 @@ async fn ask_again(context: &Context, record: &BuildRecord, refused: Effect) -> 
     }
 }
 
-/// Returns whether AWS has rejected the call that makes the resource. If AWS rejects a later read instead, such as the
-/// read of a parameter's value, that says nothing about the call that makes the resource.
+/// Returns whether AWS has rejected the call that makes the resource. A rejection of a later read, such as the read of
+/// a parameter's value, says nothing about the call that makes the resource.
 fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
     let makes: &[&str] = match kind {
         EffectKind::Instance { .. } => &["RunInstances"],
@@ -99,10 +100,10 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
     makes.contains(&error.operation) && !error.is_transient() && !error.may_settle()
 }
 
-/// Returns the id of what was made.
+/// Returns the id of the resource that was made.
 ///
 /// # Errors
-/// Fails with `AwsRefused` if AWS had no capacity for it. Only a launch can handle that.
+/// Fails with `AwsRefused` if AWS had no capacity for it. Only a launch can handle that error.
 pub(crate) fn made_id(entry: Effect) -> Result<String> {
     entry.id.ok_or_else(|| {
         let code = entry.refused.unwrap_or_default();
@@ -122,7 +123,7 @@ mod tests {
     use crate::testing::{Stack, Task, good, reach};
     use crate::{Context, State};
 
-    /// Lets the effect be made, and rejects each call of another name after it.
+    /// Lets the first effect be made, and rejects every later call with another name.
     struct Blind {
         effect: &'static str,
         look: &'static str,

@@ -12,12 +12,12 @@ use crate::error::blame;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Invocation {
-    /// From `signal`: look again.
+    /// A call from `signal`: the function looks again.
     Wake {
-        /// The wait to look at.
+        /// The wait to check.
         wake: Wake,
     },
-    /// From the definition.
+    /// A call from the definition.
     Start(Box<Start>),
 }
 
@@ -32,8 +32,8 @@ impl Invocation {
     }
 }
 
-/// The one shape of every Task's payload. Unknown fields are ignored, because the definition may be newer than the
-/// function during an update of the stack, and after a rollback.
+/// The payload of every Task has this shape. Unknown fields are ignored, because during an update of the stack, or
+/// after a rollback, the definition may be newer than the function.
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {
@@ -63,7 +63,7 @@ impl Start {
     }
 }
 
-/// Which wait to look at again.
+/// Names the wait to check again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Wake {
     /// Build id.
@@ -140,8 +140,8 @@ struct Envelope {
 }
 
 impl ErrorInfo {
-    /// Returns the recorded cause, however it is wrapped. If the cause names no state, it is about this one, or about
-    /// the execution itself.
+    /// Returns the recorded cause without its envelope. If the cause names no state, it belongs to this state,
+    /// or to the execution itself.
     #[must_use]
     pub fn failure<'a>(&self, scope: impl Into<Option<&'a Scope>>) -> FailureCause {
         // Lambda wraps the error of a function in `errorType` and `errorMessage`. SendTaskFailure, with which a waiting

@@ -1,6 +1,6 @@
 //! Tests in which AWS rejects each call of a whole build, read or write, once, twice or forever. The build ends, and
-//! its pipeline may build again while AWS still rejects the call. Once AWS accepts the call again, only what is
-//! documented is left.
+//! its pipeline may build again while AWS still rejects the call. When AWS accepts the call again, only the documented
+//! leftovers remain.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ enum Lasts {
     ForEver,
 }
 
-/// The fault of a call, and how long it lasts. The call is rejected forever or twice, is cut off before it reaches AWS,
-/// loses its answer, or is held, as in a Region that never answers.
+/// The fault of a call, and how long it lasts. The call is rejected forever or twice, fails before it reaches AWS,
+/// loses its answer, or hangs, as in a Region that never answers.
 const CASES: [(Fault, Lasts); 8] = [
     (Fault::Refuse(Kind::Denied), Lasts::ForEver),
     (Fault::Refuse(Kind::Invalid), Lasts::ForEver),
@@ -67,7 +67,7 @@ async fn build(stack: &Stack) {
     look_after(stack, if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded }).await;
 }
 
-/// The calls of a build in which nothing goes wrong, and what it leaves.
+/// The calls of a build in which every call succeeds, and the resources that the build leaves.
 async fn good() -> (BTreeSet<CallName>, Inventory) {
     let stack = Stack::new().await;
     stack.start_execution().await;

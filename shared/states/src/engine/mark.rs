@@ -1,4 +1,4 @@
-//! Marks what a build keeps, and protects what it has published.
+//! Marks what a build keeps, and protects the images that it has published.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::engine::undo::Kept;
 use crate::parts::status;
 use crate::{Context, Result, TAG_BUILD, TAG_EXPIRES};
 
-/// Marks what is kept: the status of its images and, if it is kept only for a while, the time from which it may be
-/// removed.
+/// Marks the resources that are kept: sets the status of the images and, if the resources are kept only for a while,
+/// the time from which they may be removed.
 pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Keep, kept: &Kept) -> Result<()> {
     let expiry = match keep {
         Keep::Instance { until } | Keep::Images { until } => Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]),
@@ -61,7 +61,7 @@ async fn tag_images(
     Ok(())
 }
 
-/// Protects the published images of a Region that are to be protected and are not yet.
+/// Protects the published images of a Region that the plan protects and that have no protection yet.
 async fn protect_images(
     context: &Context,
     record: &BuildRecord,
@@ -107,7 +107,7 @@ mod tests {
         stack
     }
 
-    /// The protection of the image in both Regions.
+    /// Returns the protection of the image in both Regions.
     async fn protections(stack: &Stack) -> [Protection; 2] {
         let amis = stack.image().await.amis;
         let mut found = [Protection::Off; 2];

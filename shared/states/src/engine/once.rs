@@ -1,4 +1,4 @@
-//! Runs the states that do not wait, as [`drive`](super::drive) runs those that do.
+//! Runs the states that do not wait. [`drive`](super::drive) runs the others.
 
 use goldsmith_store::StateStatus;
 

@@ -1,7 +1,8 @@
-//! Undoes what a build made, from the journal and from a describe by tag.
+//! Undoes what a build made. It finds the resources in the journal and by their tags.
 //!
-//! A tag only says where to look. A resource that is found is removed only if the journal, or what EC2 says about the
-//! call that made it, ties it to the build ([`Proof`]). All else is left to [`crate::events::reap`], which reports it.
+//! A tag only says where to look. A resource is removed only if the journal, or what EC2 says about the call that made
+//! it, proves that it belongs to the build ([`Proof`]). Everything else is left to [`crate::events::reap`], which
+//! reports it.
 
 mod images;
 mod targets;
@@ -17,10 +18,10 @@ use jiff::Timestamp;
 use crate::engine::LATE;
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
 
-/// How often a describe by tag is repeated if the journal holds an effect whose answer is unknown. EC2 may show a
+/// How often a describe call by tag is repeated if the journal holds an effect whose result is unknown. EC2 may show a
 /// resource only some seconds after it was made, so an empty answer proves nothing.
 const SEARCHES: u32 = 5;
-/// Pause between two of these describes.
+/// Pause between two of these describe calls.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// Undoes one effect.
@@ -44,8 +45,8 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
     Ok(())
 }
 
-/// Restores a parameter's value, but only if the parameter still holds what this build has put. The build's value may
-/// never have arrived, or the parameter may have been written again since.
+/// Restores a parameter's value, but only if the parameter still has the value that this build wrote. The build may
+/// never have written its value, or somebody may have written another value since.
 async fn undo_parameter(
     context: &Context,
     effect: &Effect,
@@ -74,34 +75,34 @@ pub(crate) struct Kept {
     pub(crate) images: BTreeSet<String>,
     /// Instance ids.
     pub(crate) instances: BTreeSet<String>,
-    /// Whether it stays only until the time in its tag.
+    /// Whether these resources stay only until the time in their tag.
     pub(crate) for_a_while: bool,
     /// Whether published parameters and launch templates stay.
     pub(crate) parameters: bool,
 }
 
-/// What to do with a failed call that may work later.
+/// What to do if a call fails and may succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// Return the error: everything is tried again soon.
+    /// Return the error: the whole work is retried soon.
     Some,
-    /// Treat it like a call that AWS rejects, and continue with the rest.
+    /// Treat the call like one that AWS rejects, and continue with the rest.
     None,
 }
 
 /// The result of undoing a build.
 #[derive(Debug, Default)]
 pub(crate) struct Undone {
-    /// Whether a function may still be writing a parameter or a launch template. The sweep would not find them later,
-    /// since the build has not tagged them; it finds everything else by its tags.
+    /// Whether a function may still be writing a parameter or a launch template. The build has not tagged parameters
+    /// and templates, so the sweep would not find them later. It finds everything else by its tags.
     pub(crate) is_putting: bool,
-    /// What could not be undone.
+    /// The resources that could not be removed or restored.
     pub(crate) left: Vec<LeftBehind>,
 }
 
-/// One attempt to undo a build. If a resource cannot be removed, or a Region cannot be looked at, the rest must still
-/// be removed, and the pipeline must still be able to build again. So the failure is recorded, and the reaper tries
-/// again.
+/// One attempt to undo a build. If a resource cannot be removed, or a Region cannot be read, the rest must still be
+/// removed, and the pipeline must still be able to build again. So the failure is recorded, and the reaper retries the
+/// removal.
 struct Undoing<'a> {
     context: &'a Context,
     record: &'a BuildRecord,
@@ -115,8 +116,9 @@ struct Undoing<'a> {
     found: bool,
 }
 
-/// Returns the images that a parameter or a launch template may still name, because it could not be restored or because
-/// a function is writing it. They stay for now, since neither must ever name an image that no longer exists.
+/// Returns the images that a parameter or a launch template may still name, because the parameter or template could not
+/// be restored or because a function is writing it. They stay for now, since neither must ever name an image that no
+/// longer exists.
 fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Timestamp) -> BTreeSet<String> {
     let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
     // Later no function of the build runs any more, so none can be writing.
@@ -166,8 +168,8 @@ pub(crate) async fn undo_build(
     Ok(Undone { is_putting, left: undoing.left })
 }
 
-/// Removes those of the found resources that are proven to be the build's, except those that are still kept.
-/// Returns whether there were any, and which of them could not be removed.
+/// Removes those of the found resources that provably belong to the build, except those that are still kept.
+/// Returns whether there were any such resources, and which of them could not be removed.
 pub(crate) async fn remove_found(
     context: &Context,
     record: &BuildRecord,
@@ -236,8 +238,8 @@ impl<'a> Undoing<'a> {
         }
     }
 
-    /// Restores the build's parameters to their previous values, and its launch templates to their previous versions, the
-    /// last one first.
+    /// Restores the previous values of the build's parameters and the previous versions of its launch templates, in
+    /// reverse order.
     async fn pointers(&mut self, effects: &[Effect]) -> Result<()> {
         let named = effects.iter().rev().filter(|effect| effect.kind.named_image().is_some() && effect.may_exist());
         for effect in named {
@@ -247,8 +249,8 @@ impl<'a> Undoing<'a> {
         Ok(())
     }
 
-    /// Keeps the images that a parameter or a launch template may still name, and records those for which one could not
-    /// be restored.
+    /// Keeps the images that a parameter or a launch template may still name, and records each image whose parameter or
+    /// template could not be restored.
     fn hold(&mut self, effects: &[Effect]) {
         self.held = held(self.record, effects, &self.left, self.context.clock.now());
         for effect in effects {
@@ -262,7 +264,7 @@ impl<'a> Undoing<'a> {
         }
     }
 
-    /// Removes what the journal names.
+    /// Removes the resources that the journal names.
     async fn made(&mut self, effects: &[Effect]) -> Result<()> {
         for effect in effects {
             let Some(id) = &effect.id else { continue };
@@ -313,7 +315,7 @@ impl<'a> Undoing<'a> {
         Ok(())
     }
 
-    /// Removes the volumes that are left. EC2 deletes a volume with its instance, unless something on the instance or a
+    /// Removes the remaining volumes. EC2 deletes a volume with its instance, unless something on the instance or a
     /// person has changed that.
     async fn volumes(&mut self, region: &str) -> Result<()> {
         let machines = &self.context.cloud.machines;
@@ -342,8 +344,8 @@ impl<'a> Undoing<'a> {
 
 impl Kept {
     /// Returns whether something that was kept has expired. The tag decides, not the record, since a person may have
-    /// moved the time. A published image never expires, whatever its tags say: a person who may only write tags must
-    /// not be able to have it removed.
+    /// changed the time in the tag. A published image never expires, no matter what its tags say: a person who may only
+    /// write tags must not be able to have it removed.
     pub(crate) fn has_expired(&self, tags: &Tags, now: Timestamp) -> bool {
         let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());
         self.for_a_while && until.is_some_and(|until| until <= now)

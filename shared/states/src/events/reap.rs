@@ -3,8 +3,8 @@
 //! that check. From time to time, it removes what is left of closed builds in every Region that the stack has used, and
 //! once a day the images that are beyond the retention of their pipeline.
 //!
-//! Everything that it handles was lost elsewhere: a status event, a wake, a function's process. It may run any number
-//! of times, also while `finish` runs.
+//! Each of these is the result of a loss elsewhere: of a status event, of a wake, or of a function's process. It may
+//! run any number of times, also while `finish` runs.
 
 mod metric;
 mod retention;
@@ -25,15 +25,15 @@ use crate::{Context, Result};
 
 pub use metric::metric;
 
-/// Age of a build from which its execution is looked at. DescribeExecution allows 15 calls per second, and a build that
+/// Age from which the execution of a build is checked. DescribeExecution allows 15 calls per second, and a build that
 /// has just begun has not ended.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
 /// Longest time for which an execution runs: the definition's `TimeoutSeconds` plus one hour.
 const LONGEST_EXECUTION: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 
-/// When the sweep stops, counted from the start of the invocation. It continues the next time. The function's time-out
-/// is 120 s.
+/// When the sweep stops, counted from the start of the invocation. The next sweep continues from there. The function's
+/// time-out is 120 s.
 const BUDGET: SignedDuration = SignedDuration::from_secs(75);
 
 /// Runs one invocation.
@@ -62,8 +62,8 @@ fn is_sweep(event: &Value) -> bool {
     event.get("sweep").and_then(Value::as_bool) == Some(true)
 }
 
-/// Logs the error of one build, pipeline or Region. The error must not stop the work on the others. The next tick tries
-/// this one again.
+/// Logs an error that concerns one build, pipeline or Region. The error must not stop the work on the others. The next
+/// tick retries this one.
 fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(%error, what, "left to the next tick")).ok()
 }
@@ -283,7 +283,7 @@ mod tests {
         }
     }
 
-    /// Lets the volume of the build instance outlive it, and returns the volume's id.
+    /// Makes the volume of the build instance outlive the instance, and returns the volume's id.
     async fn leave_volume(stack: &Stack) -> String {
         let effects = stack.store().all_effects(BUILD).await.unwrap();
         let launched = effects.iter().find(|effect| effect.scope == "Launch").unwrap();

@@ -1,8 +1,8 @@
-//! Signal: wakes the owners of waits, either when an AWS event names the resource of a wait, or when the tick finds a
-//! wait due.
+//! Signal: wakes the states that wait, either when an AWS event names the resource of a wait, or when the tick finds
+//! that a wait is due.
 //!
-//! It reads waits and invokes their owners, and nothing more: only an owner acts and answers. Events are hints, so an
-//! unknown or malformed event is logged and dropped.
+//! It reads waits and invokes the functions of their states, and does nothing else: only those functions act and
+//! answer. Events are hints, so an unknown or malformed event is logged and dropped.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use goldsmith_store::Wait;

@@ -1,5 +1,5 @@
-//! Starts builds for causes. Each cause is recorded first, is started under a name made from it, and is never built
-//! twice.
+//! Starts builds for causes. Each cause is recorded first. Its execution has a name that is derived from the cause, so
+//! no cause is built twice.
 
 use goldsmith_cloud::{Execution, ExecutionStatus, Started};
 use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, Name, Status};
@@ -9,10 +9,10 @@ use jiff::SignedDuration;
 use crate::error_names::ErrorName;
 use crate::{Context, Error, Result};
 
-/// How many ended executions of one cause are skipped before the cause is left to the next look.
+/// How many ended executions of one cause are skipped before the cause waits for the next check.
 const ATTEMPTS: u32 = 5;
 
-/// Longest time until a cause that a freeze puts off is looked at again.
+/// Longest time after which a cause that a freeze has postponed is looked at again.
 const FROZEN_LOOK: SignedDuration = SignedDuration::from_hours(1);
 
 /// The result of a start.
@@ -27,11 +27,12 @@ pub(crate) enum Start {
     Kept,
     /// A build has served the cause before.
     Served,
-    /// Failures have stopped the automatic starts of the pipeline. The cause is not kept.
+    /// The pipeline no longer starts automatically, because its builds have failed. The cause is not kept.
     Stopped,
 }
 
-/// Starts a build of the pipeline for a cause, or keeps the cause for later. Safe to repeat, even much later.
+/// Starts a build of the pipeline for a cause, or keeps the cause for later. The call is safe to repeat, even much
+/// later.
 ///
 /// # Errors
 /// Fails if a call to the table or to AWS fails. If the cause was already kept, the reaper starts it.
@@ -60,7 +61,7 @@ pub(crate) async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> 
 }
 
 /// Starts a pending cause of a pipeline that no build holds. The oldest cause that is due determines the kind. Of this
-/// kind, only the newest cause that is due is started, since its build serves them all.
+/// kind, only the newest due cause is started, since its build serves all of them.
 ///
 /// # Errors
 /// Fails if a call to the table or to AWS fails; the reaper tries again.
@@ -92,7 +93,7 @@ pub(crate) async fn start_pending(context: &Context, pipeline: &Name) -> Result<
     Ok(())
 }
 
-/// Starts a cause that the stack has kept, if it is time for it.
+/// Starts a kept cause if it is due.
 async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) -> Result<Start> {
     let now = context.clock.now();
     if record.rests(now) {
@@ -115,11 +116,11 @@ async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) ->
 }
 
 /// Returns the cause that an execution may name as its own. The cause must be kept and still pending, the execution
-/// must be the one that is started for it, and the input must have nothing else in it.
+/// must be the one that was started for it, and the input must contain nothing else.
 ///
-/// Anyone who may start executions may name any cause. A cause that is believed without this proof would count as
-/// served when the build ends. Then what the cause stands for, such as the release that fixes a vulnerability, would
-/// never be built.
+/// Anyone who may start executions may name any cause. Without this proof, a claimed cause would count as served when
+/// the build ends. Then the image for which the cause exists, such as one with the release that fixes a vulnerability,
+/// would never be built.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
@@ -177,7 +178,7 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
 }
 
 /// Handles a cause whose execution has ended: it built, had nothing to build, was rejected, or was stopped. If it has a
-/// build, that build's `finish` marks the cause as served or failed. If it has none, this function does.
+/// build, that build's `finish` marks the cause as served or failed. Otherwise, this function marks it.
 async fn close(context: &Context, record: &CauseRecord, name: &str, status: ExecutionStatus) -> Result<Start> {
     if context.store.build(name).await?.is_some() {
         return Ok(Start::Served);

@@ -1,9 +1,9 @@
-//! Trigger: starts builds automatically, for schedules, for patched source images, and for other pipelines' images.
+//! Trigger: starts builds automatically, for schedules, for patched source images, and for images of other pipelines.
 //!
-//! Events are hints. The event of a schedule says which pipeline and which time. An event about an image or a parameter
-//! only makes the check of all sources run sooner, and that check relies only on what it reads itself. However
-//! many such events come, the check runs at most twice a minute: an event that comes too soon is recorded, and a later
-//! tick of `reap` begins the check. An unknown or malformed event is logged and dropped, and never retried.
+//! Events are hints. The event of a schedule says which pipeline to start, and for which time. An event about an image
+//! or a parameter only advances the next check of all sources, and that check relies only on its own reads. No matter
+//! how many such events come, the check runs at most twice a minute: an event that comes too soon is recorded, and a
+//! later tick of `reap` begins the check. An unknown or malformed event is logged and dropped, and never retried.
 
 mod joins;
 mod sources;
@@ -23,17 +23,17 @@ use crate::{Context, Result};
 pub(crate) enum Call {
     /// From the Scheduler, as [`goldsmith_model::ScheduleInput`].
     Schedule(Scheduled),
-    /// From `reap`, for events that came too soon after another, or from a person.
+    /// From `reap`, for events that came too soon after another event, or from a person.
     Check(Checked),
     /// From this function itself, if one invocation is not enough.
     GoOn(sources::Place),
     /// From `finish`: an image was published.
     Published(Published),
-    /// From `finish`: the pipeline is free, and causes are kept.
+    /// From `finish`: the pipeline is free, and has pending causes.
     Pending(Name),
 }
 
-/// What is checked.
+/// The sources to check.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Checked {
@@ -50,7 +50,7 @@ pub(crate) struct Published {
 /// Has another invocation of this function handle this call.
 ///
 /// # Errors
-/// Fails if Lambda does not take the call.
+/// Fails if Lambda does not accept the call.
 pub(crate) async fn call(context: &Context, call: &Call) -> Result<()> {
     context.wake("trigger", call).await
 }
@@ -62,10 +62,11 @@ enum Wanted {
     Hint(Option<String>),
 }
 
-/// Runs one invocation. Returns how many builds it started.
+/// Runs one invocation. Returns how many builds were started.
 ///
 /// # Errors
-/// Fails if a call to the table or to AWS fails; Lambda calls it again, and what was recorded is not lost.
+/// Fails if a call to the table or to AWS fails. Lambda then calls the function again, and what was recorded is not
+/// lost.
 pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     let started = match read(event) {
         Some(Wanted::Hint(event)) => hinted(context, event).await?,
@@ -85,7 +86,7 @@ pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     Ok(json!({"started": started}))
 }
 
-/// Returns what an event asks for, or `None` if this function does not know the event.
+/// Returns the work that an event requests, or `None` if this function does not know the event.
 fn read(event: Value) -> Option<Wanted> {
     // SNS wraps the vendor's announcement of a new image. Only its arrival is believed, not its content.
     if let Some(records) = event.get("Records").and_then(Value::as_array)
@@ -150,7 +151,7 @@ async fn published_image(context: &Context, published: &Published) -> Result<u32
     Ok(started)
 }
 
-/// Has the sources checked if an event that came too soon has asked for it, or if a check has died.
+/// Has the sources checked if an event that came too soon has requested it, or if a check has ended without a result.
 ///
 /// # Errors
 /// Fails if a call to the table or to Lambda fails; the next tick tries again.

@@ -45,13 +45,13 @@ pub fn stays(copy: &OwnedCopy) -> String {
 pub enum Deletion {
     /// The image is gone.
     Done(Deleted),
-    /// Something refers to the image, so that it stays as it was.
+    /// Something refers to the image, so nothing was deleted.
     Refused(Reference),
     /// A protection from deregistration holds it, for the reason that this sentence gives.
     Protected(String),
 }
 
-/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image now, other than the
+/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image now, except the
 /// launch permissions of those in `unshare`. Safe to repeat: a later call continues where this one stopped.
 ///
 /// The protection from deregistration that the image's own build has switched on is switched off. If it has a cooldown,
@@ -124,7 +124,7 @@ async fn still_there(cloud: &Cloud, image: &ImageRecord, region: &str) -> Result
     Ok(own.filter(|id| listed.iter().any(|one| one.id == **id)).cloned().collect())
 }
 
-/// An AMI that is protected from being deregistered.
+/// An AMI that is protected from deregistration.
 struct Protected {
     region: String,
     ami: String,
@@ -148,8 +148,8 @@ async fn protected(
             Protection::Off => continue,
             Protection::On { .. } if planned.is_none() || image.overridden => {
                 let message = format!(
-                    "{} was not deleted: somebody has protected {ami} in {region} from being deregistered. \
-                     `aws ec2 disable-image-deregistration-protection` switches that off",
+                    "{} was not deleted: somebody has protected {ami} in {region} from deregistration. `aws ec2 \
+                     disable-image-deregistration-protection` switches that off",
                     image.image
                 );
                 return Ok(Err(message));
@@ -210,7 +210,8 @@ mod tests {
         super::delete(&cloud, &store, &stack.references(), &image(stack).await, &[]).await.unwrap()
     }
 
-    /// A published image in two Regions, with these protections. `planned` are those that its build has switched on.
+    /// A published image in two Regions, with these protections. `planned` contains the protections that the image's
+    /// build has enabled.
     async fn published(planned: [Option<&str>; 2], protections: [Protection; 2]) -> Stack {
         let stack = Stack::new().await;
         let mut amis = json!({});

@@ -1,4 +1,4 @@
-//! Everything that still refers to an image: to one of its AMIs, or to the image itself.
+//! Finds everything that still refers to an image: to one of its AMIs, or to the image itself.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,14 +13,14 @@ use serde::{Serialize, Serializer};
 use super::template_uses::{TemplateUse, TemplateUses};
 use crate::Result;
 
-/// Something that refers to an image, and where.
+/// A reference to an image, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reference {
     /// The Region; `None` for what refers to the image in all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
-    /// The AMI there.
+    /// The AMI in that Region.
     #[serde(skip_serializing_if = "Option::is_none")]
     ami: Option<String>,
     /// What refers to it.
@@ -36,18 +36,19 @@ pub enum By {
     Template(TemplateUse),
     /// A parameter that names the AMI.
     Parameter(String),
-    /// A parameter that cannot be read, and AWS's words.
+    /// A parameter that cannot be read, and AWS's message.
     Unread(String, String),
-    /// An image that was built from it, or that is being built from it.
+    /// An image that was built from this image, or that is being built from it.
     Child(ImageRef),
-    /// A channel of its pipeline that points to it.
+    /// A channel of the image's pipeline that points to the image.
     Channel(Name),
-    /// A pipeline that builds from the newest image of this image's pipeline, which this image is.
+    /// A pipeline whose next build starts from the newest image of this image's pipeline, which is this image.
     Pipeline(String),
-    /// A running build of its pipeline, which may be the image's own. If it fails, it lets parameters name the image again
-    /// that they named before.
+    /// A running build of the image's pipeline, which may be the build of the image itself. If the build fails, it
+    /// restores parameters, which may then name the image again.
     Build(String),
-    /// A rollback of this pipeline that was interrupted. When it is finished or undone, parameters may name the image.
+    /// An interrupted rollback of this pipeline. When the rollback is finished or undone, parameters may name the
+    /// image.
     Rollback(Name),
 }
 
@@ -61,9 +62,9 @@ impl fmt::Display for By {
             Self::Child(image) => write!(out, "the image {image}, which was built from it"),
             Self::Channel(channel) => write!(out, "the channel {channel}, which points to it"),
             Self::Pipeline(user) => write!(out, "{user}, which builds from the newest image"),
-            Self::Build(build) => write!(out, "the running build {build}, which may let parameters name it again"),
+            Self::Build(build) => write!(out, "the running build {build}, which may make parameters name it again"),
             Self::Rollback(pipeline) => {
-                write!(out, "the interrupted rollback of {pipeline}, which may let parameters name it again")
+                write!(out, "the interrupted rollback of {pipeline}, which may make parameters name it again")
             }
         }
     }
@@ -156,8 +157,8 @@ impl References {
         Ok(found)
     }
 
-    /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but those who
-    /// had them may count on the image, and get them back when it is enabled.
+    /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but their
+    /// owners may rely on the image, and get the permissions back when the image is enabled.
     async fn permissions_before(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
         let mut found = Vec::new();
         if !image.is_published() {
@@ -203,7 +204,7 @@ impl References {
         Ok(names)
     }
 
-    /// Returns the images that were built from it and still exist, and those that are being built from it.
+    /// Returns the images that were built from this image and still exist, and those that are being built from it.
     async fn children(&self, image: &ImageRecord) -> Result<Vec<ImageRef>> {
         let amis: BTreeSet<&String> = image.amis.values().collect();
         let is_child = |one: &ImageRecord| {
@@ -232,7 +233,7 @@ impl References {
     }
 }
 
-/// Returns whether a rollback may let a parameter of a Region name an AMI, or has done so.
+/// Returns whether a rollback may make a parameter of a Region name an AMI, or has done so.
 fn names_in(rollback: &Rollback, region: &str, ami: &str) -> bool {
     rollback.parameters.iter().any(|one| one.region == region && one.may_have_given(ami))
 }
@@ -246,7 +247,7 @@ mod tests {
 
     use crate::testing::Stack;
 
-    /// What refers to the image `web/1.0.0/1`, in words.
+    /// Returns what refers to the image `web/1.0.0/1`, as text.
     async fn words(stack: &Stack) -> Vec<String> {
         let image = stack.store().image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap();
         let found = stack.references().of(&image).await.unwrap();
@@ -310,7 +311,7 @@ mod tests {
             }],
         };
         assert!(store.begin_rollback(&web, &begun, None).await.unwrap());
-        let expected = format!("{HOME} {ami} the interrupted rollback of web, which may let parameters name it again");
+        let expected = format!("{HOME} {ami} the interrupted rollback of web, which may make parameters name it again");
         assert_eq!(words(&stack).await, [expected]);
         let pointed = Pointed { at: begun.at, image, parameters: vec![ParameterPlace { region, name }] };
         assert!(store.end_rollback(&web, "one", Some(&pointed)).await.unwrap());

@@ -22,9 +22,9 @@ const OF_AWS: &str = "/aws/service/";
 pub struct TemplateUse {
     /// `lt-…`
     template: String,
-    /// The parameter, with its version or label, if the template does not name the AMI itself.
+    /// The parameter, with its version or label, if the template does not name the AMI directly.
     parameter: Option<String>,
-    /// Why the parameter cannot be read.
+    /// The reason why the parameter cannot be read.
     unread: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for TemplateUse {
     }
 }
 
-/// What is known of a launch template.
+/// What is known about a launch template.
 struct Known {
     latest_version: i64,
     images: BTreeSet<String>,
@@ -52,7 +52,7 @@ struct Known {
 pub struct TemplateUses {
     images: Arc<dyn Images>,
     parameters: Arc<dyn Parameters>,
-    /// By Region and id.
+    /// Templates by Region and id.
     known: Mutex<BTreeMap<String, BTreeMap<String, Known>>>,
 }
 
@@ -95,7 +95,7 @@ impl TemplateUses {
         Ok(uses)
     }
 
-    /// Reads what has changed since the look before.
+    /// Reads the templates that have changed since the previous search.
     async fn refresh(&self, region: &str, here: &mut BTreeMap<String, Known>) -> Result<()> {
         let listed = self.images.launch_templates(region).await?;
         here.retain(|id, _| listed.iter().any(|one| one.id == *id));

@@ -1,4 +1,4 @@
-//! Runs a work order on an instance with SSM Run Command, and reads its result.
+//! Runs a work order on an instance with SSM Run Command, and reads the result.
 
 mod ended;
 pub(crate) mod lines;
@@ -21,30 +21,31 @@ use crate::parts::script::{Fetched, script};
 use crate::states::launch::{gone, is_metal};
 use crate::{Error, Result};
 
-/// How long the instance has to fetch the agent and the order after the command was sent.
+/// How long after the command was sent the instance may take to fetch the agent and the order.
 const URL_VALID: Duration = Duration::from_secs(600);
 /// Longest `executionTimeout` that SSM accepts.
 const LONGEST_COMMAND: i64 = 172_800;
 
 /// How often Systems Manager is searched for a command whose SendCommand got no answer, before the order is sent again.
-/// A new command appears in lists only after a moment. AWS gives no limit for this; some seconds are usual. If it takes
-/// longer than these searches, the agent waits for the run of the same order, and only reports its result.
+/// A new command appears in lists only after a moment. AWS documents no limit for this; a few seconds are usual. If it
+/// takes longer than these searches, the order is sent twice. The second agent then waits for the first run of the
+/// order, and only reports its result.
 const SEARCHES: u32 = 5;
 /// Pause between two of these searches.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
-/// How often an order is sent again if its command was lost with its machine. The agent resumes where it was, or
-/// reports which step went down with the machine.
+/// How often an order is sent again if its command was lost because the machine went down. The agent resumes where it
+/// stopped, or reports which step was running when the machine went down.
 const SENT_AGAIN: u32 = 2;
-/// Journal number of the first of these commands, far above the numbers of everything else that a state makes.
+/// Journal number of the first of these commands, far above all other numbers of a state's effects.
 const AGAIN: u32 = 100;
 /// How long Systems Manager may hear nothing from an instance's agent while a command runs there. A reboot of a large
 /// machine takes some minutes.
 const LOST: SignedDuration = SignedDuration::from_mins(15);
-/// The same for bare metal, whose firmware alone takes up to a quarter of an hour.
+/// The same limit for bare metal, whose firmware alone takes up to a quarter of an hour.
 const LOST_METAL: SignedDuration = SignedDuration::from_mins(40);
 
-/// Progress of a command.
+/// The progress of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CommandProgress {
     /// The command is running.
@@ -53,18 +54,19 @@ pub(crate) enum CommandProgress {
     Ended(Box<RunResult>),
 }
 
-/// The result of a look at a command.
+/// The result of looking at a command.
 enum Look {
     Progress(CommandProgress),
-    /// The machine, or the part of the SSM agent that ran the command, went down. The text describes it.
+    /// The machine, or the part of the SSM agent that ran the command, went down. The text describes the cause.
     Lost(String),
 }
 
-/// Sends the order once, as the state's effect `n`, or looks at its command. `order` is called only if an order is to
-/// be sent.
+/// Sends the order once, as the state's effect `n`, or looks at its command. `order` is called only if an order must be
+/// sent.
 ///
 /// # Errors
-/// Fails with `CommandFailed` and the step's context, `RebootLimit` or `Timeout`, or if a call to AWS fails.
+/// Fails with `CommandFailed` and the step's context, with `RebootLimit` or with `Timeout`, and also if a call to AWS
+/// fails.
 pub(crate) async fn run<F>(scene: &Scene<'_>, n: u32, instance: &str, order: F) -> Result<CommandProgress>
 where
     F: AsyncFnOnce() -> Result<WorkOrder>,
@@ -90,7 +92,7 @@ where
     }
 }
 
-/// A command that was sent, as the journal has it.
+/// A command that was sent, as the journal records it.
 struct Sent {
     command: String,
     nonce: Option<String>,
@@ -152,14 +154,14 @@ async fn find(scene: &Scene<'_>, instance: &str, comment: &str) -> Result<Option
     Ok(None)
 }
 
-/// Returns the nonce that the journal has for a command. An earlier attempt may have recorded another nonce than this
-/// one would.
+/// Returns the nonce of a command from the journal. An earlier attempt may have recorded another nonce than this
+/// attempt would.
 async fn kept_nonce(scene: &Scene<'_>, n: u32) -> Result<Option<Nonce>> {
     let effects = scene.effects().await?;
     Ok(effects.iter().find(|effect| effect.n == n).and_then(Effect::nonce).map(Nonce::new))
 }
 
-/// Records once where the output can be read, even for a command whose sender died before it could record that.
+/// Records the place of the output once, even for a command whose sender ended before it could record the place.
 async fn note_log(scene: &Scene<'_>, Sent { command, nonce }: &Sent, instance: &str) -> Result<()> {
     let store = &scene.context.store;
     let stream = format!("{command}/{instance}/aws-runShellScript/stdout");

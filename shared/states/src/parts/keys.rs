@@ -1,7 +1,7 @@
-//! Advice for people if EC2 is not allowed to use a KMS key for a build.
+//! Adds advice to an error if EC2 may not use a KMS key of a build.
 
-/// Returns a message of EC2 that a key may have caused, with what to check. `named` are the keys that the definitions
-/// name. `unnamed` describes the key that EC2 uses if they name none.
+/// Returns a message of EC2 that a key may have caused, with advice on what to check. `named` contains the keys that
+/// the definitions name. `unnamed` describes the key that EC2 uses if they name none.
 pub(crate) fn advise(said: &str, named: &[&str], unnamed: &str) -> String {
     let keys = match named {
         [] => unnamed.to_owned(),

@@ -1,4 +1,4 @@
-//! The newest image of a pipeline.
+//! Finds the newest image of a pipeline.
 
 use goldsmith_model::Name;
 use goldsmith_store::ImageRecord;
@@ -11,7 +11,7 @@ pub(crate) async fn newest_of(context: &Context, pipeline: &Name) -> Result<Opti
     Ok(newest.and_then(|image| image.amis.get(&context.config.region).cloned()))
 }
 
-/// Returns the newest available image of a pipeline that was published.
+/// Returns the newest available published image of a pipeline.
 pub(crate) async fn newest_image_of(context: &Context, pipeline: &Name) -> Result<Option<ImageRecord>> {
     let Some(other) = context.store.pipeline(pipeline).await? else { return Ok(None) };
     Ok(context.store.newest_published(&other.image_recipe.name, pipeline).await?)

@@ -1,5 +1,5 @@
-//! Checks earlier states of a build in the table. The outcomes in a payload may come from anyone who can call the
-//! function, so an image is published only if the table says that it was built, tested and distributed.
+//! Checks earlier states of a build in the table. Anyone who can call the function may send outcomes in the payload, so
+//! an image is published only if the table says that it was built, tested and distributed.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use goldsmith_store::{BuildRecord, Scope, StateStatus};
 
 use crate::{Context, Error, Outcome, Result, State};
 
-/// If these outcomes say that all tests have succeeded, fails unless the table says the same of each test of the plan.
+/// Fails if these outcomes say that all tests have succeeded, and the table does not say the same of each test in the
+/// plan.
 ///
 /// # Errors
 /// Fails with `Internal`, or if a call to the table fails.
@@ -21,8 +22,8 @@ pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord
 }
 
 /// Fails unless the tests were judged, these outcomes name each Region of the plan once, and the image was distributed
-/// to each Region for which they report success. A reported failure is believed, because a function that could not run,
-/// or that timed out, has recorded nothing.
+/// to each Region for which they report success. A reported failure is believed, because a function that could not run
+/// or that timed out has recorded nothing.
 ///
 /// # Errors
 /// Fails with `Internal`, or if a call to the table fails.

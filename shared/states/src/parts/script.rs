@@ -1,8 +1,8 @@
-//! The one fixed script that Run Command gets. It fetches the agent and the order, checks their digests, and runs the
+//! The fixed script that Run Command gets. It fetches the agent and the order, checks their digests, and runs the
 //! agent.
 //!
-//! Only URLs and digests vary in it. Both are checked against a pattern first, so that nothing from a pipeline's
-//! definition can become shell text. The script needs no permission, and no tool other than curl, wget or python3.
+//! Only URLs and digests vary in it. Both are checked against a pattern first, so that no text from a pipeline's
+//! definition can become shell code. The script needs no permission, and no tool except curl, wget or python3.
 
 use crate::{Error, Result};
 
@@ -30,13 +30,13 @@ pub(crate) fn script(agent: &Fetched, order: &Fetched) -> Result<String> {
         .replace("@ORDER_SHA@", &order.sha256))
 }
 
-/// Returns whether a URL holds only characters that mean nothing to a shell between single quotes.
+/// Returns whether every character of a URL is safe between single quotes in a shell.
 pub(crate) fn is_plain_url(url: &str) -> bool {
     (url.starts_with("https://") || url.starts_with("http://"))
         && url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?&=%+*,;@".contains(&byte))
 }
 
-/// After a reboot, SSM runs the script again from the top. A file that is there with the right digest is not fetched
+/// After a reboot, SSM runs the script again from the top. A file that exists with the right digest is not fetched
 /// again, since the URLs may have expired in the meantime.
 const TEMPLATE: &str = r#"#!/bin/sh
 # Goldsmith: fetches its agent and a work order, checks both, and runs the agent with the order.
@@ -123,7 +123,7 @@ mod tests {
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// A file that is there with the right digest, so that it is not fetched.
+    /// A file that exists with the right digest, so that it is not fetched.
     fn there(folder: &Path, name: &str, text: &str) -> Fetched {
         let sha256 = hex::encode(Sha256::digest(text));
         program(&folder.join(name.replace('@', &sha256)), text);

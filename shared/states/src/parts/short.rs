@@ -6,7 +6,7 @@ use goldsmith_store::{FailureCause, Scope};
 use crate::{Context, Outcome, Result, State};
 
 /// Longest cause, in bytes of JSON. A Map has at most 50 items, and a cause can become three times as long when it is
-/// escaped twice, as text in JSON in JSON.
+/// escaped twice (a text in JSON in JSON).
 const LIMIT: usize = 1_000;
 
 /// Returns the beginning of a cause, without its last lines.
@@ -23,8 +23,9 @@ fn is_long(cause: &FailureCause) -> bool {
     serde_json::to_string(cause).is_ok_and(|text| text.len() > LIMIT)
 }
 
-/// Returns the whole cause of a failed item, which `state` has left in the table. If there is none, returns the cause
-/// that the state `before` has left. If there is none either, returns the short cause that the definition passed on.
+/// Returns the whole cause of a failed item, which `state` has written to the table. If there is none, returns the
+/// cause that the state `before` has written. If there is none either, returns the short cause that the definition
+/// passed on.
 ///
 /// # Errors
 /// Fails if a call to the table fails.

@@ -1,16 +1,16 @@
-//! The status of an AMI, as a tag on the AMI and its snapshots. A user who looks up the newest image of a name can
-//! leave out unpublished images, as our own sources do.
+//! The status of an AMI, as a tag on the AMI and its snapshots. A user who looks up the newest image by name can filter
+//! out unpublished images, as the sources of pipelines do.
 
 use goldsmith_cloud::{PUBLISHED, TAG_STATUS, Tags};
 use goldsmith_store::{BuildRecord, Keep};
 
-/// Its build continues: the AMI may be neither tested nor distributed yet.
+/// The build of the image continues: the AMI may be neither tested nor distributed yet.
 const BUILDING: &str = "building";
-/// Its build has ended well, and nobody has approved it yet.
+/// The build of the image has succeeded, and nobody has approved the image yet.
 const UNAPPROVED: &str = "unapproved";
-/// Its distribution failed. It is kept for a while.
+/// The distribution of the image failed. The image is kept for a while.
 const UNPUBLISHED: &str = "unpublished";
-/// The start of its build has overridden something. It is never published.
+/// The start of the build has overridden something. The image is never published.
 const OVERRIDDEN: &str = "overridden";
 
 /// Returns the status of a new image.
@@ -51,7 +51,7 @@ mod tests {
         there.images.values().chain(there.snapshots.values()).map(status).collect()
     }
 
-    /// Returns what a source with this owner and pattern finds.
+    /// Returns the images that a source with this owner and pattern finds.
     async fn found(stack: &Stack, name: &str) -> Option<Image> {
         stack.cloud.cloud().images.newest(HOME, &["self".to_owned()], name).await.unwrap()
     }

@@ -6,15 +6,15 @@ use crate::{Context, TAG_STACK};
 
 /// The resources in one Region.
 pub(crate) struct Looked {
-    /// The kinds that could be looked at.
+    /// The kinds that could be read.
     pub(crate) kinds: Vec<LeftoverKind>,
     /// Every resource of these kinds that was found.
     pub(crate) found: Vec<Tagged>,
 }
 
 impl Looked {
-    /// Adds the resources of one kind. If one kind cannot be looked at, the sweep still looks at the others: the
-    /// failure is logged, and the next sweep tries again. Returns whether the kind could be looked at.
+    /// Adds the resources of one kind. If one kind cannot be read, the sweep still reads the others: the failure is
+    /// logged, and the next sweep tries again. Returns whether the kind could be read.
     fn add<T>(
         &mut self,
         region: &str,
@@ -36,7 +36,7 @@ impl Looked {
     }
 }
 
-/// Finds everything in one Region that carries this very stack's tags. Kinds that cannot be looked at are left out.
+/// Finds every resource in one Region that carries this stack's tags. Kinds that cannot be read are left out.
 pub(crate) async fn of_stack(context: &Context, region: &str) -> Looked {
     let (stack, cloud) = (&context.config.stack, &context.cloud);
     let mut looked = Looked { kinds: Vec::new(), found: Vec::new() };

@@ -1,4 +1,4 @@
-//! Versions of launch templates that name the image of a build.
+//! Makes versions of launch templates that name the image of a build.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::error_names::ErrorName;
 use crate::parts::token::token;
 use crate::{Context, Error, Result, Start};
 
-/// How long EC2 may take to know a new version. The function itself has two minutes.
+/// How long EC2 may take to know a new version. The function itself times out after two minutes.
 const SETTLES: SignedDuration = SignedDuration::from_mins(1);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Adds a version that names the AMI to a launch template, as the `n`th effect of the state, and makes it the default
-/// version if the template is published so.
+/// Adds a version that names the AMI to a launch template, as the `n`th effect of the state. Makes it the default
+/// version if the distribution says so.
 pub(crate) async fn add(
     context: &Context,
     record: &BuildRecord,
@@ -109,7 +109,7 @@ mod tests {
         stack
     }
 
-    /// The default version and the number of versions of each template.
+    /// Returns the default version and the number of versions of each template.
     fn versions(stack: &Stack) -> [(u64, usize); 2] {
         ["lt-1", "lt-2"].map(|id| {
             let (default, images) = stack.cloud.template_versions(AWAY, id).unwrap();
@@ -176,7 +176,7 @@ mod tests {
         assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
     }
 
-    /// A build whose process ends at this effect of Publish, and whose execution is stopped.
+    /// A build whose process ends at this effect of Publish, and whose execution is then stopped.
     async fn stopped(effect: &'static str, fault: Fault) -> Stack {
         let stack = reach_on(stack().await, &good(State::Publish)).await;
         stack.start_execution().await;
@@ -186,7 +186,7 @@ mod tests {
         stack
     }
 
-    /// Lets hours pass, and then the reaper look.
+    /// Lets some hours pass, and then runs the reaper.
     async fn reap(stack: &Stack, hours: i64) {
         stack.clock.advance(SignedDuration::from_hours(hours));
         reap::handle(&stack.context(), json!({"sweep": true})).await.unwrap();

@@ -1,4 +1,4 @@
-//! Client tokens, by which AWS recognizes a call that is repeated.
+//! Makes client tokens, by which AWS recognizes a repeated call.
 
 use sha2::{Digest, Sha256};
 

@@ -1,13 +1,13 @@
-//! The one fixed script that each instance gets as user data. It installs the SSM agent if the image has none.
+//! The fixed script that each instance gets as user data. It installs the SSM agent if the image has none.
 //!
-//! Image Builder does the same: in the `AdditionalInstanceConfiguration` of its API, user data brings the agent, and
-//! the clean-up removes it. Only the place of the packages and the keys that sign them vary. Both are checked against a
-//! pattern first.
+//! Image Builder does the same: with the `AdditionalInstanceConfiguration` of its API, user data installs the agent,
+//! and the clean-up removes it. Only the URL of the packages and the keys that sign them vary. Both are checked
+//! against a pattern first.
 
 use crate::error_names::ErrorName;
 use crate::{Error, Result, SsmAgent};
 
-/// The script. If it cannot do something, it says so in one sentence, which EC2 keeps with the console output.
+/// The script. If the script cannot do something, it says so in one sentence, which EC2 keeps with the console output.
 const TEMPLATE: &str = include_str!("user_data.sh");
 /// The keys of AWS, one per line, between comments.
 const AWS_KEYS: &str = include_str!("user_data.keys");
@@ -34,7 +34,7 @@ pub(crate) fn user_data(agent: &SsmAgent) -> Result<String> {
     Ok(script)
 }
 
-/// Returns whether a text contains only characters of Base64.
+/// Returns whether a text contains only Base64 characters.
 fn is_base64(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
 }

@@ -20,7 +20,7 @@ use crate::parts::status;
 use crate::parts::token::token;
 use crate::{Error, Result, State};
 
-/// The state of this function.
+/// The state that this function runs.
 pub(crate) struct DistributeRegion;
 
 #[async_trait]

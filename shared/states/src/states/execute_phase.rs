@@ -1,7 +1,7 @@
-//! Build and ExecuteTest: run documents on an instance.
+//! Build and ExecuteTest: run the documents on an instance.
 //!
-//! Input: the plan's documents, and the instance that Launch or LaunchTest made. Output: none except the log. Error:
-//! `CommandFailed` with document, phase, step, action, exit code and last lines, `RebootLimit`, `Timeout`,
+//! Input: the plan's documents, and the instance that Launch or LaunchTest made. Output: nothing except the log. Error:
+//! `CommandFailed` with the document, phase, step, action, exit code and last lines, `RebootLimit`, `Timeout`,
 //! `AuditFailed`.
 //!
 //! The image is audited on the first test instance, before the documents run. The documents may write files that do not
@@ -21,7 +21,7 @@ use crate::{Error, Result, State};
 /// Longest time that an audit may take, in seconds.
 const LONGEST_AUDIT: u64 = 15 * 60;
 
-/// The states of this function.
+/// The states that this function runs.
 pub(crate) struct ExecutePhase;
 
 #[async_trait]
@@ -59,7 +59,7 @@ async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
     Ok(order)
 }
 
-/// Returns how this instance is audited, or `None` if it is not.
+/// Returns how this instance is audited, or `None` if it is not audited.
 async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
     let plan = &scene.record.plan;
     if plan.audit == ImageAudit::Off || scene.scope.item.is_none() || scene.scope.item.as_ref() != plan.tests.first() {

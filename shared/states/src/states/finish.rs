@@ -1,6 +1,6 @@
-//! Finish: ends every build, however its execution ended. It closes the build for new effects, and undoes what is not
-//! kept, as far as AWS allows it. It writes the final status of the image, releases the lease, and sends the event of
-//! the build's end. The reaper does later what could not be done at once.
+//! Finish: ends every build, no matter how its execution ended. It closes the build for new effects, and undoes what is
+//! not kept, as far as AWS allows it. It writes the final status of the image, releases the lease, and sends the event
+//! of the build's end. The reaper does later what Finish could not do at once.
 //!
 //! Input: the definition's Finish or FinishFailed, or the execution's own status event, since no Catch runs if an
 //! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}`, `{outcome,
@@ -34,7 +34,7 @@ use crate::{Context, Error, LATE, Result, Start, State};
 /// retries the calls.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
-/// Detail of `Step Functions Execution Status Change`.
+/// The detail of a `Step Functions Execution Status Change` event.
 #[derive(Debug, Deserialize)]
 struct StatusChange {
     name: String,
@@ -72,9 +72,9 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
     }
 }
 
-/// Returns whether Plan has rejected this execution because an earlier build had its name. The earlier build is ended
-/// by its own execution. If the build has ended with this very rejection, it is the execution's own build, and
-/// something may remain to be done for it.
+/// Returns whether Plan has rejected this execution because an earlier build had its name. The earlier build's own
+/// execution ends it. If the build itself has ended with this rejection, it belongs to this execution, and some work
+/// may remain for it.
 fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
     let Trigger::Failed(cause) = trigger else { return false };
     let ended_by = record.ending.as_ref().and_then(|ending| ending.failure.as_ref());
@@ -86,7 +86,7 @@ fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
 /// Runs one invocation from the execution's status event.
 ///
 /// # Errors
-/// Fails if a call to the table or to AWS fails; Lambda tries again, and the reaper after it.
+/// Fails if a call to the table or to AWS fails. Lambda retries the call, and the reaper retries it later.
 pub(crate) async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
     let Ok(change) = serde_json::from_value::<StatusChange>(detail) else {
         tracing::warn!("dropped an event that is not the status of an execution");
@@ -116,7 +116,7 @@ pub(crate) async fn handle_event(context: &Context, detail: Value) -> Result<Val
     }
 }
 
-/// Returns what ended a build of which only the execution's status is known.
+/// Returns how a build ended if only its execution's status is known.
 fn ended(status: ExecutionStatus) -> Trigger {
     let status = match status {
         ExecutionStatus::Aborted => "ABORTED",
@@ -135,7 +135,7 @@ pub(crate) async fn finish_lost(context: &Context, record: BuildRecord, status: 
     Ok(())
 }
 
-/// Returns an execution, or `None` if it does not exist or AWS does not let us describe it.
+/// Returns an execution, or `None` if it does not exist or AWS denies the read.
 async fn described(context: &Context, execution: &str) -> Result<Option<Execution>> {
     match context.cloud.executions.execution(execution).await {
         Err(error) if !error.is_transient() => {
@@ -146,9 +146,10 @@ async fn described(context: &Context, execution: &str) -> Result<Option<Executio
     }
 }
 
-/// Handles an execution that ended before Plan opened a build. If Plan rejected it, its cause is tried again as after a
-/// failed build: a source that does not exist yet may exist in an hour. If the execution was stopped, its cause is not
-/// built again. If it failed for another reason, its cause stays pending, and the reaper starts it again.
+/// Handles an execution that ended before Plan opened a build. If Plan rejected the execution, its cause is retried as
+/// after a failed build: a source that does not exist yet may exist in an hour. If the execution was stopped, its cause
+/// is not built again. If the execution failed for another reason, its cause stays pending, and the reaper starts it
+/// again.
 async fn without_build(context: &Context, execution: &Execution, is_refused: bool) -> Result<()> {
     let Ok(input) = serde_json::from_str::<ExecutionInput>(&execution.input) else { return Ok(()) };
     let Some(kept) = kept_cause(context, &execution.name, &input).await? else { return Ok(()) };
@@ -191,8 +192,8 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     Ok(image)
 }
 
-/// Returns whether Finish still keeps the pipeline's lease when a call fails that may work later. A Region that never
-/// answers must not hold the lease forever.
+/// Returns whether Finish still holds the pipeline's lease when a call fails that may succeed later. A Region that
+/// never answers must not hold the lease forever.
 fn patience(context: &Context, ending: &Ending) -> Patience {
     let decided = ending.at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
     match decided {
@@ -201,8 +202,8 @@ fn patience(context: &Context, ending: &Ending) -> Patience {
     }
 }
 
-/// Marks the cause as served, or has it tried again if the build has failed. If the build was published, records for
-/// the source's watcher which AMI the build started from.
+/// Marks the cause as served, or schedules its retry if the build has failed. If the build was published, also records
+/// which AMI the build started from, for the check of sources.
 async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
     let (pipeline, cause, now) = (&record.pipeline, &record.cause, context.clock.now());
     match ending.status {
@@ -222,8 +223,8 @@ async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -
     Ok(())
 }
 
-/// Counts a failed automatic build, after which the pipeline may no longer start by itself. The cause is not built again
-/// then.
+/// Counts a failed automatic build. After enough failures, the pipeline no longer starts automatically. Then the cause
+/// is not built again.
 async fn count_failure(context: &Context, record: &BuildRecord) -> Result<()> {
     let now = context.clock.now();
     // A pipeline that was deleted in the meantime has no policy.
@@ -234,12 +235,12 @@ async fn count_failure(context: &Context, record: &BuildRecord) -> Result<()> {
     Ok(())
 }
 
-/// Returns the error for a record that existed a moment ago and no longer exists.
+/// Returns the error for a record that has disappeared since it was last read.
 fn lost() -> Error {
     Error::internal("the record of this build or of its image no longer exists")
 }
 
-/// Closes the build and fixes its ending. If the build was published in the meantime, that decides the ending.
+/// Closes the build and decides its ending. If the build was published in the meantime, it ends as published.
 async fn close(context: &Context, record: BuildRecord, trigger: &Trigger) -> Result<BuildRecord> {
     let mut record = record;
     while record.status == BuildStatus::Open {
@@ -249,7 +250,7 @@ async fn close(context: &Context, record: BuildRecord, trigger: &Trigger) -> Res
     Ok(record)
 }
 
-/// Returns the image's record as this ending leaves it.
+/// Returns the image's record with this ending.
 async fn image(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<ImageRecord> {
     let mut image = context.store.image(&record.image).await?.ok_or_else(lost)?;
     image.status = ending.status;
@@ -258,7 +259,7 @@ async fn image(context: &Context, record: &BuildRecord, ending: &Ending) -> Resu
     Ok(image)
 }
 
-/// Ends the states that are still recorded as running: after its build has ended, no state may be shown as RUNNING.
+/// Ends the states that are still recorded as running: after the end of its build, no state may be shown as RUNNING.
 async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
     let now = context.clock.now();
     for state in context.store.states(&record.build).await? {
@@ -289,7 +290,7 @@ fn answer(image: &ImageRecord) -> Value {
     }
 }
 
-/// Returns what the definition gets if there is no record, because Plan rejected the start: the error is passed on.
+/// Returns the output for the definition if there is no record because Plan rejected the start: it passes the error on.
 fn without_record(trigger: &Trigger) -> Value {
     match trigger {
         Trigger::Failed(cause) => failed(cause),

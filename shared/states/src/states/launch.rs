@@ -1,8 +1,8 @@
 //! Launch and LaunchTest: launch an instance and wait until SSM reports it online.
 //!
-//! Input: the plan's instance types, subnets and markets, and the source image, or the AMI to test. Output: an `Instance`
-//! effect. Error: `Capacity` if no candidate could be launched, `NotOnline` if the instance ended early or its agent
-//! does not register, `Timeout`.
+//! Input: the plan's instance types, subnets and markets, and the source image or the AMI to test. Output: an
+//! `Instance` effect. Error: `Capacity` if no candidate could be launched, `NotOnline` if the instance ended early or
+//! its agent does not register, `Timeout`.
 
 mod candidates;
 pub(crate) mod devices;
@@ -25,7 +25,7 @@ use crate::{Error, Result, State};
 
 /// How long an instance may run before its agent registers. An agent registers some seconds after the network is up.
 const SILENT: SignedDuration = SignedDuration::from_mins(10);
-/// The same for bare metal, whose firmware alone takes up to a quarter of an hour.
+/// The same limit for bare metal, whose firmware alone takes up to a quarter of an hour.
 const SILENT_METAL: SignedDuration = SignedDuration::from_mins(35);
 
 /// EC2's code for an instance that ends at its launch, which a KMS key may have caused.
@@ -47,8 +47,9 @@ impl Waiting for LaunchInstance {
     }
 }
 
-/// Tries the candidates from `first` on. Each candidate has its own journal entry and its own token. A token is for one
-/// type and one zone, so the launch of a second candidate with the token of the first would make a second instance.
+/// Tries the candidates, beginning with `first`. Each candidate has its own journal entry and its own token. A token is
+/// for one type and one zone: with the first candidate's token, the launch of a second candidate would make a second
+/// instance.
 async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
@@ -106,8 +107,8 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
     }
 }
 
-/// Records the volumes that the instance was launched with. If they outlive it, nothing but the journal shows to which
-/// build they belong. All of them are attached by the time the instance runs.
+/// Records the volumes with which the instance was launched. If a volume outlives the instance, only the journal shows
+/// to which build the volume belongs. All volumes are attached by the time the instance is running.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
     let EffectKind::Instance { candidate, volumes } = &made.kind else { return Ok(()) };
     if instance.state != InstanceState::Running || !volumes.is_empty() || instance.volumes.is_empty() {
@@ -121,7 +122,7 @@ async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> 
     }
 }
 
-/// Returns the image to launch: the source image for a build; for a test, the build's own AMI or the verified one.
+/// Returns the image to launch: the source image for a build, and the build's own AMI or the verified AMI for a test.
 async fn image(scene: &Scene<'_>) -> Result<String> {
     let plan = &scene.record.plan;
     match (&scene.scope.item, &plan.verifies) {
@@ -158,16 +159,16 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Laun
     })
 }
 
-/// Returns the infrastructure's instance profile, or the stack's own. A test instance runs what was built, and needs
-/// fewer permissions.
+/// Returns the instance profile of the infrastructure configuration, or the stack's own profile. A test instance runs
+/// the finished image, and needs fewer permissions.
 fn instance_profile<'s>(scene: &'s Scene<'_>) -> &'s str {
     let config = &scene.context.config;
     let own = if scene.scope.item.is_some() { &config.test_instance_profile } else { &config.instance_profile };
     scene.record.plan.launch.instance_profile.as_deref().unwrap_or(own)
 }
 
-/// Adds possible causes to the error of a denied launch: the infrastructure configuration names a profile or a key pair,
-/// but parameters of the stack grant the permissions to pass the profile's role and to use the key pair.
+/// Adds possible causes to the error of a denied launch. The infrastructure configuration names a profile or a key
+/// pair, but parameters of the stack grant the permissions to pass the profile's role and to use the key pair.
 fn advised(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
     let planned = &scene.record.plan.launch;
     if error.kind != Kind::Denied {
@@ -188,8 +189,8 @@ fn advised(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
     error
 }
 
-/// Returns the key pair of a build instance. People log in to an instance that is kept. A test shows what everyone gets
-/// who launches the image, without keys.
+/// Returns the key pair of a build instance. People log in to an instance that is kept. A test must see what everyone
+/// sees who launches the image, without a key pair.
 fn key_pair(scene: &Scene<'_>) -> Option<String> {
     scene.record.plan.launch.key_pair.clone().filter(|_| scene.scope.item.is_none())
 }
@@ -210,7 +211,7 @@ fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
     instance.launched.is_some_and(|launched| scene.context.clock.now() >= launched + patience)
 }
 
-/// Returns the error for an instance whose agent does not register: what to check, and what its console says.
+/// Returns the error for an instance whose agent does not register. It says what to check, and quotes the console.
 async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
     let profile = instance_profile(scene);
     let message = format!(
@@ -269,7 +270,7 @@ fn was_interrupted(instance: &Instance) -> bool {
     instance.state_reason.contains("Server.SpotInstance")
 }
 
-/// Describes how an instance ended, in words for people.
+/// Describes in words for people how an instance ended.
 pub(crate) fn gone(instance: &Instance) -> String {
     let state = match instance.state {
         InstanceState::Stopping | InstanceState::Stopped => "was stopped",
@@ -278,8 +279,8 @@ pub(crate) fn gone(instance: &Instance) -> String {
     match instance.state_reason.as_str() {
         "" => format!("{} {state} from outside", instance.id),
         reason if was_interrupted(instance) => format!(
-            "{} {state}: {reason}. EC2 has taken back this spot instance: start the build again, or remove `spot` from the \
-             pipeline's `imageTestsConfiguration`",
+            "{} {state}: {reason}. EC2 has reclaimed this spot instance: start the build again, or remove `spot` from \
+             the pipeline's `imageTestsConfiguration`",
             instance.id
         ),
         reason => format!("{} {state}: {reason}", instance.id),

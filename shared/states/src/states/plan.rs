@@ -1,7 +1,7 @@
 //! Plan: resolves everything that could change during the build, freezes it in the build's record, and takes the lease.
 //!
-//! Input: the execution's input. Output: `{outcome, reason?, image, tests, regions}`. Error: `Refused` for anything
-//! that the user has to fix. If Plan runs twice, the second run answers from the record.
+//! Input: the execution's input. Output: `{outcome, reason?, image, tests, regions}`. Error: `Refused` for everything
+//! that the user has to fix. If Plan runs twice, the second run returns what the record says.
 //!
 //! The outcome says at which state the definition continues: `build` at Launch, `verify` at Test, `distribute` at
 //! Distribute.
@@ -131,21 +131,21 @@ fn warn(start: &Start, findings: &[Finding]) {
     }
 }
 
-/// Returns the error for a build with problems, which names all of them.
+/// Returns the error for a build with problems. The error names all of them.
 fn refused_for(findings: &[Finding]) -> Error {
     refusal(findings).map_or_else(|| Error::internal("the build cannot be planned, but no problem was found"), refused)
 }
 
-/// Why this build is made.
+/// Why this build is started.
 struct Why {
     cause: Cause,
-    /// When the cause arrived, if it has waited: it is tried again after a build that has failed, or a freeze has put it
-    /// off. Another build may have done its work since.
+    /// Time at which the cause arrived, if it has waited: a failed build is retried, or a freeze has postponed the
+    /// cause. Another build may have served it since.
     waited_since: Option<String>,
 }
 
-/// Returns why this build is made. A cause that the stack has not kept for this very execution is only a claim, and the
-/// build then counts as started by a person.
+/// Returns why this build is started. If the stack has not kept the cause for this very execution, the cause is only a
+/// claim, and the build counts as started by a person.
 async fn why(context: &Context, start: &Start, input: &ExecutionInput, pipeline: &ImagePipeline) -> Result<Why> {
     if let Some(record) = kept_cause(context, &start.build, input).await? {
         let arrived = record.arrived_at.parse::<Timestamp>();
@@ -168,7 +168,7 @@ async fn why(context: &Context, start: &Start, input: &ExecutionInput, pipeline:
     Ok(Why { cause, waited_since: None })
 }
 
-/// Takes the lease and a build number, both or neither.
+/// Takes both the lease and a build number, or neither.
 async fn open(
     context: &Context,
     start: &Start,
@@ -244,7 +244,7 @@ async fn nothing_changed(
 }
 
 /// Returns the error for a build name that was used before. Step Functions forgets the name of an execution after 90
-/// days, so the name can be given again.
+/// days, so the name can be used again.
 fn used_before(record: &BuildRecord) -> Error {
     refused(format!(
         "the build {} has already ended, with the image {}: start a build under a name that no build has had yet",
@@ -252,7 +252,7 @@ fn used_before(record: &BuildRecord) -> Error {
     ))
 }
 
-/// Returns the answer for an open build, from its record alone.
+/// Returns the output for an open build, from its record alone.
 fn planned(record: &BuildRecord) -> ExecutionOutput {
     let (image, tests) = (record.image.clone(), record.plan.tests.clone());
     if record.plan.verifies.is_some() {

@@ -1,8 +1,8 @@
-//! Publish: decides whether enough Regions have the image, then makes it known: first the launch templates and the SSM
-//! parameters, last the record.
+//! Publish: decides whether enough Regions have the image, and then publishes it: first in the launch templates and the
+//! SSM parameters, and last in the record.
 //!
 //! Input: the outcomes of Distribute's Map. Output: none. Error: `CopyFailed` with the cause of the first failed
-//! Region. Once the record is written, the image stays, however the execution ends.
+//! Region. Once the record is written, the image stays, no matter how the execution ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -168,7 +168,7 @@ async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> R
     Ok(())
 }
 
-/// Marks an AMI that another account owns, and its snapshots.
+/// Tags an AMI that another account owns, and its snapshots.
 async fn mark_copy(context: &Context, copy: &OwnedCopy, tags: &Tags) -> goldsmith_cloud::Result<()> {
     let there = context.cloud.target_accounts.enter(&copy.account).await?;
     // An AMI that its account has deregistered since then needs no mark.
@@ -177,7 +177,7 @@ async fn mark_copy(context: &Context, copy: &OwnedCopy, tags: &Tags) -> goldsmit
     there.images.tag(&copy.region, &ids, tags).await
 }
 
-/// Returns the Regions that have the image, if they are enough.
+/// Returns the Regions that have the image, if there are enough of them.
 async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<BTreeSet<String>> {
     let good: BTreeSet<String> =
         results.iter().filter(|result| result.succeeded()).map(|result| result.item.clone()).collect();
@@ -195,7 +195,7 @@ async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcom
     Err(Error::because(ErrorName::CopyFailed, cause))
 }
 
-/// Returns the AMI id of each good Region, from the journal.
+/// Returns the AMI id in each Region that succeeded, from the journal.
 pub(crate) async fn amis(
     context: &Context,
     record: &BuildRecord,
@@ -209,7 +209,7 @@ pub(crate) async fn amis(
         .collect())
 }
 
-/// Returns the AMIs of other accounts in each good Region, from the journal.
+/// Returns the AMIs of other accounts in each Region that succeeded, from the journal.
 async fn copies(context: &Context, record: &BuildRecord, good: &BTreeSet<String>) -> Result<Vec<OwnedCopy>> {
     let effects = context.store.all_effects(&record.build).await?;
     let copy = |effect: Effect| {
@@ -236,7 +236,7 @@ struct Named {
     parameters: u32,
 }
 
-/// Lets the launch templates and the parameters of every good Region name its AMI.
+/// Makes the launch templates and the parameters of every Region that succeeded name the Region's AMI.
 async fn name_image(
     context: &Context,
     record: &BuildRecord,
@@ -267,7 +267,7 @@ async fn name_image(
     Ok(named)
 }
 
-/// Puts one parameter. The journal gets its previous value first, so that it can be restored.
+/// Writes one parameter. The previous value goes into the journal first, so that it can be restored.
 async fn put_parameter(
     context: &Context,
     record: &BuildRecord,
@@ -293,8 +293,9 @@ async fn put_parameter(
     Ok(())
 }
 
-/// Waits until a parameter holds the value that was put. Systems Manager checks a value of `aws:ec2:image` only after
-/// its answer. If it does not find the AMI, it drops the value silently (its API reference, PutParameter).
+/// Waits until a parameter returns the value that was written. Systems Manager checks a value of the type
+/// `aws:ec2:image` only after it has answered the call. If it does not find the AMI, it drops the value silently
+/// (Systems Manager API reference, PutParameter).
 async fn wait_for_value(context: &Context, region: &str, name: &str, ami: &str) -> Result<()> {
     let until = context.clock.now() + APPEARS;
     loop {
@@ -304,8 +305,8 @@ async fn wait_for_value(context: &Context, region: &str, name: &str, ami: &str) 
         }
         if context.clock.now() >= until {
             let message = format!(
-                "Systems Manager accepted {ami} for the parameter {name} in {region}, but the parameter does not hold it a \
-                 minute later: Systems Manager writes an `aws:ec2:image` only if it finds the AMI"
+                "Systems Manager accepted {ami} for the parameter {name} in {region}, but the parameter does not have \
+                 that value a minute later: Systems Manager writes an `aws:ec2:image` only if it finds the AMI"
             );
             return Err(Error::failed(ErrorName::AwsRefused, message));
         }
@@ -359,7 +360,7 @@ mod tests {
         stack.cloud.pace(|pace| pace.until_parameter = NEVER);
         let error = stack.run(&good(State::Publish)).await.unwrap_err();
         assert_eq!(error.error, "Goldsmith.AwsRefused");
-        assert!(error.cause.contains("the parameter does not hold it a minute later"), "{}", error.cause);
+        assert!(error.cause.contains("the parameter does not have that value a minute later"), "{}", error.cause);
         assert!(stack.inventory().region(HOME).parameters.is_empty());
     }
 }

@@ -1,7 +1,7 @@
-//! Snapshot: cleans the build instance, stops it, makes the AMI, waits until the AMI is available, and ends the
+//! Snapshot: cleans the build instance, stops it, makes the AMI, waits until the AMI is available, and terminates the
 //! instance.
 //!
-//! These are several waits in one state: each look does the first thing that is not done yet. Input: the instance of
+//! This one state has several waits: each check does the first thing that is not done yet. Input: the instance of
 //! Launch. Output: an `Image` effect. Error: `CommandFailed` (from the clean-up), `ImageFailed`, `Timeout`.
 
 use async_trait::async_trait;
@@ -24,10 +24,10 @@ const CLEAN: u32 = 0;
 /// Journal number of the AMI.
 const IMAGE: u32 = 1;
 
-/// How long the tags of a new image may not be visible.
+/// How long the tags of a new image may stay invisible.
 const TAGS_APPEAR: SignedDuration = SignedDuration::from_mins(5);
 
-/// The state of this function.
+/// The state that this function runs.
 pub(crate) struct MakeImage;
 
 #[async_trait]
@@ -60,8 +60,8 @@ async fn clean(scene: &Scene<'_>, instance: &str) -> Result<CommandProgress> {
         .await
 }
 
-/// Stops the instance. Returns `None` once it is stopped. The stop is not in the journal: ending the instance, whose
-/// launch is in the journal, undoes it.
+/// Stops the instance. Returns `None` once the instance is stopped. The stop is not in the journal: the launch is, and
+/// terminating the instance undoes both.
 async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
     let machines = &scene.context.cloud.machines;
     let pending = |detail: &str| {
@@ -81,9 +81,9 @@ async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
     }
 }
 
-/// Makes the AMI. CreateImage has no client token. If the name is taken, the AMI with that name is ours only if it
-/// carries our build's tag and was made from our instance. An AMI that has only the tags may be a copy, which would be
-/// published instead of what was built.
+/// Makes the AMI. CreateImage has no client token. If the name is taken, the AMI with that name is this build's only if
+/// it carries the build's tag and was made from the build's instance. An AMI that only has the tags may be a copy: it
+/// would be published instead of the image that was built.
 async fn create(scene: &Scene<'_>, instance: &str) -> Result<Progress> {
     let request = request(scene, instance)?;
     let intended = Effect::intended(&scene.scope, IMAGE, EffectKind::Image, scene.home(), &request.name);
@@ -124,7 +124,7 @@ fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
     made.is_ok_and(|made| scene.context.clock.now().duration_since(made) < TAGS_APPEAR)
 }
 
-/// Waits for the AMI, then ends the build instance, which nothing needs any more.
+/// Waits for the AMI, and then terminates the build instance, which is no longer needed.
 async fn watch(scene: &Scene<'_>, image: &str, instance: &str) -> Result<Progress> {
     let cloud = &scene.context.cloud;
     let pending = |detail: String| {

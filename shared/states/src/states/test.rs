@@ -1,8 +1,9 @@
-//! EndTest and JudgeTests: end a test instance and report how its test went, then fail the build if a test failed.
+//! EndTest and JudgeTests: terminate a test instance and report the outcome of its test, and then fail the build if a
+//! test failed.
 //!
 //! Input of EndTest: the error that was caught from LaunchTest or ExecuteTest, or nothing. Output of EndTest: `{item,
 //! outcome, cause?}`. Input of JudgeTests: the outcomes of the Map. Error of JudgeTests: `TestFailed` with the cause of
-//! the first failed test, or `AuditFailed` if that test failed by its audit.
+//! the first failed test, or `AuditFailed` if the audit made that test fail.
 
 use goldsmith_store::{EffectKind, Scope};
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ async fn terminate(context: &Context, start: &Start) -> Result<(String, Value)> 
         outcome: if cause.is_some() { "failed" } else { "succeeded" }.to_owned(),
         cause: cause.map(|cause| json!(short(&cause))),
     };
-    Ok((format!("the test instance was ended; the test {}", outcome.outcome), json!(outcome)))
+    Ok((format!("the test instance was terminated; the test {}", outcome.outcome), json!(outcome)))
 }
 
 /// Runs one invocation of JudgeTests.

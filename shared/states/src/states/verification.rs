@@ -11,7 +11,7 @@ use crate::State;
 use crate::events::reap;
 use crate::testing::{Stack, Task, check_state_in, reach_in, whole_verification};
 
-/// The task of this state in a verification.
+/// The task that runs this state in a verification.
 async fn task(state: State) -> (Vec<Task>, Task) {
     let run = whole_verification().await;
     let task = run.iter().find(|task| task.state == state).unwrap().clone();

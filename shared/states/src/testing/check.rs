@@ -10,10 +10,10 @@ use super::stack::{AWAY, FAR, Stack};
 use super::step_functions::{Ended, Task};
 use crate::{Outcome, State};
 
-/// Every way in which one effect can go wrong.
+/// Every way in which one effect can fail.
 const FAULTS: [Fault; 4] = [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter];
 
-/// A good build's tasks in order.
+/// The tasks of a successful build, in order.
 pub(crate) fn whole_build() -> Vec<Task> {
     let (tests, regions) = (["t3.small"], [HOME, AWAY]);
     let each = |state: State, items: &[&str]| items.iter().map(|item| Task::item(state, item)).collect();
@@ -79,7 +79,7 @@ fn outcomes(items: &[&str]) -> Vec<Outcome> {
     items.iter().map(good).collect()
 }
 
-/// The task of this state in a good build, with the results that it gets.
+/// The task of this state in a successful build, with the input that it gets from the earlier states.
 pub(crate) fn good(state: State) -> Task {
     whole_build().into_iter().find(|task| task.state == state).unwrap()
 }
@@ -89,12 +89,12 @@ pub(crate) async fn reach(task: &Task) -> Stack {
     reach_in(&whole_build(), task).await
 }
 
-/// The same in a run of these tasks.
+/// A stack on which all of these tasks before this state have succeeded.
 pub(crate) async fn reach_in(run: &[Task], task: &Task) -> Stack {
     go_to(Stack::new().await, run, task).await
 }
 
-/// The same on this stack.
+/// Runs the tasks before this state on the given stack.
 pub(crate) async fn reach_on(stack: Stack, task: &Task) -> Stack {
     go_to(stack, &whole_build(), task).await
 }
@@ -125,23 +125,24 @@ pub(crate) async fn kept_for_a_while() -> Stack {
     stack
 }
 
-/// Checks a state three ways.
+/// Checks a state in three ways.
 ///
-/// 1. It succeeds, and the calls with which it changes AWS are exactly `effects`, so that this test covers every new
-///    one.
-/// 2. If it runs again after its end, it gives the same answer and changes nothing.
-/// 3. Each of its effects, including writes to the table, goes wrong in each possible way. One way is that AWS does not
-///    know yet what was made a moment ago. The state still ends as it would have, and leaves exactly the same in AWS.
+/// 1. The state succeeds, and the calls with which it changes AWS are exactly `effects`, so that the test covers every
+///    new call.
+/// 2. If the state runs again after its end, it gives the same answer and changes nothing.
+/// 3. Each of its effects, including writes to the table, fails in each possible way. One way is that AWS does not
+///    know yet what was made a moment ago. The state still ends as it would have ended, and leaves exactly the same
+///    resources in AWS.
 pub(crate) async fn check_state(task: Task, effects: &[&str]) {
     check(Stack::new, &whole_build(), task, effects).await;
 }
-
-/// The same in a run of these tasks.
+/// Checks a state in the same three ways, in a run of these tasks.
+/// A stack on which all of these tasks before this state have succeeded.
 pub(crate) async fn check_state_in(run: &[Task], task: Task, effects: &[&str]) {
     check(Stack::new, run, task, effects).await;
 }
 
-/// The same on stacks that `new` makes.
+/// Checks the state in the same ways, on stacks that `new` makes.
 pub(crate) async fn check_state_on(new: impl AsyncFn() -> Stack, task: Task, effects: &[&str]) {
     check(new, &whole_build(), task, effects).await;
 }

@@ -12,7 +12,7 @@ pub(super) struct FaultyTable {
 
 /// Name under which writes to the table are counted.
 pub(crate) const TABLE_WRITE: &str = "WriteTable";
-/// Name under which reads of the table go wrong.
+/// Name under which reads of the table fail.
 pub(crate) const TABLE_READ: &str = "ReadTable";
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The stack: one pipeline with a build and a test component, two Regions, a published parameter.
+//! The stack: one pipeline with a build component and a test component, two Regions, and a published parameter.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ pub(crate) const AWAY: &str = "us-east-1";
 pub(crate) const FAR: &str = "eu-central-1";
 /// The account that gets a copy of its own there.
 pub(crate) const TARGET: &str = "222233334444";
-/// Build id of every test.
+/// The build id that every test uses.
 pub(crate) const BUILD: &str = "web-0123456789abcdef-1";
 
 const DEFINITIONS: &str = r#"
@@ -85,7 +85,7 @@ allowOverrides: true
 channel: candidate
 "#;
 
-/// A clock whose time passes only while something sleeps.
+/// A clock that advances only while something sleeps.
 #[derive(Clone)]
 pub(crate) struct FakeClock(Arc<Mutex<Timestamp>>);
 
@@ -106,14 +106,14 @@ impl Clock for FakeClock {
     }
 }
 
-/// Everything that outlives a function.
+/// Everything that exists longer than one invocation of a function.
 pub(crate) struct Stack {
     pub(crate) cloud: FakeCloud,
     pub(crate) table: MemoryTable,
     pub(crate) clock: FakeClock,
     /// How many of the requested wakes have been delivered.
     pub(super) delivered: Cell<usize>,
-    /// The stack's own subnets.
+    /// The subnets of the stack.
     pub(crate) subnets: Vec<String>,
     agents: TempDir,
 }
@@ -153,7 +153,7 @@ impl Stack {
         std::fs::remove_file(self.context().config.agent_for(architecture)).unwrap();
     }
 
-    /// The source image that is published now.
+    /// Returns the source image that is published now.
     pub(crate) async fn source(&self) -> String {
         self.cloud.cloud().parameters.get(HOME, "/source").await.unwrap().unwrap().value
     }
@@ -169,7 +169,7 @@ impl Stack {
         self.context_with(self.cloud.faults())
     }
 
-    /// Returns a context whose calls of the table pass through `between` first.
+    /// Returns a context whose calls to the table first pass through `between`.
     pub(crate) fn context_behind(&self, between: Arc<dyn Between>) -> Context {
         self.context_with(self.cloud.faults().behind(between))
     }
@@ -206,7 +206,7 @@ impl Stack {
         self.store().apply(&Definitions { pipelines, ..Definitions::default() }).await.unwrap();
     }
 
-    /// Lets the infrastructure name an instance profile, or none.
+    /// Makes the infrastructure configuration name an instance profile, or none.
     pub(crate) async fn name_instance_profile(&self, name: Option<&str>) {
         let mut infrastructures = definitions().infrastructures;
         for infrastructure in &mut infrastructures {
@@ -255,7 +255,7 @@ impl Stack {
         self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
     }
 
-    /// Lets the images of the distribution need a promotion to `stable`. Other accounts get no copies then.
+    /// Makes the images of the distribution need a promotion to `stable`, and removes the copies for other accounts.
     pub(crate) async fn need_approval(&self) {
         let mut distributions = definitions().distributions;
         distributions[0].approval = Some(Approval { channel: "stable".parse().unwrap() });
@@ -265,23 +265,23 @@ impl Stack {
         self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
     }
 
-    /// The store for a caller whose calls pass through this account's faults.
+    /// Returns the store for a caller whose calls pass through this account's faults.
     pub(crate) fn store_behind(&self, cloud: &FakeCloud) -> Store {
         Store::new(Arc::new(FaultyTable { table: self.table.clone(), faults: cloud.faults() }))
     }
 
-    /// The store without the counter.
+    /// Returns the store without the counter of calls.
     pub(crate) fn store(&self) -> Store {
         Store::new(Arc::new(self.table.clone()))
     }
 
-    /// Puts an item into the table as it is.
+    /// Puts an item into the table without a change.
     pub(crate) async fn put_item(&self, item: serde_json::Value) {
         let serde_json::Value::Object(item) = item else { panic!("an item is an object") };
         self.table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
     }
 
-    /// Stores a copy of the only wait, for another resource and due before it.
+    /// Stores a copy of the only wait, for another resource and with an earlier due time.
     pub(crate) async fn copy_wait_to_the_front(&self, resource: &str) {
         let mut wait = self.table.due("WAIT", "9999").await.unwrap().pop().unwrap();
         wait.insert("pk".to_owned(), format!("WAIT#{resource}").into());
@@ -289,12 +289,12 @@ impl Stack {
         self.put_item(serde_json::Value::Object(wait)).await;
     }
 
-    /// The build's record.
+    /// Returns the build's record.
     pub(crate) async fn record(&self) -> BuildRecord {
         self.store().build(BUILD).await.unwrap().unwrap()
     }
 
-    /// The image's record.
+    /// Returns the image's record.
     pub(crate) async fn image(&self) -> ImageRecord {
         let record = self.record().await;
         self.store().image(&record.image).await.unwrap().unwrap()
@@ -315,7 +315,7 @@ impl Stack {
         self.cloud.edit_execution(&arn, |execution| execution.status = status);
     }
 
-    /// Returns what exists in AWS, except the source's parameter.
+    /// Returns everything that exists in AWS, except the source's parameter.
     pub(crate) fn inventory(&self) -> Inventory {
         let mut inventory = self.cloud.inventory();
         for region in inventory.regions.values_mut() {

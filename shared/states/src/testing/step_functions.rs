@@ -1,4 +1,4 @@
-//! Plays the parts of Step Functions, the tick and Lambda, as far as a state can notice.
+//! Plays the parts of Step Functions, the tick and Lambda that a state can notice.
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_cloud::fake::ACCOUNT;
@@ -11,9 +11,9 @@ use crate::error_names::ErrorName;
 use crate::events::signal;
 use crate::{Context, ErrorInfo, Failure, Outcome, Start, State, dispatch, spec};
 
-/// The definition's `MaxAttempts`, plus the first.
+/// The first attempt and the definition's `MaxAttempts`.
 const ATTEMPTS: u32 = 5;
-/// Minutes after which a wait without an answer is given up.
+/// Minutes after which a wait without an answer fails.
 const TICKS: u32 = 60;
 
 /// How a state ended, as the definition sees it.
@@ -56,12 +56,12 @@ impl Task {
 }
 
 impl Stack {
-    /// Runs a Task with the definition's retries; a waiting one until its token is answered.
+    /// Runs a Task with the definition's retries. If the Task waits, runs it until its token is answered.
     pub(crate) async fn run(&self, task: &Task) -> Ended {
         self.run_as(BUILD, task).await
     }
 
-    /// The same in another execution.
+    /// Runs a Task of another execution in the same way.
     pub(crate) async fn run_as(&self, build: &str, task: &Task) -> Ended {
         for attempt in 1..=ATTEMPTS {
             let token = format!("token-{}-{attempt}-{}", task.scope(), self.cloud.answers().len());
@@ -88,14 +88,14 @@ impl Stack {
         Err(ErrorInfo { error: "Goldsmith.Throttled".to_owned(), cause: format!("{ATTEMPTS} attempts") })
     }
 
-    /// Runs the whole execution to its end as the definition does, whatever goes wrong. Maps collect the outcomes of
+    /// Runs the whole execution to its end as the definition does, no matter what fails. Maps collect the outcomes of
     /// their items, and a Catch leads to FinishFailed. If FinishFailed fails too, the execution has failed without a
     /// record.
     pub(crate) async fn execute(&self) -> Ended {
         self.execute_as(BUILD, &Task::new(State::Plan)).await
     }
 
-    /// Starts an execution by this name with this input, as anyone who may start executions can, and runs it to its
+    /// Starts an execution with this name and this input, as anyone who may start executions can, and runs it to its
     /// end.
     pub(crate) async fn start_and_execute(&self, name: &str, input: Value) -> Ended {
         let config = self.context().config;
@@ -164,7 +164,7 @@ impl Stack {
         Ok(planned)
     }
 
-    /// Runs tasks until a fault kills a function; then the execution has ended, too.
+    /// Runs tasks until a fault kills a function, which also ends the execution.
     pub(crate) async fn run_until_killed(&self, tasks: &[Task]) {
         for task in tasks {
             let token = format!("token-{}", task.scope());
@@ -183,7 +183,7 @@ impl Stack {
         token
     }
 
-    /// Starts a waiting Task with this token; its build may be closed.
+    /// Starts a waiting Task with this token. The Task's build may be closed.
     pub(crate) async fn start_with(&self, task: &Task, token: &str) {
         self.cloud.open_token(token);
         let started = self.invoke(task.start(token)).await.unwrap();
@@ -191,7 +191,7 @@ impl Stack {
         assert!(matches!(name, None | Some(ErrorName::Closed)), "{started:?}");
     }
 
-    /// The answer that a token got.
+    /// The answer to a token.
     pub(crate) fn answer(&self, token: &str) -> Option<Ended> {
         let answer = self.cloud.answers().into_iter().find(|answer| answer.token == token)?;
         Some(match answer.result {
@@ -200,7 +200,7 @@ impl Stack {
         })
     }
 
-    /// Runs a Task's function once, in a context of its own; a waiting one has an empty token.
+    /// Runs a Task's function once, in its own context. If the Task waits, its token is empty.
     pub(crate) async fn run_in(&self, context: &Context, task: &Task) -> Ended {
         call(context, &task.start("")).await.map_err(|failure| info(&failure))
     }
@@ -225,7 +225,7 @@ impl Stack {
         self.deliver_wakes().await;
     }
 
-    /// Invokes the functions that `signal` asked Lambda to.
+    /// Invokes the functions for which `signal` has asked Lambda.
     pub(crate) async fn deliver_wakes(&self) {
         for wake in self.cloud.wakes().split_off(self.delivered.get()) {
             self.delivered.set(self.delivered.get() + 1);
@@ -236,13 +236,13 @@ impl Stack {
         }
     }
 
-    /// Calls the function of a state. Returns `None` if a fault killed its process.
+    /// Calls the function of a state. Returns `None` if a fault killed the process of the function.
     pub(crate) async fn invoke(&self, start: Start) -> Option<Result<Value, Failure>> {
         let context = self.context();
         self.until_killed(call(&context, &start)).await
     }
 
-    /// Runs a function. Returns `None` if a fault killed its process.
+    /// Runs a function. Returns `None` if a fault killed the process of the function.
     pub(crate) async fn until_killed<T>(&self, function: impl Future<Output = T>) -> Option<T> {
         let faults = self.cloud.faults();
         tokio::select! {
@@ -253,7 +253,8 @@ impl Stack {
     }
 }
 
-/// The state at which the definition continues after this answer of Plan, or `None` if nothing is to be done.
+/// Returns the state at which the definition continues after this answer of Plan, or `None` if the execution ends
+/// there.
 fn begins(planned: &Value) -> Option<State> {
     match planned["outcome"].as_str() {
         Some("build") => Some(State::Launch),
@@ -274,7 +275,7 @@ fn outcome(item: String, ended: Ended) -> Outcome {
     Outcome { item, outcome: outcome.to_owned(), cause }
 }
 
-/// An error as Lambda and Step Functions hand it to a Catch.
+/// An error in the form in which Lambda and Step Functions pass it to a Catch.
 pub(crate) fn info(failure: &Failure) -> ErrorInfo {
     let error = failure.name.as_str();
     let cause = json!({"errorType": error, "errorMessage": failure.message()});

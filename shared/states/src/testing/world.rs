@@ -1,9 +1,10 @@
 //! A whole account over months, for the property test of starts. Schedules, releases, redeliveries, stops, crashes and
 //! failures come in random order, and the real trigger, plan, launch, publish, finish and reap handle them.
 //!
-//! The rest of a build is left out here; its own tests cover it. After the last step everything comes to rest. Then no
-//! two builds of a pipeline have ever overlapped, and no pipeline has built by itself twice within an hour. Every
-//! delivered cause is served, and none was published twice or tried too often. Every wait is answered.
+//! The rest of a build is not simulated here, because it has its own tests. After the last step, everything that is
+//! still pending runs to its end. Then no two builds of a pipeline have ever overlapped, and no pipeline has started
+//! automatically twice within an hour. Every delivered cause is served, and no cause was published twice or tried too
+//! often. Every wait is answered.
 
 mod rest;
 
@@ -24,14 +25,14 @@ use crate::events::trigger;
 use crate::states::finish;
 use crate::{ErrorInfo, Outcome, Start, State, dispatch};
 
-/// What happens next.
+/// The step that happens next.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
     /// A schedule of this pipeline fires.
     Schedule(usize),
     /// An old schedule event is delivered again.
     Redeliver(usize),
-    /// The source image has a new release, which is noticed at once.
+    /// The source image has a new release, and a check notices it at once.
     Release,
     /// The periodic check of sources.
     Check,
@@ -39,13 +40,13 @@ pub(crate) enum Step {
     Manual(usize),
     /// An execution advances by one state.
     Advance(usize),
-    /// An execution's state fails instead.
+    /// A state of an execution fails.
     Fail(usize),
-    /// An execution is stopped, and its event delivered.
+    /// An execution is stopped, and its event is delivered.
     Stop(usize),
-    /// An execution is stopped, and its event lost.
+    /// An execution is stopped, and its event is lost.
     StopQuietly(usize),
-    /// The next effect kills its process, before or after the effect is made.
+    /// The next effect kills the process that makes it, before or after the effect is made.
     Crash(bool),
     /// Lambda delivers the invocations that functions asked for.
     Deliver,
@@ -57,7 +58,7 @@ pub(crate) enum Step {
     Days(i64),
 }
 
-/// Where an execution is.
+/// The position of an execution in the definition.
 #[derive(Debug, Clone, PartialEq)]
 enum Place {
     Plan,
@@ -150,7 +151,7 @@ impl World {
         self.trigger(event).await;
     }
 
-    /// Calls trigger as Lambda does: three times at most, if it fails or dies.
+    /// Calls trigger as Lambda does: up to three times, until a call succeeds.
     async fn trigger(&mut self, event: Value) {
         for _ in 0..3 {
             let context = self.stack.context();
@@ -266,7 +267,7 @@ impl World {
         }
     }
 
-    /// A waiting state: its token is answered now, or by a later tick.
+    /// For a waiting state, the token is answered now or by a later tick.
     async fn launch(&mut self, name: &str) -> Place {
         let token = format!("token-{name}");
         let answer = self.stack.answer(&token);
@@ -321,7 +322,7 @@ impl World {
         }
     }
 
-    /// Retries as the definition does: a function that dies or is throttled is called again.
+    /// Retries as the definition does: a function whose process has ended or that was throttled is called again.
     async fn retried(&self, start: &Start) -> Result<Value, ErrorInfo> {
         for _ in 0..4 {
             match self.stack.invoke(start.clone()).await {

@@ -123,7 +123,7 @@ fn watching() -> String {
     FOLDER.replace(plain, WATCHING)
 }
 
-/// Returns which pipeline watches which source, as `pipeline source why`.
+/// Returns which pipeline watches which source, and why, as `pipeline source why`.
 async fn watched(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
     for source in store.sources().await.unwrap() {
@@ -181,7 +181,7 @@ async fn a_circle_through_stored_pipelines_is_rejected_and_writes_nothing() {
     assert_eq!(read(&store, &recipe.replace("pipeline:app", "ssm:/z")).await.unwrap().recipes.len(), 1);
 }
 
-/// A table that gives no answer to write number `.1`, which it makes only if `.2` is true.
+/// A table that does not answer write number `.1`. The write is made only if `.2` is true.
 struct Faulty(MemoryTable, std::sync::atomic::AtomicUsize, bool);
 
 #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! Tests of what reads cost for a pipeline with a long past.
+//! Tests how many items are read for a pipeline with a long history.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Tests of what uses what, of what may be deleted, and of what a change reaches.
+//! Tests which definition uses which, which may be deleted, and which pipelines a change affects.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ async fn stack() -> (MemoryTable, Store) {
     (table, store)
 }
 
-/// Deletes what a text names, and returns the error if that fails.
+/// Deletes what a text names, or returns the error.
 async fn delete(store: &Store, text: &str) -> Result<(), String> {
     let wanted = text.parse().unwrap();
     let found = store.catalog().await.unwrap().deletable(&wanted).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Items as JSON and as DynamoDB's attributes. Numbers are text in both directions, so no digit is lost.
+//! Converts items between JSON and DynamoDB's attributes. Numbers are text in both directions, so no digit is lost.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub(super) fn to_attribute(value: Value) -> AttributeValue {
     }
 }
 
-/// Returns the item. If an attribute is of a kind that this version does not write, the error contains the item's key.
+/// Returns the item. If an attribute has a type that this version does not write, the error contains the item's key.
 pub(super) fn from_attributes(attributes: Attributes) -> Result<Item> {
     let key = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
     let (pk, sk) = (key("pk"), key("sk"));
@@ -53,8 +53,7 @@ fn to_value(attribute: AttributeValue) -> serde_json::Result<Value> {
     })
 }
 
-/// Parses a number. DynamoDB keeps 38 digits; a whole number that JSON's types cannot hold is rejected rather than
-/// rounded.
+/// Parses a number. DynamoDB keeps 38 digits. A whole number that JSON's types cannot hold is rejected and not rounded.
 fn to_number(digits: &str) -> serde_json::Result<Number> {
     let whole = digits.parse::<i64>().map(Number::from).or_else(|_| digits.parse::<u64>().map(Number::from));
     let number = whole.ok().or_else(|| {

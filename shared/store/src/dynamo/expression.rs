@@ -1,5 +1,5 @@
-//! Checks and updates as DynamoDB expressions. Each name and value is a placeholder, because names may be reserved
-//! words.
+//! Writes checks and updates as DynamoDB expressions. Each name and value is a placeholder, because names may be
+//! reserved words.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::attribute::{Attributes, to_attribute};
 use crate::{Check, Item};
 
-/// The placeholders of one request. They are created on use only, because DynamoDB rejects placeholders that no
-/// expression uses.
+/// The placeholders of one request. They are created only when they are used, because DynamoDB rejects placeholders
+/// that no expression uses.
 #[derive(Debug, Default)]
 pub(super) struct Placeholders {
     names: HashMap<String, String>,
@@ -18,7 +18,7 @@ pub(super) struct Placeholders {
 }
 
 impl Placeholders {
-    /// Returns the condition that all checks hold; `None` if there are no checks.
+    /// Returns the condition that all checks hold, or `None` if there are no checks.
     pub(super) fn condition(&mut self, checks: &[Check]) -> Option<String> {
         (!checks.is_empty()).then(|| self.joined(checks, " AND "))
     }
@@ -35,7 +35,7 @@ impl Placeholders {
         clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns the names and the values. Each is `None` if it is empty, because DynamoDB rejects empty maps.
+    /// Returns the names and the values. An empty map becomes `None`, because DynamoDB rejects empty maps.
     pub(super) fn into_parts(self) -> (Option<HashMap<String, String>>, Option<Attributes>) {
         ((!self.names.is_empty()).then_some(self.names), (!self.values.is_empty()).then_some(self.values))
     }

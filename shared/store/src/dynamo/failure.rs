@@ -45,7 +45,7 @@ pub(super) fn transaction_failure(error: SdkError<TransactWriteItemsError, HttpR
 }
 
 /// Converts the reasons of a cancelled transaction. A failed check takes precedence over a conflict with another
-/// transaction, because repeating the call would not help.
+/// transaction, because a retry would not help.
 fn cancellation(reasons: &[CancellationReason], message: Option<&str>) -> StoreError {
     let failed: Vec<usize> = reasons
         .iter()
@@ -69,7 +69,7 @@ fn code_of(reason: &CancellationReason) -> String {
     reason.code().unwrap_or_default().to_owned()
 }
 
-/// Returns whether a code of an error or of a cancellation reason says that the same call may succeed later.
+/// Returns whether the code of an error or of a cancellation says that the same call may succeed later.
 fn is_busy(code: &str) -> bool {
     matches!(
         code,
@@ -84,7 +84,7 @@ fn is_busy(code: &str) -> bool {
     )
 }
 
-/// Converts the error of a request part that the SDK does not build (for `map_err`).
+/// Converts the error of a part of a request that the SDK could not build (for `map_err`).
 pub(super) fn malformed(error: BuildError) -> StoreError {
     StoreError::Refused {
         operation: "TransactWriteItems",

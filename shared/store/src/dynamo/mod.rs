@@ -20,7 +20,7 @@ use self::failure::failure;
 use crate::validation::refuse_invalid;
 use crate::{Item, Key, Result, Table, Write};
 
-/// The sparse index of what is open.
+/// The sparse index of open items.
 const INDEX: &str = "open";
 
 /// A table in DynamoDB. Clones share its client.
@@ -31,12 +31,12 @@ pub struct DynamoTable {
 }
 
 impl DynamoTable {
-    /// Creates a table of this name.
+    /// Creates the handle of the table with this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         Self { client, name: name.into() }
     }
 
-    /// Creates a table of this name with a client of its own. No call is made.
+    /// Creates the handle of the table with this name, with its own client. No call is made.
     pub fn with_config(config: &SdkConfig, name: impl Into<String>) -> Self {
         Self::new(Client::new(config), name)
     }
@@ -44,7 +44,7 @@ impl DynamoTable {
     /// Returns the names of the account's tables in this Region that begin with `prefix`.
     ///
     /// # Errors
-    /// The errors of the calls.
+    /// Fails if a call fails.
     pub async fn names(config: &SdkConfig, prefix: &str) -> Result<Vec<String>> {
         let mut found = Client::new(config).list_tables().into_paginator().items().send();
         let mut names = Vec::new();

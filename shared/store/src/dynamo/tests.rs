@@ -1,4 +1,4 @@
-//! Tests of the contract against the emulator, and of what only a broken connection or a busy table shows.
+//! Tests of the contract against the emulator, and of cases that occur only with a broken connection or a busy table.
 
 mod emulator;
 

@@ -1,4 +1,4 @@
-//! Writes as requests: one write as a plain call, several as a transaction.
+//! Sends one write as a plain call, and several as a transaction.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
 
@@ -12,8 +12,8 @@ use crate::{Check, Item, Key, Result, Write};
 /// A condition that always holds. A `ConditionCheck` must have a condition.
 const ANYTHING: &str = "attribute_exists(pk) OR attribute_not_exists(pk)";
 
-/// Gives a request or a part of a transaction its condition and the placeholders. A macro, because the SDK's builders
-/// have these methods and no trait in common.
+/// Gives a request, or a part of a transaction, its condition and placeholders. This is a macro, because the SDK's
+/// builders have these methods but no common trait.
 macro_rules! on_condition {
     ($builder:expr, $placeholders:expr, $checks:expr) => {{
         let mut placeholders = $placeholders;

@@ -14,7 +14,7 @@ fn scope() -> Scope {
     Scope::from(State::Build)
 }
 
-/// A table on which another function parks the wait right after the state was read, once.
+/// A table in which another function parks the wait right after the state was first read.
 struct Meanwhile {
     table: MemoryTable,
     is_parked: AtomicBool,

@@ -140,8 +140,7 @@ fn frozen(stack: &Stack) {
     let listed = listed.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
     assert_eq!(listed["frozenUntil"], "2100-01-01T00:00:00+00:00");
     let by_hand = good(stack, &["build", name]);
-    let warning =
-        "warning: pipeline `frozen` is frozen until 2100-01-01T00:00:00Z; a start by hand builds all the same";
+    let warning = "warning: pipeline `frozen` is frozen until 2100-01-01T00:00:00Z; a manual start builds anyway";
     assert!(String::from_utf8_lossy(&by_hand.stderr).contains(warning), "{by_hand:?}");
     let images = images(stack, name);
     assert!(images.len() == 1 && matches!(images[0].cause, Cause::Manual { .. }), "{images:?}");

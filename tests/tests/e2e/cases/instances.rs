@@ -82,7 +82,7 @@ fn interrupted(stack: &Stack) {
     let steps = [("build", "Fine", "true"), ("test", "Long", "sleep 600")];
     let failure = fail(stack, &Pipeline { more: ON_SPOT, ..Pipeline::new("taken-back", &steps) });
     assert_eq!(failure.error, "Goldsmith.TestFailed");
-    let advice = "EC2 has taken back this spot instance: start the build again, or remove `spot`";
+    let advice = "EC2 has reclaimed this spot instance: start the build again, or remove `spot`";
     assert!(failure.message.contains("Server.SpotInstanceTermination"), "{failure:?}");
     assert!(failure.message.contains(advice), "{failure:?}");
 }

@@ -202,7 +202,7 @@ fn protected(stack: &Stack) {
     let ended = stack.goldsmith_by_endpoint(&["retention", "protected", "--yes"]);
     let said = String::from_utf8_lossy(&ended.stderr).into_owned() + &String::from_utf8_lossy(&ended.stdout);
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("EC2 protects {} in eu-west-1 for 24 hours more", amis[0])), "{said}");
+    assert!(said.contains(&format!("EC2 protects {} in eu-west-1 for another 24 hours", amis[0])), "{said}");
     assert!(said.contains(&format!("{} is deleted", built[1].image())), "{said}");
     assert!(protection(&amis[0]).starts_with("disabled after 20"), "{}", protection(&amis[0]));
     let left = built.each_ref().map(|built| stack.left_of(built.build()).counts());

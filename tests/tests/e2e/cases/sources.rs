@@ -118,7 +118,7 @@ fn other_architecture(stack: &Stack) {
     let said = built.json["failure"]["message"].as_str().unwrap();
     // A package that was built for this machine only has no agent for that architecture, which is a second problem.
     let expected = format!(
-        "the source image {image} is for arm64, but no instance type of infrastructure configuration `arm` runs it: \
+        "the source image {image} is for arm64, but no instance type of infrastructure configuration `arm` can run it: \
          t3.small is for x86_64: name a type of that architecture, or another source image (type-architecture, \
          `instanceTypes` of infrastructure configuration `arm`)"
     );

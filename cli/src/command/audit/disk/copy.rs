@@ -1,5 +1,5 @@
-//! The files of a disk, copied to a folder where they can be audited. They hold the image's secrets: no other user can
-//! read the folder, and it is removed however the audit ends.
+//! Copies the files of a disk to a folder where they can be audited. The copies contain the image's secrets: no other
+//! user can read the folder, and it is removed no matter how the audit ends.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -45,7 +45,7 @@ impl Copy {
         self.folder.join("tree")
     }
 
-    /// Copies the files, which take this many bytes. Returns what could not be copied.
+    /// Copies the files, which have this many bytes in total. Returns what could not be copied.
     pub(super) fn fill(&self, debugfs: &Debugfs, bytes: u64) -> Result<Vec<String>> {
         let found = rustix::fs::statvfs(&self.folder)?;
         let room = found.f_bavail.saturating_mul(found.f_frsize);

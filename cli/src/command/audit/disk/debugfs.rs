@@ -1,6 +1,6 @@
 //! `debugfs` (e2fsprogs) mounts nothing and needs no root. As it is called here, it changes nothing.
 //!
-//! It exits with 0 even if a request fails: only its standard error tells.
+//! It exits with 0 even if a request fails: only its standard error shows the failure.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -26,7 +26,7 @@ struct Running {
     has_ended: bool,
 }
 
-/// The answer of debugfs, and what it could not do.
+/// The answer of debugfs, and the complaints about what it could not do.
 pub(super) struct Answer {
     pub(super) text: String,
     pub(super) complaints: Vec<String>,
@@ -63,7 +63,7 @@ impl Debugfs {
         Ok(Answer { text: String::from_utf8_lossy(&text).into_owned(), complaints })
     }
 
-    /// Ends the running request, and starts no other.
+    /// Ends the running request, and prevents further requests.
     pub(super) fn end(&self) {
         let mut running = self.running();
         running.has_ended = true;
@@ -78,7 +78,7 @@ impl Debugfs {
     }
 }
 
-/// Returns its complaints, each of them once.
+/// Returns the complaints of debugfs, each of them once.
 fn complaints(stderr: impl Read) -> std::io::Result<Vec<String>> {
     let (mut complaints, mut has_more) = (Vec::new(), false);
     for line in BufReader::new(stderr).split(b'\n') {
@@ -96,8 +96,8 @@ fn complaints(stderr: impl Read) -> std::io::Result<Vec<String>> {
     Ok(complaints)
 }
 
-/// Returns whether a line is a complaint. The version is not; nor is the message that a copy belongs to the current
-/// user if that is not root.
+/// Returns whether a line is a complaint. The version is not a complaint. The message that a copy belongs to the
+/// current user is none either, if that user is not root.
 fn is_complaint(line: &str) -> bool {
     let is_version = line.strip_prefix("debugfs ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let (_, what) = line.split_once(": ").unwrap_or_default();

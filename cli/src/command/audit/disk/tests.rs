@@ -1,4 +1,4 @@
-//! Real file systems, made by `mke2fs` without being mounted.
+//! Tests with real file systems, which `mke2fs` makes without mounting them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Returns one with such files, or `None` if e2fsprogs is missing, unless `GOLDSMITH_REQUIRE_E2E=1`.
+    /// Returns a disk with such files, or `None` if e2fsprogs is missing, unless `GOLDSMITH_REQUIRE_E2E=1`.
     pub(super) fn of(files: &[(&str, String)]) -> Option<Self> {
         if tool("mke2fs", &["-V"]).and_then(|()| tool("debugfs", &["-V"])).is_none() {
             let missing = "mke2fs and debugfs (of the package e2fsprogs)";
@@ -51,7 +51,7 @@ fn tool(program: &str, arguments: &[&str]) -> Option<()> {
     Some(())
 }
 
-/// Audits a disk, and leaves no copy of it.
+/// Audits a disk, and checks that no copy of it remains.
 async fn audit(disk: &Path) -> anyhow::Result<Audit> {
     let temporary = tempfile::tempdir()?;
     let audit = unless(future::pending(), disk, temporary.path()).await?;
@@ -80,7 +80,7 @@ async fn a_removed_key_is_found_by_its_block_and_an_existing_one_by_its_path() {
     assert!(!audit.is_incomplete && audit.notes.is_empty(), "{:?}", audit.notes);
 }
 
-/// A file that was removed while something had it open, and a file that was cut.
+/// A file that was removed while a process had it open, and a file that was truncated.
 #[tokio::test]
 async fn a_key_beyond_the_part_of_a_file_that_is_read_is_found_in_its_block() {
     let Some(disk) = Disk::of(&[("srv/orphan", key("1")), ("srv/cut", key("2")), ("srv/kept", key("3"))]) else {

@@ -1,4 +1,4 @@
-//! What a dead stack has left, what a living one knows, and what only looks as if.
+//! Tests what a deleted stack has left behind, what an existing stack knows, and what only looks like a leftover.
 
 use goldsmith_cloud::fake::{FakeCloud, Fault, HOME};
 use goldsmith_cloud::{Images, Kind, Launch, LaunchPermission, Machines, Market, MetadataOptions, NewImage, Parameter};
@@ -11,7 +11,7 @@ use crate::testing::Stack;
 
 const AWAY: &str = "us-east-1";
 
-/// A stack is its name, and its home after an `@` where that is not [`HOME`].
+/// Each stack has its name, followed by `@` and its home Region if that is not [`HOME`].
 fn tags(stack: &str, build: &str) -> Tags {
     let (stack, home) = stack.split_once('@').unwrap_or((stack, HOME));
     let tags = [(TAG_STACK, stack), (TAG_HOME, home), (TAG_BUILD, build), (TAG_IMAGE, "web/1.0.0/1")];
@@ -37,7 +37,7 @@ fn launch(token: &str, image: &str, tags: Tags) -> Launch {
     }
 }
 
-/// An instance, and an AMI of another one that is gone; answers the AMI's id.
+/// Creates an instance, and an AMI of another instance that is terminated. Returns the id of the AMI.
 async fn leave(cloud: &FakeCloud, region: &str, stack: &str, build: &str) -> String {
     let source = cloud.add_image(region, "amazon", &format!("al2023 {stack} {build}"));
     let mut ids = Vec::new();
@@ -63,7 +63,7 @@ async fn leave(cloud: &FakeCloud, region: &str, stack: &str, build: &str) -> Str
     image
 }
 
-/// Writes down that a build has launched these two instances and made this image.
+/// Records that a build has launched these two instances and made this image.
 async fn note(stack: &Stack, region: &str, build: &str, image: &str) {
     stack.closed_build(json!({"status": "AVAILABLE"})).await;
     let mut record = stack.table_item("BUILD#b", "META").await;
@@ -101,7 +101,7 @@ fn regions() -> BTreeSet<String> {
     [HOME.to_owned(), AWAY.to_owned()].into()
 }
 
-/// What was found, and whether it is proven.
+/// Returns what was found, and whether records prove its build.
 fn told(found: &[Leftover]) -> Vec<String> {
     let told = |one: &Leftover| {
         let proven = if one.unproven_since.is_some() { "" } else { " proven" };

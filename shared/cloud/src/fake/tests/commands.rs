@@ -1,4 +1,4 @@
-//! Run Command's rules.
+//! Tests the rules of Run Command.
 
 use super::*;
 use crate::fake::Outcome;
@@ -8,7 +8,7 @@ async fn look(cloud: &Cloud, id: &str, instance: &str) -> Invocation {
     cloud.commands.invocation(HOME, id, instance).await.unwrap().unwrap()
 }
 
-/// Sends a command and lets it end.
+/// Sends a command and waits for its end.
 async fn run(fake: &FakeCloud, cloud: &Cloud, instance: &str, comment: &str) -> Invocation {
     let id = cloud.commands.send(HOME, &command(instance, comment)).await.unwrap();
     fake.settle();

@@ -1,4 +1,4 @@
-//! Step Functions' rules.
+//! Tests the rules of Step Functions.
 
 use super::*;
 use crate::fake::TokenAnswer;

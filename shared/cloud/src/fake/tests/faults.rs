@@ -106,7 +106,7 @@ async fn faults_count_from_now_or_go_by_name() {
     assert_eq!(fake.events().len(), 1);
 }
 
-/// Another client of the process, with an error of its own.
+/// Another client of the process, with its own error type.
 async fn put_item(faults: &Faults, items: &mut Vec<u8>) -> std::result::Result<(), String> {
     let act = async {
         items.push(0);

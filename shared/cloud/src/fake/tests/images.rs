@@ -1,9 +1,9 @@
-//! EC2's rules for AMIs and snapshots.
+//! Tests EC2's rules for AMIs and snapshots.
 
 use super::*;
 use crate::{ImageState, LaunchPermission, PUBLISHED, TAG_STATUS};
 
-/// A fake with an available image of ours.
+/// A fake with an available image of the stack's account.
 async fn built() -> (FakeCloud, Cloud, String) {
     let (fake, cloud, instance) = online().await;
     let id = cloud.images.create(HOME, &new_image("web 1", &instance)).await.unwrap();

@@ -1,4 +1,4 @@
-//! EC2's rules for instances.
+//! Tests EC2's rules for instances.
 
 use super::*;
 use crate::Ping;

@@ -1,4 +1,4 @@
-//! The fake's own rules, each a test.
+//! Tests the fake's own rules, one test for each rule.
 
 mod commands;
 mod executions;

@@ -1,4 +1,4 @@
-//! Parameters, objects, functions, events, logs and the inventory.
+//! Tests parameters, objects, functions, events, logs and the inventory.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, node: &Node) -> Option<Approva
     Some(Approval { channel: channel? })
 }
 
-/// Rejects what a build would do in a Region before the approval, and what a promotion cannot do later.
+/// Rejects every setting that a build would apply before the approval and that a promotion cannot apply later.
 pub(super) fn refuse_what_cannot_wait(context: &mut Context<'_, '_>, node: &Node, region: &Distribution) {
     let mut refuse = |node: Option<&Node>, is_there: bool, message: &str| {
         if let Some(node) = node.filter(|_| is_there) {

@@ -56,7 +56,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// Returns whether EC2 accepts the name: 3 to 128 letters, digits and `()./_-` (EC2 API reference,
-/// CreateLaunchTemplate). A name that looks like an id would be taken for one.
+/// CreateLaunchTemplate). EC2 would treat a name that looks like an id as an id.
 fn is_name(text: &str) -> bool {
     (3..=128).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"()./_-".contains(&byte))

@@ -8,8 +8,8 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
     Key::required(
         "instanceTypes",
         Form::Texts,
-        "Instance types of the build, tried in this order until one launches. Types that do not run the source \
-         image's architecture are left out.",
+        "Instance types of the build, tried in this order until one launches. Types that cannot run the source image's \
+         architecture are left out.",
     ),
     Key::optional(
         "subnetIds",
@@ -21,7 +21,7 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
         "securityGroupIds",
         Form::Texts,
         "the stack's own group",
-        "Security groups of build and test instances. The stack's own group lets no inbound traffic through.",
+        "Security groups of build and test instances. The stack's own group allows no inbound traffic.",
     ),
     Key::optional(
         "instanceProfileName",
@@ -50,7 +50,8 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
         "terminateInstanceOnFailure",
         Form::True,
         "",
-        "Accepted as `true` only, as Image Builder has it. `keepOnFailure` says how long an instance is kept.",
+        "Only `true` is accepted, for compatibility with Image Builder. `keepOnFailure` says how long an instance is \
+         kept.",
     ),
 ];
 
@@ -58,9 +59,9 @@ const PLACEMENT: &[Key] = &[
     Key::optional(
         "availabilityZone",
         Form::Text,
-        "what the subnet is in",
-        "Availability Zone, such as `eu-west-1a`. Without subnets, EC2 takes the zone's subnet of the default VPC. With \
-         subnets, all of them must be in this zone.",
+        "the zone of the subnet",
+        "Availability Zone, such as `eu-west-1a`. Without subnets, EC2 uses the default VPC's subnet in this zone. \
+         With subnets, all of them must be in this zone.",
     ),
     Key::optional(
         "tenancy",
@@ -88,7 +89,7 @@ pub(super) const DISTRIBUTION: &[Key] = &[
         "mustSucceed",
         Form::Word(&["all", "some"]),
         "`all`",
-        "Whether all Regions must have their copy before the image is published, or at least one.",
+        "Whether all Regions, or only at least one, must have their copy before the image is published.",
     ),
     Key::optional(
         "approval",
@@ -100,7 +101,7 @@ pub(super) const DISTRIBUTION: &[Key] = &[
     Key::required(
         "distributions",
         Form::Maps(REGION),
-        "Where the image goes, one entry for each Region. The image is always in the home Region too.",
+        "The Regions of the image, with one entry for each. The image is always in the home Region too.",
     ),
 ];
 
@@ -161,46 +162,48 @@ const AMI: &[Key] = &[
         "description",
         Form::Text,
         "the recipe's",
-        "Its description, at most 255 characters, with the same placeholders as the name.",
+        "Description of the AMI, at most 255 characters, with the same placeholders as the name.",
     ),
     Key::optional(
         "amiTags",
         Form::Pairs,
         "",
-        "Its tags, in addition to the recipe's. Their values may have the same placeholders as the name. Together with Goldsmith's own, at most 50 are allowed.",
+        "Tags of the AMI, in addition to the recipe's. Their values may contain the same placeholders as the name. At \
+         most 50 tags are allowed, including Goldsmith's own.",
     ),
     Key::optional(
         "launchPermission",
         Form::Map(PERMISSION),
         "the account itself only",
-        "Who else may launch it. An image that is encrypted with AWS's own key cannot be shared.",
+        "Who else may launch the AMI. An image that is encrypted with AWS's own key cannot be shared.",
     ),
     Key::optional(
         "shareSnapshots",
         Form::Flag,
         "`false`",
-        "Whether the accounts in `userIds` and `userGroups` may also use the image's snapshots, and so copy the image.",
+        "Whether the accounts in `userIds` and `userGroups` may also use the image's snapshots, and therefore copy the \
+         image.",
     ),
     Key::optional(
         "targetAccounts",
         Form::Maps(TARGET_ACCOUNT),
         "",
-        "Accounts that get a copy of their own in this Region. First deploy `target-account.yaml` in each of them \
+        "Accounts that get their own copy in this Region. First deploy `target-account.yaml` in each of them \
          ([how](deploy.md#copies-that-other-accounts-own)).",
     ),
     Key::optional(
         "deprecateAfter",
         Form::Text,
         "never",
-        "How long after its build the AMI counts as deprecated, as a number of days or weeks from `P1D` to `P3650D`, \
-         such as `P90D`; a public AMI has `P730D` at most. EC2 still launches it, but no longer lists it for other \
-         accounts.",
+        "Time from the build until the AMI becomes deprecated, as a number of days or weeks from `P1D` to `P3650D`, \
+         such as `P90D`; at most `P730D` for a public AMI. A deprecated AMI can still be launched, but EC2 no longer \
+         lists it for other accounts.",
     ),
     Key::optional(
         "deregistrationProtection",
         Form::FlagOrMap(PROTECTION),
         "`false`",
-        "Whether the AMI cannot be deregistered once it is published. `goldsmith delete` and `goldsmith retention` \
+        "Whether the published AMI is protected from deregistration. `goldsmith delete` and `goldsmith retention` \
          switch the protection off first.",
     ),
     Key::optional(

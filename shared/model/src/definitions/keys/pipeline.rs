@@ -17,28 +17,29 @@ pub(super) const PIPELINE: &[Key] = &[
         "status",
         Form::Word(&["ENABLED", "DISABLED"]),
         "`ENABLED`",
-        "Whether the pipeline starts by itself. A manual start is always possible.",
+        "Whether the pipeline starts automatically. A manual start is always possible.",
     ),
-    Key::optional("schedule", Form::Map(SCHEDULE), "", "When the pipeline starts by itself."),
+    Key::optional("schedule", Form::Map(SCHEDULE), "", "The schedule on which the pipeline starts automatically."),
     Key::optional(
         "rebuildOn",
         Form::Words(&["source-update", "dependency"]),
         "",
-        "Changes that start it: a new release of the source image, a new image of the pipeline that is its source.",
+        "Changes that start the pipeline: a new release of the source image, or a new image of the pipeline on which \
+         it builds.",
     ),
     Key::optional(
         "autoDisablePolicy",
         Form::Map(AUTO_DISABLE),
         "failures never disable it",
-        "After how many failures in a row the pipeline no longer starts by itself, until `goldsmith enable`. Image \
-         Builder has it in `schedule`, which is accepted too.",
+        "Number of failures in a row after which the pipeline no longer starts automatically, until a person runs \
+         `goldsmith enable`. In Image Builder, this key is in `schedule`, which is accepted too.",
     ),
     Key::optional(
         "freeze",
         Form::Maps(FREEZE),
         "",
-        "Days on which the pipeline does not start by itself, at most 50 windows. Whatever would have started it on \
-         these days starts it once after the window. A build by hand starts with a warning.",
+        "Days on which the pipeline does not start automatically, at most 50 windows. Everything that would have \
+         started the pipeline on these days starts it once after the window. A manual build starts with a warning.",
     ),
     Key::optional(
         "allowOverrides",
@@ -56,7 +57,7 @@ pub(super) const PIPELINE: &[Key] = &[
         "enhancedImageMetadataEnabled",
         Form::Flag,
         "",
-        "Accepted as Image Builder has it. It changes no image.",
+        "Accepted for compatibility with Image Builder. It does not change the image.",
     ),
     Key::optional("imageTestsConfiguration", Form::Map(TESTS), "", "Whether and how images are tested."),
     Key::optional(
@@ -116,7 +117,7 @@ const SCHEDULE: &[Key] = &[
     Key::required(
         "scheduleExpression",
         Form::Text,
-        "`cron(minute hour day month weekday year)` or `rate(…)`, as EventBridge has them.",
+        "`cron(minute hour day month weekday year)` or `rate(…)`, as in EventBridge.",
     ),
     Key::optional("timezone", Form::Text, "`UTC`", "Name of a time zone, such as `Europe/Berlin`."),
     Key::optional(
@@ -134,15 +135,16 @@ const SCHEDULE: &[Key] = &[
     ),
 ];
 
-const AUTO_DISABLE: &[Key] = &[Key::required(
-    "failureCount",
-    Form::Number,
-    "The number of automatic builds in a row that must fail, from 1 to 10.",
-)];
+const AUTO_DISABLE: &[Key] =
+    &[Key::required("failureCount", Form::Number, "Number of automatic builds that must fail in a row, from 1 to 10.")];
 
 const FREEZE: &[Key] = &[
     Key::required("from", Form::Text, "The first day, such as `2026-12-20`."),
-    Key::required("until", Form::Text, "The day after the last one: the pipeline starts again when this day begins."),
+    Key::required(
+        "until",
+        Form::Text,
+        "The day after the last day of the freeze: the pipeline starts again when this day begins.",
+    ),
     Key::optional("timezone", Form::Text, "`UTC`", "Time zone in which the days begin, such as `Europe/Berlin`."),
 ];
 

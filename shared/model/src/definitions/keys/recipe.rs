@@ -6,8 +6,8 @@ pub(super) const COMPONENT: &[Key] = &[
     NAME,
     VERSION,
     DESCRIPTION,
-    Key::optional("platform", Form::Word(&["Linux"]), "`Linux`", "The platform of its document."),
-    Key::optional("changeDescription", Form::Text, "", "A remark for people, as Image Builder has it."),
+    Key::optional("platform", Form::Word(&["Linux"]), "`Linux`", "The platform of the document."),
+    Key::optional("changeDescription", Form::Text, "", "A remark for people, as in Image Builder."),
     Key::optional(
         "uri",
         Form::Text,
@@ -45,7 +45,7 @@ pub(super) const RECIPE: &[Key] = &[
         "components",
         Form::Maps(COMPONENT_REF),
         "the image is a copy of its source",
-        "What a build runs, in this order: at most 20 components.",
+        "The components that a build runs, in this order: at most 20.",
     ),
     Key::optional("workingDirectory", Form::Text, "`/tmp`", "Absolute path of the folder in which steps start."),
     Key::optional(
@@ -59,13 +59,14 @@ pub(super) const RECIPE: &[Key] = &[
         "blockDeviceMappings",
         Form::Maps(DEVICE),
         "the devices of the source image",
-        "Volumes that are added to the source image's volumes, or changed.",
+        "Changes to the source image's volumes, and additional volumes.",
     ),
     Key::optional(
         "tags",
         Form::Pairs,
         "",
-        "Tags of every AMI that is built, and of its snapshots. Their values may have the placeholders of `name` in a distribution.",
+        "Tags of every AMI that is built, and of its snapshots. Their values may contain the placeholders of `name` in \
+         a distribution.",
     ),
 ];
 
@@ -88,8 +89,8 @@ const COMPONENT_REF: &[Key] = &[
     Key::required(
         "version",
         Form::Text,
-        "Its version, or a pattern such as `1.x.x`, which stands for the highest version that matches when a build is \
-         planned.",
+        "Version of the component, or a pattern such as `1.x.x`, which resolves to the highest matching version when a \
+         build is planned.",
     ),
     Key::optional(
         "parameters",
@@ -101,12 +102,17 @@ const COMPONENT_REF: &[Key] = &[
 ];
 
 const DEVICE: &[Key] = &[
-    Key::required("deviceName", Form::Text, "Device name as the source image has it, such as `/dev/xvda`."),
+    Key::required("deviceName", Form::Text, "Device name, as in the source image, such as `/dev/xvda`."),
     Key::optional("ebs", Form::Map(EBS), "", "The volume. Settings that are absent are those of the source image."),
 ];
 
 const EBS: &[Key] = &[
-    Key::optional("volumeSize", Form::Number, "", "Size in GiB, from 1 to 65,536, and not below the snapshot's."),
+    Key::optional(
+        "volumeSize",
+        Form::Number,
+        "",
+        "Size in GiB, from 1 to 65,536, and at least the size of the snapshot.",
+    ),
     Key::optional(
         "volumeType",
         Form::Word(&["gp3", "gp2", "io1", "io2", "st1", "sc1", "standard"]),

@@ -1,4 +1,4 @@
-//! Where instances are launched, with which key, and how they are bought.
+//! Tests where instances are launched, with which key pair, and in which market.
 
 use super::*;
 use crate::{InfrastructureConfiguration, Placement, Tenancy};
@@ -36,7 +36,7 @@ fn a_mistake_in_a_placement_or_a_key_pair_is_explained() {
         ("placement: eu-west-1a\n", "`placement`"),
         ("placement: {hostId: h-0123456789abcdef0}\n", "write `tenancy: dedicated`, or build without it"),
         ("placement: {hostResourceGroupArn: \"arn:aws:x\"}\n", "write `tenancy: dedicated`, or build without it"),
-        ("keyPair: \"\"\n", "`` is not the name of a key pair: it has 1 to 255 characters of ASCII"),
+        ("keyPair: \"\"\n", "`` is not the name of a key pair: it has 1 to 255 ASCII characters"),
         ("keyPair: schlüssel\n", "`schlüssel` is not the name of a key pair"),
     ] {
         let found = refused(&[&format!("{SMALL}{rest}")]);

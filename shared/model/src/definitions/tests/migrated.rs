@@ -1,4 +1,4 @@
-//! Definitions that come from Image Builder.
+//! Tests of definitions that come from Image Builder.
 
 use super::*;
 

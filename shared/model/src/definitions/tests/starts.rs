@@ -1,4 +1,4 @@
-//! What starts a pipeline by itself: schedules, changes, and pipelines that build on each other.
+//! Tests of what starts a pipeline automatically: schedules, changes, and pipelines that build on each other.
 
 use serde_json::json;
 
@@ -96,7 +96,8 @@ help: did you mean `Europe/Berlin`?";
         ),
         (
             "freeze: [{from: 2026-12-20, until: 2026-12-20}]\n",
-            "web/all.yml:5:36: error: `until` must be after `from`, which is 2026-12-20: it is the day after the last one",
+            "web/all.yml:5:36: error: `until` must be after `from`, which is 2026-12-20: it is the first day after the \
+             freeze",
         ),
         (
             "freeze: [{from: 2026-12-20T18:00, until: 2027-01-04}]\n",
@@ -119,7 +120,7 @@ help: did you mean `Europe/Berlin`?";
     }
 }
 
-/// A recipe and a pipeline of one name that start from another pipeline's image.
+/// A recipe and a pipeline with the same name, which start from another pipeline's image.
 fn stage(name: &str, source: &str) -> String {
     let recipe = recipe("components: [{name: nginx, version: 1.0.0}]\n");
     let recipe = recipe.replace("name: web", &format!("name: {name}")).replace("ssm:/source", source);
@@ -161,7 +162,7 @@ fn stored_pipelines_close_a_circle_too() {
     assert!(matches!(stored.recipes[1].parent_image, SourceImage::Parameter(_)), "the stored recipe is not the cause");
 }
 
-/// A pipeline whose images go by this parameter, named so.
+/// A pipeline that publishes its images under this parameter and has this name.
 fn publishing(name: &str, source: &str, to: &str) -> String {
     let distribution =
         format!("kind: DistributionConfiguration\nname: {name}\ndistributions: [{{region: eu-west-1{to}}}]\n");

@@ -53,8 +53,8 @@ async fn a_second_attempt_sends_no_command_while_the_first_one_runs() {
     assert!(stack.answer("second").unwrap().is_ok(), "who still runs answers the retry's token");
 }
 
-/// Step Functions gives each attempt a token of its own, and the token of an attempt that it has given up on may reach
-/// the table late.
+/// Step Functions gives each attempt its own token, and the token of an attempt that it has given up on may reach the
+/// table late.
 #[tokio::test]
 async fn every_attempts_token_is_answered_whichever_begins_last() {
     for closes in [false, true] {

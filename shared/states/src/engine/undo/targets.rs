@@ -1,4 +1,4 @@
-//! Undoes the copies that other accounts own. Every account that was asked to copy is looked at, since its answer may
+//! Undoes the copies that other accounts own. Every account that was asked to copy is checked, since its answer may
 //! have been lost.
 
 use std::collections::BTreeMap;

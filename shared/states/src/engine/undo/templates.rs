@@ -6,8 +6,8 @@ use goldsmith_store::Effect;
 
 use crate::{Context, Result};
 
-/// Deletes the version that an effect has made. If it is the default version, the previous one becomes that again first,
-/// because EC2 does not delete a default version. Does nothing if there is no such version.
+/// Deletes the version that an effect has made. If it is the default version, the previous version becomes the default
+/// again first, because EC2 does not delete a default version. Does nothing if there is no such version.
 pub(super) async fn undo(
     context: &Context,
     effect: &Effect,

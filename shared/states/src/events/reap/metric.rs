@@ -12,9 +12,9 @@ use crate::{Context, Result};
 /// has the embedded metric format, so that the function needs neither a call nor the permission to put metrics. The
 /// template has an alarm of the same name for each metric:
 ///
-/// - `LeftBehind`: closed builds have left these resources behind, because AWS refuses to remove them. Removal is tried
-///   again.
-/// - `GivenUp`: the same resources after a month, when only a person can help.
+/// - `LeftBehind`: closed builds have left these resources behind, because AWS rejects their removal. The removal is
+///   retried.
+/// - `GivenUp`: these resources are still left after a month, and only a person can help.
 /// - `Strangers`: these resources carry the stack's tags, but nothing ties them to a build, so only a person may remove
 ///   them.
 ///
@@ -79,7 +79,7 @@ mod tests {
         metric(&context, &event).await
     }
 
-    /// A build that was stopped, whose instance AWS refuses to end.
+    /// A build that was stopped, and whose instance AWS refuses to terminate.
     async fn left_behind() -> Stack {
         let stack = reach(&Task::new(State::Build)).await;
         stack.start_execution().await;
@@ -90,8 +90,8 @@ mod tests {
         stack
     }
 
-    /// The metrics of a line. Everything that a directive of the format names is a member of the line: a text for a
-    /// dimension, a number for a metric.
+    /// The metrics of a line. Everything that a directive of the format names is a member of the line: a dimension is a
+    /// text, and a metric is a number.
     fn metrics_of(stack: &Stack, line: &Value) -> Vec<(String, u64)> {
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         let dimension = directive["Dimensions"][0][0].as_str().unwrap();

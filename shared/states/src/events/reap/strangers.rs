@@ -1,6 +1,6 @@
 //! Strangers: resources that carry this stack's tags although nothing ties them to a build. Examples are a copy that a
-//! person has made with all tags, and an instance that was launched with "Launch more like this". A stranger is marked
-//! and reported, and is never removed here, since servers may depend on it.
+//! person has made with all tags, and an instance that a person has launched with "Launch more like this". A stranger
+//! is marked and reported, and is never removed here, since servers may depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::{Context, Result, TAG_BUILD, TAG_IMAGE, TAG_LEFTOVER};
 
-/// Pauses between two reports of a stranger. The last one repeats, since the stranger costs money for as long as it
-/// exists.
+/// Pauses between two reports of the same stranger. The last one repeats, since the stranger costs money for as long as
+/// it exists.
 const PAUSES: [SignedDuration; 2] = [SignedDuration::from_hours(24), SignedDuration::from_hours(7 * 24)];
 /// Largest number of strangers that one run reports. A run has two minutes.
 const AT_ONCE: usize = 50;
@@ -23,19 +23,19 @@ type Place = (String, String);
 /// The strangers of one sweep.
 pub(super) struct Strangers {
     now: Timestamp,
-    /// Strangers that were found before.
+    /// Strangers that an earlier sweep found.
     known: BTreeMap<Place, Leftover>,
-    /// The Regions and kinds that could be looked at.
+    /// The Regions and kinds that could be read.
     looked: BTreeSet<(String, LeftoverKind)>,
     /// Every resource that exists.
     there: BTreeSet<Place>,
-    /// Snapshots of images that were found before. They are reported with their image.
+    /// Snapshots of images that an earlier sweep found. They are reported with their image.
     covered: BTreeSet<Place>,
     found: Vec<(String, Tagged)>,
 }
 
 impl Strangers {
-    /// Reads the strangers that were found before.
+    /// Reads the strangers that earlier sweeps found.
     pub(super) async fn read(context: &Context) -> Result<Self> {
         let known = context.store.leftovers().await?.into_iter();
         let known = known.map(|one| ((one.region.clone(), one.id.clone()), one)).collect();
@@ -52,8 +52,8 @@ impl Strangers {
         self.covered.extend(covered);
     }
 
-    /// Returns whether the resource needs no check now, because it was checked before. Before it is reported again, it
-    /// is checked again, because something may tie it to its build by then.
+    /// Returns whether the resource was checked before, and needs no check now. It is checked again before the next
+    /// report, because by then something may tie it to its build.
     pub(super) fn is_settled(&self, region: &str, id: &str) -> bool {
         let place = (region.to_owned(), id.to_owned());
         self.known.get(&place).is_some_and(|known| !is_due(known, self.now)) || self.covered.contains(&place)
@@ -106,8 +106,8 @@ impl Strangers {
         Ok(())
     }
 
-    /// Tags a stranger, for people only: if AWS rejects the tag, nothing else changes. A copied image may have tags
-    /// while its snapshots have none, and the stack's roles may not tag a resource without tags.
+    /// Tags a stranger. The tag is only for people: if AWS rejects it, nothing else changes. A copied image may have
+    /// tags while its snapshots have none, and the stack's roles may not tag a resource without tags.
     async fn mark(&self, context: &Context, one: &Tagged, leftover: &Leftover) {
         // The tag alone proves nothing: a copy has the tag of its original, with the time at which that was found.
         if one.tags().contains_key(TAG_LEFTOVER) && leftover.told.is_some() {

@@ -1,7 +1,9 @@
-//! The sweep: removes what closed builds have left behind and do not keep, in every Region that the stack has used.
+//! The sweep: in every Region that the stack has used, removes the resources that closed builds have left behind and do
+//! not keep.
 //!
-//! A published build costs two reads of the table. Resources are listed once for all builds. If the sweep has no time
-//! for some builds, the next sweep begins with these. Otherwise a build whose id sorts late would never have its turn.
+//! For a published build, the sweep reads the table twice. Resources are listed once for all builds. If the sweep has
+//! no time for some builds, the next sweep begins with them. Otherwise a build whose id sorts late would never be
+//! reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,23 +18,23 @@ use crate::parts::tagged::{Looked, of_stack};
 use crate::states::finish::{after, kept_of};
 use crate::{Context, Result, TAG_BUILD};
 
-/// Regions that are looked at concurrently.
+/// How many Regions are read concurrently.
 const REGIONS_AT_ONCE: usize = 8;
-/// Builds whose records are read concurrently.
+/// How many builds' records are read concurrently.
 const BUILDS_AT_ONCE: usize = 16;
 
 /// The resources of one build, each with its Region.
 type Found = Vec<(String, Tagged)>;
 
-/// The records of a build that say what stays.
+/// The records of a build from which the sweep learns what stays.
 struct Records {
     build: BuildRecord,
     image: Option<ImageRecord>,
 }
 
-/// Removes what closed builds have left behind and do not keep, and reports what only looks as if a build had left it.
-/// Returns how many builds had left something. It looks at the first build in any case, and at no further
-/// build after `until`.
+/// Removes what closed builds have left behind and do not keep, and reports resources that only look like a build's.
+/// Returns how many builds had left something behind. It always handles the first build, and begins no other build
+/// after `until`.
 pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     let mut strangers = Strangers::read(context).await?;
     let cursor = context.store.cursor(Round::Sweep).await?;
@@ -88,7 +90,7 @@ async fn look(context: &Context, strangers: &mut Strangers) -> Result<BTreeMap<S
     Ok(builds)
 }
 
-/// Returns the builds. Those for which the previous sweep had no time come first.
+/// Returns the builds, and begins with those for which the previous sweep had no time.
 fn in_turn(builds: BTreeMap<String, Found>, after: Option<&String>) -> Vec<(String, Found)> {
     let is_early = |build: &String| after.is_some_and(|after| build <= after);
     let (early, late): (Vec<_>, Vec<_>) = builds.into_iter().partition(|(build, _)| is_early(build));
@@ -101,7 +103,7 @@ async fn read(context: &Context, build: &str) -> Result<Option<Records>> {
     Ok(Some(Records { build, image }))
 }
 
-/// Removes what one build has left behind. Returns whether there was anything.
+/// Removes the resources that one build has left behind. Returns whether there were any.
 async fn sweep_build(
     context: &Context,
     records: Option<Records>,
@@ -142,7 +144,7 @@ async fn sweep_build(
     Ok(was_there)
 }
 
-/// Returns whether the build keeps the resource, and it has not expired.
+/// Returns whether the build keeps the resource and the resource has not expired.
 fn stays(context: &Context, (kept, snapshots): &(Kept, BTreeSet<String>), one: &Tagged) -> bool {
     let known = kept.images.contains(one.id()) || kept.instances.contains(one.id()) || snapshots.contains(one.id());
     known && !kept.has_expired(one.tags(), context.clock.now())

@@ -1,5 +1,5 @@
-//! Anyone who may start executions may name any cause. If the stack has not kept that cause for that very execution,
-//! the build counts as manual.
+//! Anyone who may start executions may name any cause. If the stack has not kept the named cause for that very
+//! execution, the build counts as manual.
 
 use goldsmith_model::Cause;
 use goldsmith_store::CauseStatus;

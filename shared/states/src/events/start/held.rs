@@ -1,4 +1,5 @@
-//! Tests of pipelines that must not start by themselves for a while: failures have stopped them, or they are frozen.
+//! Tests of pipelines that must not start automatically for a while, because their builds have failed or because they
+//! are frozen.
 
 use goldsmith_model::{AutoDisablePolicy, ImagePipeline, RebuildOn, Status};
 use goldsmith_store::{CauseStatus, ImageStatus};
@@ -9,7 +10,8 @@ use super::retried::{build, images, kept, pass, release, told};
 use crate::events::trigger;
 use crate::testing::Stack;
 
-/// A stack whose pipeline is rebuilt for releases of its source, has seen the first release, and is changed so.
+/// A stack whose pipeline watches the releases of its source, has seen the first release, and is then changed by the
+/// test.
 async fn watching(change: impl FnOnce(&mut ImagePipeline)) -> Stack {
     let stack = Stack::new().await;
     let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Tests of automatic builds: they are tried again if they fail, and there is never more than one an hour.
+//! Tests of automatic builds: failed builds are retried, and at most one build starts per hour.
 
 use goldsmith_cloud::Kind;
 use goldsmith_cloud::fake::{AMAZON, Fault, HOME, Outcome};
@@ -21,21 +21,21 @@ async fn watching() -> Stack {
     stack
 }
 
-/// Publishes a release of the source, and returns its cause.
+/// Publishes a release of the source, and returns the cause that it makes.
 pub(super) async fn release(stack: &Stack, name: &str) -> Cause {
     let image = stack.cloud.add_image(HOME, AMAZON, name);
     stack.point_source_to(&image).await;
     Cause::SourceUpdate { source: "ssm:/source".to_owned(), image_id: image }
 }
 
-/// Lets minutes pass, with a check of sources and a tick at the end.
+/// Lets minutes pass, then checks the sources and runs a tick.
 pub(super) async fn pass(stack: &Stack, minutes: i64) {
     stack.clock.advance(SignedDuration::from_mins(minutes));
     trigger::handle(&stack.context(), json!({"check": "sources"})).await.unwrap();
     reap::handle(&stack.context(), json!({})).await.unwrap();
 }
 
-/// Runs the builds that were started to their end. Either each of these builds fails in its component, or none does.
+/// Runs the builds that were started until they end. Either all of these builds fail in their component, or none does.
 pub(super) async fn build(stack: &Stack, fails: bool) -> Vec<Value> {
     let mut ended = Vec::new();
     for run in stack.cloud.executions() {
@@ -59,7 +59,7 @@ pub(super) async fn kept(stack: &Stack, cause: &Cause) -> CauseRecord {
     stack.store().cause(&"web".parse().unwrap(), cause).await.unwrap().unwrap()
 }
 
-/// The last event of a build's end.
+/// The last event that a build sends at its end.
 pub(super) fn told(stack: &Stack) -> Value {
     serde_json::from_str(&stack.cloud.events().last().unwrap().detail).unwrap()
 }

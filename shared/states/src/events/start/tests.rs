@@ -1,4 +1,4 @@
-//! The property of starts: random histories of a whole account.
+//! Tests a property of starts with random histories of a whole account.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy};
@@ -6,7 +6,7 @@ use proptest::{prop_oneof, proptest};
 
 use crate::testing::{Step, World};
 
-/// How many random histories are run. `GOLDSMITH_CASES` asks for more.
+/// How many random histories are run. `GOLDSMITH_CASES` sets another number.
 fn cases() -> u32 {
     option_env!("GOLDSMITH_CASES").and_then(|text| text.parse().ok()).unwrap_or(400)
 }

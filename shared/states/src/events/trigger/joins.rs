@@ -1,8 +1,8 @@
-//! Joins: sources for which several pipelines make images, by a filter over the account's own images or by a parameter
-//! that all of them write.
+//! Joins: sources for which several pipelines make images. Such a source is a filter over the account's own images, or
+//! a parameter that all of these pipelines write.
 //!
-//! If one image of a base starts several of these pipelines, a pipeline that takes the newest of their images must not
-//! be built after each of them. It waits until the last of them has ended, and is built once.
+//! If one image of a base starts several of these pipelines, a pipeline that builds on the newest of their images must
+//! not be built after each of them. It waits until the last of them has ended, and is then built once.
 
 use goldsmith_model::definitions::{Definitions, Graph, Stored};
 use goldsmith_model::{Cause, Name, SourceImage};
@@ -11,8 +11,8 @@ use jiff::SignedDuration;
 use crate::parts::newest::newest_image_of;
 use crate::{Context, Result};
 
-/// Longest time for which a kept cause may rest so that others still wait for its build: the least time between two
-/// automatic builds of a pipeline.
+/// Longest age of a kept cause at which others still wait for its build: the least time between two automatic builds of
+/// a pipeline.
 const SOON: SignedDuration = SignedDuration::from_hours(1);
 
 /// Returns whether several pipelines of this stack may make images for the source.
@@ -25,8 +25,8 @@ pub(super) fn may_join(source: &SourceImage) -> bool {
     }
 }
 
-/// Returns whether another pipeline that makes images for the source still has to be built for the cause for which this
-/// image of the source was built. `stored` are all pipelines.
+/// Returns whether another pipeline that makes images for the source still has to be built for the cause that led to
+/// this image of the source. `stored` contains all pipelines.
 pub(super) async fn is_unfinished(
     context: &Context,
     stored: &Stored,
@@ -78,7 +78,7 @@ mod tests {
     use crate::events::{reap, trigger};
     use crate::testing::Stack;
 
-    /// Two pipelines that build on `web`, and one that takes the newer of their images.
+    /// Two pipelines that build on `web`, and one that builds on the newer of their images.
     const DIAMOND: &str = r#"
 {kind: ImageRecipe, name: app-left, semanticVersion: 1.0.0, parentImage: "pipeline:web", components: [{name: nginx, version: 1.x.x}]}
 ---
@@ -99,8 +99,7 @@ mod tests {
     }
 
     impl Diamond {
-        /// All four pipelines were built once, and `web` has just been built again, which has started `left` and
-        /// `right`.
+        /// All four pipelines were built once. Then `web` was built again, which has started `left` and `right`.
         async fn new() -> Self {
             let stack = Stack::new().await;
             let files = [SourceFile { path: "all.yml".to_owned(), text: DIAMOND.to_owned() }];
@@ -120,7 +119,7 @@ mod tests {
             diamond
         }
 
-        /// Delivers what `finish` has told `trigger`.
+        /// Delivers the calls that `finish` has made to `trigger`.
         async fn deliver(&mut self) {
             for wake in self.stack.cloud.wakes().split_off(self.delivered) {
                 self.delivered += 1;
@@ -128,7 +127,8 @@ mod tests {
             }
         }
 
-        /// Runs the execution of a pipeline that was started to its end. Returns whether there was one.
+        /// Runs the execution that was started for a pipeline until it ends. Returns whether there was such an
+        /// execution.
         async fn build(&mut self, pipeline: &str, fails: bool) -> bool {
             self.stack.clock.advance(SignedDuration::from_mins(1));
             let named = format!("{{\"pipeline\":\"{pipeline}\"");
@@ -145,7 +145,7 @@ mod tests {
             true
         }
 
-        /// Checks the sources, as every 15 minutes, with a tick.
+        /// Checks the sources as the schedule does every 15 minutes, and then runs a tick.
         async fn check(&mut self) {
             self.stack.clock.advance(SignedDuration::from_mins(15));
             trigger::handle(&self.stack.context(), json!({"check": "sources"})).await.unwrap();

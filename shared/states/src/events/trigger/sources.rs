@@ -1,8 +1,9 @@
-//! The check of sources. Each different source is resolved once, and every pipeline whose last build started from
-//! another AMI is started. The cost depends on the number of sources and changes, not on the number of pipelines.
+//! The check of sources. Each distinct source is resolved once. The check then starts every pipeline whose last build
+//! started from another AMI. The cost depends on the number of sources and changes, not on the number of pipelines.
 //!
 //! If one invocation has no time for all sources, the next one continues where it stopped. If several invocations have
-//! no time for all of them, the next regular check continues there. So a check ends, and each source has its turn.
+//! no time for all sources, the next regular check continues there. So every check ends, and each source is checked in
+//! turn.
 
 use std::collections::BTreeMap;
 
@@ -19,42 +20,43 @@ use crate::events::start::{Start, start};
 use crate::parts::newest::{newest_image_of, newest_of};
 use crate::{Context, Error, Result};
 
-/// Starts that are in progress at the same time. StartExecution allows 300 per second, and one takes some 30 ms.
+/// How many starts are in progress at the same time. StartExecution allows 300 calls per second, and one call takes
+/// some 30 ms.
 const AT_ONCE: usize = 16;
 /// Time after which the check hands over to the next invocation. The function's time-out is 120 s.
 const BUDGET: SignedDuration = SignedDuration::from_secs(90);
-/// Pause after AWS has asked to slow down.
+/// Pause after AWS has throttled a call.
 const BREATH: std::time::Duration = std::time::Duration::from_secs(1);
-/// Parameters that one call of Systems Manager reads.
+/// How many parameters one call of Systems Manager reads.
 const PARAMETERS_AT_ONCE: usize = 10;
-/// Largest number of invocations of one check. They take a quarter of an hour, and by then the next regular check has
-/// come.
+/// Largest number of invocations of one check. They take a quarter of an hour, and by then the next regular check is
+/// due.
 const INVOCATIONS: u32 = 10;
 
 /// The place from which the next invocation continues a check.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Place {
-    /// Hash of the source after which the check has begun. `None` means that it has begun with the first source.
+    /// Hash of the source after which the check began. `None` means that the check began with the first source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begin: Option<String>,
-    /// Hash of the last source that is done. `None` means that none is.
+    /// Hash of the last source that was checked. `None` means that no source was checked yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     done: Option<String>,
     /// Number of invocations before this one.
     #[serde(default)]
     invocations: u32,
-    /// Whether something that may work later has failed in an earlier invocation. It is looked at again after this
-    /// check.
+    /// Whether an earlier invocation failed at something that may succeed later. This source is checked again after
+    /// this check.
     #[serde(default)]
     failed: bool,
-    /// The check that continues.
+    /// The check that this invocation continues.
     #[serde(default)]
     check: SourceCheck,
 }
 
 impl Place {
-    /// Returns the last source that is done, in this check or in the one before.
+    /// Returns the last source that was checked, in this check or in the one before.
     fn at(&self) -> Option<&str> {
         self.done.as_deref().or(self.begin.as_deref())
     }
@@ -78,7 +80,7 @@ pub(super) async fn go_on(context: &Context, place: Place) -> Result<u32> {
     look(context, place).await
 }
 
-/// Looks at the sources until the time is over, and leaves the rest to another invocation. The check ends only when
+/// Checks sources until the time is over, and leaves the rest to another invocation. The check ends only when
 /// that invocation ends it.
 async fn look(context: &Context, mut place: Place) -> Result<u32> {
     let mut looked = look_at_sources(context, &mut place).await;
@@ -110,9 +112,9 @@ pub(super) async fn ask_for_another(context: &Context) -> Result<()> {
 /// The result of an invocation.
 struct Looked {
     started: u32,
-    /// Whether no source is left.
+    /// Whether no source is left to check.
     is_whole: bool,
-    /// Whether another invocation does the rest.
+    /// Whether another invocation checks the rest.
     goes_on: bool,
 }
 
@@ -149,7 +151,8 @@ async fn look_at_sources(context: &Context, place: &mut Place) -> Result<Looked>
     Ok(Looked { started, is_whole, goes_on })
 }
 
-/// Returns the sources that are not done yet: first those after the place where the check began, then those up to it.
+/// Returns the sources that are not checked yet: first those after the place where the check began, then those before
+/// it.
 fn in_turn(mut watched: Vec<WatchedSource>, place: &Place) -> Vec<WatchedSource> {
     // `false` sorts before `true`: the sources after `begin` come first, and the round ends with `begin` itself.
     let turn = |hash: &String| (place.begin.as_ref().is_some_and(|begin| hash <= begin), hash.clone());
@@ -166,18 +169,18 @@ struct Checking<'a> {
     started: u32,
     /// The first failure.
     failed: Option<Error>,
-    /// All pipelines, once a join has asked for them.
+    /// All pipelines, once a join has requested them.
     pipelines: Option<Stored>,
 }
 
 impl Checking<'_> {
-    /// Checks one source. Returns false if there was no time for all the builds that it has to start.
+    /// Checks one source. Returns false if there was no time for all the builds that the source must start.
     async fn check_one(&mut self, watched: &WatchedSource, parameters: &BTreeMap<String, Parameter>) -> bool {
         let context = self.context;
         let image = match resolve(context, &watched.source, parameters).await {
             Ok(Some(image)) => image,
             Ok(None) => {
-                tracing::warn!(source = %watched.source, "a watched source stands for no image");
+                tracing::warn!(source = %watched.source, "a watched source resolves to no image");
                 return true;
             }
             Err(error) => {
@@ -221,7 +224,7 @@ impl Checking<'_> {
         is_whole
     }
 
-    /// Returns whether the source waits for another image that the same cause makes ([`joins`]).
+    /// Returns whether the source must wait for another image that the same cause makes ([`joins`]).
     async fn is_unfinished(&mut self, source: &SourceImage, image: &str, stale: &[(Name, Cause)]) -> Result<bool> {
         if stale.is_empty() || !joins::may_join(source) {
             return Ok(false);
@@ -263,7 +266,7 @@ impl Checking<'_> {
         found
     }
 
-    /// Skips a source that could not be looked up. If this may work later, the check runs again.
+    /// Skips a source that could not be looked up. If a later call may succeed, the check runs again.
     fn pass_over(&mut self, error: Error, what: &str) {
         match error.is_transient() {
             true => self.fail(error, what),
@@ -278,7 +281,7 @@ impl Checking<'_> {
     }
 }
 
-/// Returns the AMI that a source stands for now, or `None` if it stands for none.
+/// Returns the AMI to which a source resolves now, or `None` if there is none.
 async fn resolve(
     context: &Context,
     source: &SourceImage,
@@ -295,8 +298,8 @@ async fn resolve(
     })
 }
 
-/// Returns the pipelines whose last build started from another AMI, each with its cause. A pipeline that was never
-/// built takes the current AMI as its baseline, since its first build is a person's decision.
+/// Returns the pipelines whose last build started from another AMI, each with its cause. If a pipeline was never built,
+/// the current AMI becomes its baseline, since its first build is a person's decision.
 async fn stale(context: &Context, watched: &WatchedSource, image: &str) -> Result<Vec<(Name, Cause)>> {
     let mut stale = Vec::new();
     for Subscription { pipeline, last_image, .. } in context.store.subscribers(&watched.hash).await? {
@@ -319,7 +322,7 @@ async fn cause(context: &Context, watched: &WatchedSource, image: &str) -> Resul
     Ok(Cause::SourceUpdate { source: watched.source.to_string(), image_id: image.to_owned() })
 }
 
-/// Starts a build, and waits if AWS asks to slow down. Returns `None` if the time is over.
+/// Starts a build, and waits if AWS throttles the call. Returns `None` if the time is over.
 async fn start_patiently(
     context: &Context,
     pipeline: &Name,

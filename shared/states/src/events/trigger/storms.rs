@@ -16,7 +16,7 @@ use crate::events::reap;
 use crate::events::trigger;
 use crate::testing::Stack;
 
-/// Counts the reads of parameters, each of which lets other tasks run first.
+/// Counts the reads of parameters. Each read lets other tasks run first.
 #[derive(Default)]
 struct Looks(AtomicUsize);
 
@@ -38,7 +38,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// A pipeline whose source was checked once, and a newer release of the source that was not noticed yet.
+    /// A pipeline whose source was checked once, and a newer release of the source that no check has seen yet.
     async fn new() -> Self {
         let stack = Stack::new().await;
         let source = SourceImage::Parameter("/source".to_owned());
@@ -64,12 +64,12 @@ impl Watched {
         self.looks.0.load(Ordering::Relaxed)
     }
 
-    /// How many builds were started for this image.
+    /// Returns how many builds were started for this image.
     fn started_for(&self, image: &str) -> usize {
         self.stack.cloud.executions().iter().filter(|execution| execution.input.contains(image)).count()
     }
 
-    /// Lambda calls a function for an event, and calls it once more if it has failed or died.
+    /// Lambda calls a function for an event, and calls it once more if the first call failed or ended early.
     async fn deliver(&self, event: Value) {
         for _ in 0..2 {
             let context = self.context();
@@ -80,7 +80,7 @@ impl Watched {
         }
     }
 
-    /// A minute passes, the tick comes, and the invocations that the tick requests from Lambda arrive.
+    /// A minute passes and the tick comes. Then the invocations that the tick requests from Lambda arrive.
     async fn tick(&mut self) {
         self.stack.clock.advance(SignedDuration::from_mins(1));
         let context = self.context();

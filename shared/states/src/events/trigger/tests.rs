@@ -237,7 +237,7 @@ async fn ten_thousand_pipelines_on_twenty_sources_cost_twenty_looks() {
     assert_eq!(accepted, PIPELINES / 2, "no start was asked for twice");
 }
 
-/// Parameters whose reads take a second of the clock each.
+/// Parameters whose reads each advance the clock by a second.
 struct Slow {
     cloud: FakeCloud,
     clock: FakeClock,
@@ -261,7 +261,7 @@ impl Parameters for Slow {
     }
 }
 
-/// A stack with this many sources. Each has a pipeline whose last build started from another image.
+/// A stack with this many sources. Each source has a pipeline whose last build started from another image.
 async fn far_away(sources: usize) -> Stack {
     let stack = Stack::new().await;
     let (old, new) = (stack.cloud.add_image(HOME, AMAZON, "old"), stack.cloud.add_image(HOME, AMAZON, "new"));
@@ -276,7 +276,7 @@ async fn far_away(sources: usize) -> Stack {
     stack
 }
 
-/// Runs a check with all invocations that it hands over to, and returns their number.
+/// Runs a check with all the invocations that continue it, and returns the number of invocations.
 async fn check_to_its_end(stack: &Stack) -> usize {
     let slowly = || -> Context {
         let mut context = stack.context();

@@ -12,14 +12,14 @@ use crate::error_names::ErrorName;
 use crate::states::launch::gone;
 use crate::{Error, Result, State};
 
-/// Exit code of a script that SIGKILL ended, or of the program that replaced the script by `exec`. The SSM agent
-/// reports it as `TimedOut`, as it does if it has sent the signal itself.
+/// Exit code of a script that SIGKILL ended, or of the program that replaced the script through `exec`. The SSM agent
+/// reports this exit code as `TimedOut`, as if it had sent the signal itself.
 const KILLED: i32 = 137;
-/// A command's own time-out is at the state's deadline. If a command is reported as timed out this long before its
+/// A command times out at the state's deadline. If a command is reported as timed out this long before its
 /// deadline, something has killed it.
 const AT_THE_DEADLINE: SignedDuration = SignedDuration::from_mins(2);
 
-/// Decides what the end of a command means.
+/// Decides what the end of a command means for the state.
 pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invocation: &Invocation) -> Result<Look> {
     let result = result(&invocation.stderr);
     // The audit is recorded also if the command has failed, since its findings may be the reason.
@@ -64,13 +64,13 @@ pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invo
     }
 }
 
-/// Returns the agent's result, which is a line of its own on standard error. Any program of the script may have written
-/// lines before it, such as a loader that does not find a library. The SSM agent adds lines of its own after it.
+/// Returns the agent's result, which is one line of standard error. Any program of the script may have written lines
+/// before it, such as the loader if it does not find a library. The SSM agent adds its own lines after it.
 fn result(stderr: &str) -> Option<RunResult> {
     stderr.lines().rev().find_map(|line| serde_json::from_str(line).ok())
 }
 
-/// Returns an audit as the table keeps it.
+/// Returns an audit in the form in which the table keeps it.
 fn noted(scene: &Scene<'_>, command: &str, audit: &Audit) -> Result<AuditRecord> {
     let unkept = |error| because(scene, ErrorName::Internal, command, format!("the audit cannot be recorded: {error}"));
     AuditRecord::of(audit).map_err(unkept)
@@ -80,8 +80,8 @@ fn was_killed(scene: &Scene<'_>, invocation: &Invocation) -> bool {
     invocation.exit_code == Some(KILLED) && scene.context.clock.now() + AT_THE_DEADLINE < scene.deadline
 }
 
-/// Returns whether the command ended with exit code 1 and no output, as it does if its machine, or its part of the SSM
-/// agent, went down.
+/// Returns whether the command ended with exit code 1 and without output. A command ends like this if its machine, or
+/// the part of the SSM agent that ran it, goes down.
 fn is_lost(invocation: &Invocation) -> bool {
     let is_silent = invocation.stdout.is_empty() && invocation.stderr.is_empty();
     invocation.status == CommandStatus::Failed && invocation.exit_code == Some(1) && is_silent
@@ -144,7 +144,7 @@ mod tests {
     use goldsmith_executor::{Audit, Finding, FindingKind};
     use goldsmith_store::{AuditFinding, AuditKind, AuditRecord};
 
-    /// Returns the table's kind for a kind of the agent. A new kind must be added to both.
+    /// Returns the table's kind for one of the agent's kinds. A new kind must be added to both enums.
     fn kept_kind(kind: FindingKind) -> AuditKind {
         match kind {
             FindingKind::PrivateKey => AuditKind::PrivateKey,
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    /// Compares every field, so that none is lost under another name.
+    /// Compares every field, so that no field is lost under another name.
     #[test]
     fn what_is_kept_of_an_audit_is_the_agents_field_by_field() {
         let finding = |kind| Finding {

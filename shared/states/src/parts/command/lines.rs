@@ -1,7 +1,7 @@
-//! The last lines of a machine's output, as a failure keeps them.
+//! Keeps the last lines of a machine's output for a failure.
 
-/// How many lines are kept, and how many characters of a line. Even escaped, all of them fit into the 32,768 characters
-/// of a task's cause.
+/// How many lines are kept, and how many characters of each line. Even escaped, all of them fit into the 32,768
+/// characters of a task's cause.
 const LAST_LINES: usize = 20;
 const LINE_LENGTH: usize = 200;
 

@@ -15,7 +15,8 @@ use crate::{Clock as _, Outcome as TestOutcome, State};
 
 const RESULT: &str = r#"{"status":"success"}"#;
 
-/// Runs Build with commands that end like this, in order. Returns the cause of its failure and the number of commands.
+/// Runs Build with commands that end in these ways, in this order. Returns the cause of its failure and the number of
+/// commands.
 async fn build(outcomes: Vec<Outcome>) -> (Result<(), FailureCause>, usize) {
     let stack = reach(&Task::new(State::Build)).await;
     outcomes.into_iter().for_each(|outcome| stack.cloud.next_command(outcome));
@@ -41,7 +42,7 @@ async fn the_result_is_found_among_other_lines_of_standard_error() {
     assert_eq!(lost.last_lines, [noise]);
 }
 
-/// Runs a test whose command ends like this, in a pipeline with this audit setting.
+/// Runs a test whose command ends in this way, in a pipeline with this audit setting.
 async fn audited(audit: ImageAudit, outcome: Outcome) -> (Stack, Result<(), FailureCause>) {
     let stack = Stack::new().await;
     let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();

@@ -18,8 +18,8 @@ use crate::{Error, Result};
 /// Number of the first effect for another account. The copy in the stack's own account has the number 0.
 const FIRST: u32 = 1;
 
-/// Has the AMI of this Region copied by each account that gets its own. Returns what this waits for; `None` if every
-/// account has its copy.
+/// Has each target account copy the AMI of this Region. Returns what the state waits for, or `None` if every account
+/// has its copy.
 pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Option<Pending>> {
     if planned.target_accounts.is_empty() {
         return Ok(None);
@@ -91,7 +91,7 @@ async fn lend(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, users: Vec<S
     Ok(true)
 }
 
-/// Removes the permissions that only the copies have needed. Returns false if the snapshots are not visible.
+/// Removes the permissions that only the copies needed. Returns false if the snapshots are not visible.
 async fn take_back(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     let images = &scene.context.cloud.images;
     let lasting = &planned.launch_permission.user_ids;
@@ -143,7 +143,8 @@ async fn copy(
     made_id(made.await?)
 }
 
-/// Marks another account's copy as the stack's own one is marked. Returns false if it is not available yet.
+/// Tags another account's copy in the same way as the stack's own image. Returns false if the copy is not available
+/// yet.
 async fn complete(other: &Other, planned: &PlannedRegion, target: &TargetAccount, id: &str) -> Result<bool> {
     let images: &dyn Images = &*other.images;
     let Some(image) = images.image(&planned.region, id).await? else { return Ok(false) };
@@ -184,7 +185,7 @@ mod tests {
     use crate::testing::{AWAY, Stack, TARGET, Task, before_copy, good, kept_for_a_while, reach};
     use crate::{State, TAG_BUILD};
 
-    /// The statuses of the images and snapshots of the target account.
+    /// Returns the statuses of the images and snapshots of the target account.
     fn statuses(stack: &Stack) -> Vec<String> {
         let there = stack.inventory().region(&place(AWAY, TARGET));
         let status = |tags: &Tags| tags.get(TAG_STATUS).cloned().unwrap_or_default();

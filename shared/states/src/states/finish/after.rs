@@ -1,13 +1,13 @@
-//! Does what remains when a build has ended and its pipeline may build again: sends the event of the end, and removes
-//! or restores what could not be removed or restored at first.
+//! Does the rest of the work after a build has ended and its pipeline may build again: sends the event of the end, and
+//! removes or restores what could not be removed or restored at first.
 //!
 //! None of this may happen before the lease is released, since AWS may reject it for as long as a policy denies it. So
-//! the closed build stays among the builds that the reaper looks at, together with what remains to be done, until
-//! all of it is done.
+//! the closed build stays among the builds that the reaper checks, together with what remains to be done, until all of
+//! it is done.
 //!
-//! A function may put a parameter after `finish` has looked. Unlike everything else that a build makes, a parameter has
-//! no tag by which the sweep would find it. So the build is looked at once more, when none of its functions can still
-//! run.
+//! A function may still write a parameter after `finish` has checked the parameters. Unlike everything else that a
+//! build makes, a parameter has no tag by which the sweep would find it. So the build is looked at once more when none
+//! of its functions can still be running.
 
 use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, FailureCause, ImageRecord, Keep, LeftBehind};
 use jiff::{SignedDuration, Timestamp};
@@ -19,26 +19,26 @@ use crate::engine::undo::{Kept, Patience, Undone, undo_build};
 use crate::events::trigger::{self, Call, Published};
 use crate::{Context, LATE, Result};
 
-/// Pauses between two looks. The last one repeats.
+/// Pauses between two checks of a closed build. The last pause repeats.
 const PAUSES: [SignedDuration; 4] = [
     SignedDuration::from_mins(15),
     SignedDuration::from_hours(1),
     SignedDuration::from_hours(6),
     SignedDuration::from_hours(24),
 ];
-/// After this time, only a person can help with what is left behind. It is looked at once a week, to find out whether a
-/// person has helped, and is counted separately.
+/// After this time, only a person can help with what is left behind. Such a build is looked at once a week, to find out
+/// whether a person has helped, and is counted separately.
 const HOPELESS: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Pause between two looks at a build with which only a person can help.
+/// Pause between two checks of a build with which only a person can help.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Returns what remains to be done at the moment when a build is closed.
+/// Returns the work that remains at the moment when a build is closed.
 pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
     let is_untagged = *keep != Keep::Nothing;
     Aftermath { is_untold: true, is_untagged, left: undone.left.clone(), looks: 0 }
 }
 
-/// Does what remains to be done after a build was closed. If AWS rejects a part of it, the reaper tries that again.
+/// Does the work that remains after a build was closed. If AWS rejects a part of it, the reaper retries that part.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
@@ -105,8 +105,8 @@ pub(crate) fn is_hopeless(record: &BuildRecord, now: Timestamp) -> bool {
     at.is_some_and(|at| now >= at + HOPELESS)
 }
 
-/// Records what the sweep could not remove of a build that the reaper no longer looks at: resources that were kept for
-/// a while, or that were made too late.
+/// Records the resources of a build that the sweep could not remove and that the reaper no longer checks, because they
+/// were kept for a while or made too late.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
@@ -125,7 +125,7 @@ pub(crate) async fn take_in(context: &Context, record: &BuildRecord, left: Vec<L
     Ok(context.store.owe_again(record, &after, context.clock.now()).await?)
 }
 
-/// Marks what is kept.
+/// Marks the resources that are kept.
 async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut Aftermath) {
     let Some(ending) = record.ending.as_ref().filter(|_| after.is_untagged) else { return };
     match Box::pin(mark_kept(context, record, &ending.keep, kept)).await {
@@ -134,7 +134,7 @@ async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut A
     }
 }
 
-/// Puts the event of the build's end on the bus, and tells `trigger` what can be built now.
+/// Puts the event of the build's end on the bus, and tells `trigger` which builds can start now.
 async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, after: &mut Aftermath) {
     if !after.is_untold {
         return;
@@ -192,7 +192,7 @@ async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left
 }
 
 /// Returns a failure without the output of its steps, since every account to which the bus forwards the event would
-/// read it. The output is in the build's record.
+/// read that output. The output is in the build's record.
 fn without_output(failure: &FailureCause) -> FailureCause {
     FailureCause { last_lines: Vec::new(), ..failure.clone() }
 }

@@ -10,21 +10,22 @@ use crate::error_names::ErrorName;
 use crate::parts::passed;
 use crate::{Context, Error, Result};
 
-/// How often Step Functions is asked whether a state still waits: it may take a moment to know that the state does not.
+/// How often Step Functions is asked whether a state still waits: it may take a moment to know that the state does not
+/// wait.
 const LOOKS: u32 = 3;
 /// Pause between two of these calls.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Rejects a call that the definition does not make. The definition calls Finish after Publish, or in a verification
-/// after JudgeTests, and it calls FinishFailed when no state of the execution waits.
+/// Rejects a call that does not come from the definition. The definition calls Finish after Publish, or in a
+/// verification after JudgeTests, and it calls FinishFailed when no state of the execution waits.
 ///
 /// # Errors
 /// Fails with `Internal` if Finish is called before the build has published, or before the tests of a verification have
-/// passed. Fails with `Throttled` if a state still
-/// seems to wait, since Step Functions may take a moment to know that it does not. If the definition has made the call,
-/// it tries again, and its cause is not lost. Also fails if a call to the table fails, or a call to Step Functions for
-/// a reason that passes. If Step Functions permanently refuses to say whether a state waits, the call is believed,
-/// because no refusal of AWS may keep a build open.
+/// passed. Fails with `Throttled` if a state still seems to wait, since Step Functions may take a moment to know that
+/// it does not wait. If the call came from the definition, the definition retries it, and the cause is not lost. Also
+/// fails if a call to the table fails, or if a call to Step Functions fails and may succeed later. If Step Functions
+/// permanently refuses to say whether a state waits, the call is accepted, because no rejection by AWS may keep a build
+/// open.
 pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Result<()> {
     if record.status != BuildStatus::Open || record.published {
         return Ok(());
@@ -56,7 +57,7 @@ fn refusal(record: &BuildRecord, why: &str) -> String {
     format!("the execution of {} has not called this function: {why}", record.build)
 }
 
-/// Returns each state with the resource that its wait is parked on.
+/// Returns each state with the resource for which it waits.
 fn places(states: &[StateRecord]) -> Vec<(Scope, Option<&str>)> {
     states.iter().map(|state| (state.scope(), state.waits_for.as_deref())).collect()
 }
@@ -107,7 +108,7 @@ mod tests {
         Start { build: BUILD.to_owned(), state, item: None, token: None, execution, input: None, results: None, error }
     }
 
-    /// A build whose image is being made, and the token that its execution waits on.
+    /// A build whose image is being made, and the token for which its execution waits.
     async fn waiting() -> (Stack, String) {
         let stack = reach(&Task::new(State::Snapshot)).await;
         stack.cloud.pace(|pace| pace.until_image = 1_000);
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!((failure.error.as_str(), failure.message.as_str()), ("Goldsmith.ImageFailed", "somebody says so"));
     }
 
-    /// Moves the wait of Snapshot to another resource before the table's `n`th read.
+    /// Moves the wait of Snapshot to another resource before the `n`th read of the table.
     struct Moving {
         store: Store,
         n: usize,

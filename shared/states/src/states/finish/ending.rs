@@ -1,4 +1,4 @@
-//! Decides once how a build ends, by the reason for its end. This is a pure function, except for the clock.
+//! Decides once how a build ends, from the reason for its end. This is a pure function, except for the clock.
 
 use goldsmith_store::{BuildRecord, Ending, FailureCause, ImageStatus, Keep, stamp};
 use jiff::SignedDuration;
@@ -14,7 +14,7 @@ const KEEP_IMAGES: SignedDuration = SignedDuration::from_hours(72);
 /// What ended a build.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Trigger {
-    /// The execution came through Publish, or a verification through JudgeTests.
+    /// The execution has passed Publish, or JudgeTests in a verification.
     Succeeded,
     /// A Catch has caught an error.
     Failed(Box<FailureCause>),

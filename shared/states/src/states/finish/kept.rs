@@ -57,7 +57,7 @@ pub(super) async fn kept(
     Ok(kept)
 }
 
-/// Returns the home AMI and the copies whose Region succeeded.
+/// Returns the home AMI, and the copies in the Regions that succeeded.
 pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result<BTreeMap<String, String>> {
     let states = context.store.states(&record.build).await?;
     let mut good: BTreeSet<String> = states
@@ -70,7 +70,7 @@ pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result
     crate::states::publish::amis(context, record, &good).await
 }
 
-/// Describes what stays, in words for people.
+/// Describes in words for people what stays.
 pub(super) fn what_stays(keep: &Keep, plan: &Plan) -> &'static str {
     match keep {
         Keep::Nothing => "nothing of the build is left",

@@ -1,4 +1,4 @@
-//! Every way in which a build can end, and what it leaves.
+//! Tests every way in which a build can end, and what it leaves.
 
 use goldsmith_cloud::fake::{Fault, HOME, Outcome as CommandOutcome};
 use goldsmith_cloud::{ExecutionStatus, Kind};
@@ -16,19 +16,19 @@ async fn finish_survives_every_fault() {
     check_state(Task::new(State::Finish), &["TerminateInstances", "TerminateInstances", "PutEvents", "Invoke"]).await;
 }
 
-/// Stops the execution: no state of the definition runs after that, and only the status event arrives.
+/// Stops the execution: after that, no state of the definition runs, and only the status event arrives.
 async fn stop(stack: &Stack) {
     stack.end_execution(ExecutionStatus::Aborted).await;
     tell(stack, "ABORTED").await;
 }
 
-/// Delivers a status event, true or not.
+/// Delivers a status event, whether true or false.
 async fn tell(stack: &Stack, status: &str) {
     let detail = json!({"name": BUILD, "status": status, "executionArn": "arn"});
     finish::handle_event(&stack.context(), detail).await.unwrap();
 }
 
-/// Runs a build whose task `failing` fails, through FinishFailed.
+/// Runs a build whose task `failing` fails, up to and including FinishFailed.
 async fn fail(stack: &Stack, failing: State, error: ErrorInfo) {
     for before in whole_build().iter().take_while(|before| before.state != failing) {
         stack.run(before).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a launch may use, in the order in which it is tried.
+//! Lists what a launch may use, in the order of the attempts.
 
 use std::fmt;
 
@@ -29,8 +29,8 @@ impl fmt::Display for Candidate {
     }
 }
 
-/// Returns markets × types × subnets, in order. On demand is last: it costs most. A test instance has only one type,
-/// which is its item. A build instance is never a spot instance, since Snapshot stops it.
+/// Returns markets × types × subnets, in order. On-demand is last, because it costs most. A test instance has only one
+/// type, which is the Map item. A build instance is never a spot instance, since Snapshot stops it.
 pub(super) fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
     let launch = &scene.record.plan.launch;
     let types = match &scene.scope.item {
@@ -58,13 +58,14 @@ pub(super) fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
     candidates
 }
 
-/// Returns a candidate and AWS's code for why it was not launched, or `None` if it was not refused.
+/// Returns a candidate with the AWS error code of its failed launch, or `None` if it was not rejected.
 pub(super) fn refusal(effect: &Effect) -> Option<String> {
     let EffectKind::Instance { candidate, .. } = &effect.kind else { return None };
     Some(format!("{candidate}: {}", effect.refused.as_deref()?))
 }
 
-/// Returns what was tried before the last launch and why it failed, for people; empty if the first launch went well.
+/// Returns in words for people what was tried before the last launch, and why it failed. The text is empty if the first
+/// launch succeeded.
 pub(super) fn before(effects: &[Effect]) -> String {
     let Some((_, earlier)) = effects.split_last() else { return String::new() };
     // A launch before the last one that was not refused was a spot instance that has ended too early.

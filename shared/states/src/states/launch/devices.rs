@@ -1,33 +1,33 @@
-//! Block devices of launches and of the image. The volumes of a build's instances are deleted with them, regardless of
-//! the source's setting. The new image has the source's setting.
+//! Sets the block devices of launches and of the image. The volumes of a build's instances are deleted with the
+//! instances, regardless of the source's setting. The new image has the source's setting again.
 
 use goldsmith_cloud::BlockDevice;
 use goldsmith_model::BlockDeviceMapping;
 use goldsmith_store::PlannedLaunch;
 
-/// Returns how a launch differs from the image's own devices. A build instance gets what the recipe maps. A test
-/// instance gets the volumes of its AMI.
+/// Returns how the devices of a launch differ from those of the image. A build instance gets the devices of the recipe.
+/// A test instance gets the volumes of its AMI.
 pub(super) fn of_launch(planned: &PlannedLaunch, is_test: bool) -> Vec<BlockDevice> {
     let mapped = if is_test { &[][..] } else { planned.block_devices.as_slice() };
     let ending = planned.outliving_devices.iter().map(|name| outliving(name, false));
     mapped.iter().map(block_device).chain(ending).collect()
 }
 
-/// Returns how the image differs from the build instance's devices. This is the one property of a volume that
-/// CreateImage can change (EC2 API reference, CreateImage).
+/// Returns how the devices of the new image differ from those of the build instance. `DeleteOnTermination` is the only
+/// property of a volume that CreateImage can change (EC2 API reference, CreateImage).
 pub(crate) fn of_image(planned: &PlannedLaunch) -> Vec<BlockDevice> {
     planned.outliving_devices.iter().map(|name| outliving(name, true)).collect()
 }
 
-/// Returns an entry that only sets whether the volume outlives the instance. EC2 takes everything else, also the
-/// snapshot, from the image's entry of this name (EC2 User Guide, "Block device mappings for volumes on Amazon EC2
+/// Returns an entry that only sets whether the volume outlives the instance. EC2 takes everything else, including the
+/// snapshot, from the image's entry with this name (EC2 User Guide, "Block device mappings for volumes on Amazon EC2
 /// instances").
 fn outliving(device_name: &str, stays: bool) -> BlockDevice {
     BlockDevice { device_name: device_name.to_owned(), delete_on_termination: !stays, ..BlockDevice::default() }
 }
 
-/// Returns a block device of the recipe as EC2 takes it. The volumes are deleted with their instance, since the AMI has
-/// their content.
+/// Returns a block device of the recipe in EC2's form. The volumes are deleted with their instance, since the AMI
+/// contains their data.
 fn block_device(mapping: &BlockDeviceMapping) -> BlockDevice {
     BlockDevice {
         device_name: mapping.device_name.clone(),
@@ -50,7 +50,7 @@ mod tests {
 
     use crate::testing::{Stack, whole_build};
 
-    /// A stack whose source has a data volume in addition to its root volume, and both outlive their instance.
+    /// A stack whose source has a data volume in addition to its root volume. Both volumes outlive their instance.
     async fn stack() -> Stack {
         let stack = Stack::new().await;
         stack.cloud.edit_image(HOME, &stack.source().await, |image| {
@@ -68,7 +68,7 @@ mod tests {
         }
     }
 
-    /// Device, GiB, and whether it is deleted with its instance.
+    /// The device, its size in GiB, and whether it is deleted with its instance.
     async fn of_image(stack: &Stack) -> Vec<(String, Option<u32>, bool)> {
         let id = stack.image().await.amis[HOME].clone();
         let image = stack.cloud.cloud().images.image(HOME, &id).await.unwrap().unwrap();

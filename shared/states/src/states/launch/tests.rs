@@ -153,7 +153,7 @@ async fn an_agent_that_stays_silent_ends_the_launch_with_what_to_check() {
     }
 }
 
-/// A stack whose pipeline tests on spot instances, with the image made and its test instance not yet launched.
+/// A stack whose pipeline tests on spot instances. Its image is made, and its test instance is not launched yet.
 async fn with_spot_tests() -> Stack {
     let stack = Stack::new().await;
     let mut pipeline = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
@@ -170,7 +170,7 @@ fn markets(stack: &Stack) -> Vec<Market> {
     stack.cloud.requests().launches.iter().map(|(_, launch)| launch.market).collect()
 }
 
-/// Returns what LaunchTest has reported.
+/// Returns what LaunchTest has reported to Step Functions.
 async fn detail(stack: &Stack) -> String {
     let scope = Scope { state: State::LaunchTest, item: Some("t3.small".to_owned()) };
     stack.store().state(&stack.record().await.build, &scope).await.unwrap().unwrap().detail
@@ -258,7 +258,7 @@ async fn a_test_whose_spot_instance_is_taken_back_fails_with_what_to_do() {
     stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
     assert_eq!(markets(&stack), [Market::OnDemand, Market::Spot]);
     let error = stack.run(&Task::item(State::ExecuteTest, "t3.small")).await.unwrap_err();
-    assert!(error.cause.contains("EC2 has taken back this spot instance: start the build again"), "{}", error.cause);
+    assert!(error.cause.contains("EC2 has reclaimed this spot instance: start the build again"), "{}", error.cause);
 }
 
 #[tokio::test]

@@ -5,14 +5,15 @@ use goldsmith_model::Name;
 use super::resolve::Inputs;
 
 impl Inputs {
-    /// Returns the channel whose promotion approves the image; `None` if the build publishes it, or if it is never
-    /// published.
+    /// Returns the channel whose promotion approves the image, or `None` if the build publishes the image or it is
+    /// never published.
     pub(super) fn approval(&self) -> Option<&Name> {
         let approval = self.distribution.as_ref().and_then(|to| to.approval.as_ref()).map(|approval| &approval.channel);
         approval.filter(|_| !self.overridden && !self.is_verification)
     }
 
-    /// Returns the channel that points to the image once it is built. A build never moves the channel that approves it.
+    /// Returns the channel that points to the image once it is built. A build never moves the channel that approves its
+    /// image.
     pub(super) fn channel(&self) -> Option<&Name> {
         let channel = self.pipeline.channel.as_ref().filter(|_| !self.is_verification);
         channel.filter(|channel| self.approval() != Some(channel))

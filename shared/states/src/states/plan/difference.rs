@@ -11,16 +11,16 @@ use super::freeze::Resolved;
 use super::freeze::freeze;
 use crate::{Context, Result};
 
-/// Something that has changed.
+/// A change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
-    /// What it is, such as "source image".
+    /// What has changed, such as "source image".
     pub what: String,
-    /// What it was; absent if it is new.
+    /// The old value; absent if the item was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What it is now; absent if it is gone.
+    /// The new value; absent if the item was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
@@ -119,7 +119,7 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
     found
 }
 
-/// Returns those of these fields that differ between two records. If no field is named, compares all fields.
+/// Returns the fields whose values differ between two records. If `fields` is empty, compares all fields.
 fn fields(label: &str, old: &Value, new: &Value, names: &[&str]) -> Vec<Difference> {
     let named = |value: &Value| -> Value {
         let fields = value.as_object().cloned().unwrap_or_default().into_iter();
@@ -136,7 +136,7 @@ fn values(label: &str, old: &Value, new: &Value) -> Vec<Difference> {
     changed.map(|name| difference(format!("{label}{name}"), text(old.get(name)), text(new.get(name)))).collect()
 }
 
-/// Returns a value as text for people; `None` if it is absent or empty.
+/// Returns a value as text for people, or `None` if it is absent or empty.
 fn text(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::Null => None,

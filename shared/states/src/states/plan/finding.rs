@@ -1,4 +1,4 @@
-//! A problem at its place, and all problems of a build as one message.
+//! A problem with its place, and all problems of a build as one message.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use super::problem::{Problem, Severity};
 /// A problem of one planned build, with its place in the definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
-    /// The place: the field, and the definition that has it.
+    /// The place: the field, and the definition that contains it.
     pub place: Place,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for Finding {
 
 impl Serialize for Finding {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// A finding as programs read it.
+        /// A finding in the form for programs.
         #[derive(Serialize)]
         struct Shown<'f> {
             name: &'static str,
@@ -75,11 +75,11 @@ impl Serialize for Finding {
     }
 }
 
-/// The most characters of a refusal. The cause of a failed execution, which quotes it, has at most 32,768 (Step Functions
-/// API reference, SendTaskFailure, `cause`).
+/// The largest number of characters of a rejection. The cause of a failed execution quotes the rejection and has at
+/// most 32,768 characters (Step Functions API reference, SendTaskFailure, `cause`).
 const LONGEST: usize = 16_000;
 
-/// Returns all refusals as one message; `None` if nothing is refused. A long message ends with the number of problems
+/// Returns all rejections as one message, or `None` if there are none. A long message ends with the number of problems
 /// that it leaves out.
 pub(super) fn refusal(findings: &[Finding]) -> Option<String> {
     let refusals: Vec<String> = findings.iter().filter(|one| one.is_refusal()).map(ToString::to_string).collect();

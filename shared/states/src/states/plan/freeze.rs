@@ -1,4 +1,4 @@
-//! Freezes what was resolved into the plan of one build, and renders its names. Pure.
+//! Freezes what was resolved into the plan of one build, and fills in its names. Pure.
 
 use goldsmith_cloud::Image;
 use goldsmith_model::{AmiName, Distribution, ImageRef, SsmParameter, placeholder};
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::resolve::Inputs;
 use super::types::Types;
 
-/// Everything that goes into a build, resolved and looked at.
+/// Everything that goes into a build, resolved and read from AWS.
 pub(super) struct Resolved {
     pub(super) inputs: Inputs,
     pub(super) source: Image,
@@ -16,7 +16,7 @@ pub(super) struct Resolved {
     pub(super) digest: String,
 }
 
-/// Returns the plan. `subnets` are the stack's own, for infrastructures that name none.
+/// Returns the plan. `subnets` are the stack's own subnets, for infrastructure configurations that name none.
 pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {
     let Resolved { inputs, source, types, digest } = resolved;
     let tests = &inputs.pipeline.image_tests_configuration;
@@ -49,7 +49,8 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
     }
 }
 
-/// Returns the subnets of the build's instances, tried in order; empty for those of the default VPC.
+/// Returns the subnets of the build's instances in the order of the attempts. An empty list stands for the subnets of
+/// the default VPC.
 pub(super) fn subnets<'a>(inputs: &'a Inputs, stacks: &'a [String]) -> &'a [String] {
     let named = inputs.infrastructure.subnet_ids.as_slice();
     if named.is_empty() { stacks } else { named }
@@ -74,8 +75,8 @@ fn launch(resolved: &Resolved, stacks: &[String]) -> PlannedLaunch {
     }
 }
 
-/// Returns the devices that the source maps so that their volumes outlive the instance. A build would leave these
-/// volumes behind, with everything that it has written to them.
+/// Returns the devices of the source whose volumes outlive the instance. A build would leave these volumes behind,
+/// together with all data that it has written to them.
 fn outliving_devices(resolved: &Resolved) -> Vec<String> {
     let mapped = &resolved.inputs.recipe.block_device_mappings;
     let outliving = resolved.source.block_devices.iter().filter(|device| !device.delete_on_termination);
@@ -84,9 +85,9 @@ fn outliving_devices(resolved: &Resolved) -> Vec<String> {
     names.filter(|name| mapped.iter().all(|mapping| mapping.device_name != *name)).collect()
 }
 
-/// Returns the home Region first, listed or not, then the others in the order of the configuration. If the start has
-/// overridden something, the image is only for the person who started the build, so it stays in the home Region. A run
-/// that only tests makes its instances in the home Region.
+/// Returns the home Region first, even if the configuration does not list it, and then the others in the order of the
+/// configuration. If the start has overridden something, the image is only for the person who started the build, so it
+/// stays in the home Region. A run that only tests launches its instances in the home Region.
 pub(super) fn regions(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
     let listed = inputs.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
     let home = listed.iter().find(|to| to.region == inputs.home_region).cloned();

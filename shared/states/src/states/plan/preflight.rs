@@ -1,6 +1,6 @@
-//! Pre-flight: finds everything that would stop a planned build later, all at once, before anything costs money.
+//! Pre-flight: finds all problems that would later stop a planned build, before anything costs money.
 //!
-//! It only reads. If AWS denies a read, that becomes a warning, and never stops a build.
+//! It only reads. If AWS denies a read, that becomes a warning, which never stops a build.
 
 mod devices;
 mod keys;
@@ -31,13 +31,13 @@ pub(super) struct Examined {
     pub(super) inputs: Inputs,
     pub(super) source: Option<Image>,
     pub(super) types: Option<Types>,
-    /// The image that the build would make, unless another build of that name begins first.
+    /// The image that the build would make, unless another build of the same version begins first.
     pub(super) image: ImageRef,
     pub(super) regions: Vec<PlannedRegion>,
 }
 
 impl Examined {
-    /// Returns what goes into the build; `None` if something is missing, or if no instance type fits.
+    /// Returns what goes into the build, or `None` if something is missing or no instance type fits.
     pub(super) fn resolved(self) -> Option<Resolved> {
         let digest = self.inputs.digest.clone()?;
         let types = self.types.filter(|types| !types.build.is_empty())?;
@@ -57,10 +57,10 @@ pub(super) struct Look<'b> {
     pub(super) existing: &'b BTreeMap<String, String>,
 }
 
-/// Looks at everything that a build needs. Adds everything that is wrong to `findings`.
+/// Reads everything that a build needs. Adds every problem to `findings`.
 ///
 /// # Errors
-/// Fails if a call may succeed later, so that the definition tries again, or if the source cannot be read at all.
+/// Fails if a failed call may succeed later, so that the definition retries, and if the source cannot be read at all.
 pub(super) async fn examine(
     context: &Context,
     input: &ExecutionInput,
@@ -87,7 +87,7 @@ pub(super) async fn examine(
     Ok(Examined { source: source.cloned(), types: types.cloned(), inputs, image, regions })
 }
 
-/// Returns the image that the next build makes, unless another build of that name begins first.
+/// Returns the image that the next build makes, unless another build of the same version begins first.
 async fn next_image(context: &Context, inputs: &Inputs) -> Result<ImageRef> {
     let (name, version) = (&inputs.recipe.name, inputs.recipe.version);
     let build = context.store.next_number(name, version).await?;
@@ -106,7 +106,7 @@ fn regions_of(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedR
     regions
 }
 
-/// Returns what AWS has answered. If AWS rejects the call, its subject stays unchecked, and `None` is returned.
+/// Returns the answer of AWS. If AWS rejects the call, its subject stays unchecked, and the result is `None`.
 ///
 /// # Errors
 /// Fails if the call may succeed later.

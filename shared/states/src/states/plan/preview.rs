@@ -1,4 +1,4 @@
-//! Finds out what a build of a pipeline would do now, for people who have not started it yet. Nothing is written.
+//! Finds out what a build of a pipeline would do now, before anybody starts it. It writes nothing.
 
 pub(super) mod region;
 
@@ -25,29 +25,29 @@ pub use region::PreviewedRegion;
 pub struct Preview {
     /// The pipeline.
     pub pipeline: Name,
-    /// The outcome of a start by hand.
+    /// The outcome if a person started the build.
     pub verdict: Verdict,
-    /// The image that the build would make, unless another build of that name begins first.
+    /// The image that the build would make, unless another build of the same version begins first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageRef>,
-    /// The recipe's version that the pipeline's pattern stands for.
+    /// The recipe version to which the pipeline's pattern resolves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Chosen>,
-    /// The image that it would start from.
+    /// The image from which the build would start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PreviewedSource>,
-    /// The components that it would run, in this order.
+    /// The components that the build would run, in this order.
     pub components: Vec<Chosen>,
-    /// Instance types of the build, tried in this order.
+    /// Instance types for the build, in the order of the attempts.
     pub instance_types: Vec<String>,
     /// Instance types on which the image would be tested.
     pub test_types: Vec<String>,
     /// Where the image would go; the home Region is the first.
     pub regions: Vec<PreviewedRegion>,
-    /// The channel whose promotion would approve the image; absent if the build would publish it.
+    /// The channel whose promotion would approve the image. The field is absent if the build would publish the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Name>,
-    /// Digest of everything that goes in; absent if something is missing.
+    /// Digest of everything that goes into the build; absent if something is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_digest: Option<String>,
     /// The pipeline's newest image.
@@ -70,13 +70,13 @@ pub struct Preview {
 pub enum Verdict {
     /// It builds an image.
     Build,
-    /// The newest image was made from the same inputs.
+    /// The newest image was made from the same inputs, so nothing is built.
     Unchanged,
-    /// Plan refuses it.
+    /// Plan rejects the start.
     Refused,
 }
 
-/// A version that a pattern stands for.
+/// A version to which a pattern resolves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Chosen {
@@ -84,26 +84,26 @@ pub struct Chosen {
     pub name: Name,
     /// The version.
     pub version: Version,
-    /// The pattern by which it is named.
+    /// The pattern in which the recipe names the component.
     pub pattern: VersionPattern,
-    /// Values of its parameters.
+    /// Values of the component's parameters.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
 }
 
-/// The image that a build starts from.
+/// The image from which a build starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviewedSource {
     /// The source image as the recipe or the start names it.
     pub reference: String,
-    /// The AMI that it stands for now.
+    /// The AMI to which the source image resolves now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
-    /// The AMI's name; absent if it was not looked at, because nothing has changed.
+    /// The AMI's name; absent if AWS was not asked, because nothing has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its owner's account id.
+    /// Account id of the AMI's owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// `x86_64` or `arm64`.
@@ -111,25 +111,26 @@ pub struct PreviewedSource {
     pub architecture: Option<String>,
 }
 
-/// An image that exists.
+/// An existing image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Existing {
     /// The image.
     pub image: ImageRef,
-    /// Its AMIs by Region.
+    /// The image's AMIs by Region.
     pub amis: BTreeMap<String, String>,
-    /// Digest of everything that went in.
+    /// Digest of everything that went into the image.
     pub input_digest: String,
-    /// When its build began.
+    /// Time at which the build of the image began.
     pub created_at: String,
 }
 
 /// Returns what a start with this input would do now. If nothing has changed since the newest image and the input has
-/// no `force`, the source and the account are not looked at.
+/// no `force`, the source and the account are not read.
 ///
 /// # Errors
-/// Fails with `Refused` if the input is wrong or the pipeline does not exist, or if a call to the table or AWS fails.
+/// Fails with `Refused` if the input is wrong or the pipeline does not exist, and also if a call to the table or to AWS
+/// fails.
 pub async fn preview(context: &Context, input: &ExecutionInput) -> Result<Preview> {
     let pipeline = context.store.pipeline(&input.pipeline).await?;
     let pipeline = pipeline.ok_or_else(|| refused(format!("there is no pipeline `{}`", input.pipeline)))?;
@@ -182,7 +183,7 @@ fn empty(pipeline: &Name, verdict: Verdict, findings: Vec<Finding>) -> Preview {
     }
 }
 
-/// Adds what the definitions say.
+/// Adds what the definitions contain.
 fn resolved_parts(preview: Preview, inputs: &Inputs, newest: Option<&ImageRecord>) -> Preview {
     let recipe = &inputs.recipe;
     let pattern = |name: &Name| recipe.components.iter().find(|part| part.name == *name).map(|part| part.version);
@@ -214,7 +215,7 @@ fn resolved_parts(preview: Preview, inputs: &Inputs, newest: Option<&ImageRecord
     }
 }
 
-/// Adds what AWS says.
+/// Adds what AWS returns.
 fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
     if let (Some(source), Some(image)) = (&mut preview.source, &examined.source) {
         source.name = Some(image.name.clone());

@@ -6,7 +6,7 @@ mod cost;
 pub use about::Severity;
 pub use cost::Cost;
 
-/// Something in a planned build that is wrong or that a person should know.
+/// Something that is wrong in a planned build, or that a person should know.
 ///
 /// The documentation of a variant is its explanation in `docs/problems.md`, and its `strum` message is the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::EnumMessage, strum::EnumIter)]
@@ -16,14 +16,14 @@ pub enum Problem {
     #[error("{by} names {kind} `{name}`, which was never applied")]
     #[strum(message = "apply that definition, or correct the name")]
     DefinitionMissing {
-        /// The definition that names it.
+        /// The definition that names the missing object.
         by: String,
-        /// Kind of what is missing.
+        /// Kind of the missing object.
         kind: String,
-        /// Its name, with the version if it has one.
+        /// Name of the missing object, with its version if it has one.
         name: String,
     },
-    /// The distribution configuration names a key for the home Region. Only a copy takes a key. In the home Region
+    /// The distribution configuration names a key for the home Region. Only a copy can have a key. In the home Region
     /// nothing is copied, and the AMI is encrypted as the build's volumes are.
     #[error("the distribution configuration sets a kmsKeyId for {region}, the home Region, to which nothing is copied")]
     #[strum(message = "set the key in the recipe's blockDeviceMappings")]
@@ -36,7 +36,7 @@ pub enum Problem {
     #[error("source image {source_image}: {reason}")]
     #[strum(message = "name a source image that exists")]
     SourceMissing {
-        /// The source image as it was named.
+        /// The source image as the recipe or the start names it.
         source_image: String,
         /// What does not exist.
         reason: String,
@@ -45,44 +45,44 @@ pub enum Problem {
     #[error("source image {source_image}: {id} is not available")]
     #[strum(message = "wait until it is available, or name another source image")]
     SourceUnavailable {
-        /// The source image as it was named.
+        /// The source image as the recipe or the start names it.
         source_image: String,
         /// The AMI.
         id: String,
     },
-    /// The stack's role may not read the parameter that stands for the source image. It may read AWS's own parameters,
+    /// The stack's role may not read the parameter of the source image. It may read AWS's own parameters,
     /// those below `/goldsmith/examples/`, and those below the stack's `ImageParameterPath`.
     #[error("source image {source_image}: the stack may not read this parameter; it may read parameters below {below}")]
     #[strum(message = "name a parameter there, or allow the role of the function `plan` to read this one")]
     SourceParameterDenied {
-        /// The source image as it was named.
+        /// The source image as the recipe or the start names it.
         source_image: String,
         /// The paths that the stack may read.
         below: String,
     },
-    /// The parameter that stands for the source image is not below a path that the stack's role may read. Unless the
+    /// The parameter of the source image is not below a path that the stack's role may read. Unless the
     /// role has further permissions, the build fails in Plan. Only a plan warns of this: the Plan state itself tries to
     /// read the parameter.
-    #[error("source image {source_image}: by its template, the stack may read parameters only below {below}")]
+    #[error("source image {source_image}: according to its template, the stack may read parameters only below {below}")]
     #[strum(message = "name a parameter there, unless the role of the function `plan` was allowed to read this one")]
     SourceParameterPath {
-        /// The source image as it was named.
+        /// The source image as the recipe or the start names it.
         source_image: String,
         /// The paths that the stack may read.
         below: String,
     },
-    /// A parameter stands for an AMI of an owner that the recipe does not name. Otherwise, anyone who may write a
-    /// parameter could make any AMI the base of golden images.
-    #[error("source image {source_image}: it stands for {id}, whose owner is {owner}, but only {allowed} allowed")]
+    /// A parameter resolves to an AMI of an owner that the recipe does not name. Without this check, anyone who may
+    /// write a parameter could make any AMI the base of golden images.
+    #[error("source image {source_image}: it resolves to {id}, whose owner is {owner}, but only {allowed} allowed")]
     #[strum(message = "to use it, name its owner in the recipe's `parentImageOwners`")]
     SourceOwner {
-        /// The source image as it was named.
+        /// The source image as the recipe or the start names it.
         source_image: String,
         /// The AMI.
         id: String,
-        /// Its owner's account id.
+        /// Account id of the AMI's owner.
         owner: String,
-        /// The allowed owners, with `is` or `are`.
+        /// The allowed owners, followed by `is` or `are`.
         allowed: String,
     },
     /// The source image was bought, for example in AWS Marketplace. Images that are made from it keep the product code:
@@ -128,10 +128,10 @@ pub enum Problem {
         /// The values that are allowed.
         allowed: String,
     },
-    /// No instance type of the infrastructure configuration runs the architecture of the source image.
+    /// No instance type of the infrastructure configuration can run the architecture of the source image.
     #[error(
         "the source image {id} is for {architecture}, but no instance type of infrastructure configuration \
-         `{infrastructure}` runs it: {reasons}"
+         `{infrastructure}` can run it: {reasons}"
     )]
     #[strum(message = "name a type of that architecture, or another source image")]
     TypeArchitecture {
@@ -141,12 +141,12 @@ pub enum Problem {
         architecture: String,
         /// The infrastructure configuration.
         infrastructure: String,
-        /// Why each type does not run it.
+        /// Why each type cannot run the source image.
         reasons: String,
     },
-    /// The pipeline tests on an instance type that does not run the architecture of the source image.
+    /// The pipeline tests on an instance type that cannot run the architecture of the source image.
     #[error(
-        "the source image {id} is for {architecture}, but the pipeline tests on a type that does not run it: {reasons}"
+        "the source image {id} is for {architecture}, but the pipeline tests on a type that cannot run it: {reasons}"
     )]
     #[strum(message = "name test types of that architecture")]
     TestTypeArchitecture {
@@ -154,7 +154,7 @@ pub enum Problem {
         id: String,
         /// Its architecture.
         architecture: String,
-        /// Why the types do not run it.
+        /// Why none of the types can run the source image.
         reasons: String,
     },
     /// The package of the stack's functions has no agent for the architecture of the source image.
@@ -196,7 +196,7 @@ pub enum Problem {
     SubnetZone {
         /// The subnet.
         id: String,
-        /// Its Availability Zone.
+        /// Availability Zone of the subnet.
         zone: String,
         /// The Availability Zone of the infrastructure configuration.
         placed: String,
@@ -227,7 +227,7 @@ pub enum Problem {
     #[error("the recipe maps {device}, but the root device of the source image {id} is {root}")]
     #[strum(message = "name the source's root device")]
     RootDevice {
-        /// The device of the recipe.
+        /// The device that the recipe maps.
         device: String,
         /// The AMI.
         id: String,
@@ -240,11 +240,11 @@ pub enum Problem {
     VolumeTooSmall {
         /// The device.
         device: String,
-        /// Its size in GiB.
+        /// Size in the recipe, in GiB.
         size: u32,
         /// The AMI.
         id: String,
-        /// The snapshot's size in GiB.
+        /// Size of the snapshot, in GiB.
         least: u32,
     },
     /// The AMI's name is taken in a Region to which the image goes: names are unique in an account and Region.
@@ -255,7 +255,7 @@ pub enum Problem {
         name: String,
         /// The Region.
         region: String,
-        /// The AMI that has it.
+        /// The AMI that has the name.
         id: String,
     },
     /// The tags of the definitions, together with those that Goldsmith adds, are more than AWS allows.
@@ -264,7 +264,7 @@ pub enum Problem {
     TooManyTags {
         /// The resource.
         what: String,
-        /// Number of its tags.
+        /// Number of the user's tags.
         count: usize,
         /// Number of tags that Goldsmith adds.
         own: usize,
@@ -306,9 +306,9 @@ pub enum Problem {
         name: String,
         /// Its Region.
         region: String,
-        /// Its data type.
+        /// Data type of the parameter.
         is: String,
-        /// The data type that was asked for.
+        /// The data type that the distribution configuration sets.
         wanted: String,
     },
     /// The recipe wants an image that boots only by UEFI, but instances of the source image boot by the BIOS. EC2 gives an
@@ -386,7 +386,7 @@ pub enum Problem {
     NeverPublic {
         /// The Region.
         region: String,
-        /// What the image has.
+        /// What the image contains.
         obstacle: String,
     },
     /// The image is to be shared, but its snapshots would be encrypted with the key that AWS manages for the account. No
@@ -413,7 +413,7 @@ pub enum Problem {
         /// AWS's error.
         error: String,
     },
-    /// The stack's own account is to get a copy of its own. It already owns the image.
+    /// The stack's own account is listed among the accounts that get their own copy. It already owns the image.
     #[error("the image is to be copied into account {account} in {region}, which is the stack's own account")]
     #[strum(message = "remove the account from `targetAccounts`")]
     TargetAccountOwn {
@@ -471,16 +471,16 @@ pub enum Problem {
     #[error("there is no KMS key {key} in {region}")]
     #[strum(message = "name a key of that Region")]
     KeyMissing {
-        /// The key as it is named.
+        /// The key as the definition names it.
         key: String,
         /// The Region.
         region: String,
     },
-    /// A KMS key cannot encrypt: it is disabled, waits for its deletion or its material, or is not a symmetric key.
+    /// A KMS key cannot encrypt: it is disabled, is pending deletion or import, or is not a symmetric key.
     #[error("the KMS key {key} in {region} cannot encrypt the image: {reason}")]
     #[strum(message = "enable the key, or name another one")]
     KeyUnusable {
-        /// The key as it is named.
+        /// The key as the definition names it.
         key: String,
         /// The Region.
         region: String,
@@ -492,7 +492,7 @@ pub enum Problem {
     #[error("neither the policy of the KMS key {key} in {region} nor a grant names {accounts}")]
     #[strum(message = "allow those accounts to use the key in its policy")]
     KeyClosed {
-        /// The key as it is named.
+        /// The key as the definition names it.
         key: String,
         /// The Region.
         region: String,
@@ -507,10 +507,11 @@ pub enum Problem {
         /// The recipe with its version.
         recipe: String,
     },
-    /// The person who starts a verification chooses the AMI. This AMI would get the rights of the instance profile that
-    /// the infrastructure configuration names, so the pipeline must allow it.
+    /// The person who starts a verification chooses the AMI. This AMI would get the permissions of the instance profile
+    /// that the infrastructure configuration names, so the pipeline must allow it.
     #[error(
-        "the AMI would run with the rights of the instance profile {profile}, which pipeline `{pipeline}` does not allow"
+        "the AMI would run with the permissions of the instance profile {profile}, which pipeline `{pipeline}` does \
+         not allow"
     )]
     #[strum(message = "set `allowOverrides: true` in the pipeline, or verify with a pipeline that names no profile")]
     VerifiedProfile {
@@ -519,8 +520,8 @@ pub enum Problem {
         /// The pipeline.
         pipeline: String,
     },
-    /// Something could not be checked, because AWS rejected the call, or because a Region did not answer that may fail
-    /// (`mustSucceed: some`). The build starts anyway.
+    /// Something could not be checked, because AWS rejected the call, or because a Region that may fail (`mustSucceed:
+    /// some`) did not answer. The build starts anyway.
     #[error("this could not be checked: {error}")]
     #[strum(message = "allow the call, or check it by hand")]
     Unchecked {

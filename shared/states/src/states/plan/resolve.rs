@@ -20,35 +20,35 @@ use crate::{Context, Result};
 /// Who plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Viewer {
-    /// The Plan state, with the stack's own rights and its package.
+    /// The Plan state, with the stack's own permissions and its package.
     Stack,
-    /// A person, whose rights say nothing about the stack's.
+    /// A person, whose permissions say nothing about the stack's permissions.
     Person,
 }
 
-/// Everything that goes into a build, by its names and ids. The source image has not been looked at yet.
+/// The names and ids of everything that goes into a build. The source image has not been read from EC2 yet.
 pub(super) struct Inputs {
     pub(super) home_region: String,
     pub(super) recipe: ImageRecipe,
     pub(super) infrastructure: InfrastructureConfiguration,
     pub(super) distribution: Option<DistributionConfiguration>,
     pub(super) pipeline: ImagePipeline,
-    /// The source image as it was named.
+    /// The source image as the recipe or the start names it.
     pub(super) wanted: SourceImage,
-    /// The AMI that it stands for now; `None` if there is none.
+    /// The AMI to which the source image resolves now, or `None` if there is none.
     pub(super) source: Option<Source>,
     pub(super) documents: Vec<PlannedDocument>,
-    /// Whether a document has a test.
+    /// Whether at least one document has a test.
     pub(super) has_tests: bool,
     /// Whether the start has overridden something.
     pub(super) overridden: bool,
-    /// Whether the source is only tested, and no image is built.
+    /// Whether the run only tests the source and builds no image.
     pub(super) is_verification: bool,
-    /// Digest of everything that goes into the build; `None` if something is missing.
+    /// Digest of everything that goes into the build, or `None` if something is missing.
     pub(super) digest: Option<String>,
 }
 
-/// The AMI that a source image stands for.
+/// The AMI to which a source image resolves.
 pub(super) struct Source {
     pub(super) id: String,
     /// The AMI itself, if EC2 has described it to find it.
@@ -73,7 +73,8 @@ impl Inputs {
         self.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some)
     }
 
-    /// Returns the place of a field of a Region. If the home Region is not listed, its settings follow from the recipe.
+    /// Returns the place of a Region's field in the definitions. If the home Region is not listed, the recipe decides
+    /// its settings.
     pub(super) fn region_place(&self, region: &str, field: &str) -> Place {
         let listed = self.distribution.as_ref().and_then(|to| {
             let index = to.distributions.iter().position(|one| one.region == region)?;
@@ -94,7 +95,7 @@ fn pipeline_place(pipeline: &ImagePipeline) -> Place {
     Place::new(format!("image pipeline `{}`", pipeline.name), "")
 }
 
-/// Returns the inputs of a build; `None` if a definition is missing. Adds everything that is wrong to `findings`.
+/// Returns the inputs of a build, or `None` if a definition is missing. Adds every problem to `findings`.
 pub(super) async fn resolve(
     context: &Context,
     input: &ExecutionInput,
@@ -186,8 +187,9 @@ fn source_place(input: &ExecutionInput, recipe: &ImageRecipe) -> Place {
     }
 }
 
-/// Rejects the verification of an AMI that would get the rights of a named instance profile. Whoever may start a run
-/// names the AMI, and what runs in it could use these rights. The stack's own profile for tests has none of value.
+/// Rejects the verification of an AMI if the AMI would get the permissions of a named instance profile. Anyone who may
+/// start a run may name the AMI, and programs in it could use these permissions. The stack's own profile for tests has
+/// no valuable permissions.
 fn refuse_profile(inputs: &Inputs, findings: &mut Vec<Finding>) {
     if let (Some(profile), false) = (&inputs.infrastructure.instance_profile_name, inputs.pipeline.allow_overrides) {
         let profile = Problem::VerifiedProfile { profile: profile.clone(), pipeline: inputs.pipeline.name.to_string() };
@@ -198,8 +200,8 @@ fn refuse_profile(inputs: &Inputs, findings: &mut Vec<Finding>) {
 /// The place of a problem in the execution's input.
 const START: &str = "the start";
 
-/// Rejects a key for the home Region. Only a copy takes a key. At home there is no copy, and the AMI is encrypted as
-/// the build's volumes are.
+/// Rejects a key for the home Region. Only a copy can have a key. The home Region gets no copy, and its AMI is
+/// encrypted as the build's volumes are.
 fn refuse_key_at_home(inputs: &Inputs, findings: &mut Vec<Finding>) {
     let home = &inputs.home_region;
     let listed = inputs.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
@@ -210,8 +212,8 @@ fn refuse_key_at_home(inputs: &Inputs, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the components in recipe order, each in its highest version that matches, and whether any of them has a
-/// test.
+/// Returns the components in recipe order, each with the highest version that matches, and whether at least one of them
+/// has a test.
 async fn documents(
     context: &Context,
     input: &ExecutionInput,
@@ -253,8 +255,8 @@ async fn documents(
     Ok((documents, has_tests))
 }
 
-/// Rejects parameters of a start that the component does not have, and values that it does not allow. `apply` rejects the
-/// same in a recipe.
+/// Rejects parameters of a start that the component does not have, and values that the component does not allow.
+/// `apply` rejects the same mistakes in a recipe.
 fn refuse_unfit(
     component: &Component,
     document: &Document,
@@ -279,7 +281,7 @@ fn refuse_unfit(
     }
 }
 
-/// Returns the AMI that a source image stands for now.
+/// Returns the AMI to which a source image resolves now.
 async fn source(
     context: &Context,
     wanted: &SourceImage,
@@ -330,13 +332,13 @@ fn unreadable(context: &Context, wanted: &SourceImage, viewer: Viewer, error: &C
     }
 }
 
-/// Returns the paths below which the role of the function `plan` may read parameters, as the template has it.
+/// Returns the paths below which the role of the function `plan` may read parameters, as in the template.
 fn readable(context: &Context) -> [String; 3] {
     let own = format!("/{}/", context.config.image_parameter_path);
     ["/aws/service/".to_owned(), "/goldsmith/examples/".to_owned(), own]
 }
 
-/// Warns a person of a parameter that the stack probably may not read.
+/// Warns a person about a parameter that the stack probably may not read.
 fn refuse_unreadable_path(
     context: &Context,
     wanted: &SourceImage,
@@ -352,7 +354,7 @@ fn refuse_unreadable_path(
     }
 }
 
-/// Returns the source image, if it can be used. Its id is always looked up with our own credentials.
+/// Returns the source image, if it can be used. Its id is always looked up with the caller's own credentials.
 pub(super) async fn source_image(
     context: &Context,
     input: &ExecutionInput,
@@ -383,11 +385,11 @@ pub(super) async fn source_image(
     Ok(Some(image))
 }
 
-/// Returns the problem of an AMI that a parameter stands for, if none of the recipe's owners owns it.
+/// Returns the problem of a parameter whose AMI does not belong to any owner that the recipe allows.
 ///
-/// Otherwise, anyone who may write a parameter could make any AMI the base of golden images. Parameters below
+/// Without this check, anyone who may write a parameter could make any AMI the base of golden images. Parameters below
 /// `/aws/service/` are AWS's own: nobody else can write there (Systems Manager user guide, "Parameter name
-/// requirements"), and some of them stand for AMIs of other owners, such as Canonical.
+/// requirements"), and some of them hold AMIs of other owners, such as Canonical.
 fn foreign(context: &Context, inputs: &Inputs, source: &Image) -> Option<Problem> {
     let SourceImage::Parameter(name) = &inputs.wanted else { return None };
     let owners = &inputs.recipe.parent_image_owners;

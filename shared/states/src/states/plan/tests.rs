@@ -112,7 +112,7 @@ async fn a_parameters_image_of_an_unnamed_owner_is_rejected() {
     let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
     assert_eq!(error.error, "Goldsmith.Refused");
     let message = format!(
-        "source image ssm:/source: it stands for {foreign}, whose owner is 999988887777, but only self and amazon are \
+        "source image ssm:/source: it resolves to {foreign}, whose owner is 999988887777, but only self and amazon are \
          allowed: to use it, name its owner in the recipe's `parentImageOwners`"
     );
     assert!(error.cause.contains(&message), "{}", error.cause);
@@ -175,7 +175,7 @@ async fn a_patched_source_builds_once_and_an_unchanged_one_not_at_all() {
     assert_eq!((&answer["outcome"], &answer["image"]), (&json!("build"), &json!("web/1.0.0/2")));
 }
 
-/// Keeps a cause and plans in the execution that is started for it.
+/// Keeps a cause, and plans a build in the execution that is started for the cause.
 async fn planned_for(stack: &Stack, cause: Cause) -> Value {
     let pipeline = "web".parse().unwrap();
     let kept = stack.store().keep_cause(&pipeline, &cause, stack.clock.now()).await.unwrap();

@@ -1,6 +1,6 @@
-//! Selects the instance types that run the source image, and checks that this stack has an agent for it. EC2 would also
-//! reject every other type, but only at the launch: for a test's type, only after the whole build. A missing agent
-//! would be noticed only when an instance runs.
+//! Selects the instance types that can run the source image, and checks that this stack has an agent for it. EC2 would
+//! also reject every other type, but only at the launch: for a test type, this is after the whole build. A missing
+//! agent would be noticed only when an instance runs.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +15,18 @@ use crate::{Context, Result};
 /// The types of a build's instances.
 #[derive(Debug, Clone)]
 pub(super) struct Types {
-    /// The types of the build instance, tried in order; empty if none of the named types runs the source.
+    /// The types of the build instance, in the order of the attempts. The list is empty if no named type can run the
+    /// source.
     pub(super) build: Vec<String>,
-    /// The types on which the image is tested. It is tested on each of them; empty if there is nothing to test.
+    /// The types on which the image is tested. The image is tested on each of them. The list is empty if there is
+    /// nothing to test.
     pub(super) test: Vec<String>,
-    /// There is nothing to test, but the image must be audited, which needs an instance.
+    /// The documents have no test, but the image must be audited, which needs an instance.
     pub(super) audit_only: bool,
 }
 
-/// Returns the infrastructure's types that run the source, and the test's types. One of the infrastructure's types is
-/// enough, but all test types must run the source.
+/// Returns the types of the infrastructure configuration that can run the source, and the test types. One type of the
+/// infrastructure configuration is enough, but every test type must be able to run the source.
 pub(super) async fn runnable(
     context: &Context,
     inputs: &Inputs,
@@ -79,7 +81,7 @@ pub(super) async fn runnable(
     Ok(Types { build, test, audit_only })
 }
 
-/// Returns why a type does not run the image, or `None` if it does.
+/// Returns why a type cannot run the image, or `None` if it can.
 fn why_not(name: &str, known: &BTreeMap<String, Vec<String>>, source: &Image, region: &str) -> Option<String> {
     match known.get(name) {
         Some(runs) if runs.contains(&source.architecture) => None,
@@ -154,13 +156,13 @@ mod tests {
             (
                 ["t3.small", "nothing"],
                 &[][..],
-                "is for arm64, but no instance type of infrastructure configuration `small` runs it: t3.small is for x86_64; \
+                "is for arm64, but no instance type of infrastructure configuration `small` can run it: t3.small is for x86_64; \
                  eu-west-1 has no type nothing",
             ),
             (
                 ["t3.small", "t4g.small"],
                 &["t4g.small", "t3.small"],
-                "is for arm64, but the pipeline tests on a type that does not run it: t3.small is for x86_64",
+                "is for arm64, but the pipeline tests on a type that cannot run it: t3.small is for x86_64",
             ),
         ] {
             let stack = stack("arm64", &types, tests).await;

@@ -1,4 +1,4 @@
-//! Lets everything come to rest, and checks what must hold then and always.
+//! Runs everything that is still pending to its end, and checks what must hold then and always.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use super::super::AWAY;
 use super::World;
 use crate::State;
 
-/// The largest number of builds of a cause if its builds fail.
+/// The largest number of builds for a cause whose builds fail.
 const TRIES: usize = 4;
 
 impl World {
-    /// Lets everything come to rest, without further faults.
+    /// Runs everything that is still pending to its end, without further faults.
     pub(crate) async fn settle(&mut self) {
         let mut quiet = 0;
         for _ in 0..300 {
@@ -39,7 +39,7 @@ impl World {
         }
     }
 
-    /// Writes what the states that are left out would have written about themselves.
+    /// Writes the records that the skipped states would have written.
     pub(super) async fn pass_what_is_left_out(&self, name: &str) {
         let scope = |state: State, item: Option<&str>| Scope { state, item: item.map(ToOwned::to_owned) };
         let (store, now) = (self.stack.store(), crate::Clock::now(&self.stack.clock));
@@ -60,7 +60,7 @@ impl World {
             && self.stack.store().open_builds(jiff::Timestamp::MAX).await.unwrap().is_empty()
     }
 
-    /// Checks what must hold at rest.
+    /// Checks what must hold after everything has ended.
     pub(crate) async fn assert_at_rest(&self) {
         assert!(self.running.is_empty(), "still running: {:?}", self.running);
         for pipeline in &self.pipelines {
@@ -82,7 +82,7 @@ impl World {
         assert!(silent.is_empty(), "tokens that nobody answered: {silent:?}");
     }
 
-    /// Every build that there ever was, by its beginning.
+    /// Returns every build that ever existed, ordered by its beginning.
     fn records(&self) -> Vec<BuildRecord> {
         let is_build = |item: &Item| item["pk"].as_str().unwrap().starts_with("BUILD#") && item["sk"] == "META";
         let items = self.stack.table.dump().into_iter().filter(is_build);
@@ -92,7 +92,7 @@ impl World {
         records
     }
 
-    /// However much happens, a pipeline builds by itself at most once an hour.
+    /// No matter how many events come, a pipeline starts automatically at most once an hour.
     fn assert_floor(&self) {
         for pipeline in &self.pipelines {
             let records = self.records();

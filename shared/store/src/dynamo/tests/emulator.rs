@@ -1,4 +1,4 @@
-//! A new table in an emulator of the test's own.
+//! A new table in an emulator that belongs to the test.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{

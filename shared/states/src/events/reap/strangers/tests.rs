@@ -1,4 +1,4 @@
-//! Tests with resources of others that carry all the tags of a build.
+//! Tests with resources that are not a build's but carry all of a build's tags.
 
 use goldsmith_cloud::fake::{Fault, HOME, Inventory};
 use goldsmith_cloud::{ImageCopy, Kind, Launch, Market, MetadataOptions, Tags};
@@ -22,7 +22,7 @@ async fn published() -> Stack {
     stack
 }
 
-/// The tags of everything that the build has made, including the status of its image.
+/// The tags of everything that the build has made, and the status of its image.
 async fn tags(stack: &Stack) -> Tags {
     let image = stack.image().await.amis[HOME].clone();
     stack.cloud.cloud().images.image(HOME, &image).await.unwrap().unwrap().tags
@@ -67,7 +67,7 @@ async fn launch(stack: &Stack, tags: Tags) -> String {
     id
 }
 
-/// The resources that were reported, in order.
+/// The resources that were reported, in the order of the reports.
 fn told(stack: &Stack) -> Vec<Value> {
     let events = stack.cloud.events().into_iter().filter(|event| event.detail_type == "Goldsmith Leftover Found");
     let told: Vec<Value> = events.map(|event| serde_json::from_str(&event.detail).unwrap()).collect();
@@ -81,7 +81,7 @@ fn ids(told: &[Value]) -> Vec<&str> {
     ids
 }
 
-/// Everything that exists, without the mark.
+/// All resources that exist, without the mark of a stranger.
 fn unmarked(stack: &Stack) -> Inventory {
     let mut inventory = stack.inventory();
     for region in inventory.regions.values_mut() {

@@ -1,4 +1,4 @@
-//! Tests of the sweep of many builds: what it costs, and that no build waits forever behind others.
+//! Tests what the sweep of many builds costs, and that no build waits forever behind others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use crate::events::reap;
 use crate::testing::{BUILD, Stack, Task, good, reach};
 use crate::{Clock as _, State};
 
-/// A build that was stopped and closed while Publish was about to write a parameter, and the journal's entry for this.
+/// A build that was stopped and closed when Publish was about to write a parameter, and the journal entry for that
+/// parameter.
 async fn closed_while_putting() -> (Stack, Effect) {
     let stack = reach(&Task::new(State::Publish)).await;
     stack.start_execution().await;
@@ -26,13 +27,13 @@ async fn closed_while_putting() -> (Stack, Effect) {
     (stack, entry)
 }
 
-/// Returns the value that the entry's function puts.
+/// Returns the value that the function of the entry writes.
 fn value(entry: &Effect) -> &str {
     let EffectKind::Parameter { value, .. } = &entry.kind else { panic!("{entry:?} is no parameter") };
     value
 }
 
-/// What the function does next.
+/// What the function does afterwards.
 async fn put(stack: &Stack, entry: &Effect, value: &str) {
     let value = Parameter { value: value.to_owned(), data_type: "text".to_owned() };
     stack.context().cloud.parameters.put(&entry.region, &entry.name, &value).await.unwrap();

@@ -7,7 +7,7 @@ use super::Look;
 use crate::states::plan::finding::Finding;
 use crate::states::plan::problem::Problem;
 
-/// Names that root devices have (EC2 user guide, "Device names for volumes on Amazon EC2 instances"). No other volume
+/// Device names of root volumes (EC2 user guide, "Device names for volumes on Amazon EC2 instances"). No other volume
 /// should have one of them.
 const ROOTS: [&str; 4] = ["/dev/sda", "/dev/sda1", "/dev/xvda", "/dev/xvda1"];
 

@@ -1,4 +1,4 @@
-//! Checks where instances are launched: whether subnets and security groups exist and are in one VPC, whether the
+//! Checks where instances are launched: whether the subnets and security groups exist and are in one VPC, whether the
 //! subnets are in the zone of the placement, and whether a subnet's zone has the instance types.
 //!
 //! If neither the infrastructure configuration nor the stack names a subnet, EC2 chooses one of the default VPC.
@@ -50,13 +50,13 @@ pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Resul
     offered(look, &subnets, findings).await
 }
 
-/// Returns the ids that were not found. If nothing could be read, none is missing.
+/// Returns the ids that do not exist. If the read failed, none counts as missing.
 fn missing<'i>(ids: &[String], found: impl Iterator<Item = &'i String>, is_read: bool) -> Vec<String> {
     let found: BTreeSet<&String> = found.collect();
     ids.iter().filter(|id| is_read && !found.contains(id)).cloned().collect()
 }
 
-/// Returns a problem for each group with the first subnet that is in another VPC.
+/// Returns a problem for each security group, with the first subnet that is in another VPC.
 fn apart(subnets: &[Subnet], groups: &BTreeMap<String, String>) -> Vec<Problem> {
     let pairs = groups.iter().filter_map(|(group, vpc)| {
         let other = subnets.iter().find(|subnet| subnet.vpc != *vpc)?;
@@ -70,7 +70,7 @@ fn apart(subnets: &[Subnet], groups: &BTreeMap<String, String>) -> Vec<Problem> 
     pairs.collect()
 }
 
-/// Checks that a subnet's zone has one of the build's types, and each of the test's types.
+/// Checks that a subnet's zone offers at least one of the build's types, and each of the test's types.
 async fn offered(look: &Look<'_>, subnets: &[Subnet], findings: &mut Vec<Finding>) -> Result<()> {
     let Some(types) = look.types.filter(|_| !subnets.is_empty()) else { return Ok(()) };
     let all: BTreeSet<&String> = types.build.iter().chain(&types.test).collect();

@@ -13,7 +13,7 @@ use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
 use crate::{Error, Result, TAG_BUILD, TAG_HOME, TAG_IMAGE, TAG_STACK};
 
-/// Tags that every image gets from Goldsmith. A tag `Name` of the user replaces ours.
+/// Tags that Goldsmith gives every image. The user's own tag `Name` replaces Goldsmith's tag.
 const OWN_TAGS: [&str; 6] = [TAG_STACK, TAG_HOME, TAG_BUILD, TAG_IMAGE, TAG_STATUS, "Name"];
 /// Largest number of tags of an AWS resource.
 const MOST_TAGS: usize = 50;
@@ -30,7 +30,7 @@ pub(in crate::states::plan) async fn check(look: &Look<'_>, findings: &mut Vec<F
     keys::of_volumes(look, findings).await
 }
 
-/// Returns the planned Regions that are enabled. If that cannot be read, all count as enabled.
+/// Returns the planned Regions that are enabled. If AWS denies this read, all Regions count as enabled.
 async fn enabled<'l>(look: &Look<'l>, findings: &mut Vec<Finding>) -> Result<BTreeSet<&'l str>> {
     let mut enabled: BTreeSet<&str> = look.regions.iter().map(|planned| planned.region.as_str()).collect();
     let home = look.inputs.home_region.as_str();
@@ -52,11 +52,11 @@ async fn enabled<'l>(look: &Look<'l>, findings: &mut Vec<Finding>) -> Result<BTr
     Ok(enabled)
 }
 
-/// Returns what is wrong in one Region. If the image is good enough without the Region, and the Region does not answer,
-/// that is a warning: it may well answer by the time of the copy.
+/// Returns the problems of one Region. If the build may succeed without the Region and the Region does not answer, that
+/// is only a warning: the Region may answer by the time of the copy.
 ///
 /// # Errors
-/// Fails if a call to any other Region may succeed later.
+/// Fails if a call to any other Region fails and may succeed later.
 async fn region(look: &Look<'_>, planned: &PlannedRegion, home: Option<&Encryption>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let is_dispensable = look.inputs.some_regions_suffice() && planned.region != look.inputs.home_region;
@@ -106,7 +106,7 @@ fn too_many_tags(look: &Look<'_>, planned: &PlannedRegion) -> Option<Problem> {
 
 /// Checks the parameters under which the image is to be published.
 ///
-/// The stack's role may write below one path only. The data type of a parameter never changes (Systems Manager user
+/// The stack's role may write only below one path. The data type of a parameter never changes (Systems Manager user
 /// guide, "Using native parameter support for Amazon Machine Image IDs").
 async fn parameters(
     look: &Look<'_>,

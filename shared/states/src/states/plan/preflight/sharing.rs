@@ -1,4 +1,4 @@
-//! Checks whether others can use an image that is shared: which key encrypts it, and whether it may be public.
+//! Checks whether others can use a shared image: which key encrypts it, and whether it may be public.
 
 use goldsmith_cloud::{BlockDevice, DefaultEncryption, Image};
 use goldsmith_model::BlockDeviceMapping;
@@ -10,19 +10,19 @@ use crate::Result;
 use crate::states::plan::finding::Finding;
 use crate::states::plan::problem::Problem;
 
-/// The field of a Region that says who may launch the image.
+/// The field of a Region that lists who may launch the image.
 const FIELD: &str = "amiDistributionConfiguration.launchPermission";
 
 /// How the image is encrypted in the home Region.
 pub(super) struct Encryption {
-    /// Whether one of its snapshots is encrypted.
+    /// Whether at least one snapshot of the image is encrypted.
     any: bool,
-    /// The account's default key, if it encrypts one of them.
+    /// The account's default key, if it encrypts a snapshot.
     by_default: Option<DefaultEncryption>,
 }
 
-/// Returns how the image is encrypted in the home Region; `None` if the image is not shared, or if the encryption
-/// cannot be read.
+/// Returns how the image is encrypted in the home Region, or `None` if the image is not shared or the encryption cannot
+/// be read.
 pub(super) async fn at_home(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<Option<Encryption>> {
     let (Some(source), Some(first)) = (look.source, look.regions.iter().find(|planned| is_for_others(planned))) else {
         return Ok(None);
@@ -36,8 +36,8 @@ pub(super) async fn at_home(look: &Look<'_>, findings: &mut Vec<Finding>) -> Res
 }
 
 /// Returns how the volumes of a build are encrypted. EC2 encrypts a volume if the recipe or the snapshot says so, or if
-/// the account always does. If no key is named, a volume has the key of its snapshot if the account owns the snapshot,
-/// or else the account's default key (EBS user guide, "Amazon EBS encryption").
+/// the account encrypts every volume by default. If no key is named, a volume has the key of its snapshot if the
+/// account owns the snapshot, and the account's default key otherwise (EBS user guide, "Amazon EBS encryption").
 fn encryption(source: &Image, is_ours: bool, changes: &[BlockDeviceMapping], default: DefaultEncryption) -> Encryption {
     let plain = BlockDevice::default();
     let of_source = |name: &str| source.block_devices.iter().find(|device| device.device_name == name);

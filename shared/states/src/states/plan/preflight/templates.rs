@@ -1,4 +1,4 @@
-//! Checks the launch templates that are to get a version with the image.
+//! Checks the launch templates that get a version with the image.
 
 use goldsmith_model::PublishedTemplate;
 use goldsmith_store::PlannedRegion;

@@ -1,4 +1,4 @@
-//! Tests of each problem alone, of all of them at once, and of none.
+//! Tests each problem alone, all of them at once, and none.
 
 mod faults;
 mod scene;
@@ -17,10 +17,10 @@ use self::scene::{Scene, accounts, encrypted, everyone, names, with_key};
 use crate::states::plan::resolve::Viewer;
 use crate::testing::{AWAY, TARGET, license};
 
-/// A change that makes one problem.
+/// A change that causes one problem.
 type SetUp = fn(&mut Scene);
 
-/// Problems of definitions and the account, which may all occur in one build.
+/// Problems of the definitions and the account that may all occur in one build.
 const TOGETHER: &[(&str, SetUp)] = &[
     ("definition-missing", |scene| {
         let ghost = json!({"name": "ghost", "version": "1.x.x"});
@@ -178,7 +178,7 @@ const TOGETHER: &[(&str, SetUp)] = &[
     }),
 ];
 
-/// Problems with which some of the others cannot occur.
+/// Problems that cannot occur together with some of the others.
 const ALONE: &[(&str, SetUp)] = &[
     ("key-unusable", |scene| {
         scene.map("/dev/sdg", with_key("alias/off"));

@@ -4,7 +4,7 @@ use goldsmith_model::Name;
 use goldsmith_store::PlannedRegion;
 use serde::Serialize;
 
-/// A Region that the image goes to.
+/// A Region to which the image goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviewedRegion {
@@ -24,7 +24,7 @@ pub struct PreviewedRegion {
     pub shared_with: Vec<String>,
 }
 
-/// Returns what a build with this channel of its own would do in a Region.
+/// Returns what a build whose pipeline has this channel would do in a Region.
 pub(super) fn previewed(planned: &PlannedRegion, channel: Option<&Name>) -> PreviewedRegion {
     let written = planned.parameters.iter().filter(|one| one.is_written_for(channel));
     PreviewedRegion {

@@ -1,4 +1,4 @@
-//! What is known of a problem by its kind: its name, whether it stops a build, how to fix it, and what it means.
+//! What is known of each kind of problem: its name, whether it stops a build, how to fix it, and what it means.
 
 use serde::Serialize;
 use strum::{EnumMessage as _, IntoEnumIterator as _};
@@ -9,14 +9,14 @@ use super::Problem;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Plan refuses the build.
+    /// The problem stops the build: Plan rejects it.
     Refusal,
-    /// The build starts, but a person should know.
+    /// The build starts, and a person should know of the problem.
     Warning,
 }
 
 impl Problem {
-    /// Returns the name of the problem, such as `ami-name-taken`. Programs may rely on it.
+    /// Returns the name of the problem, such as `ami-name-taken`. Programs may rely on this name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.into()
@@ -35,19 +35,19 @@ impl Problem {
         }
     }
 
-    /// Returns how to fix it.
+    /// Returns how to fix the problem.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         self.get_message().unwrap_or_default()
     }
 
-    /// Returns what the problem means, in sentences.
+    /// Returns what the problem means, in full sentences.
     #[must_use]
     pub fn explanation(&self) -> String {
         self.get_documentation().unwrap_or_default().lines().collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns every problem that there is, with empty data.
+    /// Returns every kind of problem, with empty data.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::iter()
     }

@@ -1,4 +1,4 @@
-//! What a build would meet without the check for a problem. The end-to-end suite makes each of these calls.
+//! What would happen in a build if nothing checked for a problem. The end-to-end suite makes each of these calls.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use goldsmith_model::State;
 
 use super::Problem;
 
-/// What a build would meet without the check for a problem.
+/// What would happen in a build if nothing checked for a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
     /// AWS rejects a call, and the build ends.
     Rejected {
-        /// The state in which it ends.
+        /// The state in which the build ends.
         state: State,
         /// The API operation, such as `CopyImage`.
         call: &'static str,
         /// AWS's error code.
         error: &'static str,
     },
-    /// AWS rejects no call. This happens instead, in a sentence.
+    /// AWS rejects no call. What happens instead, in a sentence.
     Otherwise(&'static str),
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Cost {
 }
 
 impl Problem {
-    /// Returns what a build would meet without the check.
+    /// Returns what would happen in a build without the check.
     #[must_use]
     pub fn cost(&self) -> Cost {
         use State::{DistributeRegion, Launch, LaunchTest, Plan, Publish, Snapshot};
@@ -88,7 +88,7 @@ impl Problem {
         }
     }
 
-    /// Returns what happens if AWS rejects no call; an empty text for every other problem.
+    /// Returns what happens if AWS rejects no call, or an empty text for every other problem.
     fn otherwise(&self) -> &'static str {
         match self {
             Self::DefinitionMissing { .. } => "There would be nothing to build from or to run.",
@@ -100,7 +100,7 @@ impl Problem {
             }
             Self::SourceOwner { .. } => "The instance would start: AWS does not ask whose image a parameter names.",
             Self::NothingToVerify { .. } => "The run would launch nothing, test nothing, and succeed.",
-            Self::VerifiedProfile { .. } => "The AMI would run with the rights of the instance profile.",
+            Self::VerifiedProfile { .. } => "The AMI would run with the permissions of the instance profile.",
             Self::AgentMissing { .. } => "The build would end in Build: no document can run on the running instance.",
             Self::RootDevice { .. } => {
                 "The instance would start with a second, empty volume, and its root volume would keep its size."
@@ -109,7 +109,7 @@ impl Problem {
                 "The build would end in Snapshot: EC2 makes no such AMI of an instance that runs by the BIOS."
             }
             Self::KeyAtHome { .. } => {
-                "The AMI would have the key of the build's volumes instead: CreateImage takes no key."
+                "The AMI would have the key of the build's volumes instead: CreateImage accepts no key."
             }
             Self::TargetAccountOwn { .. } => {
                 "The build would end in DistributeRegion: the account owns the AMI, and has no role for copies of it."

@@ -1,4 +1,4 @@
-//! Reads that AWS denies, and Regions that do not answer.
+//! Tests of reads that AWS denies, and of Regions that do not answer.
 
 use goldsmith_cloud::Kind;
 use goldsmith_cloud::fake::{Fault, HOME};
@@ -41,7 +41,7 @@ async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again()
     }
 }
 
-/// A scene whose copy in [`AWAY`] needs each read that is made there.
+/// A scene whose copy in [`AWAY`] needs each of the reads that are made there.
 async fn scene(must_succeed: MustSucceed) -> Scene {
     let mut scene = Scene::new().await;
     scene.distribution.must_succeed = must_succeed;

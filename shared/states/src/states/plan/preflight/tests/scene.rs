@@ -1,4 +1,4 @@
-//! A stack whose definitions and account a test changes before it plans.
+//! A stack whose definitions and account a test changes before it plans a build.
 
 use futures_util::FutureExt as _;
 use goldsmith_cloud::Parameter;
@@ -53,7 +53,7 @@ impl Scene {
         self.recipe.block_device_mappings.push(BlockDeviceMapping { device_name: device.to_owned(), ebs });
     }
 
-    /// Adds a Region with this launch permission. Returns the AMI there.
+    /// Adds a Region with this launch permission. Returns the AMI in that Region.
     pub(super) fn go_to(&mut self, region: &str, permission: LaunchPermission) -> &mut AmiDistribution {
         let mut to = Distribution { region: region.to_owned(), ..Distribution::default() };
         to.ami_distribution_configuration.launch_permission = permission;
@@ -72,7 +72,7 @@ impl Scene {
         self.distribution.distributions[1].ami_distribution_configuration.target_accounts.push(target);
     }
 
-    /// Lets the start only test the source image.
+    /// Makes the start only test the source image.
     pub(super) fn verify(&mut self) {
         self.input["from"] = json!({"at": "test", "image": self.source});
     }
@@ -94,7 +94,7 @@ impl Scene {
         self.stack.store().apply(&definitions).await.unwrap();
     }
 
-    /// Everything that pre-flight finds.
+    /// Returns everything that pre-flight finds.
     pub(super) async fn findings(&self) -> Vec<Finding> {
         self.findings_with(&self.stack.context()).await
     }
@@ -114,7 +114,7 @@ impl Scene {
         Ok(findings)
     }
 
-    /// Returns the message with which the Plan state refuses the build, or `None`.
+    /// Returns the message with which the Plan state rejects the build, or `None`.
     pub(super) async fn refusal(&self) -> Option<String> {
         let task = Task { input: Some(self.input.clone()), ..Task::new(State::Plan) };
         let cause = self.stack.run(&task).await.err()?.cause;
