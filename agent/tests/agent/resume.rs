@@ -40,7 +40,7 @@ fn a_start_by_ssm_before_the_pending_reboot_runs_nothing_and_asks_again() {
     }
     let last = start();
     assert_eq!((last.status, last.stdout.as_str()), (Some(1), ""));
-    assert!(last.message().starts_with("the machine was to be rebooted"), "{}", last.message());
+    assert!(last.message().starts_with("a reboot was requested"), "{}", last.message());
 }
 
 #[test]
