@@ -44,7 +44,8 @@ pub fn is_function(name: &str) -> bool {
 /// payload.
 pub async fn dispatch(context: &Context, function: &str, payload: Value) -> std::result::Result<Value, Failure> {
     let scope = scope(&payload);
-    call(context, function, payload).await.map_err(|error| {
+    // The future of the largest state has 17 KiB, and each caller would contain it.
+    Box::pin(call(context, function, payload)).await.map_err(|error| {
         tracing::error!(%error, name = error.name().as_str(), "failed");
         Failure { name: error.name(), cause: Box::new(error.cause(scope.as_ref())) }
     })
