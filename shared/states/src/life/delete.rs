@@ -245,7 +245,7 @@ mod tests {
         let cooling = [Protection::On { cooldown: false }, Protection::On { cooldown: true }];
         let stack = published([Some("untilOff"), Some("withCooldown")], cooling).await;
         let ami = image(&stack).await.amis[AWAY].clone();
-        for time in ["for 24 hours more", "until 2026-01-02T00:00:00.000Z"] {
+        for time in ["for 24 hours more", "until 2026-11-25T03:00:00.000Z"] {
             let Deletion::Protected(error) = delete(&stack).await else { panic!("nothing protects it") };
             let expected = format!("EC2 protects {ami} in {AWAY} {time}. Call the command again after that");
             assert!(error.starts_with("web/1.0.0/1 is disabled, and not deleted yet"), "{error}");
