@@ -56,7 +56,7 @@ fn begun(stack: &Stack) {
     let path = folder.display().to_string();
     let output = stack.goldsmith(&["init", &path]);
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.contains(&format!("goldsmith build {path} --local")), "{told}");
+    assert!(output.status.success() && told.contains(&format!(" build {path} --local")), "{told}");
     let planned = stack.goldsmith(&["plan", &path, "--local", "--output", "json"]);
     let plan: serde_json::Value = serde_json::from_slice(&planned.stdout).unwrap();
     assert_eq!((&plan["verdict"], &plan["findings"]), (&json!("build"), &json!([])), "{plan}");
