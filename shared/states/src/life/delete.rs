@@ -172,9 +172,9 @@ async fn unprotect(cloud: &Cloud, image: &ImageRecord, protected: &[Protected]) 
         }
         let time = match protection {
             Protection::Off | Protection::On { cooldown: false } => continue,
-            Protection::On { cooldown: true } => "for 24 hours more".to_owned(),
+            Protection::On { cooldown: true } => "for another 24 hours".to_owned(),
             Protection::Cooling { until: Some(until) } => format!("until {}", stamp(*until)),
-            Protection::Cooling { until: None } => "for at most 24 hours more".to_owned(),
+            Protection::Cooling { until: None } => "for at most another 24 hours".to_owned(),
         };
         cooling.push(format!("{ami} in {region} {time}"));
     }
@@ -245,7 +245,7 @@ mod tests {
         let cooling = [Protection::On { cooldown: false }, Protection::On { cooldown: true }];
         let stack = published([Some("untilOff"), Some("withCooldown")], cooling).await;
         let ami = image(&stack).await.amis[AWAY].clone();
-        for time in ["for 24 hours more", "until 2026-11-25T03:00:00.000Z"] {
+        for time in ["for another 24 hours", "until 2026-11-25T03:00:00.000Z"] {
             let Deletion::Protected(error) = delete(&stack).await else { panic!("nothing protects it") };
             let expected = format!("EC2 protects {ami} in {AWAY} {time}. Call the command again after that");
             assert!(error.starts_with("web/1.0.0/1 is disabled, and not deleted yet"), "{error}");
