@@ -24,8 +24,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     // A Region gets its copy of the source image at the first call that could name it.
     world.newest_source(&call.scope.region);
     let params = call.params;
-    let image = image_id(world, call.scope, params.require("ImageId")?)?;
-    let image = launchable(world, call, &image)?;
+    let image = launchable(world, call, &image_id(world, call.scope, params.require("ImageId")?)?)?;
     let instance_type = params.get("InstanceType").unwrap_or(instance_types::default_for(&image.architecture));
     instance_types::check(instance_type, &image.architecture)?;
     // Errors that the request alone shows come before the lookup of what it names.
