@@ -72,6 +72,15 @@ pub(crate) async fn plan(connection: &Connection, image: &ImageRecord, channel: 
     if image.status != ImageStatus::Available || !image.is_in_use() {
         return Err(invalid(format!("{} is {}, so no channel can point to it", image.image, status(image))));
     }
+    // After a change of the definition, another channel may be the one whose promotion publishes images.
+    if let Some(awaited) = image.awaited().filter(|awaited| *awaited != channel)
+        && store.build(&image.build).await?.is_none_or(|build| build.plan.channel.as_ref() != Some(channel))
+    {
+        let image = &image.image;
+        return Err(invalid(format!(
+            "nobody has approved {image}: `goldsmith promote {image} --to {awaited}` approves it"
+        )));
+    }
     // A build that fails would let the parameters name what they named when it began.
     if let Some(build) = store.running_build(pipeline).await?
         && let Some(record) = store.build(&build).await?

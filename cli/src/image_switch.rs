@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use goldsmith_cloud::{Kind, LaunchPermission, Tags};
 use goldsmith_states::life::{Reference, TAG_KEEP};
-use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, PlannedRegion, Revocation};
+use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, PlannedRegion, Revocation, StoreError};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -125,7 +125,13 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
             connection.cloud.images.tag(region, std::slice::from_ref(ami), &kept).await?;
         }
     }
-    connection.store.set_life(&image.image, None).await?;
+    if let Err(error) = connection.store.set_life(&image.image, None).await {
+        // Somebody has revoked or deleted the image in the meantime. Nobody may launch what this call has enabled since.
+        if matches!(error, StoreError::Conflict { .. }) {
+            disable_amis(connection, image).await?;
+        }
+        return Err(error.into());
+    }
     let image = read(connection, image).await?;
     Ok(SwitchedImage {
         lacks_permissions: build.is_none() && image.is_published(),

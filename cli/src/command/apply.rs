@@ -190,12 +190,9 @@ fn beyond(changes: &[Change], definitions: &Definitions) -> Vec<String> {
         let others: Vec<&str> = change.pipelines.iter().filter(|name| !own(name)).map(Name::as_str).collect();
         let (kind, name) = (&change.kind, &change.name);
         (!others.is_empty()).then(|| {
-            let plural = if others.len() == 1 { "" } else { "s" };
-            let others = others.join(", ");
-            format!(
-                "{kind} `{name}` is stored with other content, and pipeline{plural} outside these files use it: \
-                 {others}"
-            )
+            let use_it =
+                if others.len() == 1 { " outside these files uses it" } else { "s outside these files use it" };
+            format!("{kind} `{name}` is stored with other content, and pipeline{use_it}: {}", others.join(", "))
         })
     };
     changes.iter().filter(|change| change.outcome == Outcome::Replaced).filter_map(line).collect()

@@ -82,9 +82,9 @@ impl Store {
         }
     }
 
-    /// Records anew when the retention has disabled an image. Writes nothing if the image is not disabled any more. Safe
-    /// to repeat.
-    pub async fn note_surplus(&self, image: &ImageRef, surplus: &Surplus) -> Result<()> {
+    /// Records anew when the retention has disabled an image. Returns false, and writes nothing, if the image is not
+    /// disabled anymore. Safe to repeat.
+    pub async fn note_surplus(&self, image: &ImageRef, surplus: &Surplus) -> Result<bool> {
         let set = Item::from_iter([("surplus".to_owned(), json!(surplus))]);
         self.note_while(image, ImageLife::Disabled, set).await
     }
@@ -93,15 +93,15 @@ impl Store {
     /// changed in the meantime. Safe to repeat.
     pub async fn note_life_told(&self, image: &ImageRef, told: ImageLife) -> Result<()> {
         let set = Item::from_iter([("told".to_owned(), json!(told))]);
-        self.note_while(image, told, set).await
+        self.note_while(image, told, set).await.map(drop)
     }
 
-    /// Sets attributes of an image, if this is what has become of it.
-    async fn note_while(&self, image: &ImageRef, life: ImageLife, set: Item) -> Result<()> {
+    /// Sets attributes of an image, if this is what has become of it. Returns whether it is.
+    async fn note_while(&self, image: &ImageRef, life: ImageLife, set: Item) -> Result<bool> {
         let checks = vec![Check::equals("life", json!(life))];
         match self.write(vec![Write::Update { key: image_key(image), set, remove: vec![], checks }]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            other => other.map(|()| true),
         }
     }
 

@@ -66,6 +66,8 @@ pub fn beyond<'i>(rule: &Retention, images: &'i [ImageRecord], now: Timestamp) -
     existing.sort_by(|a, b| (&b.created_at, &b.image).cmp(&(&a.created_at, &a.image)));
     let is_too_many = |at: usize, image: &ImageRecord| {
         let newer = existing[..at].iter().filter(|one| one.overridden == image.overridden && one.is_in_use());
+        // Many images may wait for an approval that never comes. They must not push out those that are in use.
+        let newer = newer.filter(|one| one.is_published() || !image.is_published());
         newer.count() >= usize::try_from(rule.keep).unwrap_or(usize::MAX)
     };
     let is_old = |image: &ImageRecord| match rule.older_than_days {
@@ -136,5 +138,13 @@ mod tests {
         assert_eq!(numbers(7, None, deleted), [3]);
         let overridden = |number: u32, image: &mut ImageRecord| image.overridden = number.is_multiple_of(2);
         assert_eq!(numbers(4, None, overridden), [2, 1]);
+    }
+
+    #[test]
+    fn images_that_wait_for_an_approval_push_out_no_published_ones() {
+        let waits = |number: u32, image: &mut ImageRecord| {
+            image.approval = (number > 4).then(|| "stable".parse().unwrap());
+        };
+        assert_eq!(numbers(2, None, waits), [8, 7, 6, 5, 2, 1]);
     }
 }

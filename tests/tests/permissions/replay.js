@@ -26,11 +26,14 @@ async function replay({ roles, calls }) {
 // since documents call what they like, and of keys it is asked which of all the account's may be used.
 //
 // A plan reads whatever parameter a recipe names and whatever license configuration a distribution names, and reports a
-// refusal (the problems source-parameter-denied and license-denied).
+// refusal (the problems source-parameter-denied and license-denied). A person's plan tries the roles of target accounts too,
+// which trust only the functions, and a person who may not approve images is refused an approval.
 function refused({ calls }) {
   const named = ["ssm:GetParameter", "license-manager:GetLicenseConfiguration"];
   const reads = ({ role, action }) => ["PlanRole", "user"].includes(role) && named.includes(action);
-  const may = (call) => call.role === "BuildRole" || call.action.startsWith("kms:") || reads(call);
+  const tried = ["sts:AssumeRole", "ec2:ModifyImageAttribute"];
+  const tries = ({ role, action }) => role === "user" && tried.includes(action);
+  const may = (call) => call.role === "BuildRole" || call.action.startsWith("kms:") || reads(call) || tries(call);
   const wrong = calls.filter((call) => !call.allowed && !may(call));
   return wrong.map((call) => `${call.role} called ${call.action} on ${call.resource}, which was refused to it`);
 }

@@ -50,9 +50,10 @@ pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     noted(trigger::check_if_due(context).await, "the check of sources");
     let (mut surplus, mut swept) = (Ok(0), Ok(0));
     if is_sweep(&event) {
-        // Its future is several times larger than that of the rest.
-        surplus = Box::pin(retention::apply(context, begun + BUDGET / 2)).await;
+        // The sweep comes first: one image may take all the time, if many launch templates could name it.
         swept = sweep::sweep(context, begun + BUDGET).await;
+        // Its future is several times larger than that of the rest.
+        surplus = Box::pin(retention::apply(context, begun + BUDGET)).await;
     }
     started?;
     Ok(json!({"finished": finished?, "surplus": surplus?, "swept": swept?}))

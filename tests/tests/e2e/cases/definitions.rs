@@ -66,7 +66,7 @@ fn changed(stack: &Stack) {
     let other = folder(other);
     let other = other.path().display().to_string();
     let refused = bad(stack, 2, &["apply", &other]);
-    assert!(refused.contains("pipeline not in these files use it: raised"), "{refused}");
+    assert!(refused.contains("pipeline outside these files uses it: raised"), "{refused}");
     assert!(good(stack, &["show", "infrastructure/raised"]).contains("t3.small"));
     let applied = good(stack, &["apply", &other, "--yes"]);
     assert!(applied.contains("changes raised"), "{applied}");

@@ -77,23 +77,25 @@ async fn round(context: &Context, references: &References, name: &Name, until: T
 /// Takes the next step with an image that is beyond the retention, if nothing keeps it. Returns whether it was disabled
 /// or deleted.
 async fn go_on(context: &Context, judge: &Judge<'_>, image: &ImageRecord) -> Result<bool> {
-    let Some(surplus) = &image.surplus else {
-        let why = judge.why_it_stays(image).await?;
-        let surplus = Surplus { at: stamp(judge.now), why: reason(judge.rule) };
-        // The record comes before the AMIs: no build may find an image that it cannot start from.
-        if stays(image, &why) || !context.store.disable_surplus(&image.image, &surplus).await? {
-            return Ok(false);
-        }
-        disable(context, &enabled(context, image).await?).await?;
-        return tell_now(context, judge.rule, image).await.map(|()| true);
-    };
+    // The list was read some time ago. Since then, a person may have enabled the image, or revoked it.
+    let Some(image) = &context.store.image(&image.image).await? else { return Ok(false) };
+    let Some(surplus) = &image.surplus else { return begin(context, judge, image).await };
     let enabled = enabled(context, image).await?;
     if !enabled.is_empty() {
-        // A call had failed, or somebody has enabled an AMI. The days begin now. This is recorded first: a process that
-        // ends in between must not shorten them.
+        // A call had failed, or somebody has enabled an AMI, and may have begun to use it.
+        if stays(image, &judge.why_it_stays(image).await?) {
+            // If no AMI is disabled, the record must not say that the image is.
+            if enabled.len() == image.amis.len() && image.revoked.is_none() {
+                context.store.set_life(&image.image, None).await?;
+            }
+            return Ok(false);
+        }
+        // The days begin now. This is recorded first: a process that ends in between must not shorten them.
         let again = Surplus { at: stamp(judge.now), ..surplus.clone() };
-        context.store.note_surplus(&image.image, &again).await?;
-        return disable(context, &enabled).await.map(|()| false);
+        if context.store.note_surplus(&image.image, &again).await? {
+            disable(context, &enabled).await?;
+        }
+        return Ok(false);
     }
     if judge.now < deleted_after(judge.rule, surplus) || stays(image, &judge.why_its_amis_stay(image).await?) {
         return Ok(false);
@@ -106,6 +108,32 @@ async fn go_on(context: &Context, judge: &Judge<'_>, image: &ImageRecord) -> Res
         Deletion::Refused(reference) => Ok(!stays(image, &[reference.by.to_string()])),
         Deletion::Protected(why) => Ok(!stays(image, &[why])),
     }
+}
+
+/// Disables an image that its retention has not disabled before, if nothing keeps it. Returns whether it was disabled.
+async fn begin(context: &Context, judge: &Judge<'_>, image: &ImageRecord) -> Result<bool> {
+    // Who disables an image without revoking it may want to enable it again. EC2 has removed the launch permissions, so
+    // nothing shows anymore who used the image.
+    if image.life.is_some() && image.revoked.is_none() {
+        return Ok(false);
+    }
+    let surplus = Surplus { at: stamp(judge.now), why: reason(judge.rule) };
+    // The record comes before the AMIs: no build may find an image that it cannot start from.
+    if stays(image, &judge.why_it_stays(image).await?) || !context.store.disable_surplus(&image.image, &surplus).await?
+    {
+        return Ok(false);
+    }
+    // This look is the one that counts. From here on, no build and no channel can begin to use the image, but until the
+    // record was written, one could.
+    let late = judge.why_it_stays(image).await;
+    if !matches!(&late, Ok(why) if why.is_empty()) && image.life.is_none() {
+        context.store.set_life(&image.image, None).await?;
+    }
+    if stays(image, &late?) {
+        return Ok(false);
+    }
+    disable(context, &enabled(context, image).await?).await?;
+    tell_now(context, judge.rule, image).await.map(|()| true)
 }
 
 /// Logs why an image stays. Returns whether it does.

@@ -175,6 +175,9 @@ async fn names_stay(context: &Context, image: &ImageRecord) -> Result<Option<Str
     if let Some(newest) = newest.filter(|newest| newest.image != image.image) {
         return Ok(Some(format!("{} is newer", newest.image)));
     }
+    if context.store.rollback(&image.pipeline).await?.is_some() {
+        return Ok(Some("a rollback of the pipeline has not ended".to_owned()));
+    }
     let ended = image.ended_at.as_deref().unwrap_or(&image.created_at);
     let pointed = context.store.pointed(&image.pipeline).await?;
     let last = pointed.into_iter().max_by(|one, other| one.at.cmp(&other.at));

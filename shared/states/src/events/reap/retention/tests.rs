@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{Fault, HOME};
-use goldsmith_cloud::{ImageState, Images as _, Kind, Protection, Tags};
+use goldsmith_cloud::{ImageState, ImageSwitches as _, Images as _, Kind, Protection, Tags};
 use goldsmith_model::{ImagePipeline, Name, Retention};
-use goldsmith_store::{ImageLife, ImageRecord};
+use goldsmith_store::{ImageLife, ImageRecord, Revocation};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -266,4 +266,36 @@ async fn an_image_that_somebody_enables_is_not_told_as_disabled_again() {
     assert_eq!((enabled.life, enabled.surplus, enabled.told), (None, None, None));
     stack.store().note_life_told(&name, ImageLife::Disabled).await.unwrap();
     assert_eq!(image(&stack, 1).await.told, None, "it has changed in the meantime");
+}
+
+#[tokio::test]
+async fn an_image_that_aws_enabled_and_somebody_uses_is_not_disabled_again() {
+    let stack = published(2).await;
+    sweep(&stack).await;
+    let amis = image(&stack, 1).await.amis;
+    let kept = Tags::from([(TAG_KEEP.to_owned(), String::new())]);
+    for (region, ami) in &amis {
+        stack.cloud.enable(region, ami).await.unwrap();
+        stack.cloud.tag(region, std::slice::from_ref(ami), &kept).await.unwrap();
+    }
+    for _ in 0..9 {
+        assert_eq!(sweep_later(&stack, DAY).await, 0);
+        assert_eq!(states(&stack, 1).await, [Some(ImageState::Available); 2]);
+    }
+    assert_eq!(lives(&stack, 2).await, [None, None]);
+}
+
+#[tokio::test]
+async fn an_image_that_a_person_has_disabled_is_left_to_that_person_unless_it_is_revoked() {
+    let stack = published(3).await;
+    for number in [1, 2] {
+        stack.store().set_life(&image(&stack, number).await.image, DISABLED).await.unwrap();
+    }
+    let revocation = Revocation { at: String::new(), by: "arn:anna".to_owned(), reason: "a hole".to_owned() };
+    stack.store().revoke(&image(&stack, 2).await.image, &revocation).await.unwrap();
+    assert_eq!(sweep(&stack).await, 1);
+    for _ in 0..9 {
+        sweep_later(&stack, DAY).await;
+    }
+    assert_eq!(lives(&stack, 3).await, [DISABLED, DELETED, None]);
 }
