@@ -184,8 +184,8 @@ pub(crate) async fn carry_out(connection: &Connection, moving: &Moving, by: &str
             }
         };
         let now = connection.store.channel(pipeline, channel).await?.and_then(|last| last.to);
-        // Somebody may have moved the channel on while this wrote its parameters. Whoever writes last must write what
-        // the channel says then.
+        // Somebody may have moved the channel again while this call wrote its parameters. Whoever writes last must
+        // write the image to which the channel points by then.
         match now.filter(|now| *now != image.image) {
             Some(next) => {
                 let Some(record) = connection.store.image(&next).await? else { return Err(moved_on(moving, &next)) };

@@ -174,8 +174,8 @@ async fn restore<'p>(
 
 async fn restore_one(parameters: &dyn Parameters, pointer: &Pointer) -> Result<()> {
     let Pointer { region, name, from, data_type, .. } = pointer;
-    // A parameter that cannot be read may be ours. Whoever has changed it in the meantime, for example a build, has meant
-    // it.
+    // A parameter that cannot be read may have our value. A value that somebody else, for example a build, has written
+    // in the meantime stays.
     if parameters.get(region, name).await.is_ok_and(|found| !pointer.is_own(found.map(|found| found.value).as_ref())) {
         return Ok(());
     }

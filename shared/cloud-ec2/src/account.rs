@@ -238,7 +238,7 @@ impl Ec2 {
     }
 
     /// Returns what `take` reads from the descriptions of instance types. The call uses a filter, because EC2 rejects a
-    /// list with an unknown type, but a filter simply does not find it.
+    /// list that contains an unknown type, whereas a filter leaves out that type.
     pub(crate) async fn described_types<T>(
         &self,
         region: &str,

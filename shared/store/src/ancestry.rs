@@ -63,8 +63,8 @@ pub fn ancestors<'i>(image: &ImageRecord, all: &'i [ImageRecord]) -> Vec<&'i Ima
 }
 
 /// Returns the pipelines that must be built again, because their newest usable image is among these images. An image
-/// that was usable until its revocation counts as usable. The pipelines have the order of `images`: a pipeline comes before the
-/// pipelines that start from its image.
+/// that was usable until its revocation counts as usable. The pipelines have the order of `images`: a pipeline
+/// comes before the pipelines that start from its image.
 #[must_use]
 pub fn made_stale<'i>(images: &[&'i ImageRecord], all: &[ImageRecord]) -> Vec<&'i Name> {
     let affected: BTreeSet<&ImageRef> = images.iter().map(|one| &one.image).collect();

@@ -97,8 +97,8 @@ impl Store {
     /// is not available, or is disabled or deleted.
     pub async fn move_channel(&self, pipeline: &Name, step: &ChannelMove) -> Result<()> {
         let mut writes = writes(pipeline, step)?;
-        // `goldsmith delete` disables an image before it looks at what refers to it. So the image is either seen here as
-        // disabled, or there as referred to by this channel.
+        // `goldsmith delete` disables an image before it looks at what refers to it. So either this call sees
+        // that the image is disabled, or `delete` sees that the channel refers to it.
         writes.extend(step.to.as_ref().map(|image| Write::Verify {
             key: image_key(image),
             checks: vec![Check::equals("status", json!(ImageStatus::Available)), Check::missing("life")],

@@ -63,7 +63,7 @@ pub struct Leftover {
 }
 
 /// Returns whether a leftover that was found at `since` may be removed now, if a person requests it. If `since` is not
-/// a time, it must not be removed.
+/// a time, the leftover must not be removed.
 #[must_use]
 pub fn may_go(since: &str, now: Timestamp) -> bool {
     since.parse::<Timestamp>().is_ok_and(|since| now >= since + UNTOUCHED)

@@ -70,7 +70,7 @@ pub async fn delete(
         Ok(protected) => protected,
         Err(by_somebody) => return Ok(Deletion::Protected(by_somebody)),
     };
-    // An image of which some AMIs may be gone must not look like a whole one. Builds do not start from it any more.
+    // An image that may have lost some of its AMIs must not look complete. Builds do not start from it any more.
     if image.is_in_use() {
         store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
     }

@@ -62,7 +62,7 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// Returns the description of a version. It is another one for each run, so that each finds its own versions again.
+/// Returns the description of a version. Each run has a different one, so that each run finds its own versions again.
 fn description(record: &BuildRecord) -> String {
     match &record.plan.distributes {
         None => format!("Goldsmith: {}", record.image),

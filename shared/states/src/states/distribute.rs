@@ -96,8 +96,8 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
 }
 
 /// Marks the AMI for IMDSv2, associates it with its licenses, shares it, and sets when it counts as deprecated. None of
-/// this is in the journal: it ends with the AMI and its snapshots, and it is safe to repeat. Returns false if the
-/// snapshots that are to be shared are not visible yet.
+/// these changes is in the journal: they end with the AMI and its snapshots, and are safe to repeat. Returns false if
+/// the snapshots that are to be shared are not visible yet.
 async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     let images = &scene.context.cloud.images;
     // This comes before the permissions, so that no other account gets an AMI that does not demand IMDSv2.

@@ -96,8 +96,8 @@ fn complaints(stderr: impl Read) -> std::io::Result<Vec<String>> {
     Ok(complaints)
 }
 
-/// Returns whether a line is a complaint. The version is not a complaint. The message that a copy belongs to the
-/// current user is none either, if that user is not root.
+/// Returns whether a line is a complaint. The version is not a complaint. If the current user is not root, the
+/// message that a copy belongs to that user is not a complaint either.
 fn is_complaint(line: &str) -> bool {
     let is_version = line.strip_prefix("debugfs ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let (_, what) = line.split_once(": ").unwrap_or_default();

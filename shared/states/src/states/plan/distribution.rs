@@ -185,7 +185,7 @@ async fn names_stay(context: &Context, image: &ImageRecord) -> Result<Option<Str
     Ok(is_other.map(|last| format!("the pipeline was rolled back to {}", last.image)))
 }
 
-/// Leaves out the names that would move from another image: all but the parameters that are this image's alone.
+/// Leaves out the parameters and launch templates that name another image: all except this image's own parameters.
 fn keep_names(inputs: &mut Inputs) {
     for to in inputs.distribution.iter_mut().flat_map(|distribution| &mut distribution.distributions) {
         to.ssm_parameter_configurations.retain(|one| placeholder::differs(&one.parameter_name));

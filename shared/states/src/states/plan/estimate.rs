@@ -18,17 +18,17 @@ const BUILDS: usize = 3;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Estimate {
-    /// The good builds that the times are the medians of; empty if there is none yet, and then no time is known.
+    /// The good builds from which the times are computed, as medians. If it is empty, no time is known.
     pub builds: Vec<ImageRef>,
-    /// Seconds from the begin of a build to its end.
+    /// Seconds from the start of a build to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
     /// The states, in the order of a build.
     pub states: Vec<StateTime>,
     /// The instances: that of the build first, then one for each type of the tests.
     pub instances: Vec<InstanceTime>,
-    /// Most GiB of snapshots that the image gets in each Region: the sizes of its volumes. EC2 stores only blocks that
-    /// were written.
+    /// The largest number of GiB of snapshots that the image gets in each Region: the sizes of its volumes. EC2 stores
+    /// only blocks that were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot_gib: Option<u64>,
 }
@@ -114,7 +114,8 @@ fn snapshot_gib(examined: &Examined) -> Option<u64> {
     sizes.into_values().map(|size| size.map(u64::from)).sum()
 }
 
-/// Returns how long an instance ran: from the begin of the state that launches it to the end of the one that ends it.
+/// Returns how long an instance ran: from the start of the state that launches it to the end of the state that
+/// terminates it.
 fn ran(build: &[StateRecord], from: State, to: State, item: Option<&String>) -> Option<u64> {
     let of = |state: State| build.iter().find(|one| one.state == state && one.item.as_ref() == item);
     between(&of(from)?.started_at, of(to)?.ended_at.as_ref()?)
