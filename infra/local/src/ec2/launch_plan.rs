@@ -24,15 +24,15 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     // A Region gets its copy of the source image at the first call that could name it.
     world.newest_source(&call.scope.region);
     let params = call.params;
-    let image = launchable(world, call, &image_id(world, call.scope, params.require("ImageId")?)?)?;
+    let image = image_id(world, call.scope, params.require("ImageId")?)?;
+    let image = launchable(world, call, &image)?;
     let instance_type = params.get("InstanceType").unwrap_or(instance_types::default_for(&image.architecture));
     instance_types::check(instance_type, &image.architecture)?;
     // Errors that the request alone shows come before the lookup of what it names.
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
     let (tenancy, spot) = (tenancy(params)?, market::is_spot(params)?);
     check_hibernation(params, &devices, &image.root_device)?;
-    let network = world.network(call.scope);
-    let interface = interface(params)?;
+    let (network, interface) = (world.network(call.scope), interface(params)?);
     let subnet = subnet(&network, params, &interface)?;
     check_offered(call, &interface, instance_type, subnet)?;
     let (profile, key_name) = identity(call, world, &network)?;
