@@ -72,15 +72,6 @@ pub(crate) async fn plan(connection: &Connection, image: &ImageRecord, channel: 
     if image.status != ImageStatus::Available || !image.is_in_use() {
         return Err(invalid(format!("{} is {}, so no channel can point to it", image.image, status(image))));
     }
-    // After a change of the definition, another channel may be the one whose promotion publishes images.
-    if let Some(awaited) = image.awaited().filter(|awaited| *awaited != channel)
-        && store.build(&image.build).await?.is_none_or(|build| build.plan.channel.as_ref() != Some(channel))
-    {
-        let image = &image.image;
-        return Err(invalid(format!(
-            "nobody has approved {image}: `goldsmith promote {image} --to {awaited}` approves it"
-        )));
-    }
     // A build that fails would let the parameters name what they named when it began.
     if let Some(build) = store.running_build(pipeline).await?
         && let Some(record) = store.build(&build).await?
@@ -92,6 +83,17 @@ pub(crate) async fn plan(connection: &Connection, image: &ImageRecord, channel: 
         )));
     }
     let parameters = following(connection, image, channel).await?;
+    // A parameter gives the image to others, and after a change of the definition, parameters may follow another channel
+    // than the one whose promotion approves this image.
+    if let Some(awaited) = image.awaited().filter(|awaited| *awaited != channel)
+        && !parameters.is_empty()
+        && store.build(&image.build).await?.is_none_or(|build| build.plan.channel.as_ref() != Some(channel))
+    {
+        let image = &image.image;
+        return Err(invalid(format!(
+            "nobody has approved {image}: `goldsmith promote {image} --to {awaited}` approves it"
+        )));
+    }
     let last = store.channel(pipeline, channel).await?;
     Ok(Moving {
         pipeline: pipeline.clone(),

@@ -243,3 +243,16 @@ async fn a_deleted_channel_points_to_nothing_and_its_parameters_stay() {
     scene.promote(2).await;
     scene.assert_points_to(2).await;
 }
+
+#[tokio::test]
+async fn an_image_that_waits_gets_into_no_parameter_of_another_channel() {
+    let scene = Scene::new().await;
+    let release: Name = "release".parse().unwrap();
+    let image = ImageRecord { approval: Some(release.clone()), ..scene.image(1).await };
+    let to =
+        async |channel: &Name| plan(&scene.stack.connection, &image, channel).await.map_err(|error| error.to_string());
+    let expected = "nobody has approved web/1.0.0/1: `goldsmith promote web/1.0.0/1 --to release` approves it";
+    assert_eq!(to(&scene.stable).await.unwrap_err(), expected);
+    to(&"candidate".parse().unwrap()).await.expect("no parameter follows this channel");
+    to(&release).await.expect("this channel approves the image");
+}
