@@ -141,7 +141,7 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
     })
 }
 
-/// Returns who may launch the AMI of a Region according to the plan of its build.
+/// Returns who may launch the AMI of a Region according to a plan of that Region.
 pub(crate) fn launch_permission(planned: &PlannedRegion) -> LaunchPermission {
     let planned = planned.launch_permission.clone();
     LaunchPermission {

@@ -85,18 +85,23 @@ fn lines(preview: &DistributionPreview) -> Vec<String> {
 }
 
 fn place(region: &str, missing: &MissingInRegion) -> String {
-    let MissingInRegion { ami, shared_with, target_accounts, launch_templates, parameters } = missing;
-    let what = match ami {
+    let what = match &missing.ami {
         Some(ami) => format!("{region}, where {ami} is"),
         None => format!("{region}, as a copy"),
     };
     let each = |label: &str, of: &[String]| of.iter().map(|one| format!(", {label} {one}")).collect::<String>();
-    let shared = match shared_with.as_slice() {
+    let shared = match missing.shared_with.as_slice() {
         [] => String::new(),
+        with if missing.shares_snapshots => format!(", shared with {}, snapshots included", with.join(", ")),
         with => format!(", shared with {}", with.join(", ")),
     };
-    let copies = each("copy for account", target_accounts);
-    format!("{what}{shared}{copies}{}{}", each("launch template", launch_templates), each("parameter", parameters))
+    let parts = [
+        each("license configuration", &missing.license_configurations),
+        each("copy for account", &missing.target_accounts),
+        each("launch template", &missing.launch_templates),
+        each("parameter", &missing.parameters),
+    ];
+    format!("{what}{shared}{}", parts.concat())
 }
 
 #[cfg(test)]
@@ -121,6 +126,8 @@ mod tests {
         let nothing = MissingInRegion {
             ami: None,
             shared_with: vec![],
+            shares_snapshots: false,
+            license_configurations: vec![],
             target_accounts: vec![],
             launch_templates: vec![],
             parameters: vec![],
@@ -128,6 +135,8 @@ mod tests {
         let home = MissingInRegion {
             ami: Some("ami-1".to_owned()),
             shared_with: vec!["111122223333".to_owned()],
+            shares_snapshots: true,
+            license_configurations: vec!["arn:lic-1".to_owned()],
             target_accounts: vec!["222233334444".to_owned()],
             launch_templates: vec!["lt-1".to_owned()],
             parameters: vec!["/images/web".to_owned()],
@@ -135,7 +144,7 @@ mod tests {
         let both = preview(&[("eu-west-1", home), ("us-east-1", nothing)], Some("web/1.0.0/2 is newer"));
         let expected = "\
 image    web/1.0.0/1
-goes to  eu-west-1, where ami-1 is, shared with 111122223333, copy for account 222233334444, launch template lt-1, parameter /images/web
+goes to  eu-west-1, where ami-1 is, shared with 111122223333, snapshots included, license configuration arn:lic-1, copy for account 222233334444, launch template lt-1, parameter /images/web
 goes to  us-east-1, as a copy
 note     web/1.0.0/2 is newer, so its parameters and launch templates stay as they are";
         assert_eq!(lines(&both).join("\n"), expected);

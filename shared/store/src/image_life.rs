@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::builds::image_key;
 use crate::{Check, ImageRecord, Item, Result, Store, StoreError, Write};
 
-/// What a person has done with an image after its publication. The status that the build gave the image stays.
+/// What a person or the retention has done with an image after its publication. The status that the build gave the image stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ImageLife {

@@ -39,6 +39,12 @@ pub struct MissingInRegion {
     /// Accounts, organizations and groups that may launch the AMI.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shared_with: Vec<String>,
+    /// Whether they may copy its snapshots, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shares_snapshots: bool,
+    /// License configurations that the AMI is associated with, by ARN.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub license_configurations: Vec<String>,
     /// Accounts that get copies of their own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target_accounts: Vec<String>,
@@ -71,6 +77,8 @@ fn of(plan: &Plan, planned: &PlannedRegion) -> (String, MissingInRegion) {
     let missing = MissingInRegion {
         ami: plan.existing_ami(&planned.region).map(str::to_owned),
         shared_with: shared_with(planned),
+        shares_snapshots: planned.share_snapshots,
+        license_configurations: planned.license_configurations.clone(),
         target_accounts: planned.target_accounts.iter().map(|one| one.account.clone()).collect(),
         launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
         parameters: planned.parameters.iter().map(|one| one.parameter_name.clone()).collect(),
