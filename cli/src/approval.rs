@@ -3,13 +3,14 @@
 use anyhow::Result;
 use goldsmith_cloud::{PUBLISHED, TAG_STATUS, Tags};
 use goldsmith_model::Name;
+use goldsmith_states::life::launch_permission;
 use goldsmith_store::{Approved, ImageRecord, stamp};
 use jiff::Timestamp;
 
 use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::invalid;
-use crate::image_switch::{launch_permission, refuse};
+use crate::image_switch::refuse;
 use crate::render::who;
 
 /// Returns whether a promotion to this channel approves the image, or an error if the image cannot be approved now.

@@ -1,9 +1,9 @@
 //! Disables or revokes an image in all of its Regions, or enables it again.
 
 use anyhow::{Context, Result};
-use goldsmith_cloud::{Kind, LaunchPermission, Tags};
-use goldsmith_states::life::{Reference, TAG_KEEP};
-use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, PlannedRegion, Revocation, StoreError};
+use goldsmith_cloud::{Kind, Tags};
+use goldsmith_states::life::{Reference, TAG_KEEP, launch_permission};
+use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, Revocation, StoreError};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -139,17 +139,6 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
         image,
         references: Vec::new(),
     })
-}
-
-/// Returns who may launch the AMI of a Region according to a plan of that Region.
-pub(crate) fn launch_permission(planned: &PlannedRegion) -> LaunchPermission {
-    let planned = planned.launch_permission.clone();
-    LaunchPermission {
-        users: planned.user_ids,
-        groups: planned.user_groups,
-        organizations: planned.organization_arns,
-        organizational_units: planned.organizational_unit_arns,
-    }
 }
 
 async fn read(connection: &Connection, image: &ImageRecord) -> Result<ImageRecord> {

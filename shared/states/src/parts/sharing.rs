@@ -9,13 +9,7 @@ use crate::{Context, Result};
 /// is in the journal: it ends with the AMI and its snapshots, and it is safe to repeat. Returns false if the snapshots
 /// that are to be shared are not visible yet.
 pub(crate) async fn share(context: &Context, planned: &PlannedRegion, id: &str) -> Result<bool> {
-    let planned_permission = &planned.launch_permission;
-    let with = LaunchPermission {
-        users: planned_permission.user_ids.clone(),
-        groups: planned_permission.user_groups.clone(),
-        organizations: planned_permission.organization_arns.clone(),
-        organizational_units: planned_permission.organizational_unit_arns.clone(),
-    };
+    let with = launch_permission(planned);
     let images = &context.cloud.images;
     if !with.is_empty() {
         images.share(&planned.region, id, &with).await?;
@@ -28,4 +22,16 @@ pub(crate) async fn share(context: &Context, planned: &PlannedRegion, id: &str) 
         images.share_snapshots(&planned.region, &snapshots, &with).await?;
     }
     Ok(true)
+}
+
+/// Returns who may launch the AMI of a Region according to a plan of that Region.
+#[must_use]
+pub fn launch_permission(planned: &PlannedRegion) -> LaunchPermission {
+    let planned = planned.launch_permission.clone();
+    LaunchPermission {
+        users: planned.user_ids,
+        groups: planned.user_groups,
+        organizations: planned.organization_arns,
+        organizational_units: planned.organizational_unit_arns,
+    }
 }
