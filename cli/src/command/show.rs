@@ -2,6 +2,7 @@
 
 mod definition;
 mod pipeline;
+mod since;
 
 use anyhow::Result;
 use goldsmith_model::Name;
@@ -22,6 +23,7 @@ use crate::kept::KeptInstance;
 use crate::output::{self, Show};
 use crate::render::{self, columns, duration, labelled, seconds_between, word};
 use crate::{failure, target};
+use since::Since;
 
 /// Show an image or its build, a pipeline with its last builds, or another definition.
 #[derive(Debug, clap::Args)]
@@ -68,6 +70,8 @@ struct Shown {
     left_behind: Vec<LeftBehind>,
     /// Resources that only carry the build's tags.
     leftovers: Vec<Leftover>,
+    /// What has changed since the last good build, if this one failed.
+    since: Option<Since>,
 }
 
 async fn image(connection: &Connection, what: &str) -> Result<Shown> {
@@ -82,8 +86,9 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
         None => None,
     };
     let source_owner = build.as_ref().and_then(source_owner);
-    let left_behind = build.map(|build| build.after.left).unwrap_or_default();
     let all = connection.store.all_images().await?;
+    let since = since::last_good(connection, &image, build.as_ref(), &all).await?;
+    let left_behind = build.map(|build| build.after.left).unwrap_or_default();
     // A run that only tests an AMI builds nothing on it.
     let built_on = ancestors(&image, &all).into_iter().filter(|_| !image.is_verification).cloned().collect();
     let channels = connection.store.channels(&image.pipeline).await?.into_iter();
@@ -96,23 +101,27 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
         None => None,
     };
     let tried_again = cause.as_ref().and_then(tried_again);
-    Ok(Shown { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers })
+    Ok(Shown { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers, since })
 }
 
 impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers } = self;
+        let Self { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers, since } =
+            self;
         let built_on: Vec<_> =
             built_on.iter().map(|one| json!({"image": one.image, "status": render::life(one)})).collect();
         let mut shown = json!({"image": image, "states": states, "builtOn": built_on, "channels": channels,
                                "leftBehind": left_behind, "leftovers": leftovers,
                                "triedAgain": tried_again, "sourceOwner": source_owner});
-        // Most images have neither, so these keys are missing instead of null.
+        // Most images have none of these, so the keys are missing instead of null.
         if let Some(kept) = kept {
             shown["kept"] = json!(kept);
         }
         if let Some(audit) = audited::of(states) {
             shown["audit"] = json!(audit);
+        }
+        if let Some(since) = since {
+            shown["sinceLastGood"] = json!(since);
         }
         shown.serialize(serializer)
     }
@@ -158,6 +167,10 @@ impl Show for Shown {
         // The only fact about a cancellation would be an error that is none.
         if !self.is_cancelled() {
             lines.extend(self.image.failure.iter().flat_map(failure::facts));
+        }
+        if let Some(since) = &self.since {
+            lines.push(String::new());
+            lines.extend(since.lines());
         }
         if let Some(audit) = audit.map(audited::lines).filter(|lines| !lines.is_empty()) {
             lines.push(String::new());
