@@ -23,7 +23,7 @@ use crate::target;
 /// publishes the image. `goldsmith revoke` rejects the image.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The image, as NAME/VERSION/BUILD, or the id of its build.
+    /// The image, as NAME/VERSION/BUILD or NAME/latest, or the id of its build.
     #[arg(value_name = "IMAGE")]
     image: String,
     /// The channel.
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let (connection, by) = Connection::open_as(globals).await?;
-    let image = target::image(&connection.store, &args.image).await?;
+    let image = target::image_or_latest(&connection.store, &args.image).await?;
     let moving = plan(&connection, &image, &args.to).await?;
     columns(&moving.rows()).iter().for_each(|line| output::say(line));
     if is_needed(&connection, &image, &args.to).await? {
@@ -55,7 +55,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     // Somebody may have moved the channel, or disabled the image, while the question waited for its answer.
-    let image = target::image(&connection.store, &args.image).await?;
+    let image = target::image(&connection.store, &image.image.to_string()).await?;
     if !moving.is_still(&plan(&connection, &image, &args.to).await?) {
         return Err(invalid("the channel or its parameters have changed in the meantime: call the command again"));
     }

@@ -28,8 +28,8 @@ use since::Since;
 /// Show an image or its build, a pipeline with its last builds, or another definition.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An image as NAME/VERSION/BUILD, such as web-server/1.2.0/7, a pipeline, the id of a build, or a definition as
-    /// `goldsmith definitions` lists it, such as component/nginx/1.0.0.
+    /// An image as NAME/VERSION/BUILD, such as web-server/1.2.0/7, or NAME/latest, a pipeline, the id of a build, or a
+    /// definition as `goldsmith definitions` lists it, such as component/nginx/1.0.0.
     #[arg(value_name = "IMAGE|PIPELINE|DEFINITION")]
     what: String,
 }
@@ -75,7 +75,7 @@ struct Shown {
 }
 
 async fn image(connection: &Connection, what: &str) -> Result<Shown> {
-    let image = target::image(&connection.store, what).await?;
+    let image = target::image_or_latest(&connection.store, what).await?;
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
     // A reader with the nonce could write event lines that other readers believe.
@@ -383,7 +383,7 @@ Launch  SUCCEEDED  2.0s  i-1";
         let stack = Stack::new();
         stack.closed_build(json!({"status": "AVAILABLE"})).await;
         let store = &stack.connection.store;
-        assert_eq!(target::image(store, "b").await.unwrap().image.to_string(), "web/1.0.0/1");
+        assert_eq!(target::image_or_latest(store, "b").await.unwrap().image.to_string(), "web/1.0.0/1");
         let unknown = "there is no build `web`: name an image as NAME/VERSION/BUILD, or a build by its id";
         let copies = json!([{"account": "222233334444", "region": "eu-west-1", "ami": "ami-9"}]);
         stack.closed_build(json!({"status": "AVAILABLE", "copies": copies})).await;
@@ -394,7 +394,7 @@ Launch  SUCCEEDED  2.0s  i-1";
             ("web/1.0.0/2", "there is no image web/1.0.0/2"),
             ("web/1.0/2", "`1.0` is not a version: expected three numbers, such as 1.4.2"),
         ] {
-            assert_eq!(target::image(store, text).await.unwrap_err().to_string(), message);
+            assert_eq!(target::image_or_latest(store, text).await.unwrap_err().to_string(), message);
         }
     }
 
@@ -411,7 +411,7 @@ Launch  SUCCEEDED  2.0s  i-1";
             ("gateway", format!("`gateway` is a pipeline: {wanted}")),
             ("gatewy", format!("there is no build `gatewy`: {wanted}; did you mean the pipeline `gateway`?")),
         ] {
-            assert_eq!(target::image(store, text).await.unwrap_err().to_string(), message);
+            assert_eq!(target::image_or_latest(store, text).await.unwrap_err().to_string(), message);
         }
     }
 }
