@@ -164,7 +164,9 @@ pub(crate) async fn points_to(connection: &Connection, pipeline: &Name, channel:
 pub(crate) async fn carry_out(connection: &Connection, moving: &Moving, by: &str, reason: Option<&str>) -> Result<()> {
     let Moving { pipeline, channel, .. } = moving;
     let mut made = None;
-    if moving.from.as_ref() != Some(&moving.to) {
+    if let Some(last) = moving.last.as_ref().filter(|last| last.to.as_ref() == Some(&moving.to)) {
+        connection.store.confirm_channel(pipeline, last).await.map_err(|error| taken(error, moving))?;
+    } else {
         let next = step(moving, moving.last.as_ref(), Some(moving.to.clone()), by, reason);
         let next = ChannelMove { is_rollback: moving.is_rollback, ..next };
         // The channel comes before its parameters: of two people who move it at once, only one goes on from here.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use goldsmith_cloud::fake::{Fault, HOME};
-use goldsmith_cloud::{ImageSwitches as _, Kind};
+use goldsmith_cloud::{ImageSwitches as _, Kind, Parameter, Parameters as _};
 use goldsmith_model::{ImageRef, Name};
 use goldsmith_store::{ChannelMove, ImageLife, ImageRecord};
 use serde_json::json;
@@ -172,6 +172,26 @@ async fn of_two_people_who_promote_at_once_one_is_told_and_the_parameters_follow
     let expected = "the channel `stable` or the image web/1.0.0/1 has changed in the meantime: call the command again";
     assert_eq!(error, expected);
     scene.assert_points_to(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_parameter_names_an_image_that_goes_between_the_plan_and_the_move() {
+    for before in [1, 2] {
+        let scene = Scene::new().await;
+        let (store, parameters) = (&scene.stack.connection.store, &scene.stack.cloud);
+        scene.promote(before).await;
+        // Somebody has changed it by hand, so also a promotion of the same image would write it.
+        let by_hand = Parameter { value: "ami-0".to_owned(), data_type: "text".to_owned() };
+        parameters.put(HOME, "/images/web/stable", &by_hand).await.unwrap();
+        let moving = scene.plan(2).await.unwrap();
+        store.set_life(&name(2), Some(ImageLife::Disabled)).await.unwrap();
+        let error = carry_out(&scene.stack.connection, &moving, ANNA, None).await.unwrap_err().to_string();
+        let expected =
+            "the channel `stable` or the image web/1.0.0/2 has changed in the meantime: call the command again";
+        assert_eq!(error, expected);
+        assert_eq!(parameters.inventory().region(HOME).parameters["/images/web/stable"], "ami-0", "{before}");
+        assert_eq!(scene.moves().await.len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

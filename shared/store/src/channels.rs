@@ -2,12 +2,11 @@
 
 use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_with::skip_serializing_none;
 
-use crate::builds::image_key;
+use crate::image_life::while_usable;
 use crate::store::encode;
-use crate::{BuildRecord, Check, ImageRecord, ImageStatus, Key, Result, Store, Write};
+use crate::{BuildRecord, Check, ImageRecord, Key, Result, Store, Write};
 
 /// `PIPELINE#n / CHANNEL#name` for the last move of a channel, and `PIPELINE#n / MOVED#name#number` for each.
 #[skip_serializing_none]
@@ -97,13 +96,21 @@ impl Store {
     /// is not available, or is disabled or deleted.
     pub async fn move_channel(&self, pipeline: &Name, step: &ChannelMove) -> Result<()> {
         let mut writes = writes(pipeline, step)?;
-        // `goldsmith delete` disables an image before it looks at what refers to it. So either this call sees
-        // that the image is disabled, or `delete` sees that the channel refers to it.
-        writes.extend(step.to.as_ref().map(|image| Write::Verify {
-            key: image_key(image),
-            checks: vec![Check::equals("status", json!(ImageStatus::Available)), Check::missing("life")],
-        }));
+        writes.extend(step.to.as_ref().map(while_usable));
         self.write(writes).await
+    }
+
+    /// Checks that this is still the last move of a channel, and that the image to which it leads can be used. Writes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] if the channel has moved since then, or if the image is not available, or is
+    /// disabled or deleted.
+    pub async fn confirm_channel(&self, pipeline: &Name, last: &ChannelMove) -> Result<()> {
+        let checks = vec![Check::equals("number", last.number)];
+        let mut verified = vec![Write::Verify { key: key(pipeline, &last.channel), checks }];
+        verified.extend(last.to.as_ref().map(while_usable));
+        self.write(verified).await
     }
 
     /// Returns the writes that move a build's channel to the image of the build. There are none if the build has no
@@ -224,6 +231,20 @@ mod tests {
         }
         assert!(moved(&store, Some(9), false).await.is_err(), "there is no image 9");
         assert_eq!(store.channels(&web).await.unwrap()[0].number, 1);
+    }
+
+    #[tokio::test]
+    async fn a_channel_is_confirmed_until_it_moves_or_its_image_cannot_be_used() {
+        let (store, web, stable) = store().await;
+        moved(&store, Some(1), false).await.unwrap();
+        let first = store.channel(&web, &stable).await.unwrap().unwrap();
+        store.confirm_channel(&web, &first).await.unwrap();
+        moved(&store, Some(2), false).await.unwrap();
+        assert!(matches!(store.confirm_channel(&web, &first).await, Err(StoreError::Conflict { .. })));
+        let second = store.channel(&web, &stable).await.unwrap().unwrap();
+        store.confirm_channel(&web, &second).await.unwrap();
+        store.set_life(&image("web", 2, false).image, Some(ImageLife::Disabled)).await.unwrap();
+        assert!(matches!(store.confirm_channel(&web, &second).await, Err(StoreError::Conflict { .. })));
     }
 
     #[tokio::test]

@@ -4,10 +4,10 @@
 use serde_json::json;
 
 use crate::builds::{image_key, open_checks};
+use crate::image_life::can_be_used;
 use crate::store::encode;
 use crate::{
-    BuildRecord, Check, ImageRecord, ImageStatus, Item, LaterDistribution, PlannedRegion, Result, Store, StoreError,
-    Write, keys,
+    BuildRecord, ImageRecord, Item, LaterDistribution, PlannedRegion, Result, Store, StoreError, Write, keys,
 };
 
 /// Result of publishing a distribution.
@@ -41,7 +41,7 @@ impl Store {
             ("distributedBy".to_owned(), json!(after.distributed_by)),
         ]);
         // An image that is being deleted must not get another AMI, which nobody would delete.
-        let checks = vec![Check::equals("status", json!(ImageStatus::Available)), Check::missing("life")];
+        let checks = can_be_used();
         let writes = vec![
             Write::Update {
                 key: keys::build(&record.build),

@@ -3,6 +3,7 @@
 use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};
 
+use crate::image_life::while_usable;
 use crate::store::encode;
 use crate::{Check, Key, Result, Store, Write};
 
@@ -88,11 +89,13 @@ impl Store {
     }
 
     /// Records that a rollback begins. It replaces an interrupted rollback, which the call `over` began. Returns false
-    /// if another call has begun a rollback in the meantime: then nothing is recorded. Safe to repeat.
+    /// if another call has begun a rollback in the meantime, or if the image is not available, or is disabled or deleted:
+    /// then nothing is recorded. Safe to repeat.
     pub async fn begin_rollback(&self, pipeline: &Name, rollback: &Rollback, over: Option<&str>) -> Result<bool> {
         let checks = vec![over.map_or(Check::Absent, |holder| Check::equals("holder", holder))];
         let write = Write::Put { item: encode(begun(pipeline), rollback)?, checks };
-        match self.write(vec![write]).await {
+        // Until the rollback ends, its record keeps the image from being deleted.
+        match self.write(vec![write, while_usable(&rollback.image)]).await {
             // An earlier attempt may have recorded it although its answer was lost.
             Err(error) if error.is_conflict() => Ok(self.rollback(pipeline).await?.as_ref() == Some(rollback)),
             written => written.map(|()| true),
@@ -123,17 +126,28 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::MemoryTable;
+    use crate::builds::image_key;
+    use crate::samples::image;
+    use crate::{ImageLife, MemoryTable};
 
-    #[tokio::test]
-    async fn only_one_call_works_on_a_rollback_and_another_can_take_it_over() {
-        let (store, web) = (Store::new(Arc::new(MemoryTable::new())), "web".parse().unwrap());
+    /// A store with the image `web/1.0.0/1`, and the rollback to it that this call begins.
+    async fn store() -> (Store, Name, impl Fn(&str) -> Rollback) {
+        let store = Store::new(Arc::new(MemoryTable::new()));
+        let image = image("web", 1, false);
+        let item = encode(image_key(&image.image), &image).unwrap();
+        store.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
         let of = |holder: &str| Rollback {
             holder: holder.to_owned(),
             at: "2026-11-24T03:00:00.000Z".to_owned(),
             image: "web/1.0.0/1".parse().unwrap(),
             parameters: Vec::new(),
         };
+        (store, "web".parse().unwrap(), of)
+    }
+
+    #[tokio::test]
+    async fn only_one_call_works_on_a_rollback_and_another_can_take_it_over() {
+        let (store, web, of) = store().await;
         for _ in 0..2 {
             assert!(store.begin_rollback(&web, &of("one"), None).await.unwrap());
             assert!(!store.begin_rollback(&web, &of("two"), None).await.unwrap());
@@ -152,5 +166,25 @@ mod tests {
         let late = Pointed { at: "2026-11-24T03:00:01.000Z".to_owned(), ..pointed.clone() };
         assert!(!store.end_rollback(&web, "one", Some(&late)).await.unwrap(), "the other call has ended it");
         assert_eq!(store.pointed(&web).await.unwrap(), [pointed]);
+    }
+
+    #[tokio::test]
+    async fn no_rollback_begins_to_an_image_that_cannot_be_used() {
+        for life in [ImageLife::Disabled, ImageLife::Deleted] {
+            let (store, web, of) = store().await;
+            store.set_life(&of("one").image, Some(life)).await.unwrap();
+            for _ in 0..2 {
+                assert!(!store.begin_rollback(&web, &of("one"), None).await.unwrap());
+                assert_eq!(store.rollback(&web).await.unwrap(), None);
+            }
+        }
+        let (store, web, of) = store().await;
+        let unknown = Rollback { image: "web/1.0.0/9".parse().unwrap(), ..of("one") };
+        assert!(!store.begin_rollback(&web, &unknown, None).await.unwrap());
+        assert!(store.begin_rollback(&web, &of("one"), None).await.unwrap());
+        store.set_life(&of("one").image, Some(ImageLife::Disabled)).await.unwrap();
+        assert!(store.begin_rollback(&web, &of("one"), None).await.unwrap(), "it was recorded before");
+        assert!(!store.begin_rollback(&web, &of("two"), Some("one")).await.unwrap());
+        assert_eq!(store.rollback(&web).await.unwrap(), Some(of("one")), "the interrupted one stays");
     }
 }

@@ -59,7 +59,10 @@ pub(super) async fn roll_back(connection: &Connection, pipeline: &ImagePipeline,
     let (store, over) = (&connection.store, interrupted.as_ref().map(|one| one.holder.as_str()));
     // This comes before the first change: whoever comes after an interruption must know what the parameters held.
     if !store.begin_rollback(&pipeline.name, &rollback, over).await? {
-        return Err(invalid("another rollback has begun in the meantime: call the command again"));
+        return Err(invalid(format!(
+            "another rollback has begun, or {} has changed in the meantime: call the command again",
+            image.image
+        )));
     }
     let is_ours = async || match store.rollback(&pipeline.name).await {
         Ok(found) => found.is_some_and(|found| found.holder == rollback.holder),

@@ -166,13 +166,31 @@ async fn a_parameter_that_the_pipeline_no_longer_writes_is_finished_too() {
     assert_eq!(named(&stack).await, amis[1]);
 }
 
+const CHANGED: &str =
+    "another rollback has begun, or web/1.0.0/2 has changed in the meantime: call the command again";
+
+#[tokio::test(start_paused = true)]
+async fn no_parameter_names_an_image_that_goes_between_the_plan_and_the_rollback() {
+    for life in [ImageLife::Disabled, ImageLife::Deleted] {
+        let (stack, pipeline, amis) = stack().await;
+        let planned = plan(&stack.connection, &pipeline, None).await.unwrap();
+        stack.connection.store.set_life(&planned.image.image, Some(life)).await.unwrap();
+        for _ in 0..2 {
+            let error = roll_back(&stack.connection, &pipeline, &planned).await.unwrap_err().to_string();
+            assert_eq!(error, CHANGED);
+            assert_eq!(named(&stack).await, amis[2]);
+            check_ended(&stack, &pipeline, &[]).await;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_one_of_two_calls_rolls_back() {
     let (stack, pipeline, amis) = stack().await;
     let planned = plan(&stack.connection, &pipeline, None).await.unwrap();
     interrupted(&stack, &pipeline, Some("web/1.0.0/1"), 1, Fault::KillAfter).await;
     let error = roll_back(&stack.connection, &pipeline, &planned).await.unwrap_err().to_string();
-    assert_eq!(error, "another rollback has begun in the meantime: call the command again");
+    assert_eq!(error, CHANGED);
     assert_eq!(named(&stack).await, [amis[0][0].clone(), amis[2][1].clone()]);
 }
 
