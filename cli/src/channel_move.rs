@@ -13,7 +13,7 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::output::Show;
-use crate::pointers::{Pointer, Unchanged, aimed, point, pointers};
+use crate::pointers::{Failed, Pointer, Restored, Unchanged, aimed, point, pointers};
 use crate::render::{columns, status};
 
 /// A move of a channel, before or after it is made.
@@ -159,8 +159,9 @@ pub(crate) async fn points_to(connection: &Connection, pipeline: &Name, channel:
     Err(invalid(format!("the pipeline `{pipeline}` has no channel `{channel}`{help}")))
 }
 
-/// Moves the channel and its parameters. If a parameter cannot be changed, all parameters get their old values again,
-/// and the channel moves back. Safe to repeat.
+/// Moves the channel and its parameters. If a parameter cannot be changed, the channel moves back, and all parameters
+/// get their old values again. If the channel cannot move back, for example because its old image was revoked, everything
+/// stays as far as it has come, and the error says how to finish it. Safe to repeat.
 pub(crate) async fn carry_out(connection: &Connection, moving: &Moving, by: &str, reason: Option<&str>) -> Result<()> {
     let Moving { pipeline, channel, .. } = moving;
     let mut made = None;
@@ -183,8 +184,8 @@ pub(crate) async fn carry_out(connection: &Connection, moving: &Moving, by: &str
         let is_done = match point(connection, &parameters, is_ours).await {
             Ok(()) => true,
             Err(Unchanged::TakenOver) => false,
-            Err(Unchanged::Restored(error) | Unchanged::Left(error)) => {
-                return Err(move_back(connection, moving, made.as_ref(), by, error).await);
+            Err(Unchanged::Failed(failed)) => {
+                return Err(undo(connection, moving, made.as_ref(), by, &image.image, failed).await);
             }
         };
         let now = connection.store.channel(pipeline, channel).await?.and_then(|last| last.to);
@@ -215,24 +216,51 @@ fn step(
     ChannelMove { reason: reason.map(str::to_owned), ..next }
 }
 
-/// Undoes the move if this call has made it, and returns the reason.
-async fn move_back(
+/// Undoes the move if this call has made it, and returns the reason. `to` is the image that the parameters were to name.
+async fn undo(
     connection: &Connection,
     moving: &Moving,
     made: Option<&ChannelMove>,
     by: &str,
-    error: anyhow::Error,
+    to: &ImageRef,
+    failed: Failed<'_>,
 ) -> anyhow::Error {
-    let Some(made) = made else { return error };
+    let Moving { pipeline, channel, .. } = moving;
+    // Without a move, the channel pointed to the image before, and each parameter that names it is right.
+    let Some(made) = made else { return unfinished(moving, to, "", &failed.error) };
     let undo = step(moving, Some(made), moving.from.clone(), by, Some("its parameters could not be changed"));
-    match connection.store.move_channel(&moving.pipeline, &ChannelMove { is_rollback: true, ..undo }).await {
-        Ok(()) => error,
-        Err(StoreError::Conflict { .. }) => error.context(format!(
-            "the channel `{}` of `{}` could not be moved back to where it was",
-            moving.channel, moving.pipeline
-        )),
-        Err(other) => other.into(),
+    // The channel comes before its parameters: it returns only to an image that can be used, and from then on nobody
+    // deletes that image before the parameters name it again.
+    match connection.store.move_channel(pipeline, &ChannelMove { is_rollback: true, ..undo }).await {
+        Ok(()) => match failed.restore(connection).await {
+            Restored::All(error) | Restored::Some(error) => error,
+        },
+        Err(StoreError::Conflict { .. }) if has_moved_on(connection, moving, made).await => failed.error.context(
+            format!("somebody has moved the channel `{channel}` of `{pipeline}` in the meantime, so it does not return"),
+        ),
+        Err(StoreError::Conflict { .. }) => {
+            let from = moving.from.as_ref().map(ImageRef::to_string).unwrap_or_default();
+            let why = format!("The channel does not return to {from}, because that image can no longer be used. ");
+            unfinished(moving, to, &why, &failed.error)
+        }
+        Err(other) => unfinished(moving, to, &format!("The channel could not return: {other}. "), &failed.error),
     }
+}
+
+/// Returns whether somebody has moved the channel since this move.
+async fn has_moved_on(connection: &Connection, moving: &Moving, made: &ChannelMove) -> bool {
+    let now = connection.store.channel(&moving.pipeline, &moving.channel).await;
+    now.is_ok_and(|now| now.is_none_or(|now| now.number != made.number))
+}
+
+/// Returns the error of a call after which the channel points to an image that not all of its parameters name.
+fn unfinished(moving: &Moving, to: &ImageRef, why: &str, error: &anyhow::Error) -> anyhow::Error {
+    let Moving { pipeline, channel, .. } = moving;
+    let message = format!(
+        "{error:#}. The channel `{channel}` of `{pipeline}` points to {to}, but not all of its parameters name {to}. \
+         {why}`goldsmith promote {to} --to {channel}` sets the other parameters"
+    );
+    Stop { exit: Exit::Aws, message }.into()
 }
 
 /// Returns the error of a call after which somebody else has moved the channel to this image.

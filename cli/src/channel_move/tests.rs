@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use goldsmith_cloud::fake::{Fault, HOME};
 use goldsmith_cloud::{ImageSwitches as _, Kind, Parameter, Parameters as _};
 use goldsmith_model::{ImageRef, Name};
-use goldsmith_store::{ChannelMove, ImageLife, ImageRecord};
+use goldsmith_states::life::By;
+use goldsmith_store::{ChannelMove, ImageLife, ImageRecord, Revocation};
 use serde_json::json;
 
 use super::{Moving, carry_out, delete, plan, plan_back, plan_back_to};
@@ -147,6 +148,57 @@ async fn if_one_region_fails_the_channel_and_all_parameters_go_back() {
             scene.assert_points_to(2).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_promotion_never_returns_to_an_image_that_cannot_be_used() {
+    for fault in [Fault::Refuse(Kind::Denied), Fault::LoseAnswer] {
+        let scene = Scene::new().await;
+        let (connection, cloud) = (&scene.stack.connection, &scene.stack.cloud);
+        cloud.pace(|pace| pace.until_parameter = 0);
+        scene.promote(1).await;
+        let revocation =
+            Revocation { at: String::new(), by: ANNA.to_owned(), reason: "CVE-2026-1".to_owned() };
+        connection.store.revoke(&name(1), &revocation).await.unwrap();
+        // The second one begins where the channel points to the new image already.
+        for _ in 0..2 {
+            let moving = scene.plan(2).await.unwrap();
+            cloud.fail_at(2, fault); // the put in the second Region
+            let error = carry_out(connection, &moving, ANNA, None).await.unwrap_err().to_string();
+            let advice = "The channel `stable` of `web` points to web/1.0.0/2, but not all of its parameters name \
+                          web/1.0.0/2. ";
+            assert!(error.contains(advice), "{error}");
+            let why = "The channel does not return to web/1.0.0/1, because that image can no longer be used. ";
+            assert_eq!(error.contains(why), moving.from == Some(name(1)), "{error}");
+            assert!(error.ends_with("`goldsmith promote web/1.0.0/2 --to stable` sets the other parameters"), "{error}");
+            assert_eq!(scene.moves().await.len(), 2);
+            let named = |region: &str| cloud.inventory().region(region).parameters["/images/web/stable"].clone();
+            assert_eq!(named(HOME), scene.amis[1][0], "what names the new image stays");
+            let is_put = matches!(fault, Fault::LoseAnswer);
+            assert_eq!(named(ELSEWHERE), scene.amis[usize::from(is_put)][1], "nothing is set back");
+        }
+        scene.promote(2).await;
+        scene.assert_points_to(2).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_image_to_which_a_failed_promotion_returns_is_referred_to_before_its_parameters_are() {
+    let scene = Scene::new().await;
+    let connection = &scene.stack.connection;
+    scene.promote(1).await;
+    // Each parameter takes its value after two pauses of 300 ms. The first put that fails is the one that returns.
+    scene.stack.cloud.pace(|pace| pace.until_parameter = 2);
+    let moving = scene.plan(2).await.unwrap();
+    scene.stack.cloud.fail_always("PutParameter", ELSEWHERE, Fault::Refuse(Kind::Denied));
+    let look = async {
+        tokio::time::sleep(std::time::Duration::from_millis(900)).await;
+        connection.references().of(&scene.image(1).await).await.unwrap()
+    };
+    let (ended, found) = tokio::join!(carry_out(connection, &moving, ANNA, None), look);
+    assert!(ended.is_err());
+    assert!(found.iter().any(|one| matches!(&one.by, By::Channel(channel) if *channel == scene.stable)), "{found:?}");
+    scene.assert_points_to(1).await;
 }
 
 #[tokio::test(start_paused = true)]
