@@ -2,6 +2,7 @@
 //! The commands of the CLI and the daily round of `reap` both use this, so that both have the same rules.
 
 mod delete;
+mod named;
 mod references;
 mod retention;
 mod template_uses;

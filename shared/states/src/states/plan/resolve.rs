@@ -14,6 +14,7 @@ use serde_json::json;
 use super::finding::{Finding, Place};
 use super::problem::Problem;
 use crate::parts::newest::newest_of;
+use crate::parts::parameter_paths::{EXAMPLES, OF_AWS, own};
 use crate::parts::token::token;
 use crate::{Context, Result};
 
@@ -334,8 +335,7 @@ fn unreadable(context: &Context, wanted: &SourceImage, viewer: Viewer, error: &C
 
 /// Returns the paths below which the role of the function `plan` may read parameters, as in the template.
 fn readable(context: &Context) -> [String; 3] {
-    let own = format!("/{}/", context.config.image_parameter_path);
-    ["/aws/service/".to_owned(), "/goldsmith/examples/".to_owned(), own]
+    [OF_AWS.to_owned(), EXAMPLES.to_owned(), own(&context.config.image_parameter_path)]
 }
 
 /// Warns a person about a parameter that the stack probably may not read.
