@@ -6,6 +6,7 @@ use serde_with::skip_serializing_none;
 
 use crate::builds::image_key;
 use crate::image_life::can_be_used;
+use crate::store::attribute;
 use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write};
 
 /// How often the newest image may change while an approval is written.
@@ -50,11 +51,7 @@ impl Store {
             return Ok(());
         }
         let key = image_key(&image.image);
-        let value = serde_json::to_value(approved).map_err(|source| StoreError::Malformed {
-            pk: key.pk.clone(),
-            sk: key.sk.clone(),
-            source,
-        })?;
+        let value = attribute(&key, approved)?;
         let mut checks = can_be_used();
         checks.push(Check::missing("approved"));
         let set = Item::from_iter([("approved".to_owned(), value)]);

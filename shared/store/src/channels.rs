@@ -6,7 +6,7 @@ use serde_with::skip_serializing_none;
 
 use crate::image_life::while_usable;
 use crate::store::encode;
-use crate::{BuildRecord, Check, ImageRecord, Key, Result, Store, Write};
+use crate::{BuildRecord, Check, ImageRecord, Result, Store, Write, keys};
 
 /// `PIPELINE#n / CHANNEL#name` for the last move of a channel, and `PIPELINE#n / MOVED#name#number` for each.
 #[skip_serializing_none]
@@ -69,7 +69,7 @@ pub fn earlier(moves: &[ChannelMove]) -> Vec<ImageRef> {
 impl Store {
     /// Returns the last move of a channel, or `None` if the channel never pointed to an image.
     pub async fn channel(&self, pipeline: &Name, channel: &Name) -> Result<Option<ChannelMove>> {
-        self.read(&key(pipeline, channel)).await
+        self.read(&keys::channel(pipeline, channel)).await
     }
 
     /// Returns the last moves of a pipeline's channels that point to an image, ordered by name.
@@ -108,7 +108,7 @@ impl Store {
     /// disabled or deleted.
     pub async fn confirm_channel(&self, pipeline: &Name, last: &ChannelMove) -> Result<()> {
         let checks = vec![Check::equals("number", last.number)];
-        let mut verified = vec![Write::Verify { key: key(pipeline, &last.channel), checks }];
+        let mut verified = vec![Write::Verify { key: keys::channel(pipeline, &last.channel), checks }];
         verified.extend(last.to.as_ref().map(while_usable));
         self.write(verified).await
     }
@@ -131,15 +131,11 @@ fn writes(pipeline: &Name, step: &ChannelMove) -> Result<Vec<Write>> {
         1 => Check::Absent,
         number => Check::equals("number", number - 1),
     };
-    let history = Key::new(format!("PIPELINE#{pipeline}"), format!("MOVED#{}#{:010}", step.channel, step.number));
+    let history = keys::channel_move(pipeline, &step.channel, step.number);
     Ok(vec![
-        Write::Put { item: encode(key(pipeline, &step.channel), step)?, checks: vec![check] },
+        Write::Put { item: encode(keys::channel(pipeline, &step.channel), step)?, checks: vec![check] },
         Write::Put { item: encode(history, step)?, checks: vec![Check::Absent] },
     ])
-}
-
-fn key(pipeline: &Name, channel: &Name) -> Key {
-    Key::new(format!("PIPELINE#{pipeline}"), format!("CHANNEL#{channel}"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::builds::image_key;
+use crate::store::attribute;
 use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write};
 
 /// What a person or the retention has done with an image after its publication. The status that the build gave the image stays.
@@ -111,11 +112,7 @@ impl Store {
     /// [`crate::StoreError::Conflict`] if there is no such image, or if it is deleted.
     pub async fn revoke(&self, image: &ImageRef, revocation: &Revocation) -> Result<()> {
         let key = image_key(image);
-        let revoked = serde_json::to_value(revocation).map_err(|source| StoreError::Malformed {
-            pk: key.pk.clone(),
-            sk: key.sk.clone(),
-            source,
-        })?;
+        let revoked = attribute(&key, revocation)?;
         let set = [("life".to_owned(), json!(ImageLife::Disabled)), ("revoked".to_owned(), revoked)];
         let mut checks = not_deleted();
         checks.push(Check::missing("revoked"));

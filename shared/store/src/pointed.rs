@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image_life::while_usable;
 use crate::store::encode;
-use crate::{Check, Key, Result, Store, Write};
+use crate::{Check, Result, Store, Write, keys};
 
 /// `PIPELINE#n / POINTED#time`: a rollback of the pipeline's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,16 +67,6 @@ impl Pointing {
     }
 }
 
-/// Returns the key of the rollback that has begun.
-fn begun(pipeline: &Name) -> Key {
-    Key::new(format!("PIPELINE#{pipeline}"), "ROLLBACK")
-}
-
-/// Returns the key of a rollback that was done at this time.
-fn ended(pipeline: &Name, at: &str) -> Key {
-    Key::new(format!("PIPELINE#{pipeline}"), format!("POINTED#{at}"))
-}
-
 impl Store {
     /// Returns all finished rollbacks of a pipeline, oldest first.
     pub async fn pointed(&self, pipeline: &Name) -> Result<Vec<Pointed>> {
@@ -85,7 +75,7 @@ impl Store {
 
     /// Returns the rollback of a pipeline that has begun and not ended.
     pub async fn rollback(&self, pipeline: &Name) -> Result<Option<Rollback>> {
-        self.read(&begun(pipeline)).await
+        self.read(&keys::rollback(pipeline)).await
     }
 
     /// Records that a rollback begins. It replaces an interrupted rollback, which the call `over` began. Returns false
@@ -93,7 +83,7 @@ impl Store {
     /// then nothing is recorded. Safe to repeat.
     pub async fn begin_rollback(&self, pipeline: &Name, rollback: &Rollback, over: Option<&str>) -> Result<bool> {
         let checks = vec![over.map_or(Check::Absent, |holder| Check::equals("holder", holder))];
-        let write = Write::Put { item: encode(begun(pipeline), rollback)?, checks };
+        let write = Write::Put { item: encode(keys::rollback(pipeline), rollback)?, checks };
         // Until the rollback ends, its record keeps the image from being deleted.
         match self.write(vec![write, while_usable(&rollback.image)]).await {
             // An earlier attempt may have recorded it although its answer was lost.
@@ -106,14 +96,16 @@ impl Store {
     /// parameters have their old values again. Returns false if another call has taken the rollback over, even if that call
     /// has ended it in the meantime. Safe to repeat.
     pub async fn end_rollback(&self, pipeline: &Name, holder: &str, done: Option<&Pointed>) -> Result<bool> {
-        let mut writes = vec![Write::Delete { key: begun(pipeline), checks: vec![Check::equals("holder", holder)] }];
+        let mut writes =
+            vec![Write::Delete { key: keys::rollback(pipeline), checks: vec![Check::equals("holder", holder)] }];
         if let Some(pointed) = done {
-            writes.push(Write::Put { item: encode(ended(pipeline, &pointed.at), pointed)?, checks: Vec::new() });
+            writes
+                .push(Write::Put { item: encode(keys::pointed(pipeline, &pointed.at), pointed)?, checks: Vec::new() });
         }
         match (self.write(writes).await, done) {
             // An earlier attempt may have recorded it although its answer was lost. Then the record has exactly this.
             (Err(error), Some(pointed)) if error.is_conflict() => {
-                Ok(self.read::<Pointed>(&ended(pipeline, &pointed.at)).await?.as_ref() == Some(pointed))
+                Ok(self.read::<Pointed>(&keys::pointed(pipeline, &pointed.at)).await?.as_ref() == Some(pointed))
             }
             (Err(error), None) if error.is_conflict() => Ok(self.rollback(pipeline).await?.is_none()),
             (written, _) => written.map(|()| true),
