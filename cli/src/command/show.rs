@@ -197,7 +197,7 @@ impl Shown {
             image.surplus.iter().map(|one| ("retention", format!("has disabled it at {}: {}", one.at, one.why))),
         );
         rows.extend(image.revoked.iter().map(|revoked| ("revoked", revocation(revoked))));
-        rows.extend(approval::told(globals, image).map(|told| ("approval", told)));
+        rows.extend(approval::in_words(globals, image).map(|words| ("approval", words)));
         rows.extend(self.channels.iter().map(|channel| ("channel", channel.to_string())));
         rows.extend(self.built_on.iter().map(|one| ("built on", ancestor(one))));
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));

@@ -7,7 +7,7 @@ mod references;
 mod retention;
 mod template_uses;
 
-pub use crate::parts::sharing::launch_permission;
+pub use crate::parts::sharing::{grant, launch_permission};
 pub use delete::{Deleted, Deletion, delete, stays};
 pub use references::{By, Reference, References};
 pub use retention::{Judge, TAG_KEEP};
