@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::Globals;
+use crate::ask::consents;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
-use crate::output::Show;
+use crate::output::{self, Show};
 use crate::pointers::{Failed, Pointer, Restored, Unchanged, aimed, point, pointers};
 use crate::render::{columns, status};
 
@@ -46,8 +47,30 @@ impl Moving {
         self.from.is_none()
     }
 
+    /// Shows the move and these remarks, and asks whether to make it. Returns the answer.
+    ///
+    /// # Errors
+    /// Nobody can answer, and `yes` is not given.
+    pub(crate) fn ask(&self, remarks: &[String], question: &str, yes: bool) -> Result<bool> {
+        columns(&self.rows()).iter().chain(remarks).for_each(|line| output::say(line));
+        let consents = consents(question, "nothing was changed", yes)?;
+        if !consents {
+            output::say("Nothing was changed.");
+        }
+        Ok(consents)
+    }
+
+    /// Rejects the move if it would be another one now: somebody may have moved the channel, or disabled the image, while
+    /// the question waited for its answer.
+    pub(crate) fn require_still(&self, now: &Self) -> Result<()> {
+        if self.is_still(now) {
+            return Ok(());
+        }
+        Err(invalid("the channel or its parameters have changed in the meantime: call the command again"))
+    }
+
     /// Returns whether the move would still be the same now.
-    pub(crate) fn is_still(&self, now: &Self) -> bool {
+    fn is_still(&self, now: &Self) -> bool {
         let number = |one: &Self| one.last.as_ref().map(|last| last.number);
         let held = |one: &Self| one.parameters.iter().map(|one| one.now.clone()).collect::<Vec<_>>();
         number(self) == number(now) && self.to == now.to && held(self) == held(now)
@@ -235,9 +258,11 @@ async fn undo(
         Ok(()) => match failed.restore(connection).await {
             Restored::All(error) | Restored::Some(error) => error,
         },
-        Err(StoreError::Conflict { .. }) if has_moved_on(connection, moving, made).await => failed.error.context(
-            format!("somebody has moved the channel `{channel}` of `{pipeline}` in the meantime, so it does not return"),
-        ),
+        Err(StoreError::Conflict { .. }) if has_moved_on(connection, moving, made).await => {
+            failed.error.context(format!(
+                "somebody has moved the channel `{channel}` of `{pipeline}` in the meantime, so it does not return"
+            ))
+        }
         Err(StoreError::Conflict { .. }) => {
             let from = moving.from.as_ref().map(ImageRef::to_string).unwrap_or_default();
             let why = format!("The channel does not return to {from}, because that image can no longer be used. ");

@@ -10,9 +10,8 @@ use goldsmith_store::{ChannelMove, ImageLife, ImageRecord, Revocation};
 use serde_json::json;
 
 use super::{Moving, carry_out, delete, plan, plan_back, plan_back_to};
-use crate::testing::{Stack, WEB};
+use crate::testing::{ELSEWHERE, Stack};
 
-const ELSEWHERE: &str = "us-east-1";
 const ANNA: &str = "arn:aws:iam::111122223333:user/anna";
 
 /// A pipeline whose channel `stable` has a parameter in both Regions, with three images.
@@ -27,22 +26,9 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let stack = Stack::new();
-        let own = "{parameterName: /images/web}, {parameterName: /images/web/stable, channel: stable}";
-        let parameters = format!("ssmParameterConfigurations: [{own}]");
-        let text = WEB.replace("region: eu-west-1", &format!("region: eu-west-1, {parameters}"));
-        let text = text.replace("region: us-east-1", &format!("region: us-east-1, {parameters}"));
-        stack.apply(&text.replace("small, rebuildOn", "small, distributionConfiguration: two, rebuildOn")).await;
-        let mut all = Vec::new();
-        for number in 1..=3 {
-            let amis = [HOME, ELSEWHERE].map(|region| stack.cloud.add_image(region, "self", &format!("web {number}")));
-            let record = json!({"image": format!("web/1.0.0/{number}"), "build": "b", "pipeline": "web", "status": "AVAILABLE",
-                                "cause": {"kind": "manual", "id": "1"}, "sourceImage": "ami-0", "inputDigest": "",
-                                "amis": {HOME: amis[0], ELSEWHERE: amis[1]}, "createdAt": format!("2026-01-0{number}T00:00:00.000Z")});
-            stack.put("IMAGE#web", &format!("V#0000000001.0000000000.0000000000#{number:010}"), record).await;
-            all.push(amis);
-        }
-        stack.put("IMAGES", "web", json!({})).await;
-        Self { stack, web: "web".parse().unwrap(), stable: "stable".parse().unwrap(), amis: all }
+        let parameters = "{parameterName: /images/web}, {parameterName: /images/web/stable, channel: stable}";
+        let amis = stack.three_images(parameters).await;
+        Self { stack, web: "web".parse().unwrap(), stable: "stable".parse().unwrap(), amis }
     }
 
     async fn image(&self, number: u32) -> ImageRecord {
@@ -157,8 +143,7 @@ async fn a_failed_promotion_never_returns_to_an_image_that_cannot_be_used() {
         let (connection, cloud) = (&scene.stack.connection, &scene.stack.cloud);
         cloud.pace(|pace| pace.until_parameter = 0);
         scene.promote(1).await;
-        let revocation =
-            Revocation { at: String::new(), by: ANNA.to_owned(), reason: "CVE-2026-1".to_owned() };
+        let revocation = Revocation { at: String::new(), by: ANNA.to_owned(), reason: "CVE-2026-1".to_owned() };
         connection.store.revoke(&name(1), &revocation).await.unwrap();
         // The second one begins where the channel points to the new image already.
         for _ in 0..2 {
@@ -170,7 +155,10 @@ async fn a_failed_promotion_never_returns_to_an_image_that_cannot_be_used() {
             assert!(error.contains(advice), "{error}");
             let why = "The channel does not return to web/1.0.0/1, because that image can no longer be used. ";
             assert_eq!(error.contains(why), moving.from == Some(name(1)), "{error}");
-            assert!(error.ends_with("`goldsmith promote web/1.0.0/2 --to stable` sets the other parameters"), "{error}");
+            assert!(
+                error.ends_with("`goldsmith promote web/1.0.0/2 --to stable` sets the other parameters"),
+                "{error}"
+            );
             assert_eq!(scene.moves().await.len(), 2);
             let named = |region: &str| cloud.inventory().region(region).parameters["/images/web/stable"].clone();
             assert_eq!(named(HOME), scene.amis[1][0], "what names the new image stays");
