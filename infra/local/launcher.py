@@ -3,7 +3,7 @@ to AWS.
 
 All gaps of the emulator are closed here, never in the product: access in door.py and runtime_api.py, permissions in
 permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py,
-forwarded calls in forwarding.py, and License Manager in licenses.py.
+forwarded calls in forwarding.py, License Manager in licenses.py, and the rules of SNS for messages in topics.py.
 """
 
 import argparse
@@ -183,13 +183,14 @@ def main():
     import runtime_api
     import scheduler
     import step_functions
+    import topics
 
     if options.record_calls:
         recording.install(options.directory, check_pin)
     check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
     trust_loopback(app)
     endpoint = forwarding.Endpoint(options.ec2, secret)
-    authorise, denied_keys, guard_schedules, resources = permissions.install(endpoint, check_pin)
+    authorise, denied_keys, guard_schedules, resources, key_denial = permissions.install(endpoint, check_pin)
     forwarding.route_ec2(app, endpoint, authorise, denied_keys)
     provisioning.install(endpoint, check_pin)
     forwarding.route_ssm(app, endpoint, authorise)
@@ -197,6 +198,7 @@ def main():
     guard_tokens(app, authorise)
     answer_quotas(app)
     licenses.install(app, authorise, resources)
+    topics.install(app, key_denial)
     assume_roles_as_ec2()
     step_functions.install(check_pin)
     scheduler.install(check_pin)

@@ -243,10 +243,10 @@ def owners_in(inventory):
 
 
 def install(endpoint, check_pin):
-    """Takes these calls out of the emulator's own check. Returns four functions. The first checks one call, and
+    """Takes these calls out of the emulator's own check. Returns five functions. The first checks one call, and
     returns an answer if the call is denied. The second returns the keys that the caller of a call may not use: EC2 does
     not deny such a call, but the new resource fails. The third guards schedules. The fourth returns the ids of the
-    endpoint's resources."""
+    endpoint's resources. The fifth returns why a caller may not use a key by way of a service, or `None`."""
     from ministack.core import iam_actions, iam_evaluator, responses, router
     from ministack.services import kms
 
@@ -337,4 +337,17 @@ def install(endpoint, check_pin):
     async def resources():
         return tags_in(await inventory()).keys()
 
-    return authorise, denied_keys, guard_schedules, resources
+    def key_denial(headers, query_params, name, rights, service):
+        key, region = kms._resolve_key(name), responses.get_region()
+        if not key:
+            return "NotFound", f"Key '{name}' does not exist"
+        if key["KeyState"] != "Enabled":
+            return "Disabled", f"{key['Arn']} is disabled."
+        caller, context = router.extract_access_key_id(headers, query_params), {"kms:ViaService": f"{service}.{region}.amazonaws.com"}
+        for right in rights:
+            denied = enforce(caller, f"kms:{right}", "kms", region, resource_arn=key["Arn"], service_context=context)
+            if denied:
+                return "AccessDenied", f"The caller is not authorized to perform: kms:{right} on resource: {key['Arn']}"
+        return None
+
+    return authorise, denied_keys, guard_schedules, resources, key_denial

@@ -27,6 +27,7 @@ mod objects;
 mod parameters;
 mod schedules;
 mod target_accounts;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
 pub use schedules::{Schedule, Schedules};
 pub use target_accounts::{TargetAccount, TargetAccounts, target_role_name};
+pub use topics::{Message, Topics};
 
 /// AWS resource tags. Their order is fixed, so that requests are reproducible.
 pub type Tags = BTreeMap<String, String>;
@@ -86,6 +88,8 @@ pub struct Cloud {
     pub functions: Arc<dyn Functions>,
     /// The default event bus.
     pub events: Arc<dyn Events>,
+    /// SNS topics.
+    pub topics: Arc<dyn Topics>,
     /// CloudWatch Logs.
     pub logs: Arc<dyn Logs>,
 }

@@ -39,7 +39,7 @@ pub use distribution::{
     MustSucceed, ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
 };
 pub use freeze::Freeze;
-pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};
+pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 pub use input::{ExecutionInput, InputError, StartFrom};
 pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};

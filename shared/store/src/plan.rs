@@ -68,6 +68,9 @@ pub struct Plan {
     /// What the run distributes; `None` if it does something else.
     #[serde(default)]
     pub distributes: Option<DistributedImage>,
+    /// ARN of the SNS topic that is told how the run has ended, or `None` for no topic.
+    #[serde(default)]
+    pub topic: Option<String>,
 }
 
 /// A published image that a run distributes. The run removes nothing of it.

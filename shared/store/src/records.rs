@@ -99,6 +99,9 @@ pub struct Ending {
 pub struct Aftermath {
     /// Whether the event of the build's end still must be sent.
     pub is_untold: bool,
+    /// Whether the topic of the build's plan still must get its message.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_unnotified: bool,
     /// Whether the kept resources still must be tagged with their status and the time until which they are kept.
     pub is_untagged: bool,
     /// The resources that could not be removed or restored.
@@ -112,7 +115,7 @@ impl Aftermath {
     /// Returns whether no work remains.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        !self.is_untold && !self.is_untagged && self.left.is_empty()
+        !self.is_untold && !self.is_unnotified && !self.is_untagged && self.left.is_empty()
     }
 }
 

@@ -22,6 +22,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   const dynamodb = (name, region = HOME, owner = account) => arn("dynamodb", `table/${name}`, region, owner);
   const key = (owner = account) => arn("kms", "key/0123abcd-0123-4567-89ab-0123456789ab", HOME, owner);
   const license = (owner = account) => arn("license-manager", "license-configuration:lic-0123456789abcdef0123456789abcdef", HOME, owner);
+  const topic = (name, owner = account) => arn("sns", name, ELSEWHERE, owner);
   const via = (service) => ({ "kms:ViaService": `${service}.${HOME}.amazonaws.com` });
   const grant = { "kms:GrantIsForAWSResource": "true" };
   const allow = (role, action, resource, context, refused) => ({ role, allowed: { action, resource, context }, refused });
@@ -259,6 +260,21 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     allow("PlanRole", "license-manager:GetLicenseConfiguration", license(), {}, {
       "a license that the stack does not list": { resource: license(STRANGER) },
       "a plan associates no image": { action: "license-manager:UpdateLicenseSpecificationsForResource" },
+    }),
+
+    ...["FinishRole", "ReapRole"].map((role) => (
+      allow(role, "sns:Publish", topic("images"), {}, {
+        "a topic that the stack does not list": { resource: topic("images", STRANGER) },
+        "a phone": { resource: "*" },
+        "it sends messages, and reads no topic": { action: "sns:GetTopicAttributes" },
+        "another policy of a topic": { action: "sns:SetTopicAttributes" },
+        "another receiver": { action: "sns:Subscribe" },
+        "the end of a topic": { action: "sns:DeleteTopic" },
+      })
+    )),
+    allow("PlanRole", "sns:GetTopicAttributes", topic("images"), {}, {
+      "a topic that the stack does not list": { resource: topic("images", STRANGER) },
+      "a plan tells nobody": { action: "sns:Publish" },
     }),
 
     allow("PublishRole", "ssm:PutParameter", parameter("images/web", ELSEWHERE), {}, {

@@ -22,6 +22,7 @@ impl Show for Planned {
         rows.extend(regions.iter().map(|region| ("goes to", place(region))));
         let approval = self.preview.approval.iter();
         rows.extend(approval.map(|channel| ("approval", format!("a promotion to {channel} publishes it"))));
+        rows.extend(self.preview.topic.iter().map(|topic| ("tells", topic.clone())));
         rows.extend(self.preview.input_digest.iter().map(|digest| ("inputs", digest.clone())));
         let is_same =
             newest.as_ref().is_some_and(|newest| Some(&newest.input_digest) == self.preview.input_digest.as_ref());

@@ -19,6 +19,7 @@ mod regional;
 pub mod replay;
 mod schedules;
 mod services;
+mod topics;
 
 pub use aws_config::SdkConfig;
 
@@ -36,6 +37,7 @@ pub use parameters::SsmParameters;
 pub use regional::{Regional, home_region};
 pub use schedules::EventBridgeScheduler;
 pub use services::with_ec2;
+pub use topics::SnsTopics;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use super::{
-    CloudWatchLogs, EventBridge, Kms, LambdaFunctions, LicenseManager, S3Objects, SsmCommands, SsmParameters,
-    StepFunctions,
+    CloudWatchLogs, EventBridge, Kms, LambdaFunctions, LicenseManager, S3Objects, SnsTopics, SsmCommands,
+    SsmParameters, StepFunctions,
 };
 use crate::{Account, Cloud, ImageSwitches, Images, LaunchTemplates, Machines, TargetAccounts};
 
@@ -31,6 +31,7 @@ where
         executions: Arc::new(StepFunctions::new(config)),
         functions: Arc::new(LambdaFunctions::new(config)),
         events: Arc::new(EventBridge::new(config)),
+        topics: Arc::new(SnsTopics::new(config)),
         logs: Arc::new(CloudWatchLogs::new(config)),
     }
 }

@@ -32,7 +32,7 @@ pub struct AccountSettings {
     pub disabled_keys: BTreeSet<String>,
     /// Who may use a key, by the end of its ARN. If a test sets nothing, every account may use it.
     pub key_users: BTreeMap<String, KeyUsers>,
-    /// Subnets, security groups, KMS keys and license configurations that do not exist.
+    /// Subnets, security groups, KMS keys, license configurations and topics that do not exist.
     pub missing: BTreeSet<String>,
     /// The VPC of a subnet or a security group.
     pub vpcs: BTreeMap<String, String>,

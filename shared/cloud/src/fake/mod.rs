@@ -29,6 +29,7 @@ mod schedules;
 mod target_accounts;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,7 @@ pub use inventory::{Inventory, RegionInventory};
 pub use outcome::Outcome;
 pub use pace::{NEVER, Pace};
 pub use target_accounts::place;
+pub use topics::PublishedMessage;
 pub use world::Requests;
 
 use crate::{Cloud, Result};
@@ -82,6 +84,7 @@ impl FakeCloud {
             executions: fake.clone(),
             functions: fake.clone(),
             events: fake.clone(),
+            topics: fake.clone(),
             logs: fake,
         }
     }

@@ -15,6 +15,7 @@ use super::machines::{MachineRecord, VolumeRecord};
 use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
+use super::topics::PublishedMessage;
 use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Schedule};
 
 /// 2026-01-01T00:00:00Z.
@@ -31,6 +32,8 @@ pub(super) struct World {
     pub(super) answers: Vec<TokenAnswer>,
     pub(super) wakes: Vec<Wakeup>,
     pub(super) events: Vec<EmittedEvent>,
+    /// Messages of topics, in order.
+    pub(super) messages: Vec<PublishedMessage>,
     /// Schedules by group and name.
     pub(super) schedules: BTreeMap<(String, String), Schedule>,
     /// Outcomes of the next commands.

@@ -1,5 +1,7 @@
 //! Infrastructure configurations.
 
+use goldsmith_model::is_topic_arn;
+
 use super::{Translation, list, tag_map};
 use crate::fields::Fields;
 use crate::finding::Outcome;
@@ -42,6 +44,7 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
             "use `keepOnFailure: PT4H` and a shell of Session Manager, or list the key pair and write `keyPair`";
         fields.tell(&mut translation.findings, Outcome::LeftOut, "keyPair", why, instead);
     }
+    entries.extend(topic(translation, fields));
     entries.extend(tag_map("resourceTags", translation.tags(fields, "resourceTags")));
     if translation.flag(fields, "terminateInstanceOnFailure") == Some(false) {
         let why = "Goldsmith keeps a failed instance for a limited time and then terminates it";
@@ -55,6 +58,15 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
         entries.push(("keepOnFailure", Yaml::text("PT4H")));
     }
     entries
+}
+
+/// Reads the topic, which the stack must list.
+fn topic(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<(&'static str, Yaml)> {
+    let topic = translation.texts(fields, "snsTopicArn", is_topic_arn, "the ARN of an SNS topic").into_iter().next()?;
+    let why = "a stack sends messages only to the topics that its parameter NotificationTopicArns lists";
+    let instead = "list it; the message has another form than Image Builder's";
+    fields.tell(&mut translation.findings, Outcome::Changed, "snsTopicArn", why, instead);
+    Some(("snsTopicArn", Yaml::Text(topic)))
 }
 
 /// Reads the zone and the tenancy. Dedicated Hosts are left out.

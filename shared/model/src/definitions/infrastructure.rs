@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::draft::Context;
 use super::{Kind, elsewhere, fields};
-use crate::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};
+use crate::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 
 /// A failed instance is kept for at most a week.
 const LONGEST_KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -30,6 +30,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let options = map.optional("instanceMetadataOptions").and_then(|node| metadata_options(context, node));
     let placement = map.optional("placement").and_then(|node| placement(context, node)).unwrap_or_default();
     let key_pair = map.optional("keyPair").and_then(|node| key_pair(context, node));
+    let sns_topic_arn = map.optional("snsTopicArn").and_then(|node| topic(context, node));
     let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
     let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();
     refuse_others(context, map);
@@ -43,6 +44,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         instance_metadata_options: options.unwrap_or_default(),
         placement,
         key_pair,
+        sns_topic_arn,
         resource_tags,
         keep_on_failure,
     });
@@ -58,7 +60,7 @@ fn refuse_others(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
         let help = Some("write `keepOnFailure: PT4H`: the instance is kept that long".to_owned());
         context.reader.error_with_help(node.span, "unsupported", message, help);
     }
-    let later = ["instanceProfileArn", "logging", "snsTopicArn", "subnetId", "tags"];
+    let later = ["instanceProfileArn", "logging", "subnetId", "tags"];
     elsewhere::refuse(context, Kind::InfrastructureConfiguration, map, &later);
 }
 
@@ -109,6 +111,16 @@ fn key_pair(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
         return Some(name);
     }
     let message = format!("`{name}` is not the name of a key pair: it has 1 to 255 ASCII characters");
+    context.reader.error(node.span, "wrong-value", message);
+    None
+}
+
+fn topic(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
+    let arn = context.reader.text(node, "`snsTopicArn`")?.value;
+    if is_topic_arn(&arn) {
+        return Some(arn);
+    }
+    let message = format!("`{arn}` is not the ARN of an SNS topic such as `arn:aws:sns:eu-west-1:111122223333:images`");
     context.reader.error(node.span, "wrong-value", message);
     None
 }

@@ -69,7 +69,7 @@ async fn build(stack: &Stack) {
 
 /// The calls of a build in which every call succeeds, and the resources that the build leaves.
 async fn good() -> (BTreeSet<CallName>, Inventory) {
-    let stack = Stack::new().await;
+    let stack = Stack::with_topic().await;
     stack.start_execution().await;
     build(&stack).await;
     let writes = stack.cloud.effects().into_iter().skip(1).map(|effect| (effect.name, effect.region));
@@ -96,7 +96,7 @@ async fn after_any_lasting_fault_the_pipeline_builds_and_nothing_is_left() {
 
 async fn check((name, region): (&'static str, &str), fault: Fault, lasts: Lasts, published: &Inventory) {
     let what = format!("{name} in {region}, {fault:?}, {lasts:?}");
-    let stack = Stack::new().await;
+    let stack = Stack::with_topic().await;
     stack.start_execution().await;
     match lasts {
         Lasts::Times(times) => (0..times).for_each(|_| stack.cloud.fail_next(name, fault)),
@@ -124,4 +124,5 @@ async fn check((name, region): (&'static str, &str), fault: Fault, lasts: Lasts,
     assert!(owed.is_over(), "{what}: {owed:?}");
     let told = stack.cloud.events().iter().filter(|event| event.detail_type == "Goldsmith Image State Change").count();
     assert!(told >= usize::from(is_recorded), "{what}: nobody was told");
+    assert!(stack.cloud.messages().len() >= usize::from(is_recorded), "{what}: the topic was not told");
 }

@@ -118,6 +118,10 @@ pub(crate) struct Stack {
     agents: TempDir,
 }
 
+/// A topic in the second Region, and a FIFO topic of another account there.
+pub(crate) const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:images";
+pub(crate) const FIFO_TOPIC: &str = "arn:aws:sns:us-east-1:222233334444:images.fifo";
+
 /// The ARN of a license configuration of a Region.
 pub(crate) fn license(region: &str) -> String {
     let id = "lic-0123456789abcdef0123456789abcdef";
@@ -211,6 +215,22 @@ impl Stack {
         let mut infrastructures = definitions().infrastructures;
         for infrastructure in &mut infrastructures {
             infrastructure.instance_profile_name = name.map(str::to_owned);
+        }
+        self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// A new stack whose infrastructure configuration names [`TOPIC`].
+    pub(crate) async fn with_topic() -> Self {
+        let stack = Self::new().await;
+        stack.name_topic(TOPIC).await;
+        stack
+    }
+
+    /// Makes the infrastructure configuration name a topic.
+    pub(crate) async fn name_topic(&self, arn: &str) {
+        let mut infrastructures = definitions().infrastructures;
+        for infrastructure in &mut infrastructures {
+            infrastructure.sns_topic_arn = Some(arn.to_owned());
         }
         self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
     }

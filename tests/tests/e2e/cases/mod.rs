@@ -15,6 +15,7 @@ mod image_life;
 mod instances;
 mod kills;
 mod lifecycle;
+mod notifications;
 mod organisation;
 mod page;
 mod plan;
@@ -46,6 +47,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         kills::CASES,
         page::CASES,
         doctor::CASES,
+        notifications::CASES,
         good::CASES,
         documents::CASES,
         audits::CASES,

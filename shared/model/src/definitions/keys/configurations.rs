@@ -39,6 +39,13 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
          an instance that `keepOnFailure` has kept. Test instances get no key, and the clean-up removes the key from the \
          image. The stack's parameter `KeyPairArns` must list the key pair.",
     ),
+    Key::optional(
+        "snsTopicArn",
+        Form::Text,
+        "no topic",
+        "ARN of an SNS topic that gets a message when a build, a verification or a distribution has ended. The topic may \
+         be in another Region or account. The stack's parameter `NotificationTopicArns` must list it.",
+    ),
     Key::optional("resourceTags", Form::Pairs, "", "Tags of the instances and their volumes."),
     Key::optional(
         "keepOnFailure",

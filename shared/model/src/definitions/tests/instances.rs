@@ -1,4 +1,4 @@
-//! Tests where instances are launched, with which key pair, and in which market.
+//! Tests where instances are launched, with which key pair, in which market, and who is told of the end.
 
 use super::*;
 use crate::{InfrastructureConfiguration, Placement, Tenancy};
@@ -62,4 +62,39 @@ fn tests_may_run_on_spot_instances() {
     }
     let mistake = pipeline("imageTestsConfiguration: {spot: sometimes}\n").unwrap_err();
     assert!(mistake.contains("`spot`"), "{mistake}");
+}
+
+#[test]
+fn a_topic_of_any_account_and_region_is_read_and_stored() {
+    for arn in [
+        "arn:aws:sns:eu-west-1:111122223333:images",
+        "arn:aws-cn:sns:cn-north-1:444455556666:Golden_images-1",
+        "arn:aws:sns:us-east-1:444455556666:images.fifo",
+    ] {
+        let told = infrastructure(&format!("snsTopicArn: {arn}\n"));
+        assert_eq!(told.sns_topic_arn.as_deref(), Some(arn));
+        let stored = serde_json::to_value(&told).unwrap();
+        assert_eq!(stored["snsTopicArn"], arn);
+        assert_eq!(serde_json::from_value::<InfrastructureConfiguration>(stored).unwrap(), told);
+    }
+    assert_eq!(serde_json::to_value(infrastructure("")).unwrap().get("snsTopicArn"), None);
+}
+
+#[test]
+fn what_is_no_topic_is_explained() {
+    let long = format!("arn:aws:sns:eu-west-1:111122223333:{}", "a".repeat(257));
+    for arn in [
+        "images",
+        "arn:aws:sqs:eu-west-1:111122223333:images",
+        "arn:aws:sns:nowhere:111122223333:images",
+        "arn:aws:sns:eu-west-1:1111:images",
+        "arn:aws:sns:eu-west-1:111122223333:",
+        "arn:aws:sns:eu-west-1:111122223333:.fifo",
+        "arn:aws:sns:eu-west-1:111122223333:images.info",
+        "arn:aws:sns:eu-west-1:111122223333:images:0123abcd-0123-4567-89ab-0123456789ab",
+        long.as_str(),
+    ] {
+        let found = refused(&[&format!("{SMALL}snsTopicArn: \"{arn}\"\n")]);
+        assert!(found.starts_with("web/all.yml:4:") && found.contains("is not the ARN of an SNS topic"), "{found}");
+    }
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::finding::Finding;
 use super::freeze;
-use super::preflight::{Look, regions};
+use super::preflight::{Look, regions, topics};
 use super::resolve::{Inputs, Source, Viewer, stored};
 use super::{refused, refused_for};
 use crate::{Context, Result};
@@ -65,6 +65,7 @@ pub(super) async fn plan(
     let source = inputs.source.as_ref().and_then(|source| source.image.as_ref());
     let look = Look { context, viewer, inputs: &inputs, source, types: None, regions: &missing, existing: &there };
     regions::check(&look, findings).await?;
+    topics::check(&look, findings).await;
     let amis = there.into_iter().filter(|(region, _)| {
         *region == first.plan.home_region || missing.iter().any(|planned| planned.region == *region)
     });
@@ -79,6 +80,7 @@ pub(super) async fn plan(
         // The image was approved, and its channel points to it or to another image on purpose.
         channel: None,
         approval: None,
+        topic: inputs.infrastructure.sns_topic_arn.clone(),
         ..first.plan
     };
     Ok(Distribution { image, plan: Some(plan), names_stay })

@@ -44,6 +44,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
             .is_verification
             .then(|| VerifiedImage { ami: source.id.clone(), created: source.created.clone() }),
         distributes: None,
+        topic: inputs.infrastructure.sns_topic_arn.clone(),
         channel: inputs.channel().cloned(),
         approval: inputs.approval().cloned(),
     }

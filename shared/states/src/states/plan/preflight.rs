@@ -11,6 +11,7 @@ pub(super) mod regions;
 mod sharing;
 mod targets;
 mod templates;
+pub(super) mod topics;
 
 use std::collections::BTreeMap;
 
@@ -79,6 +80,7 @@ pub(super) async fn examine(
     let (source, types) = (source.as_ref(), types.as_ref());
     let look = Look { context, viewer, inputs: &inputs, source, types, regions: &regions, existing: &BTreeMap::new() };
     network::check(&look, findings).await?;
+    topics::check(&look, findings).await;
     // A verification maps no devices and makes no image.
     if !inputs.is_verification {
         devices::check(&look, findings);

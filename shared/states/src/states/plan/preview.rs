@@ -47,6 +47,9 @@ pub struct Preview {
     /// The channel whose promotion would approve the image. The field is absent if the build would publish the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Name>,
+    /// ARN of the SNS topic that would be told how the build has ended; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// Digest of everything that goes into the build; absent if something is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_digest: Option<String>,
@@ -174,6 +177,7 @@ fn empty(pipeline: &Name, verdict: Verdict, findings: Vec<Finding>) -> Preview {
         test_types: Vec::new(),
         regions: Vec::new(),
         approval: None,
+        topic: None,
         input_digest: None,
         newest: None,
         changes: Vec::new(),
@@ -230,6 +234,7 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         test_types: test.to_vec(),
         regions: examined.regions.iter().map(|planned| region::previewed(planned, channel)).collect(),
         approval: examined.inputs.approval().cloned(),
+        topic: examined.inputs.infrastructure.sns_topic_arn.clone(),
         ..preview
     }
 }

@@ -520,6 +520,25 @@ pub enum Problem {
         /// The pipeline.
         pipeline: String,
     },
+    /// The infrastructure configuration names a topic that does not exist. A topic belongs to one Region.
+    #[error("there is no SNS topic {topic}")]
+    #[strum(message = "create it, or correct its ARN")]
+    TopicMissing {
+        /// Its ARN.
+        topic: String,
+    },
+    /// The stack's roles may use only the topics that the stack's parameter `NotificationTopicArns` lists. The policy of a
+    /// topic in another account must also let them use it. Only the Plan state sees this: a person may be allowed to read
+    /// a topic that the stack may not use.
+    #[error("the stack may not use the SNS topic {topic}")]
+    #[strum(
+        message = "list it in the stack's parameter `NotificationTopicArns`, and allow the stack's roles in its policy if it \
+                   is in another account"
+    )]
+    TopicDenied {
+        /// Its ARN.
+        topic: String,
+    },
     /// Something could not be checked, because AWS rejected the call, or because a Region that may fail (`mustSucceed:
     /// some`) did not answer. The build starts anyway.
     #[error("this could not be checked: {error}")]

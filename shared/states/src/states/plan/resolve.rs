@@ -291,6 +291,8 @@ fn digest_of(
     source: &str,
     documents: &[PlannedDocument],
 ) -> String {
+    // Who is told of an image does not go into it: another topic is no reason to build again.
+    let infrastructure = InfrastructureConfiguration { sns_topic_arn: None, ..infrastructure.clone() };
     let inputs = json!([recipe, infrastructure, distribution, source, documents]);
     token(&[&inputs.to_string()])
 }

@@ -32,7 +32,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// The problems of [`World`] that a plan finds.
-const TOGETHER: [&str; 32] = [
+const TOGETHER: [&str; 33] = [
     "ami-name-taken",
     "key-at-home",
     "key-closed",
@@ -61,6 +61,7 @@ const TOGETHER: [&str; 32] = [
     "target-product",
     "test-type-architecture",
     "too-many-tags",
+    "topic-missing",
     "type-architecture",
     "type-not-offered",
     "unchecked",
@@ -69,7 +70,7 @@ const TOGETHER: [&str; 32] = [
 /// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of target accounts are in `targets.rs`, except
 /// a Region that only the other account has not enabled: the local EC2 enables a Region in all accounts or in none. The
 /// name of the suite's stack is short.
-const ELSEWHERE: [&str; 16] = [
+const ELSEWHERE: [&str; 17] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
@@ -85,6 +86,7 @@ const ELSEWHERE: [&str; 16] = [
     "target-account-own",
     "target-region-disabled",
     "target-role-name",
+    "topic-denied",
     "verified-profile",
 ];
 
@@ -198,6 +200,11 @@ fn not_there(stack: &Stack) {
         &Pipeline::quick("not-licensed", "").text().replace("  - region: eu-west-1\n", &license),
     );
     assert_refused(&stack.build(folder.path()), &["license-denied"]);
+    // So it is with topics.
+    let types = "instanceTypes: [t3.small]\n";
+    let topic = format!("{types}snsTopicArn: {}\n", costs::UNTOLD);
+    let folder = crate::definitions::folder(&Pipeline::quick("not-told", "").text().replace(types, &topic));
+    assert_refused(&stack.build(folder.path()), &["topic-denied"]);
 }
 
 fn examples(stack: &Stack) {

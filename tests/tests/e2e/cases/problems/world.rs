@@ -50,6 +50,8 @@ const UNTAGGED: &str = "e2e-untagged";
 /// A license configuration that does not exist, in [`SHARED`].
 pub(super) const NO_LICENSE: &str =
     "arn:aws:license-manager:us-west-2:000000000000:license-configuration:lic-0123456789abcdef0123456789abcdef";
+/// A topic that does not exist.
+pub(super) const NO_TOPIC: &str = "arn:aws:sns:eu-west-1:000000000000:e2e-gone";
 /// A key that nothing has.
 pub(super) const NO_KEY: &str = "alias/e2e-gone";
 
@@ -129,7 +131,7 @@ impl<'s> World<'s> {
             "instanceTypes: [t3.small]\n",
             &format!(
                 "instanceTypes: [t3.small]\nsubnetIds: [{}, {NO_SUBNET}]\nsecurityGroupIds: [{NO_GROUP}, {FAR_GROUP}]\n\
-                 placement: {{availabilityZone: {NO_ZONE}}}\n",
+                 placement: {{availabilityZone: {NO_ZONE}}}\nsnsTopicArn: {NO_TOPIC}\n",
                 self.subnet
             ),
         );

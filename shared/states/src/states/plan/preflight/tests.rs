@@ -15,7 +15,7 @@ use serde_json::json;
 
 use self::scene::{Scene, accounts, encrypted, everyone, names, with_key};
 use crate::states::plan::resolve::Viewer;
-use crate::testing::{AWAY, TARGET, license};
+use crate::testing::{AWAY, TARGET, TOPIC, license};
 
 /// A change that causes one problem.
 type SetUp = fn(&mut Scene);
@@ -140,6 +140,12 @@ const TOGETHER: &[(&str, SetUp)] = &[
         scene.distribution.distributions[0].license_configuration_arns.push(license(HOME));
         scene.stack.cloud.fail_always("GetLicenseConfiguration", HOME, Fault::Refuse(Kind::Denied));
     }),
+    ("topic-missing", |scene| {
+        scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
+        scene.stack.cloud.set_up(|account| {
+            account.missing.insert(TOPIC.to_owned());
+        });
+    }),
     ("public-access-blocked", |scene| {
         scene.go_to("us-west-2", everyone());
         scene.stack.cloud.set_up(|account| {
@@ -235,6 +241,17 @@ const ALONE: &[(&str, SetUp)] = &[
             account.encryption.insert(AWAY.to_owned(), by_default);
         });
     }),
+    ("topic-denied", |scene| {
+        scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
+        scene.stack.cloud.fail_always("GetTopicAttributes", AWAY, Fault::Refuse(Kind::Denied));
+    }),
+    ("topic-missing", |scene| {
+        scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
+        scene.stack.cloud.set_up(|account| {
+            account.missing.insert(TOPIC.to_owned());
+        });
+        scene.verify();
+    }),
     ("nothing-to-verify", |scene| {
         scene.pipeline.image_tests_configuration.image_tests_enabled = false;
         scene.verify();
@@ -312,6 +329,7 @@ async fn what_is_allowed_is_no_problem() {
     scene.stack.cloud.add_tagged_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1", &tags);
     scene.publish_to("lt-0aaaaaaaaaaaaaaaa");
     scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
+    scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
     scene.recipe.boot_mode = Some(BootMode::Uefi);
     scene.apply().await;
     assert_eq!(scene.findings().await, []);

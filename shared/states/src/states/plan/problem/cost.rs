@@ -124,6 +124,13 @@ impl Problem {
                 "AWS would accept the call, and the build would end later: in Launch, when the instance does not \
                  start, or in DistributeRegion, when the copy gets the state `failed`."
             }
+            Self::TopicMissing { .. } => {
+                "The build would end as always, but SNS would reject its message with `NotFound`, and nobody would be told."
+            }
+            Self::TopicDenied { .. } => {
+                "The build would end as always, but SNS would reject its message with `AuthorizationError`, and nobody would \
+                 be told."
+            }
             Self::KeyClosed { .. } => "The accounts would see the AMI, but could neither launch nor copy it.",
             Self::Unchecked { .. } => "The build starts, and may end later for a reason that a plan could have named.",
             _ => "",

@@ -6,7 +6,8 @@ use goldsmith_model::MustSucceed;
 
 use super::scene::{Scene, accounts, everyone, names, with_key};
 use crate::State;
-use crate::testing::{AWAY, Task};
+use crate::states::plan::resolve::Viewer;
+use crate::testing::{AWAY, TOPIC, Task};
 
 #[tokio::test]
 async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again() {
@@ -82,5 +83,26 @@ async fn a_region_that_the_image_needs_must_answer_and_is_named() {
         assert_eq!(failed.error, "Goldsmith.Throttled", "{must_succeed:?} {region}");
         scene.stack.cloud.heal();
         assert_eq!(scene.refusal().await, None, "{must_succeed:?} {region}");
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_cannot_be_read_stops_no_build() {
+    for (viewer, kind) in [
+        (Viewer::Stack, Kind::Invalid),
+        (Viewer::Stack, Kind::Throttled),
+        (Viewer::Stack, Kind::Unanswered),
+        // A person may lack a right that the stack has.
+        (Viewer::Person, Kind::Denied),
+    ] {
+        let mut scene = Scene::new().await;
+        scene.viewer = viewer;
+        scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
+        scene.apply().await;
+        scene.stack.cloud.fail_always("GetTopicAttributes", AWAY, Fault::Refuse(kind));
+        assert_eq!(names(&scene.findings().await), ["unchecked"], "{kind:?}");
+        if viewer == Viewer::Stack {
+            assert_eq!(scene.refusal().await, None, "{kind:?}");
+        }
     }
 }
