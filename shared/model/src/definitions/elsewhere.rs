@@ -8,7 +8,7 @@ use super::draft::Context;
 const NO_TAGS: &str = "definitions have no tags of their own: remove it";
 
 /// Kind, key, and what to write instead.
-const KEYS: [(Kind, &str, &str); 33] = [
+const KEYS: [(Kind, &str, &str); 32] = [
     (Kind::Component, "kmsKeyId", "the stack's table and bucket have their own key: remove it"),
     (Kind::Component, "supportedOsVersions", "an `Assert` on `{{ context:osName }}` in the document checks the system"),
     (Kind::Component, "tags", NO_TAGS),
@@ -51,11 +51,6 @@ const KEYS: [(Kind, &str, &str); 33] = [
         Kind::DistributionConfiguration,
         "containerDistributionConfiguration",
         "Goldsmith builds AMIs, not container images",
-    ),
-    (
-        Kind::DistributionConfiguration,
-        "s3ExportConfiguration",
-        "remove it, and export a published AMI with `aws ec2 export-image`",
     ),
     (Kind::ImagePipeline, "containerRecipe", "Goldsmith builds AMIs, not container images"),
     (Kind::ImagePipeline, "containerRecipeArn", "Goldsmith builds AMIs, not container images"),

@@ -106,6 +106,7 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
                     "parameters",
                     "launchTemplates",
                     "licenseConfigurations",
+                    "export",
                 ];
                 found.extend(fields(&format!("{region}: "), &json!(one), &json!(other), &names));
             }

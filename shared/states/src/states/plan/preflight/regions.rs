@@ -8,7 +8,7 @@ use goldsmith_cloud::TAG_STATUS;
 use goldsmith_store::PlannedRegion;
 
 use super::sharing::Encryption;
-use super::{Look, answer, keys, licenses, sharing, targets, templates};
+use super::{Look, answer, exports, keys, licenses, sharing, targets, templates};
 use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
 use crate::{Error, Result, TAG_BUILD, TAG_HOME, TAG_IMAGE, TAG_STACK};
@@ -92,6 +92,7 @@ async fn examine(
     licenses::check(look, planned, findings).await?;
     sharing::check(look, planned, home, findings).await?;
     targets::check(look, planned, findings).await?;
+    exports::check(look, planned, home, findings).await?;
     keys::of_copy(look, planned, findings).await
 }
 
