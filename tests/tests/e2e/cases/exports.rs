@@ -222,7 +222,7 @@ fn problems(stack: &Stack) {
     let call = |image: &str, role: &str, bucket: &str| {
         let place = ExportTaskS3LocationRequest::builder().s3_bucket(bucket).build();
         let call = ec2.export_image().image_id(image).disk_image_format(Format::Raw).role_name(role);
-        stack.block_on(call.s3_export_location(place).send())
+        stack.block_on(call.s3_export_location(place).send()).map_err(Box::new)
     };
     let refused = |image: &str, role: &str| {
         let error = call(image, role, "e2e-near").unwrap_err();

@@ -92,7 +92,8 @@ mod tests {
     async fn an_export_in_progress_ends_with_its_build_and_a_complete_one_is_named() {
         let stack = exporting().await;
         stack.cloud.pace(|pace| pace.until_export = NEVER);
-        stack.start(&Task::item(State::DistributeRegion, AWAY)).await;
+        let token = stack.start(&Task::item(State::DistributeRegion, AWAY)).await;
+        stack.cloud.close_token(&token);
         assert_eq!(stack.inventory().region(AWAY).exports.len(), 1);
         fail(&stack).await;
         assert!(stack.inventory().regions.values().all(|region| region.exports.is_empty()), "{:?}", stack.inventory());
@@ -117,7 +118,8 @@ mod tests {
     async fn an_export_that_cannot_be_canceled_is_reported_until_it_can() {
         let stack = exporting().await;
         stack.cloud.pace(|pace| pace.until_export = NEVER);
-        stack.start(&Task::item(State::DistributeRegion, AWAY)).await;
+        let token = stack.start(&Task::item(State::DistributeRegion, AWAY)).await;
+        stack.cloud.close_token(&token);
         stack.cloud.fail_always("CancelExportTask", AWAY, Fault::Refuse(Kind::Denied));
         fail(&stack).await;
         let (id, _) = stack.cloud.exports(AWAY).remove(0);
