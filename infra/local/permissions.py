@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 KINDS = {
     "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
-    "lt": "launch-template",
+    "lt": "launch-template", "export": "export-image-task",
 }
 # Actions of EBS on a key in the name of the caller who launches or copies (EBS user guide, "Requirements for Amazon EBS
 # encryption").
@@ -120,6 +120,14 @@ class Call:
             for role in record.get("Roles", []):
                 yield "iam:PassRole", iam._roles[role]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"}
 
+    def export_role(self):
+        """Yields the role that an export names. EC2 itself rejects a role that does not exist."""
+        from ministack.services import iam
+
+        role = iam._roles.get(self.parameters.get("RoleName", "vmimport"))
+        if role:
+            yield "iam:PassRole", role["Arn"], {"iam:PassedToService": "vmie.amazonaws.com"}
+
     def document(self):
         yield self.action, f"arn:aws:ssm:{self.region}::document/{self.parameters['DocumentName']}", {}
 
@@ -163,6 +171,8 @@ TOUCHED = {
     ],
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
     "ec2:CopyImage": lambda call: [*call.original(), *call.new("image", "snapshot")],
+    "ec2:ExportImage": lambda call: [*call.existing("ImageId"), *call.new("export-image-task"), *call.export_role()],
+    "ec2:CancelExportTask": lambda call: call.existing("ExportTaskId"),
     "ec2:GetConsoleOutput": lambda call: call.existing("InstanceId"),
     "ec2:CreateLaunchTemplateVersion": lambda call: call.existing("LaunchTemplateId"),
     "ec2:ModifyLaunchTemplate": lambda call: call.existing("LaunchTemplateId"),

@@ -52,6 +52,19 @@ class Touched(unittest.TestCase):
         images = [{"id": IMAGE, "account": "1", "source": True}, {"id": "ami-1", "account": "2", "source": False}]
         self.assertEqual(permissions.owners_in({"images": images}), {IMAGE: "amazon", "ami-1": "2"})
 
+    def test_an_export_is_checked_on_its_image_and_on_the_new_task(self):
+        image = ("arn:aws:ec2:eu-west-1::image/" + IMAGE, {"aws:ResourceTag/goldsmith:stack": "s"})
+        task = "arn:aws:ec2:eu-west-1:111122223333:export-image-task/*"
+        tags = {
+            "TagSpecification.1.ResourceType": "export-image-task", "TagSpecification.1.Tag.1.Key": "k",
+            "TagSpecification.1.Tag.1.Value": "v"}
+        call = permissions.Call("ec2:ExportImage", {"ImageId": IMAGE, **tags}, "eu-west-1", "111122223333", {IMAGE: TAGS})
+        found = [*call.existing("ImageId"), *call.new("export-image-task")]
+        asked = {"aws:RequestTag/k": "v"}
+        self.assertEqual(found, [
+            ("ec2:ExportImage", *image), ("ec2:ExportImage", task, asked),
+            ("ec2:CreateTags", task, {**asked, "ec2:CreateAction": "ExportImage"})])
+
     def test_a_missing_resource_is_left_to_ec2(self):
         self.assertEqual(touched("ec2:DeregisterImage", ImageId="ami-1"), [])
 

@@ -7,8 +7,8 @@ mod since;
 use anyhow::Result;
 use goldsmith_model::Name;
 use goldsmith_store::{
-    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ImageRecord, ImageStatus, LeftBehind, Leftover, OwnedCopy,
-    Revocation, StateRecord, ancestors,
+    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ExportedObject, ImageRecord, ImageStatus, LeftBehind, Leftover,
+    OwnedCopy, Revocation, StateRecord, ancestors,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -217,6 +217,8 @@ impl Shown {
         rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
         let copy = |copy: &OwnedCopy| ("copy", format!("{}  {}  of account {}", copy.region, copy.ami, copy.account));
         rows.extend(image.copies.iter().map(copy));
+        let exported = |one: &ExportedObject| ("exported", format!("{}  {}", one.region, one.location));
+        rows.extend(image.exports.iter().map(exported));
         rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
         let of = if image.is_verification { "owner" } else { "source of" };
         rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));

@@ -3,6 +3,7 @@
 
 pub mod account;
 mod described_images;
+mod exports;
 mod image_switches;
 mod images;
 mod launch;

@@ -13,6 +13,7 @@ mod commands;
 mod error;
 mod events;
 mod executions;
+mod exports;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod functions;
@@ -37,6 +38,7 @@ pub use commands::{Command, CommandStatus, Commands, Invocation, Ping};
 pub use error::{CloudError, Kind, Result};
 pub use events::Events;
 pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
+pub use exports::{ExportPlaces, ExportStatus, ExportTask, Exports, ImageExport};
 pub use functions::Functions;
 pub use image_switches::ImageSwitches;
 pub use images::{
@@ -68,6 +70,10 @@ pub struct Cloud {
     pub keys: Arc<dyn Keys>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
+    /// Exports of AMIs to S3.
+    pub exports: Arc<dyn Exports>,
+    /// Roles and buckets of exports.
+    pub export_places: Arc<dyn ExportPlaces>,
     /// Whether AMIs can be launched and deregistered.
     pub switches: Arc<dyn ImageSwitches>,
     /// Accounts that get copies of their own.

@@ -11,6 +11,7 @@ mod component;
 mod definition_ref;
 pub mod definitions;
 mod distribution;
+mod export;
 mod freeze;
 mod infrastructure;
 mod input;
@@ -38,6 +39,7 @@ pub use distribution::{
     AmiDistribution, Approval, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission,
     MustSucceed, ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
 };
+pub use export::{DiskImageFormat, S3Export};
 pub use freeze::Freeze;
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 pub use input::{ExecutionInput, InputError, StartFrom};

@@ -366,6 +366,7 @@ fn building(record: &BuildRecord) -> ImageRecord {
         input_digest: record.plan.input_digest.clone(),
         overridden: record.plan.overridden,
         copies: Vec::new(),
+        exports: Vec::new(),
         amis: BTreeMap::new(),
         snapshots: BTreeMap::new(),
         created_at: record.created_at.clone(),

@@ -77,8 +77,8 @@ pub use pointed::{ParameterPlace, Pointed, Pointing, Rollback};
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LaterDistribution,
-    LeftBehind, OwnedCopy, stamp,
+    Aftermath, BuildRecord, BuildStatus, Ending, ExportedObject, FailureCause, ImageRecord, ImageStatus, Keep,
+    LaterDistribution, LeftBehind, OwnedCopy, stamp,
 };
 pub use retention::{RetentionRound, beyond};
 pub use retirement::Retirement;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use goldsmith_model::{
     BlockDeviceMapping, BootMode, DeregistrationProtection, ImageAudit, ImageRef, LaunchPermission, Name, Placement,
-    PublishedTemplate, SourceImage, SsmParameter, TargetAccount, Version,
+    PublishedTemplate, S3Export, SourceImage, SsmParameter, TargetAccount, Version,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -206,6 +206,9 @@ pub struct PlannedRegion {
     /// ARNs of the license configurations of the AMI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub license_configurations: Vec<String>,
+    /// Where the AMI is exported to, or `None` if it is not exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<S3Export>,
 }
 
 impl PlannedRegion {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use goldsmith_model::State;
+use goldsmith_model::{S3Export, State};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{AuditRecord, FailureCause};
+use crate::{AuditRecord, ExportedObject, FailureCause};
 
 /// Progress of one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +132,13 @@ pub enum EffectKind {
         /// Id of the other account.
         account: String,
     },
+    /// An export of an AMI to S3. Undo cancels it while it is in progress. The object of a completed export stays.
+    Export {
+        /// The AMI.
+        image: String,
+        /// Where it is exported to.
+        to: S3Export,
+    },
     /// An SSM parameter's new value. Undo restores the previous value.
     Parameter {
         /// The new value. Undo restores the parameter only if it still holds this value.
@@ -177,6 +184,11 @@ impl EffectKind {
             _ => None,
         }
     }
+    /// Returns whether the effect is an export of an AMI.
+    #[must_use]
+    pub fn is_export(&self) -> bool {
+        matches!(self, Self::Export { .. })
+    }
     /// Returns whether the effect is a value of an SSM parameter.
     #[must_use]
     pub fn is_parameter(&self) -> bool {
@@ -187,7 +199,11 @@ impl EffectKind {
     pub fn named_image(&self) -> Option<&str> {
         match self {
             Self::Parameter { value: image, .. } | Self::TemplateVersion { image, .. } => Some(image),
-            Self::Instance { .. } | Self::Command { .. } | Self::Image | Self::TargetImage { .. } => None,
+            Self::Instance { .. }
+            | Self::Command { .. }
+            | Self::Image
+            | Self::TargetImage { .. }
+            | Self::Export { .. } => None,
         }
     }
 }
@@ -236,6 +252,19 @@ impl Effect {
     pub fn nonce(&self) -> Option<&str> {
         match &self.kind {
             EffectKind::Command { nonce, .. } => nonce.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the object that an export writes, or `None` for every other effect and for an export whose task is not known.
+    #[must_use]
+    pub fn exported(&self) -> Option<ExportedObject> {
+        match (&self.kind, &self.id) {
+            (EffectKind::Export { to, .. }, Some(task)) => Some(ExportedObject {
+                region: self.region.clone(),
+                format: to.disk_image_format,
+                location: to.object(task),
+            }),
             _ => None,
         }
     }

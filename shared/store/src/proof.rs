@@ -88,7 +88,10 @@ impl Proof {
                 },
                 // The id of an image occurs once in all accounts.
                 EffectKind::TargetImage { .. } => proof.images.extend(effect.id.as_ref().map(at)),
-                EffectKind::Command { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => {}
+                EffectKind::Command { .. }
+                | EffectKind::Export { .. }
+                | EffectKind::Parameter { .. }
+                | EffectKind::TemplateVersion { .. } => {}
             }
         }
         if let Some(image) = image {

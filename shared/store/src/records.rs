@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use goldsmith_model::{Cause, ImageRef, Name};
+use goldsmith_model::{Cause, DiskImageFormat, ImageRef, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -198,6 +198,9 @@ pub struct ImageRecord {
     /// AMIs that other accounts own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<OwnedCopy>,
+    /// Disk images in S3 to which AMIs were exported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<ExportedObject>,
     /// Snapshot ids for each Region.
     #[serde(default)]
     pub snapshots: BTreeMap<String, Vec<String>>,
@@ -248,6 +251,18 @@ pub struct LaterDistribution {
     pub build: String,
     /// The Regions in which it has succeeded.
     pub regions: Vec<String>,
+}
+
+/// A disk image in S3 to which an AMI was exported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportedObject {
+    /// Region of the AMI and of the bucket.
+    pub region: String,
+    /// Format of the disk image.
+    pub format: DiskImageFormat,
+    /// The object, such as `s3://bucket/images/export-ami-0123456789abcdef0.vmdk`.
+    pub location: String,
 }
 
 /// An AMI that another account owns.

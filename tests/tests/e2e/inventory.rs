@@ -35,6 +35,8 @@ pub(crate) struct Inventory {
     pub(crate) instances: Vec<Resource>,
     pub(crate) images: Vec<Resource>,
     pub(crate) snapshots: Vec<Resource>,
+    /// Exports that are in progress.
+    pub(crate) exports: Vec<Resource>,
     /// Those that have outlived their instance.
     pub(crate) volumes: Vec<Resource>,
 }
@@ -53,6 +55,7 @@ impl Stack {
         all.instances.retain(|one| one.is_of(build) && one.state != "shutting-down");
         all.images.retain(|one| one.is_of(build));
         all.snapshots.retain(|one| one.is_of(build));
+        all.exports.retain(|one| one.is_of(build));
         all.volumes.retain(|one| one.is_of(build));
         all
     }

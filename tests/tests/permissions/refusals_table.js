@@ -20,6 +20,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   const logs = (group, region = HOME, stream = "one") => arn("logs", `log-group:/goldsmith/${group}:log-stream:${stream}`, region);
   const said = "0123abcd-0123-4567-89ab-0123456789ab/i-0123456789abcdef0/aws-runShellScript/stdout";
   const dynamodb = (name, region = HOME, owner = account) => arn("dynamodb", `table/${name}`, region, owner);
+  const exporter = `arn:aws:iam::${account}:role/vmimport`;
   const key = (owner = account) => arn("kms", "key/0123abcd-0123-4567-89ab-0123456789ab", HOME, owner);
   const license = (owner = account) => arn("license-manager", "license-configuration:lic-0123456789abcdef0123456789abcdef", HOME, owner);
   const topic = (name, owner = account) => arn("sns", name, ELSEWHERE, owner);
@@ -251,6 +252,31 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     }),
     answers("DistributeRole"),
     ...encrypts("DistributeRole"),
+
+    allow("DistributeRole", "ec2:ExportImage", owned("image", ELSEWHERE), ours, foreign),
+    allow("DistributeRole", "ec2:ExportImage", ec2("export-image-task", ELSEWHERE), marked, {
+      "an export of nobody's": { context: {} },
+      "an export that counts as another stack's": { context: mismarked },
+      "another account's": { resource: ec2("export-image-task", ELSEWHERE, STRANGER) },
+    }),
+    allow("DistributeRole", "ec2:CreateTags", ec2("export-image-task", ELSEWHERE), { ...marked, ...made("ExportImage") }, {
+      "tags of what is there": { context: marked },
+    }),
+    allow("DistributeRole", "iam:PassRole", exporter, { "iam:PassedToService": "vmie.amazonaws.com" }, {
+      "a role for an instance": { context: { "iam:PassedToService": "ec2.amazonaws.com" } },
+      "another account's role": { resource: exporter.replace(account, STRANGER) },
+      "it passes roles, it assumes none": { action: "sts:AssumeRole" },
+    }),
+    ...["DistributeRole", "FinishRole", "ReapRole"].map((role) => (
+      allow(role, "ec2:CancelExportTask", ec2("export-image-task", ELSEWHERE), ours, foreign))),
+    allow("PlanRole", "iam:GetRole", exporter, {}, {
+      "another account's role": { resource: exporter.replace(account, STRANGER) },
+      "a plan passes no role": { action: "iam:PassRole" },
+    }),
+    allow("PlanRole", "s3:GetBucketLocation", "arn:aws:s3:::exports", {}, {
+      "a plan lists no bucket": { action: "s3:ListBucket" },
+      "a plan reads no object": { action: "s3:GetObject", resource: "arn:aws:s3:::exports/one" },
+    }),
 
     allow("DistributeRole", "license-manager:UpdateLicenseSpecificationsForResource", license(), {}, {
       "a license that the stack does not list": { resource: license(STRANGER) },

@@ -70,15 +70,17 @@ fn described(source: &PreviewedSource) -> String {
 }
 
 fn place(region: &PreviewedRegion) -> String {
-    let PreviewedRegion { region, name, parameters, launch_templates, license_configurations, shared_with } = region;
+    let PreviewedRegion { region, name, parameters, launch_templates, license_configurations, export, shared_with } =
+        region;
     let parameters = parameters.iter().map(|parameter| format!(", parameter {parameter}")).collect::<String>();
     let templates = launch_templates.iter().map(|template| format!(", launch template {template}")).collect::<String>();
     let licenses = license_configurations.iter().map(|license| format!(", license {license}")).collect::<String>();
+    let exported = export.as_ref().map(|to| format!(", exported to {to} as {}", to.disk_image_format.as_str()));
     let shared = match shared_with.as_slice() {
         [] => String::new(),
         with => format!(", shared with {}", with.join(", ")),
     };
-    format!("{region} as {name}{parameters}{templates}{licenses}{shared}")
+    format!("{region} as {name}{parameters}{templates}{licenses}{shared}{}", exported.unwrap_or_default())
 }
 
 fn existing(existing: &Existing) -> String {

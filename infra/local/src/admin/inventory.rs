@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
+use crate::world::{ExportTask, Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
 
-/// Returns every instance that is not terminated; every image, snapshot, launch template and key pair; every volume
+/// Returns every instance that is not terminated; every image, snapshot, export that has not ended, launch template and key pair; every volume
 /// without an instance; and every customer key that was handed over.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
@@ -37,6 +37,7 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
             .map(|one| snapshot(one, source_snapshots.contains(&&one.id)))
             .collect::<Vec<_>>(),
         "volumes": world.volumes.values().map(volume).collect::<Vec<_>>(),
+        "exports": world.exports.values().filter(|task| task.state().is_open()).map(export).collect::<Vec<_>>(),
         "launchTemplates": world.launch_templates.values().map(template).collect::<Vec<_>>(),
         "kmsKeys": world.customer_keys().collect::<Vec<_>>(),
         "keyPairs": world.key_pairs.values().map(key_pair).collect::<Vec<_>>(),
@@ -71,6 +72,19 @@ fn image(image: &Image) -> Value {
         "sharedWith": image.grants.accounts,
         "madeBy": image.made_by,
         "madeAt": iso(image.created_at),
+    })
+}
+
+fn export(task: &ExportTask) -> Value {
+    json!({
+        "id": task.id,
+        "account": task.scope.account,
+        "region": task.scope.region,
+        "state": task.state().name(),
+        "imageId": task.image,
+        "tags": task.tags,
+        "madeBy": "ExportImage",
+        "madeAt": iso(task.made_at),
     })
 }
 

@@ -12,6 +12,7 @@ mod describe_instances;
 mod describe_launch_templates;
 mod describe_tags;
 mod encryption;
+pub(crate) mod export_image;
 mod filters;
 mod fingerprint;
 mod grants;
@@ -56,11 +57,12 @@ use crate::ids;
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// The calls by their family. Each file lists its own, so that a call is served by one file.
-const FAMILIES: [(&str, &[&[Row]]); 10] = [
+const FAMILIES: [(&str, &[&[Row]]); 11] = [
     ("instances", &[run_instances::CALLS, describe_instances::CALLS, instance_states::CALLS, console::CALLS]),
     ("instance types, attributes", &[instance_types::CALLS, instance_attributes::CALLS, instance_status::CALLS]),
     ("new images", &[create_image::CALLS, register_image::CALLS, copy_image::CALLS]),
     ("images", &[describe_images::CALLS, attributes::CALLS, image_switches::CALLS, deregister_image::CALLS]),
+    ("exports of images", &[export_image::CALLS]),
     ("volumes and snapshots", &[volumes::CALLS, snapshots::CALLS, snapshot_attributes::CALLS]),
     ("tags", &[tags::CALLS, describe_tags::CALLS]),
     ("encryption, public access", &[encryption::CALLS, public_access::CALLS]),

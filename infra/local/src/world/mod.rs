@@ -4,6 +4,7 @@
 
 mod block_snapshot;
 mod command;
+mod export_task;
 mod image;
 mod instance;
 mod journal;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use block_snapshot::BlockSnapshot;
 pub(crate) use command::{Command, Invocation, InvocationStatus};
+pub(crate) use export_task::{DiskFormat, ExportState, ExportTask};
 pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Launches, Protection, Snapshot};
 pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
 pub(crate) use journal::{Journal, JournalError};
@@ -53,6 +55,8 @@ pub(crate) struct World {
     pub(crate) snapshots: Table<Snapshot>,
     /// The data of those snapshots that consist of blocks, by the same ids.
     pub(crate) block_snapshots: Table<BlockSnapshot>,
+    /// Exports of images to S3, including those that have ended.
+    pub(crate) exports: Table<ExportTask>,
     /// Volumes that no instance has any more.
     pub(crate) volumes: Table<Volume>,
     /// Size in bytes of each layer that was ever made and is not removed.
@@ -78,12 +82,13 @@ struct Token {
 
 impl World {
     /// Returns all tables by the names that the journal uses.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 13] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 14] {
         [
             ("instances", &mut self.instances),
             ("images", &mut self.images),
             ("snapshots", &mut self.snapshots),
             ("blockSnapshots", &mut self.block_snapshots),
+            ("exports", &mut self.exports),
             ("volumes", &mut self.volumes),
             ("layers", &mut self.layers),
             ("commands", &mut self.commands),
@@ -176,6 +181,7 @@ impl World {
             "i" => self.instances.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "ami" => self.images.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "snap" => self.snapshots.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "export" => self.exports.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "key" => self.key_pairs.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "lt" => self.launch_templates.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "vol" => return self.volume_tags_mut(scope, id),
@@ -204,6 +210,8 @@ impl World {
         all.extend(images.map(|one| ("image", one.id.as_str(), &one.tags)));
         let snapshots = self.snapshots.values().filter(|one| own(&one.scope));
         all.extend(snapshots.map(|one| ("snapshot", one.id.as_str(), &one.tags)));
+        let exports = self.exports.values().filter(|one| own(&one.scope) && one.state().is_open());
+        all.extend(exports.map(|one| ("export-image-task", one.id.as_str(), &one.tags)));
         let pairs = self.key_pairs.values().filter(|one| own(&one.scope));
         all.extend(pairs.map(|one| ("key-pair", one.id.as_str(), &one.tags)));
         let templates = self.launch_templates.values().filter(|one| own(&one.scope));

@@ -49,6 +49,11 @@ READ = {
     "CreateImage": "ImageId",
     "RegisterImage": "ImageId",
     "CopyImage": "ImageId",
+    "ExportImage": """ExportImageTaskId ImageId Description DiskImageFormat RoleName Progress Status StatusMessage
+        S3ExportLocation.S3Bucket S3ExportLocation.S3Prefix Tags.Key""",
+    "DescribeExportImageTasks": below("ExportImageTasks", """ExportImageTaskId ImageId Description Status StatusMessage
+        S3ExportLocation.S3Bucket S3ExportLocation.S3Prefix Tags.Key"""),
+    "CancelExportTask": DONE,
     "DescribeImages": below("Images", """ImageId Name State OwnerId CreationDate Public Architecture Description
         RootDeviceName RootDeviceType VirtualizationType EnaSupport ImdsSupport BootMode DeprecationTime Tags.Key SourceImageId
         SourceImageRegion SourceInstanceId BlockDeviceMappings.DeviceName BlockDeviceMappings.Ebs.SnapshotId

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use super::{
-    CloudWatchLogs, EventBridge, Kms, LambdaFunctions, LicenseManager, S3Objects, SnsTopics, SsmCommands,
+    CloudWatchLogs, EventBridge, Kms, LambdaFunctions, LicenseManager, RolesAndBuckets, S3Objects, SnsTopics, SsmCommands,
     SsmParameters, StepFunctions,
 };
-use crate::{Account, Cloud, ImageSwitches, Images, LaunchTemplates, Machines, TargetAccounts};
+use crate::{Account, Cloud, Exports, ImageSwitches, Images, LaunchTemplates, Machines, TargetAccounts};
 
 /// Returns all of AWS, with this configuration and the stack's bucket. `ec2` is the adapter of EC2. No call is made.
 #[must_use]
 pub fn with_ec2<E>(config: &SdkConfig, bucket: &str, ec2: Arc<E>, target_accounts: Arc<dyn TargetAccounts>) -> Cloud
 where
-    E: Machines + Images + ImageSwitches + LaunchTemplates + Account + 'static,
+    E: Machines + Images + Exports + ImageSwitches + LaunchTemplates + Account + 'static,
 {
     Cloud {
         machines: ec2.clone(),
         account: ec2.clone(),
         images: ec2.clone(),
+        exports: ec2.clone(),
+        export_places: Arc::new(RolesAndBuckets::new(config)),
         switches: ec2.clone(),
         templates: ec2,
         target_accounts,

@@ -32,7 +32,7 @@ pub struct AccountSettings {
     pub disabled_keys: BTreeSet<String>,
     /// Who may use a key, by the end of its ARN. If a test sets nothing, every account may use it.
     pub key_users: BTreeMap<String, KeyUsers>,
-    /// Subnets, security groups, KMS keys, license configurations and topics that do not exist.
+    /// Subnets, security groups, KMS keys, license configurations, topics, roles of exports and buckets that do not exist.
     pub missing: BTreeSet<String>,
     /// The VPC of a subnet or a security group.
     pub vpcs: BTreeMap<String, String>,
@@ -40,6 +40,10 @@ pub struct AccountSettings {
     pub zones: BTreeMap<String, char>,
     /// Accounts in which the stack's role does not exist.
     pub closed_accounts: BTreeSet<String>,
+    /// Roles that do not trust VM Import/Export.
+    pub closed_roles: BTreeSet<String>,
+    /// Regions of buckets. A bucket that is not listed is in the Region in which it is looked for.
+    pub buckets: BTreeMap<String, String>,
     /// Instance types with the letter of a zone that does not offer them.
     pub not_offered: BTreeSet<(String, char)>,
 }

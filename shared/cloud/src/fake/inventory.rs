@@ -27,6 +27,8 @@ pub struct RegionInventory {
     pub snapshots: BTreeMap<String, Tags>,
     /// Comments of the commands that are running on those instances, by command id.
     pub commands: BTreeMap<String, String>,
+    /// AMIs that are being exported, by the id of the task.
+    pub exports: BTreeMap<String, String>,
     /// Values by parameter name.
     pub parameters: BTreeMap<String, String>,
     /// Images that versions of launch templates name, by template and version. The first version of a template is not
@@ -94,6 +96,7 @@ impl Region {
                 .filter(|(id, _)| !theirs(id))
                 .map(|(id, record)| (id.clone(), record.snapshot.tags.clone()))
                 .collect(),
+            exports: self.active_exports(),
             parameters: self.parameters.iter().map(|(name, found)| (name.clone(), found.value.clone())).collect(),
             template_versions: self
                 .launch_templates

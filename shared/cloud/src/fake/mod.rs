@@ -11,6 +11,7 @@ mod call;
 mod commands;
 mod events;
 mod executions;
+mod exports;
 mod faults;
 mod functions;
 mod image_switches;
@@ -73,6 +74,8 @@ impl FakeCloud {
             machines: fake.clone(),
             account: fake.clone(),
             images: fake.clone(),
+            exports: fake.clone(),
+            export_places: fake.clone(),
             switches: fake.clone(),
             target_accounts: fake.clone(),
             keys: fake.clone(),

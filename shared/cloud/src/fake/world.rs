@@ -9,6 +9,7 @@ use super::ami::{AmiRecord, SnapshotRecord};
 use super::commands::CommandRecord;
 use super::events::EmittedEvent;
 use super::executions::{ExecutionBook, TokenAnswer};
+use super::exports::ExportRecord;
 use super::functions::Wakeup;
 use super::launch_templates::TemplateRecord;
 use super::machines::{MachineRecord, VolumeRecord};
@@ -84,6 +85,9 @@ pub(super) struct Region {
     pub(super) logs: BTreeMap<(String, String), Vec<LogLine>>,
     /// Reasons for which the next images that are created in this Region fail.
     pub(super) failing_images: VecDeque<String>,
+    pub(super) exports: BTreeMap<String, ExportRecord>,
+    /// Messages with which the next exports in this Region fail.
+    pub(super) failing_exports: VecDeque<String>,
 }
 
 impl World {
@@ -114,6 +118,7 @@ impl World {
         for region in self.regions.values_mut() {
             region.machines.values_mut().for_each(MachineRecord::settle);
             region.images.values_mut().for_each(AmiRecord::settle);
+            region.exports.values_mut().for_each(ExportRecord::settle);
             region.snapshots.values_mut().for_each(|snapshot| snapshot.hidden.settle());
             let machines = &region.machines;
             region.commands.values_mut().for_each(|command| command.settle(command.runs_on(machines)));

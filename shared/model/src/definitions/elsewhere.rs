@@ -47,11 +47,6 @@ const KEYS: [(Kind, &str, &str); 32] = [
         "containerDistributionConfiguration",
         "Goldsmith builds AMIs, not container images",
     ),
-    (
-        Kind::DistributionConfiguration,
-        "s3ExportConfiguration",
-        "remove it, and export a published AMI with `aws ec2 export-image`",
-    ),
     (Kind::ImagePipeline, "containerRecipe", "Goldsmith builds AMIs, not container images"),
     (Kind::ImagePipeline, "containerRecipeArn", "Goldsmith builds AMIs, not container images"),
     (Kind::ImagePipeline, "distributionConfigurationArn", "write `distributionConfiguration: NAME`"),

@@ -91,6 +91,7 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
         EffectKind::Instance { .. } => &["RunInstances"],
         EffectKind::Image => &["CreateImage", "CopyImage"],
         EffectKind::TargetImage { .. } => &["CopyImage"],
+        EffectKind::Export { .. } => &["ExportImage"],
         EffectKind::Command { .. } => &["SendCommand"],
         EffectKind::Parameter { .. } => &["PutParameter"],
         EffectKind::TemplateVersion { .. } => &["CreateLaunchTemplateVersion"],

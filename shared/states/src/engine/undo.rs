@@ -4,6 +4,7 @@
 //! it, proves that it belongs to the build ([`Proof`]). Everything else is left to [`crate::events::reap`], which
 //! reports it.
 
+mod exports;
 mod images;
 mod targets;
 mod templates;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, LeftBehind, PreviousParameter, Proof, Tagged};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, ExportedObject, LeftBehind, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
 use crate::engine::LATE;
@@ -34,6 +35,7 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
         (EffectKind::TemplateVersion { image, source, description }, _) => {
             templates::undo(context, effect, image, source, description).await?;
         }
+        (EffectKind::Export { .. }, Some(id)) => drop(exports::cancel(context, &effect.region, id).await?),
         (_, None) => {}
         (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
         (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
@@ -98,6 +100,8 @@ pub(crate) struct Undone {
     pub(crate) is_putting: bool,
     /// The resources that could not be removed or restored.
     pub(crate) left: Vec<LeftBehind>,
+    /// Objects of exports that were completed: they stay.
+    pub(crate) exported: Vec<ExportedObject>,
 }
 
 /// One attempt to undo a build. If a resource cannot be removed, or a Region cannot be read, the rest must still be
@@ -110,6 +114,7 @@ struct Undoing<'a> {
     proof: Proof,
     patience: Patience,
     left: Vec<LeftBehind>,
+    exported: Vec<ExportedObject>,
     /// Images that a parameter or a launch template may still name.
     held: BTreeSet<String>,
     /// Whether there was anything to remove.
@@ -145,27 +150,30 @@ pub(crate) async fn undo_build(
     let mut undoing = Undoing::new(context, record, keep, patience, proof);
     // The journal was read before the parameters are, so a parameter that a function puts from here on may be missed.
     let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
-    // Nothing but the journal leads to the copy of another account: the sweep looks at the stack's own account only.
-    let may_come =
-        |kind: &EffectKind| kind.target_account().is_some() || !keep.parameters && kind.named_image().is_some();
+    // Nothing but the journal leads to the copy of another account and to an export: the sweep looks for neither.
+    let of_journal = |kind: &EffectKind| kind.target_account().is_some() || kind.is_export();
+    let may_come = |kind: &EffectKind| of_journal(kind) || !keep.parameters && kind.named_image().is_some();
     let is_putting = effects.iter().any(|effect| is_open(effect) && may_come(&effect.kind));
     // Parameters and launch templates come first, since they must never name an image that no longer exists.
     if !keep.parameters {
         undoing.pointers(&effects).await?;
         undoing.hold(&effects);
     }
+    // An image may be exported, so exports come before images.
+    undoing.exports(&effects, image.as_ref()).await?;
     undoing.made(&effects).await?;
-    let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_image() || kind.target_account().is_some();
+    let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_image() || of_journal(kind);
     let unknown = effects.iter().any(|effect| is_open(effect) && has_tags(&effect.kind));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;
         }
+        undoing.lost_exports(&effects).await?;
         undoing.tagged().await?;
         // On the heap, because the futures of a whole build are nested, and tests run them on small stacks.
         Box::pin(undoing.of_targets(&effects)).await?;
     }
-    Ok(Undone { is_putting, left: undoing.left })
+    Ok(Undone { is_putting, left: undoing.left, exported: undoing.exported })
 }
 
 /// Removes those of the found resources that provably belong to the build, except those that are still kept.
@@ -216,7 +224,17 @@ impl Found {
 
 impl<'a> Undoing<'a> {
     fn new(context: &'a Context, record: &'a BuildRecord, keep: &'a Kept, patience: Patience, proof: Proof) -> Self {
-        Self { context, record, keep, proof, patience, left: Vec::new(), held: BTreeSet::new(), found: false }
+        Self {
+            context,
+            record,
+            keep,
+            proof,
+            patience,
+            left: Vec::new(),
+            exported: Vec::new(),
+            held: BTreeSet::new(),
+            found: false,
+        }
     }
 
     /// Returns the result of a call, or `None` if the call failed and the failure was recorded.
@@ -275,7 +293,7 @@ impl<'a> Undoing<'a> {
                     keeps.iter().all(|kept| !kept.contains(id))
                 }
                 EffectKind::Command { .. } => !self.keep.instances.is_empty(),
-                EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => false,
+                EffectKind::Export { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => false,
             };
             if needed {
                 let undone = undo(self.context, effect).await;

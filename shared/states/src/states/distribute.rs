@@ -1,11 +1,12 @@
 //! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, associates it with its licenses, and
-//! shares it. Then other accounts get their own copies of it there.
+//! shares it. Then other accounts get their own copies of it there, and at last EC2 exports it to S3.
 //!
 //! Input: the AMI of Snapshot, or that of the image that the run distributes, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
-//! the AMI already is, and a `TargetImage` effect for each of these accounts. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
+//! the AMI already is, a `TargetImage` effect for each of these accounts, and an `Export` effect. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
 //! it means for the build.
 
 mod accounts;
+mod export;
 
 use async_trait::async_trait;
 use goldsmith_cloud::{ImageCopy, ImageState, Tags};
@@ -30,6 +31,10 @@ impl Waiting for DistributeRegion {
         let planned = scene.record.plan.region(scene.item()).ok_or_else(|| {
             Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
         })?;
+        // The export comes last, so once it has begun, everything else is done.
+        if let Some(progress) = export::watch(scene, planned).await? {
+            return Ok(progress);
+        }
         if let Some(existing) = scene.record.plan.existing_ami(&planned.region) {
             return open(scene, planned, existing, format!("{existing} is there")).await;
         }
@@ -55,17 +60,25 @@ async fn original(scene: &Scene<'_>) -> Result<String> {
 
 /// Opens an available AMI of this Region to others, and has it copied into the accounts that get their own.
 async fn open(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, done: String) -> Result<Progress> {
+    let effects = scene.effects().await?;
+    // An export that waits for a free slot is in the journal, and everything before it is done.
+    if effects.iter().any(|effect| effect.kind.is_export()) {
+        return export::begin(scene, planned, id, done).await;
+    }
     // An AMI that was published before is open, and Publish grants what it lacks: until then, the run may fail.
     let was_published = scene.record.plan.existing_ami(&planned.region).is_some();
     // The copies of other accounts come last, so once one has begun, everything else is done.
     if was_published {
         license(scene, planned, id).await?;
     }
-    let is_open = was_published || scene.effects().await?.iter().any(|effect| effect.kind.target_account().is_some());
+    let is_open = was_published || effects.iter().any(|effect| effect.kind.target_account().is_some());
     if !is_open && !open_up(scene, planned, id).await? {
         return Ok(pending(planned, id, format!("{id} is not visible yet")));
     }
-    Ok(accounts::bring(scene, planned, id).await?.map_or(Progress::Done(done), Progress::Waiting))
+    if let Some(pending) = accounts::bring(scene, planned, id).await? {
+        return Ok(Progress::Waiting(pending));
+    }
+    export::begin(scene, planned, id, done).await
 }
 
 async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Progress> {

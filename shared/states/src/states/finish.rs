@@ -15,7 +15,8 @@ mod kept;
 use goldsmith_cloud::{Execution, ExecutionStatus};
 use goldsmith_model::{ExecutionFailure, ExecutionInput, ExecutionOutput};
 use goldsmith_store::{
-    BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus, stamp,
+    BuildRecord, BuildStatus, Ending, ExportedObject, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus,
+    stamp,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -176,6 +177,9 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     context.store.note_running(&record.build, &scope, context.clock.now()).await?;
     let kept = kept(context, &record, &ending, &image).await?;
     let undone = undo_build(context, &record, &kept, patience(context, &ending)).await?;
+    let is_known = |object: &ExportedObject| image.exports.contains(object);
+    let more: Vec<ExportedObject> = undone.exported.iter().filter(|object| !is_known(object)).cloned().collect();
+    image.exports.extend(more);
     if matches!(ending.keep, Keep::Images { .. }) {
         image.amis = kept_amis(context, &record).await?;
     }

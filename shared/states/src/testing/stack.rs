@@ -9,7 +9,8 @@ use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, I
 use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{
-    Approval, DeregistrationProtection, DistributionConfiguration, ImagePipeline, PublishedTemplate,
+    Approval, DeregistrationProtection, DiskImageFormat, DistributionConfiguration, ImagePipeline, PublishedTemplate,
+    S3Export,
 };
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
@@ -128,6 +129,16 @@ pub(crate) fn license(region: &str) -> String {
     format!("arn:aws:license-manager:{region}:{ACCOUNT}:license-configuration:{id}")
 }
 
+/// Where the image of a Region is exported to.
+pub(crate) fn export(region: &str) -> S3Export {
+    S3Export {
+        role_name: "vmimport".to_owned(),
+        disk_image_format: DiskImageFormat::Vhd,
+        s3_bucket: format!("images-{region}"),
+        s3_prefix: Some("golden/".to_owned()),
+    }
+}
+
 impl Stack {
     /// A stack with its definitions applied and its source image available.
     pub(crate) async fn new() -> Self {
@@ -242,6 +253,14 @@ impl Stack {
             to.license_configuration_arns.push(license(&to.region));
         }
         self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Lets the distribution export the images of both Regions.
+    pub(crate) async fn export_images(&self) {
+        self.edit_distribution(|to| {
+            to.distributions.iter_mut().for_each(|to| to.s3_export_configuration = Some(export(&to.region)))
+        })
+        .await;
     }
 
     /// Adds two launch templates to the second Region, and lets the distribution publish to both. The version of the

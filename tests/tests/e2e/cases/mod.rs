@@ -8,6 +8,7 @@ mod dependencies;
 mod distribute;
 mod doctor;
 mod documents;
+mod exports;
 mod failures;
 mod given_up;
 mod good;
@@ -57,6 +58,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         plan::CASES,
         problems::CASES,
         publish::CASES,
+        exports::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,

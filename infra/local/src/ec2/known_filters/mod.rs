@@ -9,4 +9,4 @@ mod storage;
 pub(super) use instances::{INSTANCES, STATUS};
 pub(super) use kinds::{OFFERINGS, TYPES};
 pub(super) use network::{GROUPS, REGIONS, ROUTE_TABLES, SUBNETS, VPC_ENDPOINTS, VPCS, ZONES};
-pub(super) use storage::{IMAGES, KEYS, SNAPSHOTS, TAGS, TEMPLATES, VERSIONS, VOLUMES};
+pub(super) use storage::{EXPORTS, IMAGES, KEYS, SNAPSHOTS, TAGS, TEMPLATES, VERSIONS, VOLUMES};

@@ -144,6 +144,39 @@ const REGION: &[Key] = &[
          in this Region, and the stack's parameter `LicenseConfigurationArns` must list them. Copies that other accounts \
          own are not associated.",
     ),
+    Key::optional(
+        "s3ExportConfiguration",
+        Form::Map(EXPORT),
+        "not exported",
+        "Where EC2 exports the AMI to as a disk image, once the AMI is available in this Region \
+         ([how](deploy.md#disk-images-in-s3)). Not with `approval`.",
+    ),
+];
+
+const EXPORT: &[Key] = &[
+    Key::required(
+        "roleName",
+        Form::Text,
+        "Name of the role with which VM Import/Export writes the object, without ARN and path. The role must trust \
+         `vmie.amazonaws.com`.",
+    ),
+    Key::required(
+        "diskImageFormat",
+        Form::Word(&["VMDK", "RAW", "VHD"]),
+        "Format of the disk image: a stream-optimized VMDK, the disk itself, or a Virtual Hard Disk.",
+    ),
+    Key::required(
+        "s3Bucket",
+        Form::Text,
+        "Bucket of the same account in this Region, without encryption by a KMS key.",
+    ),
+    Key::optional(
+        "s3Prefix",
+        Form::Text,
+        "no prefix",
+        "Beginning of the object's key, at most 960 bytes. EC2 adds `export-ami-ID.FORMAT`, so the prefix of a folder ends \
+         with a slash.",
+    ),
 ];
 
 const TEMPLATE: &[Key] = &[

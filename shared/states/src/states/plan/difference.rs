@@ -55,8 +55,15 @@ pub fn between_builds(old: &Plan, new: &Plan) -> Vec<Difference> {
 }
 
 /// What a distribution configuration sets for a Region, and no placeholder changes.
-const SETTINGS: [&str; 6] =
-    ["kmsKeyId", "launchPermission", "targetAccounts", "protection", "launchTemplates", "licenseConfigurations"];
+const SETTINGS: [&str; 7] = [
+    "kmsKeyId",
+    "launchPermission",
+    "targetAccounts",
+    "protection",
+    "launchTemplates",
+    "licenseConfigurations",
+    "export",
+];
 /// The other fields of a Region, whose placeholders the same build has replaced in both plans.
 const TEXTS: [&str; 3] = ["description", "tags", "parameters"];
 

@@ -10,8 +10,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::{Image, ImageState};
-use goldsmith_model::{ExecutionInput, ImagePipeline, ImageRef, LaunchPermission, SourceImage, placeholder};
-use goldsmith_store::{DistributedImage, ImageLife, ImageRecord, ImageStatus, Plan, PlannedRegion};
+use goldsmith_model::{ExecutionInput, ImagePipeline, ImageRef, LaunchPermission, S3Export, SourceImage, placeholder};
+use goldsmith_store::{DistributedImage, ExportedObject, ImageLife, ImageRecord, ImageStatus, Plan, PlannedRegion};
 use jiff::Timestamp;
 
 use super::finding::Finding;
@@ -239,6 +239,15 @@ fn rest(image: &ImageRecord, mut planned: PlannedRegion, before: &[&PlannedRegio
     let could_read = |account: &&String| before.iter().any(|one| one.shares_snapshots_with(account));
     planned.keeps_snapshots =
         planned.target_accounts.iter().map(|target| &target.account).filter(could_read).cloned().collect();
+    let is_exported = |to: &S3Export| {
+        let is_it = |one: &ExportedObject| {
+            one.region == planned.region
+                && one.format == to.disk_image_format
+                && one.location.starts_with(&format!("{to}export-ami-"))
+        };
+        image.exports.iter().any(is_it)
+    };
+    planned.export = planned.export.take().filter(|to| !is_exported(to));
     // A protection is switched on for a new AMI only: somebody may have switched it off since then.
     planned.protection = None;
     let licenses: BTreeSet<&String> = before.iter().flat_map(|one| &one.license_configurations).collect();
@@ -250,6 +259,7 @@ fn rest(image: &ImageRecord, mut planned: PlannedRegion, before: &[&PlannedRegio
         || !planned.target_accounts.is_empty()
         || shares_snapshots
         || needs_license
+        || planned.export.is_some()
         || grants_more(&planned.launch_permission, before);
     lacks.then_some(planned)
 }

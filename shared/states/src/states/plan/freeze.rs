@@ -135,5 +135,6 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
             .collect(),
         launch_templates: to.launch_template_configurations.clone(),
         license_configurations: to.license_configuration_arns.clone(),
+        export: to.s3_export_configuration.clone().filter(|_| !inputs.overridden),
     }
 }

@@ -3,6 +3,7 @@
 //! It only reads. If AWS denies a read, that becomes a warning, which never stops a build.
 
 mod devices;
+mod exports;
 mod keys;
 mod licenses;
 mod network;

@@ -467,6 +467,83 @@ pub enum Problem {
         /// Its usage operation.
         operation: String,
     },
+    /// The image is to be exported to S3 with a role that does not exist, or that VM Import/Export may not assume: the trust
+    /// policy of the role must name `vmie.amazonaws.com`.
+    #[error("the image is to be exported with the role {role}, which {reason}")]
+    #[strum(message = "create the role as described in docs/deploy.md, or correct its name")]
+    ExportRole {
+        /// The role.
+        role: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The image is to be exported to a bucket that does not exist, or that is in another Region than the image. EC2 exports
+    /// only to a bucket of the same Region.
+    #[error("the image in {region} is to be exported to the bucket {bucket}, which {reason}")]
+    #[strum(message = "name a bucket of that Region")]
+    ExportBucket {
+        /// The bucket.
+        bucket: String,
+        /// The Region of the image.
+        region: String,
+        /// What is wrong with the bucket.
+        reason: String,
+    },
+    /// The image is to be exported to S3, but it would have encrypted snapshots, because of its source image, its recipe, its
+    /// `kmsKeyId`, or the encryption by default of the account. EC2 exports no such image.
+    #[error("the image in {region} is to be exported, but its snapshots would be encrypted")]
+    #[strum(message = "remove `s3ExportConfiguration`, or export the image in a Region in which it is not encrypted")]
+    ExportEncrypted {
+        /// The Region.
+        region: String,
+    },
+    /// The image is to be exported to S3, but the source image was bought, for example in AWS Marketplace. EC2 exports neither
+    /// such an image nor one that is made from it.
+    #[error("the image in {region} is to be exported, but the source image {id} has the product code {code}")]
+    #[strum(message = "remove `s3ExportConfiguration`, or build from a source image without a product code")]
+    ExportProduct {
+        /// The Region.
+        region: String,
+        /// The AMI.
+        id: String,
+        /// The product codes.
+        code: String,
+    },
+    /// The image is to be exported to S3, but the platform of the source image is billed with its instances. EC2 exports no
+    /// image with software of others that AWS provides, such as SQL Server.
+    #[error("the image in {region} is to be exported, but the source image {id} is billed as `{operation}`")]
+    #[strum(message = "remove `s3ExportConfiguration`, unless EC2 has exported such an image before")]
+    ExportLicense {
+        /// The Region.
+        region: String,
+        /// The AMI.
+        id: String,
+        /// Its usage operation.
+        operation: String,
+    },
+    /// The image is to be exported to S3, but one of its volumes is larger than 1 TiB. EC2 exports no such image.
+    #[error(
+        "the image in {region} is to be exported, but its volume {device} has {size} GiB, and EC2 exports at most 1024"
+    )]
+    #[strum(message = "make the volume smaller, or remove `s3ExportConfiguration`")]
+    ExportTooLarge {
+        /// The Region.
+        region: String,
+        /// The device.
+        device: String,
+        /// Size of the volume, in GiB.
+        size: u32,
+    },
+    /// The image is to be exported to S3, and has several volumes. AWS documents one object for an export, and does not say
+    /// what the object of such an image contains.
+    #[error("the image in {region} is to be exported, but it has {count} volumes")]
+    #[strum(message = "check what the object contains, or build the image with one volume")]
+    ExportVolumes {
+        /// The Region.
+        region: String,
+        /// Number of volumes.
+        count: usize,
+    },
     /// A KMS key that the definitions name does not exist in its Region: each Region has keys of its own.
     #[error("there is no KMS key {key} in {region}")]
     #[strum(message = "name a key of that Region")]

@@ -36,12 +36,19 @@ pub(super) const UNTOLD: &str = "arn:aws:sns:eu-west-1:111122223333:images";
 
 /// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
 /// ends the build, which the tests of `documents.rs` in the executor show. The calls of target accounts are in
-/// `targets.rs`, and that of the boot mode is in `publish.rs`.
-const WITHOUT_CALL: [&str; 12] = [
+/// `targets.rs`, those of exports are in `exports.rs`, and that of the boot mode is in `publish.rs`.
+const WITHOUT_CALL: [&str; 19] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
     "definition-missing",
+    "export-bucket",
+    "export-encrypted",
+    "export-license",
+    "export-product",
+    "export-role",
+    "export-too-large",
+    "export-volumes",
     "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",

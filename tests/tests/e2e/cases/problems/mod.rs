@@ -22,7 +22,8 @@ use super::lifecycle::package;
 use super::plan::plan;
 use crate::definitions::{Pipeline, example, folder};
 use crate::stack::{Built, Stack};
-use world::{HOME, World, names};
+pub(in crate::cases) use world::names;
+use world::{HOME, World};
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("thirty_problems_are_found_in_one_call_and_each_would_have_cost_a_build", together),
@@ -67,14 +68,21 @@ const TOGETHER: [&str; 33] = [
     "unchecked",
     "volume-too-small",
 ];
-/// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of target accounts are in `targets.rs`, except
-/// a Region that only the other account has not enabled: the local EC2 enables a Region in all accounts or in none. The
-/// name of the suite's stack is short.
-const ELSEWHERE: [&str; 17] = [
+/// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of exports are in `exports.rs`. Those of target
+/// accounts are in `targets.rs`, except a Region that only the other account has not enabled: the local EC2 enables a
+/// Region in all accounts or in none. The name of the suite's stack is short.
+const ELSEWHERE: [&str; 24] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
     "definition-missing",
+    "export-bucket",
+    "export-encrypted",
+    "export-license",
+    "export-product",
+    "export-role",
+    "export-too-large",
+    "export-volumes",
     "license-denied",
     "nothing-to-verify",
     "parameter-unknown",

@@ -179,7 +179,7 @@ impl<'s> World<'s> {
 const STEPS: [(&str, &str, &str); 2] = [("build", "Nothing", "true"), ("test", "Nothing", "true")];
 
 /// Names of the findings of a plan, each once.
-pub(super) fn names(plan: &Value) -> BTreeSet<String> {
+pub(in crate::cases) fn names(plan: &Value) -> BTreeSet<String> {
     let findings = plan["findings"].as_array().unwrap().iter();
     findings.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
 }

@@ -60,6 +60,7 @@ pub(super) async fn news(
         "cause": image.cause,
         "amis": image.amis,
         "copies": image.copies,
+        "exports": image.exports,
         "tested": image.is_verification.then_some(&image.source_image),
         "distributed": image.distributes.as_ref().map(ToString::to_string),
         "approval": record.plan.approval.as_ref().filter(|_| record.published),

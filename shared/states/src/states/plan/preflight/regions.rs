@@ -8,7 +8,7 @@ use goldsmith_cloud::TAG_STATUS;
 use goldsmith_store::PlannedRegion;
 
 use super::sharing::Encryption;
-use super::{Look, answer, keys, licenses, sharing, targets, templates};
+use super::{Look, answer, exports, keys, licenses, sharing, targets, templates};
 use crate::parts::parameter_paths::own;
 use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
@@ -93,6 +93,7 @@ async fn examine(
     licenses::check(look, planned, findings).await?;
     sharing::check(look, planned, home, findings).await?;
     targets::check(look, planned, findings).await?;
+    exports::check(look, planned, home, findings).await?;
     keys::of_copy(look, planned, findings).await
 }
 

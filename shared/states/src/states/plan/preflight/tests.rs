@@ -198,6 +198,49 @@ const ALONE: &[(&str, SetUp)] = &[
         let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
         away.kms_key_id = Some("alias/aws/ebs".to_owned());
     }),
+    ("export-role", |scene| {
+        scene.export(HOME);
+        scene.stack.cloud.set_up(|account| _ = account.missing.insert("vmimport".to_owned()));
+    }),
+    ("export-role", |scene| {
+        scene.export(AWAY);
+        scene.stack.cloud.set_up(|account| _ = account.closed_roles.insert("vmimport".to_owned()));
+    }),
+    ("export-bucket", |scene| {
+        scene.export(AWAY);
+        scene.stack.cloud.set_up(|account| _ = account.missing.insert(format!("images-{AWAY}")));
+    }),
+    ("export-bucket", |scene| {
+        scene.export(AWAY);
+        scene.stack.cloud.set_up(|account| _ = account.buckets.insert(format!("images-{AWAY}"), HOME.to_owned()));
+    }),
+    ("export-encrypted", |scene| {
+        scene.export(HOME);
+        scene.copy_to_nobody();
+        scene.no_permissions();
+        scene.map("/dev/xvda", encrypted());
+    }),
+    ("export-encrypted", |scene| {
+        scene.export(AWAY);
+        let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
+        away.kms_key_id = Some("alias/own".to_owned());
+    }),
+    ("export-license", |scene| {
+        scene.copy_to_nobody();
+        scene.export(AWAY);
+        scene
+            .stack
+            .cloud
+            .edit_image(HOME, &scene.source, |image| image.usage_operation = "RunInstances:0010".to_owned());
+    }),
+    ("export-too-large", |scene| {
+        scene.export(AWAY);
+        scene.map("/dev/xvda", Ebs { volume_size: Some(1025), ..Ebs::default() });
+    }),
+    ("export-volumes", |scene| {
+        scene.export(AWAY);
+        scene.map("/dev/sdf", Ebs { volume_size: Some(1), ..Ebs::default() });
+    }),
     ("definition-missing", |scene| scene.pipeline.infrastructure_configuration = "nowhere".parse().unwrap()),
     ("source-missing", |scene| scene.recipe.parent_image = "ssm:/images/none".parse().unwrap()),
     ("source-missing", |scene| scene.recipe.parent_image = "ami-0123456789abcdef0".parse().unwrap()),
@@ -397,6 +440,16 @@ async fn a_source_that_was_bought_is_not_copied_into_other_accounts() {
     );
     let refusal = scene.refusal().await.unwrap();
     assert!(refusal.starts_with(&expected), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_source_that_was_bought_is_not_exported() {
+    let mut scene = Scene::new().await;
+    scene.copy_to_nobody();
+    scene.export(HOME);
+    scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.product_codes.push("4t9example".to_owned()));
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["export-product", "source-product"]);
 }
 
 #[tokio::test]

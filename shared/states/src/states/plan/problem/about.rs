@@ -26,7 +26,9 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::KeyClosed { .. }
+            Self::ExportLicense { .. }
+            | Self::ExportVolumes { .. }
+            | Self::KeyClosed { .. }
             | Self::SourceParameterPath { .. }
             | Self::SourceProduct { .. }
             | Self::TargetLicense { .. }

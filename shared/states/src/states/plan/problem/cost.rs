@@ -62,6 +62,12 @@ impl Problem {
             Self::TargetProduct { .. } | Self::TargetLicense { .. } => {
                 rejected(DistributeRegion, "CopyImage", "InvalidRequest")
             }
+            Self::ExportRole { .. } | Self::ExportEncrypted { .. } => {
+                rejected(DistributeRegion, "ExportImage", "InvalidParameter")
+            }
+            Self::ExportProduct { .. } | Self::ExportLicense { .. } | Self::ExportTooLarge { .. } => {
+                rejected(DistributeRegion, "ExportImage", "NotExportable")
+            }
             Self::PublicAccessBlocked { .. } => {
                 rejected(DistributeRegion, "ModifyImageAttribute", "OperationNotPermitted")
             }
@@ -117,6 +123,10 @@ impl Problem {
             Self::TargetRoleName { .. } => {
                 "The build would end in DistributeRegion: no account can have a role of that name."
             }
+            Self::ExportBucket { .. } => {
+                "The build would end in DistributeRegion: EC2 begins the export, which gets the status `deleted` later."
+            }
+            Self::ExportVolumes { .. } => "The object might not contain all volumes of the image.",
             Self::RegionUnknown { .. } => {
                 "The build would end in DistributeRegion: there is no endpoint that answers CopyImage."
             }

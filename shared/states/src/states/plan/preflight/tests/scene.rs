@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::states::plan::finding::Finding;
 use crate::states::plan::preflight::examine;
 use crate::states::plan::resolve::{Viewer, resolve};
-use crate::testing::{Stack, Task};
+use crate::testing::{Stack, Task, export};
 use crate::{Context, Result, State};
 
 /// A stack, its definitions, and the input of a start.
@@ -75,6 +75,20 @@ impl Scene {
     /// Makes the start only test the source image.
     pub(super) fn verify(&mut self) {
         self.input["from"] = json!({"at": "test", "image": self.source});
+    }
+
+    /// Exports the image of a Region.
+    pub(super) fn export(&mut self, region: &str) {
+        let to = self.distribution.distributions.iter_mut().find(|to| to.region == region).unwrap();
+        to.s3_export_configuration = Some(export(region));
+    }
+
+    /// Lets nobody else launch the image.
+    pub(super) fn no_permissions(&mut self) {
+        for to in &mut self.distribution.distributions {
+            to.ami_distribution_configuration.launch_permission = LaunchPermission::default();
+            to.ami_distribution_configuration.share_snapshots = false;
+        }
     }
 
     /// Adds a launch template to the second Region.
