@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 KINDS = {
     "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
-    "lt": "launch-template",
+    "lt": "launch-template", "h": "dedicated-host",
 }
 # Actions of EBS on a key in the name of the caller who launches or copies (EBS user guide, "Requirements for Amazon EBS
 # encryption").
@@ -65,6 +65,10 @@ class Call:
         """Returns the condition key that says whether a new instance requires tokens for requests to its metadata."""
         tokens = self.parameters.get("MetadataOptions.HttpTokens")
         return {"ec2:MetadataHttpTokens": tokens} if kind == "instance" and tokens else {}
+
+    def mapped_snapshots(self):
+        """Yields the existing snapshots from which a call registers an image."""
+        yield from self.existing(*(field for field in self.parameters if field.endswith(".Ebs.SnapshotId")))
 
     def tagged(self):
         """Yields existing resources that get further tags."""
@@ -154,6 +158,9 @@ TOUCHED = {
         *call.passed_role(),
     ],
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
+    "ec2:RegisterImage": lambda call: [*call.new("image"), *call.mapped_snapshots()],
+    "ec2:AllocateHosts": lambda call: call.new("dedicated-host"),
+    "ec2:ReleaseHosts": lambda call: call.existing("HostId"),
     "ec2:CopyImage": lambda call: call.new("image", "snapshot"),
     "ec2:GetConsoleOutput": lambda call: call.existing("InstanceId"),
     "ec2:CreateLaunchTemplateVersion": lambda call: call.existing("LaunchTemplateId"),

@@ -14,7 +14,9 @@ mod describe_tags;
 mod encryption;
 mod filters;
 mod fingerprint;
+mod firmware;
 mod grants;
+mod hosts;
 mod image_switches;
 mod instance_attributes;
 mod instance_item;
@@ -30,6 +32,7 @@ mod launch_templates;
 mod market;
 mod network;
 mod params;
+mod placement;
 mod public_access;
 mod register_image;
 mod routes;
@@ -56,7 +59,7 @@ use crate::ids;
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// The calls by their family. Each file lists its own, so that a call is served by one file.
-const FAMILIES: [(&str, &[&[Row]]); 10] = [
+const FAMILIES: [(&str, &[&[Row]]); 11] = [
     ("instances", &[run_instances::CALLS, describe_instances::CALLS, instance_states::CALLS, console::CALLS]),
     ("instance types, attributes", &[instance_types::CALLS, instance_attributes::CALLS, instance_status::CALLS]),
     ("new images", &[create_image::CALLS, register_image::CALLS, copy_image::CALLS]),
@@ -66,6 +69,7 @@ const FAMILIES: [(&str, &[&[Row]]); 10] = [
     ("encryption, public access", &[encryption::CALLS, public_access::CALLS]),
     ("launch templates", &[launch_templates::CALLS, describe_launch_templates::CALLS]),
     ("keys, security groups", &[key_pairs::CALLS, security_groups::CALLS, security_group_rules::CALLS]),
+    ("Dedicated Hosts", &[hosts::CALLS]),
     ("networks", &[network::CALLS, routes::CALLS]),
 ];
 
