@@ -8,19 +8,20 @@ use super::{
     CloudWatchLogs, EventBridge, Kms, LambdaFunctions, LicenseManager, S3Objects, SsmCommands, SsmParameters,
     StepFunctions,
 };
-use crate::{Account, Cloud, ImageSwitches, Images, LaunchTemplates, Machines, TargetAccounts};
+use crate::{Account, Cloud, ImageSwitches, Images, LaunchTemplates, Machines, Registrations, TargetAccounts};
 
 /// Returns all of AWS, with this configuration and the stack's bucket. `ec2` is the adapter of EC2. No call is made.
 #[must_use]
 pub fn with_ec2<E>(config: &SdkConfig, bucket: &str, ec2: Arc<E>, target_accounts: Arc<dyn TargetAccounts>) -> Cloud
 where
-    E: Machines + Images + ImageSwitches + LaunchTemplates + Account + 'static,
+    E: Machines + Images + ImageSwitches + Registrations + LaunchTemplates + Account + 'static,
 {
     Cloud {
         machines: ec2.clone(),
         account: ec2.clone(),
         images: ec2.clone(),
         switches: ec2.clone(),
+        registrations: ec2.clone(),
         templates: ec2,
         target_accounts,
         licenses: Arc::new(LicenseManager::new(config)),

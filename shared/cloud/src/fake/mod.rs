@@ -25,10 +25,12 @@ mod objects;
 mod outcome;
 mod pace;
 mod parameters;
+mod registrations;
 mod schedules;
 mod target_accounts;
 #[cfg(test)]
 mod tests;
+mod types;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,6 +74,7 @@ impl FakeCloud {
             account: fake.clone(),
             images: fake.clone(),
             switches: fake.clone(),
+            registrations: fake.clone(),
             target_accounts: fake.clone(),
             keys: fake.clone(),
             templates: fake.clone(),

@@ -9,8 +9,10 @@ mod distribute;
 mod doctor;
 mod documents;
 mod failures;
+mod firmware;
 mod given_up;
 mod good;
+mod hosts;
 mod image_life;
 mod instances;
 mod kills;
@@ -55,6 +57,8 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         plan::CASES,
         problems::CASES,
         publish::CASES,
+        firmware::CASES,
+        hosts::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,

@@ -32,12 +32,16 @@ pub(super) const UNLISTED: &str =
 
 /// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
 /// ends the build, which the tests of `documents.rs` in the executor show. The calls of target accounts are in
-/// `targets.rs`, and that of the boot mode is in `publish.rs`.
-const WITHOUT_CALL: [&str; 12] = [
+/// `targets.rs`, that of the boot mode is in `publish.rs`, those of a TPM are in `firmware.rs`, and
+/// those of Dedicated Hosts are in `hosts.rs`.
+const WITHOUT_CALL: [&str; 17] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
     "definition-missing",
+    "host-full",
+    "host-missing",
+    "host-unfit",
     "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",
@@ -45,6 +49,8 @@ const WITHOUT_CALL: [&str; 12] = [
     "target-account-own",
     "target-region-disabled",
     "target-role-name",
+    "test-type-firmware",
+    "uefi-needed",
     "verified-profile",
 ];
 

@@ -66,14 +66,18 @@ const TOGETHER: [&str; 32] = [
     "unchecked",
     "volume-too-small",
 ];
-/// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of target accounts are in `targets.rs`, except
+/// The problems of the other cases. `boot-mode` is in `publish.rs`, `uefi-needed` and `test-type-firmware`
+/// are in `firmware.rs`, and those of Dedicated Hosts are in `hosts.rs`. Those of target accounts are in `targets.rs`, except
 /// a Region that only the other account has not enabled: the local EC2 enables a Region in all accounts or in none. The
 /// name of the suite's stack is short.
-const ELSEWHERE: [&str; 16] = [
+const ELSEWHERE: [&str; 21] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
     "definition-missing",
+    "host-full",
+    "host-missing",
+    "host-unfit",
     "license-denied",
     "nothing-to-verify",
     "parameter-unknown",
@@ -85,6 +89,8 @@ const ELSEWHERE: [&str; 16] = [
     "target-account-own",
     "target-region-disabled",
     "target-role-name",
+    "test-type-firmware",
+    "uefi-needed",
     "verified-profile",
 ];
 

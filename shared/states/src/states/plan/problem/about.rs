@@ -26,7 +26,8 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::KeyClosed { .. }
+            Self::BootMode { .. }
+            | Self::KeyClosed { .. }
             | Self::SourceParameterPath { .. }
             | Self::SourceProduct { .. }
             | Self::TargetLicense { .. }
