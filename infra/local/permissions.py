@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 KINDS = {
     "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
-    "lt": "launch-template", "export": "export-image-task",
+    "lt": "launch-template", "export": "export-image-task", "h": "dedicated-host",
 }
 # Actions of EBS on a key in the name of the caller who launches or copies (EBS user guide, "Requirements for Amazon EBS
 # encryption").
@@ -73,6 +73,10 @@ class Call:
         """Returns the condition key that says whether a new instance requires tokens for requests to its metadata."""
         tokens = self.parameters.get("MetadataOptions.HttpTokens")
         return {"ec2:MetadataHttpTokens": tokens} if kind == "instance" and tokens else {}
+
+    def mapped_snapshots(self):
+        """Yields the existing snapshots from which a call registers an image."""
+        yield from self.existing(*(field for field in self.parameters if field.endswith(".Ebs.SnapshotId")))
 
     def tagged(self):
         """Yields existing resources that get further tags."""
@@ -170,6 +174,9 @@ TOUCHED = {
         *call.passed_role(),
     ],
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
+    "ec2:RegisterImage": lambda call: [*call.new("image"), *call.mapped_snapshots()],
+    "ec2:AllocateHosts": lambda call: call.new("dedicated-host"),
+    "ec2:ReleaseHosts": lambda call: call.existing("HostId"),
     "ec2:CopyImage": lambda call: [*call.original(), *call.new("image", "snapshot")],
     "ec2:ExportImage": lambda call: [*call.existing("ImageId"), *call.new("export-image-task"), *call.export_role()],
     "ec2:CancelExportTask": lambda call: call.existing("ExportTaskId"),

@@ -64,6 +64,8 @@ struct Shown {
     kept: Option<KeptInstance>,
     /// The owner of the AMI from which the build started.
     source_owner: Option<String>,
+    /// How instances of the image boot, if the recipe says so.
+    firmware: Option<String>,
     /// Whether the build's cause will be retried.
     tried_again: Option<String>,
     /// The resources that could not be removed.
@@ -86,6 +88,9 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
         None => None,
     };
     let source_owner = build.as_ref().and_then(source_owner);
+    let firmware = build.as_ref().map(|build| &build.plan).filter(|plan| plan.is_build());
+    let firmware =
+        firmware.and_then(|plan| render::firmware(plan.boot_mode, plan.tpm_support, plan.uefi_data.as_deref()));
     let all = connection.store.all_images().await?;
     let since = since::last_good(connection, &image, build.as_ref(), &all).await?;
     let left_behind = build.map(|build| build.after.left).unwrap_or_default();
@@ -101,13 +106,25 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
         None => None,
     };
     let tried_again = cause.as_ref().and_then(tried_again);
-    Ok(Shown { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers, since })
+    Ok(Shown {
+        image,
+        states,
+        built_on,
+        channels,
+        kept,
+        source_owner,
+        firmware,
+        tried_again,
+        left_behind,
+        leftovers,
+        since,
+    })
 }
 
 impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers, since } =
-            self;
+        let Self { image, states, built_on, channels, kept, source_owner, firmware, tried_again, since, .. } = self;
+        let (left_behind, leftovers) = (&self.left_behind, &self.leftovers);
         let built_on: Vec<_> =
             built_on.iter().map(|one| json!({"image": one.image, "status": render::life(one)})).collect();
         let mut shown = json!({"image": image, "states": states, "builtOn": built_on, "channels": channels,
@@ -116,6 +133,9 @@ impl Serialize for Shown {
         // Most images have none of these, so the keys are missing instead of null.
         if let Some(kept) = kept {
             shown["kept"] = json!(kept);
+        }
+        if let Some(firmware) = firmware {
+            shown["boots"] = json!(firmware);
         }
         if let Some(audit) = audited::of(states) {
             shown["audit"] = json!(audit);
@@ -221,6 +241,7 @@ impl Shown {
         rows.extend(image.exports.iter().map(exported));
         rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
         let of = if image.is_verification { "owner" } else { "source of" };
+        rows.extend(self.firmware.iter().map(|firmware| ("boots", firmware.clone())));
         rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));
         rows.extend(self.kept.iter().flat_map(|kept| kept.facts(globals)));
         rows.extend(self.tried_again.iter().map(|again| ("again", again.clone())));

@@ -9,7 +9,7 @@ use aws_sdk_ec2::types::{
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use goldsmith_cloud::{Launch, Market, MetadataOptions};
+use goldsmith_cloud::{Hardware, Launch, Market, MetadataOptions};
 
 use crate::requests::{block_device_mappings, tag_specifications};
 
@@ -47,10 +47,19 @@ pub(crate) fn request(client: &Client, launch: &Launch) -> RunInstancesFluentBui
         .set_tag_specifications(tag_specifications(made, &launch.tags))
 }
 
+/// Returns the placement. A host resource group implies the tenancy, which EC2 accepts together with it (EC2 API
+/// reference, Placement).
 fn placement(launch: &Launch) -> Option<Placement> {
-    let tenancy = launch.is_dedicated.then_some(Tenancy::Dedicated);
-    let placement = Placement::builder().set_availability_zone(launch.zone.clone()).set_tenancy(tenancy).build();
-    (launch.zone.is_some() || launch.is_dedicated).then_some(placement)
+    let placement = Placement::builder().set_availability_zone(launch.zone.clone());
+    let placement = match &launch.hardware {
+        Hardware::Shared if launch.zone.is_none() => return None,
+        Hardware::Shared => placement,
+        Hardware::Dedicated => placement.tenancy(Tenancy::Dedicated),
+        Hardware::Host { id, group } => {
+            placement.tenancy(Tenancy::Host).set_host_id(id.clone()).set_host_resource_group_arn(group.clone())
+        }
+    };
+    Some(placement.build())
 }
 
 /// Returns the options of a spot request. There is no maximum price, because it would only make interruptions more

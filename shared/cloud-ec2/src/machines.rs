@@ -7,10 +7,10 @@ use aws_sdk_ec2::types::{Instance as SdkInstance, InstanceStateName, InstanceTyp
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use goldsmith_cloud::aws::{failure, incomplete, known};
-use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, Result, Volume};
+use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, Result, TypeTraits, Volume};
 
 use crate::Ec2;
-use crate::account::architectures_of;
+use crate::hosts::traits_of;
 use crate::launch::request;
 use crate::requests::{filter, from_sdk_tags, tag_filter, to_time};
 
@@ -49,9 +49,9 @@ impl Machines for Ec2 {
         Ok(instances)
     }
 
-    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
+    async fn type_traits(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, TypeTraits>> {
         let wanted: Vec<&str> = types.iter().map(String::as_str).collect();
-        self.described_types(region, &wanted, architectures_of).await
+        self.described_types(region, &wanted, traits_of).await
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {
@@ -132,7 +132,7 @@ fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) ->
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::aws::replay::{Canned, Replay};
-    use goldsmith_cloud::{BlockDevice, Kind, Market, MetadataOptions, Tags};
+    use goldsmith_cloud::{BlockDevice, Hardware, Kind, Market, MetadataOptions, Tags};
 
     use super::*;
     use crate::testing::{ec2, form};
@@ -146,7 +146,7 @@ mod tests {
             security_groups: vec!["sg-1".to_owned()],
             instance_profile: Some("profile".to_owned()),
             zone: None,
-            is_dedicated: false,
+            hardware: Default::default(),
             market: Market::OnDemand,
             key_pair: None,
             metadata: MetadataOptions { tokens_required: true, hop_limit: 2 },
@@ -233,7 +233,7 @@ mod tests {
         let (ec2, replay) = ec2([answer(), answer()]);
         let zone = Some("eu-west-1b".to_owned());
         let key_pair = Some("debug".to_owned());
-        let asked = Launch { zone, is_dedicated: true, market: Market::Spot, key_pair, ..launch() };
+        let asked = Launch { zone, hardware: Hardware::Dedicated, market: Market::Spot, key_pair, ..launch() };
         let fields = [
             ("Placement.AvailabilityZone", "eu-west-1b"),
             ("Placement.Tenancy", "dedicated"),
@@ -251,6 +251,22 @@ mod tests {
                 assert_eq!(sent.get(name).map(String::as_str), is_sent.then_some(value), "{name}");
             }
             assert!(!sent.keys().any(|name| name.contains("MaxPrice")));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_launch_names_its_host_or_its_group_of_hosts() {
+        let answer =
+            || Canned::ok(format!("<RunInstancesResponse>{}</RunInstancesResponse>", described("i-1", "pending")));
+        let (ec2, replay) = ec2([answer(), answer()]);
+        let (id, group) = (Some("h-1".to_owned()), Some("arn:aws:resource-groups:eu-west-1:1:group/g".to_owned()));
+        let hosts = [Hardware::Host { id: id.clone(), group: None }, Hardware::Host { id: None, group: group.clone() }];
+        for (number, hardware) in hosts.into_iter().enumerate() {
+            ec2.launch("eu-west-1", &Launch { hardware, ..launch() }).await.unwrap();
+            let sent = form(&replay, number);
+            assert_eq!(sent["Placement.Tenancy"], "host");
+            let named = (sent.get("Placement.HostId"), sent.get("Placement.HostResourceGroupArn"));
+            assert_eq!(named, if number == 0 { (id.as_ref(), None) } else { (None, group.as_ref()) });
         }
     }
 
@@ -317,8 +333,9 @@ mod tests {
         let first = page(described("t2.micro", &["i386", "x86_64"]), "<nextToken>more</nextToken>");
         let (ec2, replay) = ec2([first, page(described("t4g.small", &["arm64"]), "")]);
         let types = ["t2.micro", "t4g.small", "t9.huge"].map(str::to_owned);
-        let found = ec2.architectures("eu-west-1", &types).await.unwrap();
-        let found: Vec<(&str, String)> = found.iter().map(|(name, runs)| (name.as_str(), runs.join(" "))).collect();
+        let found = ec2.type_traits("eu-west-1", &types).await.unwrap();
+        let found: Vec<(&str, String)> =
+            found.iter().map(|(name, traits)| (name.as_str(), traits.architectures.join(" "))).collect();
         assert_eq!(found, [("t2.micro", "i386 x86_64".to_owned()), ("t4g.small", "arm64".to_owned())]);
         let sent = form(&replay, 0);
         assert_eq!((sent["Filter.1.Name"].as_str(), sent["Filter.1.Value.3"].as_str()), ("instance-type", "t9.huge"));

@@ -26,6 +26,7 @@ mod logs;
 mod machines;
 mod objects;
 mod parameters;
+mod registrations;
 mod schedules;
 mod target_accounts;
 mod topics;
@@ -33,7 +34,7 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use account::{Account, DefaultEncryption, Subnet};
+pub use account::{Account, DedicatedHost, DefaultEncryption, Subnet};
 pub use commands::{Command, CommandStatus, Commands, Invocation, Ping};
 pub use error::{CloudError, Kind, Result};
 pub use events::Events;
@@ -49,9 +50,12 @@ pub use keys::{Key, KeyUsers, Keys, is_aws_key};
 pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
 pub use licenses::Licenses;
 pub use logs::{LogLine, LogPage, Logs};
-pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, Volume};
+pub use machines::{
+    BlockDevice, Hardware, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, TypeTraits, Volume,
+};
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
+pub use registrations::{RegisteredDevice, Registration, Registrations, UefiData};
 pub use schedules::{Schedule, Schedules};
 pub use target_accounts::{TargetAccount, TargetAccounts, target_role_name};
 pub use topics::{Message, Topics};
@@ -76,6 +80,8 @@ pub struct Cloud {
     pub export_places: Arc<dyn ExportPlaces>,
     /// Whether AMIs can be launched and deregistered.
     pub switches: Arc<dyn ImageSwitches>,
+    /// AMIs that are registered from snapshots.
+    pub registrations: Arc<dyn Registrations>,
     /// Accounts that get copies of their own.
     pub target_accounts: Arc<dyn TargetAccounts>,
     /// EC2 launch templates.

@@ -48,6 +48,37 @@ pub enum Market {
     Spot,
 }
 
+/// On whose hardware an instance runs (`Placement`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Hardware {
+    /// As the VPC says: for almost every VPC, on hardware that accounts share.
+    #[default]
+    Shared,
+    /// On hardware that no other account uses (`Tenancy=dedicated`).
+    Dedicated,
+    /// On a Dedicated Host of the account (`Tenancy=host`). If neither a host nor a group is named, EC2 chooses a host that
+    /// accepts every instance of its type.
+    Host {
+        /// The host, `h-…`.
+        id: Option<String>,
+        /// ARN of the host resource group whose hosts EC2 may use.
+        group: Option<String>,
+    },
+}
+
+/// What instances of a type can be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TypeTraits {
+    /// The architectures, in EC2's names for the architectures of images.
+    pub architectures: Vec<String>,
+    /// `legacy-bios` and `uefi`, as far as the type supports them. Empty if EC2 has returned none.
+    pub boot_modes: Vec<String>,
+    /// Whether they can have a TPM (NitroTPM).
+    pub has_tpm: bool,
+    /// Whether they can run on Dedicated Hosts.
+    pub runs_on_hosts: bool,
+}
+
 /// A request for one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
@@ -61,8 +92,8 @@ pub struct Launch {
     pub subnet: Option<String>,
     /// Availability Zone. `None` stands for the subnet's zone, or for EC2's choice.
     pub zone: Option<String>,
-    /// Whether the instance runs on hardware that no other account uses (`Tenancy=dedicated`).
-    pub is_dedicated: bool,
+    /// On whose hardware the instance runs.
+    pub hardware: Hardware,
     /// How EC2 sells the instance.
     pub market: Market,
     /// Name of the key pair whose public key the instance gets.
@@ -153,9 +184,9 @@ pub trait Machines: Send + Sync {
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>>;
     /// Returns all instances with this tag that are not terminated.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>>;
-    /// `DescribeInstanceTypes`. Returns the architectures that each of these types can run, in EC2's names for the
-    /// architectures of images. A type that the Region does not know is left out.
-    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>>;
+    /// `DescribeInstanceTypes`. Returns what instances of each of these types can be. A type that the Region does not know
+    /// is left out.
+    async fn type_traits(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, TypeTraits>>;
     /// `GetConsoleOutput`. Returns the text that the instance has written to its console, at most 64 KiB. It is empty
     /// if there is nothing yet, which may take minutes on AWS.
     async fn console(&self, region: &str, id: &str) -> Result<String>;

@@ -58,6 +58,12 @@ pub struct Placement {
     /// The tenancy: on whose hardware the instance runs.
     #[serde(default)]
     pub tenancy: Tenancy,
+    /// The Dedicated Host on which the instances run, `h-…`. Only with the tenancy `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<String>,
+    /// ARN of the host resource group on whose hosts the instances run. Only with the tenancy `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_resource_group_arn: Option<String>,
 }
 
 impl Placement {
@@ -77,6 +83,8 @@ pub enum Tenancy {
     Default,
     /// Hardware that only this account uses (a Dedicated Instance).
     Dedicated,
+    /// A Dedicated Host of the account.
+    Host,
 }
 
 /// Options of the instance metadata service. Tokens (IMDSv2) are always required.

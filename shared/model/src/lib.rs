@@ -50,7 +50,7 @@ pub use pipeline::{
     AutoDisablePolicy, ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status,
 };
 pub use placeholder::PlaceholderError;
-pub use recipe::{BlockDeviceMapping, BootMode, ComponentRef, Ebs, ImageRecipe};
+pub use recipe::{BlockDeviceMapping, BootMode, ComponentRef, Ebs, ImageRecipe, TpmSupport};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};
 pub use retention::Retention;

@@ -2,6 +2,7 @@
 
 pub(crate) mod command;
 pub(crate) mod export;
+pub(crate) mod firmware;
 pub(crate) mod keys;
 pub(crate) mod newest;
 pub(crate) mod parameter_paths;

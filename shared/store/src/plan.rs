@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use goldsmith_model::{
     BlockDeviceMapping, BootMode, DeregistrationProtection, ImageAudit, ImageRef, LaunchPermission, Name, Placement,
-    PublishedTemplate, S3Export, SourceImage, SsmParameter, TargetAccount, Version,
+    PublishedTemplate, S3Export, SourceImage, SsmParameter, TargetAccount, TpmSupport, Version,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -32,6 +32,14 @@ pub struct Plan {
     pub working_directory: Option<String>,
     /// The boot mode of the image; `None` for that of the source image.
     pub boot_mode: Option<BootMode>,
+    /// The TPM that the recipe gives to instances of the image; `None` for that of the source image.
+    pub tpm_support: Option<TpmSupport>,
+    /// SHA-256 of the recipe's UEFI data, in hexadecimal; `None` if it has none. The data itself stays in the recipe's
+    /// own, immutable item.
+    pub uefi_data: Option<String>,
+    /// Whether the image is registered from snapshots: EC2 cannot give it all of this when it makes it of an instance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub registered: bool,
     /// How the build instance is launched.
     pub launch: PlannedLaunch,
     /// The home Region first, then every other Region of the distribution configuration.

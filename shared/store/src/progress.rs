@@ -127,6 +127,14 @@ pub enum EffectKind {
     },
     /// An AMI. Undo deregisters it and deletes its snapshots.
     Image,
+    /// An AMI from whose snapshots the build registers its image. Undo deregisters it, and leaves its snapshots to the
+    /// image.
+    Draft,
+    /// An AMI that is registered from the snapshots of the draft. Undo deregisters it and deletes the snapshots.
+    RegisteredImage {
+        /// Ids of the snapshots. EC2 names no origin of a registered image, so they show to which build it belongs.
+        snapshots: Vec<String>,
+    },
     /// An AMI that another account owns. Undo deregisters it there and deletes its snapshots.
     TargetImage {
         /// Id of the other account.
@@ -174,7 +182,17 @@ impl EffectKind {
     /// Returns whether the effect is an AMI of the stack's own account.
     #[must_use]
     pub fn is_image(&self) -> bool {
-        matches!(self, Self::Image)
+        matches!(self, Self::Image | Self::RegisteredImage { .. })
+    }
+    /// Returns whether the effect is an AMI of the stack's own account, or a draft of one.
+    #[must_use]
+    pub fn is_any_image(&self) -> bool {
+        self.is_image() || self.is_draft()
+    }
+    /// Returns whether the effect is an AMI that exists only until the build has registered its image.
+    #[must_use]
+    pub fn is_draft(&self) -> bool {
+        matches!(self, Self::Draft)
     }
     /// Returns the account that owns the AMI, if it is an AMI of another account.
     #[must_use]
@@ -202,6 +220,8 @@ impl EffectKind {
             Self::Instance { .. }
             | Self::Command { .. }
             | Self::Image
+            | Self::Draft
+            | Self::RegisteredImage { .. }
             | Self::TargetImage { .. }
             | Self::Export { .. } => None,
         }

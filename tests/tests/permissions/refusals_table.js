@@ -221,6 +221,16 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a snapshot of nobody's": { context: {} },
       "a snapshot that counts as another stack's": { context: mismarked },
     }),
+    allow("SnapshotRole", "ec2:RegisterImage", owned("image"), marked, {
+      "an image of nobody's": { context: {} },
+      "an image that counts as another stack's": { context: mismarked },
+      "an image in another Region": { resource: owned("image", ELSEWHERE) },
+    }),
+    allow("SnapshotRole", "ec2:RegisterImage", owned("snapshot"), ours, foreign),
+    allow("SnapshotRole", "ec2:DescribeImageAttribute", owned("image"), ours, foreign),
+    allow("SnapshotRole", "ec2:CreateTags", owned("image"), { ...marked, ...made("RegisterImage") }, {
+      "tags of what is there": { context: marked },
+    }),
     allow("SnapshotRole", "ec2:CreateTags", owned("snapshot"), { ...marked, ...made("CreateImage") }, {
       "tags of what is there": { context: marked },
       "tags of a copy": { context: { ...marked, ...made("CopyImage") } },
@@ -245,6 +255,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       ...foreign,
       "it disables no image": { action: "ec2:DisableImage" },
     }),
+    allow("DistributeRole", "ec2:DescribeImageAttribute", owned("image", ELSEWHERE), ours, foreign),
     allow("DistributeRole", "ec2:EnableImageDeprecation", owned("image", ELSEWHERE), ours, foreign),
     allow("DistributeRole", "ec2:ModifySnapshotAttribute", owned("snapshot", ELSEWHERE), ours, {
       "a snapshot of nobody's": { context: {} },

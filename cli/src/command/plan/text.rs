@@ -1,14 +1,15 @@
 //! Shows a plan as text for people.
 
 use goldsmith_states::{
-    Chosen, Difference, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedRegion, PreviewedSource, Verdict,
+    Chosen, Difference, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedFirmware, PreviewedRegion,
+    PreviewedSource, Verdict,
 };
 use goldsmith_store::{Change, Outcome};
 
 use super::Planned;
 use crate::args::Globals;
 use crate::output::Show;
-use crate::render::{count_in_words, duration, labelled, word};
+use crate::render::{self, count_in_words, duration, labelled, word};
 
 impl Show for Planned {
     fn lines(&self, _: &Globals) -> Vec<String> {
@@ -17,6 +18,7 @@ impl Show for Planned {
         rows.extend(recipe.iter().map(|recipe| ("recipe", chosen(recipe))));
         rows.extend(source.iter().map(|source| ("source", described(source))));
         rows.extend(components.iter().map(|component| ("component", chosen(component))));
+        rows.extend(self.preview.firmware.iter().map(|firmware| ("boots", boots(firmware))));
         let types = [("instances", &self.preview.instance_types), ("tested on", &self.preview.test_types)];
         rows.extend(types.into_iter().filter(|(_, types)| !types.is_empty()).map(|(label, of)| (label, of.join(", "))));
         rows.extend(regions.iter().map(|region| ("goes to", place(region))));
@@ -55,6 +57,11 @@ fn chosen(chosen: &Chosen) -> String {
     // Values may be secrets.
     let sets = if names.is_empty() { String::new() } else { format!(", sets {}", names.join(", ")) };
     format!("{name} {version} ({pattern}){sets}")
+}
+
+fn boots(firmware: &PreviewedFirmware) -> String {
+    let PreviewedFirmware { boot_mode, tpm_support, uefi_data } = firmware;
+    render::firmware(*boot_mode, *tpm_support, uefi_data.as_deref()).unwrap_or_default()
 }
 
 fn described(source: &PreviewedSource) -> String {

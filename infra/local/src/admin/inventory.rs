@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::world::{ExportTask, Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
+use crate::world::{ExportTask, Host, Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
 
-/// Returns every instance that is not terminated; every image, snapshot, export that has not ended, launch template and key pair; every volume
-/// without an instance; and every customer key that was handed over.
+/// Returns every instance that is not terminated; every image, snapshot, export that has not ended, launch template and
+/// key pair; every volume without an instance; every Dedicated Host that is not released; and every customer key that
+/// was handed over.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {
@@ -40,6 +41,7 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
         "exports": world.exports.values().filter(|task| task.state().is_open()).map(export).collect::<Vec<_>>(),
         "launchTemplates": world.launch_templates.values().map(template).collect::<Vec<_>>(),
         "kmsKeys": world.customer_keys().collect::<Vec<_>>(),
+        "hosts": world.hosts.values().filter(|host| host.released_at.is_none()).map(host).collect::<Vec<_>>(),
         "keyPairs": world.key_pairs.values().map(key_pair).collect::<Vec<_>>(),
     })
 }
@@ -123,6 +125,17 @@ fn template(template: &LaunchTemplate) -> Value {
         "tags": template.tags,
         "madeBy": "CreateLaunchTemplate",
         "madeAt": iso(template.created_at),
+    })
+}
+
+fn host(host: &Host) -> Value {
+    json!({
+        "id": host.id,
+        "account": host.scope.account,
+        "region": host.scope.region,
+        "tags": host.tags,
+        "madeBy": "AllocateHosts",
+        "madeAt": iso(host.allocated_at),
     })
 }
 

@@ -43,6 +43,8 @@ impl Shown<'_> {
             xml.text("availabilityZone", &instance.zone)
                 .text("availabilityZoneId", zone_id(&instance.zone))
                 .text("tenancy", &instance.tenancy)
+                .maybe("hostId", instance.host_id.as_ref())
+                .maybe("affinity", instance.host_id.as_ref().map(|_| "default"))
                 .text("groupName", "");
         });
         xml.nested("monitoring", "state", if instance.monitored { "enabled" } else { "disabled" });
@@ -182,6 +184,7 @@ fn options(xml: &mut Xml, instance: &Instance) {
         .text("usageOperation", "RunInstances")
         .text("usageOperationUpdateTime", iso(instance.launched_at))
         .maybe("bootMode", instance.boot_mode.as_ref())
+        .maybe("tpmSupport", instance.tpm_support.as_ref())
         .text("currentInstanceBootMode", instance.current_boot_mode());
 }
 

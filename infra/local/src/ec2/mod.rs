@@ -15,7 +15,9 @@ mod encryption;
 pub(crate) mod export_image;
 mod filters;
 mod fingerprint;
+mod firmware;
 mod grants;
+mod hosts;
 mod image_switches;
 mod instance_attributes;
 mod instance_item;
@@ -31,6 +33,7 @@ mod launch_templates;
 mod market;
 mod network;
 mod params;
+mod placement;
 mod public_access;
 mod register_image;
 mod routes;
@@ -68,6 +71,7 @@ const FAMILIES: [(&str, &[&[Row]]); 11] = [
     ("encryption, public access", &[encryption::CALLS, public_access::CALLS]),
     ("launch templates", &[launch_templates::CALLS, describe_launch_templates::CALLS]),
     ("keys, security groups", &[key_pairs::CALLS, security_groups::CALLS, security_group_rules::CALLS]),
+    ("Dedicated Hosts", &[hosts::CALLS]),
     ("networks", &[network::CALLS, routes::CALLS]),
 ];
 

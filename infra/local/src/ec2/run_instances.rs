@@ -39,7 +39,8 @@ fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let (least, most) = count(call.params)?;
     let launch = launch_templates::resolve(call, &world)?;
     let call = &Call { params: &launch.params, ..*call };
-    let mut model = launch_plan::plan(call, &mut world)?;
+    let (mut model, room_on_host) = launch_plan::plan(call, &mut world)?;
+    let most = room_on_host.map_or(most, |room| most.min(room));
     model.tags.extend(launch.tags);
     model.silent = call.fault == Some(&CallFault::NoAgent);
     call.check_dry_run()?;

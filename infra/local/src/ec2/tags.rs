@@ -65,6 +65,7 @@ fn missing(id: &str) -> ApiError {
         "vol" => "InvalidVolume.NotFound",
         "sg" => "InvalidGroup.NotFound",
         "subnet" => "InvalidSubnetID.NotFound",
+        "h" => "InvalidHostID.NotFound",
         "key" => "InvalidKeyPair.NotFound",
         "lt" => "InvalidLaunchTemplateId.NotFound",
         _ => "InvalidID",

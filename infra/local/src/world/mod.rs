@@ -5,6 +5,7 @@
 mod block_snapshot;
 mod command;
 mod export_task;
+mod host;
 mod image;
 mod instance;
 mod journal;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use block_snapshot::BlockSnapshot;
 pub(crate) use command::{Command, Invocation, InvocationStatus};
 pub(crate) use export_task::{DiskFormat, ExportState, ExportTask};
+pub(crate) use host::Host;
 pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Launches, Protection, Snapshot};
 pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
 pub(crate) use journal::{Journal, JournalError};
@@ -63,6 +65,8 @@ pub(crate) struct World {
     pub(crate) layers: Table<u64>,
     pub(crate) commands: Table<Command>,
     pub(crate) key_pairs: Table<KeyPair>,
+    /// Dedicated Hosts.
+    pub(crate) hosts: Table<Host>,
     pub(crate) launch_templates: Table<LaunchTemplate>,
     /// Resources that the deployment handed over, by account and Region (`account/region`).
     pub(crate) networks: Table<Network>,
@@ -93,6 +97,7 @@ impl World {
             ("layers", &mut self.layers),
             ("commands", &mut self.commands),
             ("keyPairs", &mut self.key_pairs),
+            ("hosts", &mut self.hosts),
             ("launchTemplates", &mut self.launch_templates),
             ("networks", &mut self.networks),
             ("storage", &mut self.storage),
@@ -182,6 +187,7 @@ impl World {
             "ami" => self.images.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "snap" => self.snapshots.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "export" => self.exports.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "h" => self.hosts.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "key" => self.key_pairs.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "lt" => self.launch_templates.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "vol" => return self.volume_tags_mut(scope, id),
@@ -214,6 +220,8 @@ impl World {
         all.extend(exports.map(|one| ("export-image-task", one.id.as_str(), &one.tags)));
         let pairs = self.key_pairs.values().filter(|one| own(&one.scope));
         all.extend(pairs.map(|one| ("key-pair", one.id.as_str(), &one.tags)));
+        let hosts = self.hosts.values().filter(|one| own(&one.scope));
+        all.extend(hosts.map(|one| ("dedicated-host", one.id.as_str(), &one.tags)));
         let templates = self.launch_templates.values().filter(|one| own(&one.scope));
         all.extend(templates.map(|one| ("launch-template", one.id.as_str(), &one.tags)));
         if let Some(network) = self.networks.get(&scope.to_string()) {

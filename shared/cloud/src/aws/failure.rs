@@ -179,6 +179,8 @@ fn is_capacity(code: &str) -> bool {
         code,
         "InsufficientInstanceCapacity"
             | "InsufficientHostCapacity"
+            | "InsufficientCapacityOnHost"
+            | "IncompatibleHostRequirements"
             | "InsufficientReservedInstanceCapacity"
             | "InsufficientCapacity"
             | "InsufficientVolumeCapacity"
@@ -252,6 +254,8 @@ mod tests {
             ("HTTP 429", 429, Kind::Throttled),
             ("InsufficientInstanceCapacity", 500, Kind::Capacity),
             ("Unsupported", 400, Kind::Capacity),
+            ("InsufficientCapacityOnHost", 400, Kind::Capacity),
+            ("IncompatibleHostRequirements", 400, Kind::Capacity),
             ("MaxSpotInstanceCountExceeded", 400, Kind::Capacity),
             ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, Kind::Capacity),
             ("SpotMaxPriceTooLow", 400, Kind::Capacity),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::call::Call;
-use crate::{Account, DefaultEncryption, KeyUsers, Result, Subnet};
+use crate::{Account, DedicatedHost, DefaultEncryption, KeyUsers, Result, Subnet};
 
 /// The Regions that are enabled in every account and that tests use.
 const ENABLED: [&str; 8] =
@@ -46,6 +46,8 @@ pub struct AccountSettings {
     pub buckets: BTreeMap<String, String>,
     /// Instance types with the letter of a zone that does not offer them.
     pub not_offered: BTreeSet<(String, char)>,
+    /// Dedicated Hosts of the home Region.
+    pub hosts: Vec<DedicatedHost>,
 }
 
 impl AccountSettings {
@@ -133,6 +135,14 @@ impl Account for FakeCloud {
             };
             let all = types.iter().map(|name| (name.clone(), zones(name)));
             Ok(all.filter(|(_, zones)| !zones.is_empty()).collect())
+        })
+        .await
+    }
+
+    async fn hosts(&self, region: &str, id: Option<&str>) -> Result<Vec<DedicatedHost>> {
+        self.read(Call::new("DescribeHosts", region), |world| {
+            let wanted = |host: &&DedicatedHost| id.is_none_or(|id| host.id == id);
+            Ok(world.account.hosts.iter().filter(wanted).cloned().collect())
         })
         .await
     }

@@ -9,8 +9,12 @@ use super::FakeCloud;
 use super::ami::changed;
 use super::call::Call;
 use super::pace::{Looks, Pace};
+use super::types::{check_type, traits_of};
 use super::world::{Region, World};
-use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Market, Ping, Result, Tags, Volume};
+use crate::{
+    BlockDevice, Hardware, Instance, InstanceState, Kind, Launch, Machines, Market, Ping, Result, Tags, TypeTraits,
+    Volume,
+};
 
 /// An instance, and how it will change.
 pub(super) struct MachineRecord {
@@ -161,10 +165,17 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     }
     let image = world.region(call.region).usable_image(call, &request.image)?;
     let devices = changed(&image.block_devices, &request.block_devices);
-    check_type(call, &request.instance_type, &image.architecture)?;
+    check_type(call, &request.instance_type, image)?;
     if world.no_capacity.contains(&(request.instance_type.clone(), request.subnet.clone())) {
         let message = format!("no {} here now", request.instance_type);
         return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
+    }
+    if let Hardware::Host { id: Some(id), .. } = &request.hardware {
+        let host = world.account.hosts.iter().find(|host| host.id == *id);
+        if !host.is_some_and(|host| host.takes(&request.instance_type)) {
+            let message = format!("the host {id} takes no {}", request.instance_type);
+            return Err(call.error(Kind::NotFound, "InvalidHostID.NotFound", message));
+        }
     }
     if request.market == Market::Spot && world.no_spot {
         let message = "Max spot instance count exceeded";
@@ -194,26 +205,6 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     world.region(call.region).machines.insert(instance.id.clone(), machine);
     world.requests.launches.push((call.region.to_owned(), request.clone()));
     Ok(instance)
-}
-
-/// Returns the architecture of a type: a `g` after the number of the generation means Graviton. Returns `None` if the
-/// type does not exist.
-fn architecture_of(instance_type: &str) -> Option<&'static str> {
-    let (family, _) = instance_type.split_once('.')?;
-    let options = family.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
-    Some(if options.contains('g') { "arm64" } else { "x86_64" })
-}
-
-fn check_type(call: Call<'_>, instance_type: &str, image: &str) -> Result<()> {
-    let message = match architecture_of(instance_type) {
-        Some(runs) if runs == image => return Ok(()),
-        Some(runs) => format!(
-            "The architecture '{runs}' of the specified instance type does not match the architecture '{image}' of the \
-             specified AMI."
-        ),
-        None => format!("Invalid value '{instance_type}' for InstanceType."),
-    };
-    Err(call.error(Kind::Invalid, "InvalidParameterValue", message))
 }
 
 impl Region {
@@ -248,10 +239,10 @@ impl Machines for FakeCloud {
         .await
     }
 
-    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
-        let runs = |name: &String| Some((name.clone(), vec![architecture_of(name)?.to_owned()]));
+    async fn type_traits(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, TypeTraits>> {
+        let traits = |name: &String| Some((name.clone(), traits_of(name)?));
         let call = Call::new("DescribeInstanceTypes", region);
-        self.read(call, |_| Ok(types.iter().filter_map(runs).collect())).await
+        self.read(call, |_| Ok(types.iter().filter_map(traits).collect())).await
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {

@@ -26,11 +26,13 @@ mod objects;
 mod outcome;
 mod pace;
 mod parameters;
+mod registrations;
 mod schedules;
 mod target_accounts;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod types;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,6 +79,7 @@ impl FakeCloud {
             exports: fake.clone(),
             export_places: fake.clone(),
             switches: fake.clone(),
+            registrations: fake.clone(),
             target_accounts: fake.clone(),
             keys: fake.clone(),
             templates: fake.clone(),

@@ -17,7 +17,7 @@ use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
 use super::topics::PublishedMessage;
-use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Schedule};
+use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Registration, Schedule};
 
 /// 2026-01-01T00:00:00Z.
 const BEGINNING: i64 = 1_767_225_600;
@@ -62,6 +62,8 @@ pub struct Requests {
     pub launches: Vec<(String, Launch)>,
     /// Images that were created from instances.
     pub images: Vec<(String, NewImage)>,
+    /// Images that were registered from snapshots.
+    pub registrations: Vec<(String, Registration)>,
     /// Copies with their destinations. A repeated token is not listed again.
     pub copies: Vec<(String, ImageCopy)>,
     /// Commands sent.

@@ -69,20 +69,27 @@ fn topic(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<(
     Some(("snsTopicArn", Yaml::Text(topic)))
 }
 
-/// Reads the zone and the tenancy. Dedicated Hosts are left out.
+/// Reads the zone, the tenancy, and the Dedicated Host or the group of hosts.
 fn placement(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<(&'static str, Yaml)> {
     let item = fields.take("placement")?;
     let mut placement = fields.inner("placement", item);
     let zone = translation.text(&mut placement, "availabilityZone");
     let tenancy = translation.text(&mut placement, "tenancy");
-    if tenancy.as_ref().is_some_and(|tenancy| tenancy == "host") {
-        let why = "Dedicated Hosts are not supported";
-        placement.tell(&mut translation.findings, Outcome::LeftOut, "tenancy", why, "write `tenancy: dedicated`");
+    let tenancy = tenancy.filter(|tenancy| ["default", "dedicated", "host"].contains(&tenancy.as_str()));
+    let is_on_host = tenancy.as_deref() == Some("host");
+    let mut entries: Vec<_> = zone.into_iter().map(|zone| ("availabilityZone", Yaml::Text(zone))).collect();
+    entries.extend(tenancy.map(|tenancy| ("tenancy", Yaml::Text(tenancy))));
+    for key in ["hostId", "hostResourceGroupArn"] {
+        match translation.text(&mut placement, key) {
+            Some(text) if is_on_host => entries.push((key, Yaml::Text(text))),
+            Some(_) => {
+                let (why, instead) = ("it has no effect without `tenancy: host`", "write `tenancy: host`");
+                placement.tell(&mut translation.findings, Outcome::LeftOut, key, why, instead);
+            }
+            None => {}
+        }
     }
     placement.finish(&mut translation.findings);
-    let tenancy = tenancy.filter(|tenancy| ["default", "dedicated"].contains(&tenancy.as_str()));
-    let zone = zone.map(|zone| ("availabilityZone", Yaml::Text(zone)));
-    let entries: Vec<_> = zone.into_iter().chain(tenancy.map(|tenancy| ("tenancy", Yaml::Text(tenancy)))).collect();
     (!entries.is_empty()).then(|| ("placement", Yaml::map(entries)))
 }
 

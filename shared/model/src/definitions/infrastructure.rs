@@ -79,14 +79,57 @@ fn profile_name(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
 fn placement(context: &mut Context<'_, '_>, node: &Node) -> Option<Placement> {
     let mut map = context.reader.map(node, "`placement`")?;
     let zone = map.optional("availabilityZone").and_then(|node| zone(context, node));
-    let tenancies = [("default", Tenancy::Default), ("dedicated", Tenancy::Dedicated)];
+    let tenancies = [("default", Tenancy::Default), ("dedicated", Tenancy::Dedicated), ("host", Tenancy::Host)];
     let tenancy = map.optional("tenancy").and_then(|node| context.reader.choice(node, "`tenancy`", &tenancies));
-    for key in ["hostId", "hostResourceGroupArn"] {
-        let instead = "write `tenancy: dedicated`, or build without it: Dedicated Hosts are not supported";
-        map.unsupported_with(&mut context.reader, key, Some(instead));
-    }
+    let (host, group) = (map.optional("hostId"), map.optional("hostResourceGroupArn"));
     map.finish(&mut context.reader);
-    Some(Placement { availability_zone: zone, tenancy: tenancy.unwrap_or_default() })
+    let tenancy = tenancy.unwrap_or_default();
+    for (key, node) in [("hostId", host), ("hostResourceGroupArn", group)] {
+        let Some(node) = node.filter(|_| tenancy != Tenancy::Host) else { continue };
+        context.reader.error(node.span, "wrong-value", format!("`{key}` needs `tenancy: host`"));
+    }
+    if let (Some(_), Some(node)) = (host, group) {
+        let message = "a placement has `hostId` or `hostResourceGroupArn`, not both";
+        context.reader.error(node.span, "wrong-value", message);
+    }
+    let is_host = |text: &str| fields::is_id(text, "h");
+    let host_id = host.and_then(|node| one_of(context, node, "hostId", is_host, "the id of a Dedicated Host"));
+    let arn = "the ARN of a host resource group";
+    let group = group.and_then(|node| one_of(context, node, "hostResourceGroupArn", is_host_group, arn));
+    Some(Placement { availability_zone: zone, tenancy, host_id, host_resource_group_arn: group })
+}
+
+/// Reads a text that must have a form.
+fn one_of(
+    context: &mut Context<'_, '_>,
+    node: &Node,
+    key: &str,
+    fits: impl Fn(&str) -> bool,
+    what: &str,
+) -> Option<String> {
+    let text = context.reader.text(node, &format!("`{key}`"))?.value;
+    if fits(&text) {
+        return Some(text);
+    }
+    context.reader.error(node.span, "wrong-value", format!("`{text}` is not {what}"));
+    None
+}
+
+/// Returns whether a text can be the ARN of a host resource group:
+/// `arn:aws:resource-groups:eu-west-1:111122223333:group/NAME` (Image Builder API reference, Placement).
+fn is_host_group(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let [arn, partition, service, region, account, group] = parts.as_slice() else { return false };
+    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    let name = group.strip_prefix("group/").unwrap_or_default();
+    let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_.-/".contains(&letter);
+    *arn == "arn"
+        && partition.starts_with("aws")
+        && *service == "resource-groups"
+        && !region.is_empty()
+        && is_account
+        && !name.is_empty()
+        && name.bytes().all(fits)
 }
 
 /// Reads the name of an Availability Zone, such as `eu-west-1a`, or of a Local Zone, such as `us-west-2-lax-1a`.

@@ -38,7 +38,10 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
         (EffectKind::Export { .. }, Some(id)) => drop(exports::cancel(context, &effect.region, id).await?),
         (_, None) => {}
         (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
-        (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
+        (EffectKind::Draft, Some(id)) => cloud.registrations.unregister(&effect.region, id).await?,
+        (EffectKind::Image | EffectKind::RegisteredImage { .. }, Some(id)) => {
+            cloud.images.deregister(&effect.region, id).await?
+        }
         (EffectKind::TargetImage { account }, Some(id)) => {
             cloud.target_accounts.enter(account).await?.images.deregister(&effect.region, id).await?;
         }
@@ -162,7 +165,7 @@ pub(crate) async fn undo_build(
     // An image may be exported, so exports come before images.
     undoing.exports(&effects, image.as_ref()).await?;
     undoing.made(&effects).await?;
-    let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_image() || of_journal(kind);
+    let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_any_image() || of_journal(kind);
     let unknown = effects.iter().any(|effect| is_open(effect) && has_tags(&effect.kind));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
@@ -288,7 +291,11 @@ impl<'a> Undoing<'a> {
             let Some(id) = &effect.id else { continue };
             // A command ends with its instance. Only a command on a kept instance would run on.
             let needed = match effect.kind {
-                EffectKind::Instance { .. } | EffectKind::Image | EffectKind::TargetImage { .. } => {
+                EffectKind::Instance { .. }
+                | EffectKind::Image
+                | EffectKind::Draft
+                | EffectKind::RegisteredImage { .. }
+                | EffectKind::TargetImage { .. } => {
                     let keeps = [&self.keep.images, &self.keep.instances, &self.held];
                     keeps.iter().all(|kept| !kept.contains(id))
                 }

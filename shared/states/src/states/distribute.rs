@@ -15,6 +15,7 @@ use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
+use crate::parts::firmware;
 use crate::parts::keys;
 use crate::parts::sharing::share;
 use crate::parts::status;
@@ -104,7 +105,19 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
             let advise = |message: &str| keys::advise(message, &named, unnamed);
             Err(failed(planned, id, &format!("the copy {id} failed: {}", image.state_reason), advise))
         }
-        ImageState::Available => open(scene, planned, id, format!("{id} is available")).await,
+        ImageState::Available => {
+            let original = original(scene).await?;
+            let lost = firmware::lost(scene, (scene.home(), &original), &image, Some(&planned.region)).await?;
+            if let Some(lost) = lost {
+                return Err(failed(
+                    planned,
+                    id,
+                    &format!("the copy {id} does not boot like its original: {lost}"),
+                    str::to_owned,
+                ));
+            }
+            open(scene, planned, id, format!("{id} is available")).await
+        }
     }
 }
 
@@ -245,6 +258,48 @@ mod tests {
         for region in [HOME, AWAY] {
             let image = stack.inventory().region(region).images.into_keys().next().unwrap();
             assert_eq!(stack.cloud.licenses(region, &image), [license(region)].into(), "{region}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_of_an_image_with_a_firmware_of_its_own_survives_every_fault() {
+        let effects = [
+            "CopyImage",
+            "ModifyImageAttribute",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "EnableImageDeprecation",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "CopyImage",
+            "ModifyImageAttribute",
+            "EnableImageDeprecation",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "SendTaskSuccess",
+        ];
+        check_state_on(Stack::with_firmware, Task::item(State::DistributeRegion, AWAY), &effects).await;
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_does_not_boot_like_its_original_fails() {
+        type Loss = (fn(&mut goldsmith_cloud::Image), &'static str);
+        let losses: [Loss; 2] = [
+            (|image| image.tpm_support = None, "it has no TPM"),
+            (|image| image.boot_mode = None, "it has the boot mode none"),
+        ];
+        for (loss, said) in losses {
+            let task = Task::item(State::DistributeRegion, AWAY);
+            let stack = reach_on(Stack::with_firmware().await, &task).await;
+            stack.cloud.pace(|pace| pace.until_image = 1_000_000);
+            let token = stack.start(&task).await;
+            let copy = stack.inventory().region(AWAY).images.into_keys().next().unwrap();
+            stack.cloud.edit_image(AWAY, &copy, loss);
+            stack.cloud.settle();
+            stack.tick_after(SignedDuration::from_mins(1)).await;
+            let error = stack.answer(&token).unwrap().unwrap_err();
+            assert_eq!(error.error, "Goldsmith.CopyFailed");
+            assert!(error.cause.contains(said), "{}", error.cause);
         }
     }
 

@@ -8,8 +8,8 @@ mod candidates;
 pub(crate) mod devices;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind, Launch, Market, MetadataOptions, Ping};
-use goldsmith_model::Tenancy;
+use goldsmith_cloud::{CloudError, Hardware, Instance, InstanceState, Kind, Launch, Market, MetadataOptions, Ping};
+use goldsmith_model::{Placement, Tenancy};
 use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 
@@ -147,7 +147,7 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Laun
         instance_type: candidate.instance_type.clone(),
         subnet: candidate.subnet.clone(),
         zone: planned.placement.availability_zone.clone(),
-        is_dedicated: planned.placement.tenancy == Tenancy::Dedicated,
+        hardware: hardware(&planned.placement),
         market: candidate.market,
         key_pair: key_pair(scene),
         security_groups,
@@ -157,6 +157,16 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Laun
         block_devices: devices::of_launch(planned, scene.scope.item.is_some()),
         user_data: Some(user_data(&config.ssm_agent)?),
     })
+}
+
+fn hardware(placement: &Placement) -> Hardware {
+    match placement.tenancy {
+        Tenancy::Default => Hardware::Shared,
+        Tenancy::Dedicated => Hardware::Dedicated,
+        Tenancy::Host => {
+            Hardware::Host { id: placement.host_id.clone(), group: placement.host_resource_group_arn.clone() }
+        }
+    }
 }
 
 /// Returns the instance profile of the infrastructure configuration, or the stack's own profile. A test instance runs

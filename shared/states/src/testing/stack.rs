@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
-use goldsmith_cloud::{ExecutionStatus, Parameter};
+use goldsmith_cloud::{DedicatedHost, ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{
-    Approval, DeregistrationProtection, DiskImageFormat, DistributionConfiguration, ImagePipeline, PublishedTemplate,
-    S3Export,
+    Approval, BootMode, DeregistrationProtection, DiskImageFormat, DistributionConfiguration, ImagePipeline,
+    ImageRecipe, PublishedTemplate, S3Export, TpmSupport,
 };
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
@@ -123,6 +123,18 @@ pub(crate) struct Stack {
 pub(crate) const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:images";
 pub(crate) const FIFO_TOPIC: &str = "arn:aws:sns:us-east-1:222233334444:images.fifo";
 
+/// A Dedicated Host in the first zone of the home Region, for two instances of `t3.small`.
+pub(crate) fn host(id: &str) -> DedicatedHost {
+    DedicatedHost {
+        id: id.to_owned(),
+        state: "available".to_owned(),
+        zone: format!("{HOME}a"),
+        family: Some("t3".to_owned()),
+        free: [("t3.small".to_owned(), 2)].into(),
+        ..DedicatedHost::default()
+    }
+}
+
 /// The ARN of a license configuration of a Region.
 pub(crate) fn license(region: &str) -> String {
     let id = "lic-0123456789abcdef0123456789abcdef";
@@ -140,6 +152,26 @@ pub(crate) fn export(region: &str) -> S3Export {
 }
 
 impl Stack {
+    /// A stack whose recipe has these changes.
+    pub(crate) async fn with_recipe(change: impl FnOnce(&mut ImageRecipe)) -> Self {
+        let stack = Self::new().await;
+        let recipe = stack.store().best_recipe(&"web".parse().unwrap(), "x.x.x".parse().unwrap()).await;
+        let mut recipe = ImageRecipe { version: "1.0.1".parse().unwrap(), ..recipe.unwrap().unwrap() };
+        change(&mut recipe);
+        stack.store().apply(&Definitions { recipes: vec![recipe], ..Definitions::default() }).await.unwrap();
+        stack
+    }
+
+    /// A stack whose image has a TPM and UEFI data of its own.
+    pub(crate) async fn with_firmware() -> Self {
+        let change = |recipe: &mut ImageRecipe| {
+            recipe.boot_mode = Some(BootMode::Uefi);
+            recipe.tpm_support = Some(TpmSupport::V2);
+            recipe.uefi_data = Some("QU1aTlVFRkk=".to_owned());
+        };
+        Self::with_recipe(change).await
+    }
+
     /// A stack with its definitions applied and its source image available.
     pub(crate) async fn new() -> Self {
         let stack = Self::without_definitions();

@@ -10,8 +10,10 @@ mod doctor;
 mod documents;
 mod exports;
 mod failures;
+mod firmware;
 mod given_up;
 mod good;
+mod hosts;
 mod image_life;
 mod instances;
 mod kills;
@@ -59,6 +61,8 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         problems::CASES,
         publish::CASES,
         exports::CASES,
+        firmware::CASES,
+        hosts::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,

@@ -72,10 +72,23 @@ const PLACEMENT: &[Key] = &[
     ),
     Key::optional(
         "tenancy",
-        Form::Word(&["default", "dedicated"]),
+        Form::Word(&["default", "dedicated", "host"]),
         "`default`",
-        "`dedicated` launches Dedicated Instances, on hardware that no other account uses. Dedicated Hosts are not \
-         supported.",
+        "`dedicated` launches Dedicated Instances, on hardware that no other account uses. `host` launches the instances on \
+         a Dedicated Host of the account. Spot instances never run on one.",
+    ),
+    Key::optional(
+        "hostId",
+        Form::Text,
+        "a host that accepts every instance of its type",
+        "Id of the Dedicated Host, with `tenancy: host` only. The subnets must be in its zone.",
+    ),
+    Key::optional(
+        "hostResourceGroupArn",
+        Form::Text,
+        "",
+        "ARN of the host resource group on whose hosts EC2 may place the instances, with `tenancy: host` only, and not \
+         together with `hostId`.",
     ),
 ];
 

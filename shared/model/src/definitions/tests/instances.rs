@@ -11,7 +11,10 @@ fn infrastructure(rest: &str) -> InfrastructureConfiguration {
 fn a_placement_and_a_key_pair_are_read_and_stored() {
     let placed = infrastructure("placement: {availabilityZone: eu-west-1b, tenancy: dedicated}\nkeyPair: team key\n");
     let zone = Some("eu-west-1b".to_owned());
-    assert_eq!(placed.placement, Placement { availability_zone: zone, tenancy: Tenancy::Dedicated });
+    assert_eq!(
+        placed.placement,
+        Placement { availability_zone: zone, tenancy: Tenancy::Dedicated, ..Default::default() }
+    );
     assert_eq!(placed.key_pair.as_deref(), Some("team key"));
     let stored = serde_json::to_value(&placed).unwrap();
     assert_eq!(stored["placement"], serde_json::json!({"availabilityZone": "eu-west-1b", "tenancy": "dedicated"}));
@@ -24,6 +27,23 @@ fn a_placement_and_a_key_pair_are_read_and_stored() {
 }
 
 #[test]
+fn instances_may_run_on_a_dedicated_host_or_on_those_of_a_group() {
+    let group = "arn:aws-us-gov:resource-groups:eu-west-1:111122223333:group/golden/hosts";
+    for (text, host, arn) in [
+        ("{tenancy: host}".to_owned(), None, None),
+        ("{tenancy: host, hostId: h-0123456789abcdef0}".to_owned(), Some("h-0123456789abcdef0"), None),
+        (format!("{{tenancy: host, hostResourceGroupArn: \"{group}\"}}"), None, Some(group)),
+    ] {
+        let read = infrastructure(&format!("placement: {text}\n"));
+        assert_eq!(read.placement.tenancy, Tenancy::Host);
+        let Placement { host_id, host_resource_group_arn, .. } = &read.placement;
+        assert_eq!((host_id.as_deref(), host_resource_group_arn.as_deref()), (host, arn));
+        let stored = serde_json::to_value(&read).unwrap();
+        assert_eq!(serde_json::from_value::<InfrastructureConfiguration>(stored).unwrap(), read);
+    }
+}
+
+#[test]
 fn a_mistake_in_a_placement_or_a_key_pair_is_explained() {
     for (rest, message) in [
         (
@@ -31,11 +51,21 @@ fn a_mistake_in_a_placement_or_a_key_pair_is_explained() {
             "`eu-west-1` is not the name of an Availability Zone such as `eu-west-1a`",
         ),
         ("placement: {availabilityZone: EU-west-1a}\n", "`EU-west-1a` is not the name of an Availability Zone"),
-        ("placement: {tenancy: host}\n", "`host` is not a value of `tenancy`"),
+        ("placement: {tenancy: hosts}\n", "`hosts` is not a value of `tenancy`"),
         ("placement: {zone: eu-west-1a}\n", "`zone`"),
         ("placement: eu-west-1a\n", "`placement`"),
-        ("placement: {hostId: h-0123456789abcdef0}\n", "write `tenancy: dedicated`, or build without it"),
-        ("placement: {hostResourceGroupArn: \"arn:aws:x\"}\n", "write `tenancy: dedicated`, or build without it"),
+        ("placement: {hostId: h-0123456789abcdef0}\n", "`hostId` needs `tenancy: host`"),
+        ("placement: {tenancy: dedicated, hostId: h-0123456789abcdef0}\n", "`hostId` needs `tenancy: host`"),
+        ("placement: {tenancy: host, hostId: host-1}\n", "`host-1` is not the id of a Dedicated Host"),
+        (
+            "placement: {tenancy: host, hostResourceGroupArn: \"arn:aws:x\"}\n",
+            "`arn:aws:x` is not the ARN of a host resource group",
+        ),
+        (
+            "placement: {tenancy: host, hostId: h-0123456789abcdef0, hostResourceGroupArn: \
+             \"arn:aws:resource-groups:eu-west-1:111122223333:group/hosts\"}\n",
+            "a placement has `hostId` or `hostResourceGroupArn`, not both",
+        ),
         ("keyPair: \"\"\n", "`` is not the name of a key pair: it has 1 to 255 ASCII characters"),
         ("keyPair: schlüssel\n", "`schlüssel` is not the name of a key pair"),
     ] {

@@ -90,7 +90,7 @@ fn launch(image: &str, number: u32) -> Launch {
         security_groups: vec![],
         instance_profile: None,
         zone: None,
-        is_dedicated: false,
+        hardware: Default::default(),
         market: Market::OnDemand,
         key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },

@@ -12,6 +12,7 @@ use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
 use crate::engine::drive::{Pending, Scene};
 use crate::engine::effect::{effect, made_id};
+use crate::parts::firmware;
 use crate::parts::token::token;
 use crate::{Error, Result};
 
@@ -69,7 +70,7 @@ async fn copies(
             Some(id) => id,
             None => copy(scene, planned, n, target, &other, original).await?,
         };
-        if !complete(&other, planned, target, &id).await? {
+        if !complete(scene, &other, planned, target, (original, &id)).await? {
             let detail = format!("{id} is being copied in account {}", target.account);
             // All accounts copy at the same time, but a state waits for one resource at a time.
             waiting = waiting.or(Some(Pending { resource: id, region: planned.region.clone(), detail }));
@@ -144,13 +145,23 @@ async fn copy(
 
 /// Tags another account's copy in the same way as the stack's own image. Returns false if the copy is not available
 /// yet.
-async fn complete(other: &Other, planned: &PlannedRegion, target: &TargetAccount, id: &str) -> Result<bool> {
+async fn complete(
+    scene: &Scene<'_>,
+    other: &Other,
+    planned: &PlannedRegion,
+    target: &TargetAccount,
+    (original, id): (&str, &str),
+) -> Result<bool> {
     let images: &dyn Images = &*other.images;
     let Some(image) = images.image(&planned.region, id).await? else { return Ok(false) };
     match image.state {
         ImageState::Pending => return Ok(false),
         ImageState::Failed => return Err(failed(planned, target, id, &image.state_reason)),
         ImageState::Available => {}
+    }
+    if let Some(lost) = firmware::lost(scene, (&planned.region, original), &image, None).await? {
+        let message = format!("the copy {id} in account {} does not boot like its original: {lost}", target.account);
+        return Err(super::failed(planned, id, &message, str::to_owned));
     }
     images.require_imdsv2(&planned.region, id).await?;
     if let Some(time) = &planned.deprecate_at {

@@ -82,7 +82,7 @@ fn compare(old: &Plan, new: &Plan, of_regions: &[&str]) -> Vec<Difference> {
         found.push(difference("source image", Some(from), Some(to)));
     }
     found.extend(documents(&old.documents, &new.documents));
-    found.extend(fields("", &json!(old), &json!(new), &["workingDirectory", "bootMode"]));
+    found.extend(fields("", &json!(old), &json!(new), &["workingDirectory", "bootMode", "tpmSupport", "uefiData"]));
     found.extend(fields("", &json!(old.launch), &json!(new.launch), &[]));
     found.extend(regions(&old.regions, &new.regions, of_regions));
     found

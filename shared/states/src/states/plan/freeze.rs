@@ -1,12 +1,14 @@
 //! Freezes what was resolved into the plan of one build, and fills in its names. Pure.
 
 use goldsmith_cloud::Image;
+use goldsmith_document::digest as digest_of_text;
 use goldsmith_model::{AmiName, Distribution, ImageRef, SsmParameter, placeholder};
 use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, VerifiedImage, stamp};
 use jiff::{SignedDuration, Timestamp};
 
 use super::resolve::Inputs;
 use super::types::Types;
+use crate::parts::firmware;
 
 /// Everything that goes into a build, resolved and read from AWS.
 pub(super) struct Resolved {
@@ -30,6 +32,9 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         documents: inputs.documents.clone(),
         working_directory: inputs.recipe.working_directory.clone(),
         boot_mode: inputs.recipe.boot_mode,
+        tpm_support: inputs.recipe.tpm_support,
+        uefi_data: inputs.recipe.uefi_data.as_deref().map(digest_of_text),
+        registered: firmware::is_registered(&inputs.recipe, source),
         launch: launch(resolved, subnets),
         regions: regions(inputs, image, now),
         some_regions_suffice: inputs.some_regions_suffice(),

@@ -4,6 +4,7 @@
 
 mod devices;
 mod exports;
+mod hosts;
 mod keys;
 mod licenses;
 mod network;
@@ -80,7 +81,8 @@ pub(super) async fn examine(
     let regions = regions_of(&inputs, &image, now);
     let (source, types) = (source.as_ref(), types.as_ref());
     let look = Look { context, viewer, inputs: &inputs, source, types, regions: &regions, existing: &BTreeMap::new() };
-    network::check(&look, findings).await?;
+    let subnets = network::check(&look, findings).await?;
+    hosts::check(&look, &subnets, findings).await?;
     topics::check(&look, findings).await;
     // A verification maps no devices and makes no image.
     if !inputs.is_verification {

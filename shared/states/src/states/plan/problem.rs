@@ -311,15 +311,67 @@ pub enum Problem {
         /// The data type that the distribution configuration sets.
         wanted: String,
     },
-    /// The recipe wants an image that boots only by UEFI, but instances of the source image boot by the BIOS. EC2 gives an
-    /// image another boot mode only if the instance that it is made from runs by UEFI.
-    #[error("the recipe sets the boot mode uefi, but the source image {id} has the boot mode {mode}")]
-    #[strum(message = "remove `bootMode`, or name a source image with the boot mode uefi or uefi-preferred")]
+    /// The recipe wants an image that boots in another way than its source. EC2 registers such an image without looking at
+    /// its disk. If the disk has no boot loader for that mode, no instance of the image starts. The tests show it.
+    #[error("the recipe sets the boot mode {wanted}, but the source image {id} has the boot mode {mode}")]
+    #[strum(message = "make sure that a component installs a boot loader for that mode, or remove `bootMode`")]
     BootMode {
+        /// The boot mode that the recipe wants.
+        wanted: String,
         /// The AMI.
         id: String,
         /// Its boot mode.
         mode: String,
+    },
+    /// A TPM and UEFI variables need an image that boots only by UEFI (EC2 user guide, "NitroTPM for Amazon EC2 instances").
+    /// With the boot mode uefi-preferred, an instance may start by the BIOS, without both. Instances for arm64 have no BIOS
+    /// at all.
+    #[error("{what} needs the boot mode uefi, but the image would have the boot mode {mode}")]
+    #[strum(message = "set `bootMode: uefi` in the recipe, if the disk of the image can boot by UEFI")]
+    UefiNeeded {
+        /// What needs it: the TPM, the UEFI data, or the architecture of the image.
+        what: String,
+        /// The boot mode of the image.
+        mode: String,
+    },
+    /// The image needs what a type of its tests does not have, so no instance of the image can be launched there. The
+    /// builds themselves run on the source image, which may need less.
+    #[error("the image needs {needs}, but it is tested on a type that has less: {reasons}")]
+    #[strum(message = "name another type in the pipeline's `imageTestsConfiguration.instanceTypes`")]
+    TestTypeFirmware {
+        /// What instances of the image need.
+        needs: String,
+        /// What each type lacks.
+        reasons: String,
+    },
+    /// The infrastructure configuration names a Dedicated Host that does not exist in the home Region.
+    #[error("there is no Dedicated Host {id} in {region}")]
+    #[strum(message = "name a host of this account and Region")]
+    HostMissing {
+        /// The host.
+        id: String,
+        /// The home Region.
+        region: String,
+    },
+    /// The instances of the build or its tests cannot run on the Dedicated Host: because of its state, its zone, the
+    /// types that it takes, or because they would be spot instances.
+    #[error("instances cannot run on {host}: {reason}")]
+    #[strum(message = "name another host in the infrastructure configuration's `placement`, or other types or subnets")]
+    HostUnfit {
+        /// The host, or what stands for it.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// The Dedicated Host has no room for an instance of any type of the build now. Hosts do not grow: the launch would
+    /// wait for nothing.
+    #[error("the Dedicated Host {id} has no room for another {types}")]
+    #[strum(message = "end instances that run on it, or name another host")]
+    HostFull {
+        /// The host.
+        id: String,
+        /// The types of the build that it takes.
+        types: String,
     },
     /// The distribution configuration names a launch template that does not exist in that Region.
     #[error("there is no launch template {template} in {region}")]

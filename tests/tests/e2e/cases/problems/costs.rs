@@ -36,8 +36,9 @@ pub(super) const UNTOLD: &str = "arn:aws:sns:eu-west-1:111122223333:images";
 
 /// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
 /// ends the build, which the tests of `documents.rs` in the executor show. The calls of target accounts are in
-/// `targets.rs`, those of exports are in `exports.rs`, and that of the boot mode is in `publish.rs`.
-const WITHOUT_CALL: [&str; 19] = [
+/// `targets.rs`, those of exports are in `exports.rs`, that of the boot mode is in `publish.rs`, those of a TPM are in
+/// `firmware.rs`, and those of Dedicated Hosts are in `hosts.rs`.
+const WITHOUT_CALL: [&str; 24] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
@@ -49,6 +50,9 @@ const WITHOUT_CALL: [&str; 19] = [
     "export-role",
     "export-too-large",
     "export-volumes",
+    "host-full",
+    "host-missing",
+    "host-unfit",
     "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",
@@ -56,6 +60,8 @@ const WITHOUT_CALL: [&str; 19] = [
     "target-account-own",
     "target-region-disabled",
     "target-role-name",
+    "test-type-firmware",
+    "uefi-needed",
     "verified-profile",
 ];
 

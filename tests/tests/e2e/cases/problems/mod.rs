@@ -68,10 +68,11 @@ const TOGETHER: [&str; 33] = [
     "unchecked",
     "volume-too-small",
 ];
-/// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of exports are in `exports.rs`. Those of target
+/// The problems of the other cases. `boot-mode` is in `publish.rs`, `uefi-needed` and `test-type-firmware` are in
+/// `firmware.rs`, those of Dedicated Hosts are in `hosts.rs`, and those of exports are in `exports.rs`. Those of target
 /// accounts are in `targets.rs`, except a Region that only the other account has not enabled: the local EC2 enables a
 /// Region in all accounts or in none. The name of the suite's stack is short.
-const ELSEWHERE: [&str; 24] = [
+const ELSEWHERE: [&str; 29] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
@@ -83,6 +84,9 @@ const ELSEWHERE: [&str; 24] = [
     "export-role",
     "export-too-large",
     "export-volumes",
+    "host-full",
+    "host-missing",
+    "host-unfit",
     "license-denied",
     "nothing-to-verify",
     "parameter-unknown",
@@ -94,7 +98,9 @@ const ELSEWHERE: [&str; 24] = [
     "target-account-own",
     "target-region-disabled",
     "target-role-name",
+    "test-type-firmware",
     "topic-denied",
+    "uefi-needed",
     "verified-profile",
 ];
 

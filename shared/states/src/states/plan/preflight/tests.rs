@@ -9,7 +9,7 @@ use std::sync::Arc;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME, place};
 use goldsmith_cloud::{DefaultEncryption, KeyUsers, Kind};
 use goldsmith_model::definitions::{Draft, SourceFile};
-use goldsmith_model::{BootMode, Ebs, LaunchPermission};
+use goldsmith_model::{BootMode, Ebs, LaunchPermission, TpmSupport};
 use goldsmith_store::{MemoryTable, Store};
 use serde_json::json;
 
@@ -186,6 +186,52 @@ const TOGETHER: &[(&str, SetUp)] = &[
 
 /// Problems that cannot occur together with some of the others.
 const ALONE: &[(&str, SetUp)] = &[
+    ("boot-mode", |scene| {
+        scene.recipe.boot_mode = Some(BootMode::LegacyBios);
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.boot_mode = Some("uefi".to_owned()));
+    }),
+    ("uefi-needed", |scene| scene.recipe.tpm_support = Some(TpmSupport::V2)),
+    ("uefi-needed", |scene| {
+        scene.recipe.uefi_data = Some("QUFB".to_owned());
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.boot_mode = None);
+    }),
+    ("test-type-firmware", |scene| {
+        scene.recipe.boot_mode = Some(BootMode::Uefi);
+        scene.pipeline.image_tests_configuration.instance_types = vec!["t2.micro".to_owned()];
+    }),
+    ("test-type-firmware", |scene| {
+        scene.recipe.boot_mode = Some(BootMode::Uefi);
+        scene.recipe.tpm_support = Some(TpmSupport::V2);
+        scene.pipeline.image_tests_configuration.instance_types = vec!["m5.metal".to_owned()];
+    }),
+    ("type-architecture", |scene| {
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.tpm_support = Some("v2.0".to_owned()));
+        scene.infrastructure.instance_types = vec!["t2.micro".to_owned()];
+    }),
+    ("host-missing", |scene| scene.place_on(Some("h-0123456789abcdef0"), |_| {})),
+    ("host-unfit", |scene| scene.place_on(None, |host| host.state = "released".to_owned())),
+    ("host-unfit", |scene| {
+        scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
+        scene.place_on(None, |host| host.zone = "eu-west-1b".to_owned());
+    }),
+    ("host-unfit", |scene| scene.place_on(None, |host| host.family = Some("m5".to_owned()))),
+    ("host-unfit", |scene| scene.place_on(None, |host| host.instance_type = Some("t3.large".to_owned()))),
+    ("host-unfit", |scene| {
+        scene.place_on(None, |_| {});
+        scene.pipeline.image_tests_configuration.spot = true;
+    }),
+    ("host-unfit", |scene| {
+        scene.place_on(None, |_| {});
+        scene.infrastructure.placement.host_id = None; // the host accepts only instances that name it
+    }),
+    ("host-unfit", |scene| {
+        scene.place_on(None, |_| {});
+        let placement = &mut scene.infrastructure.placement;
+        placement.host_id = None;
+        let arn = "arn:aws:resource-groups:us-east-1:111122223333:group/hosts";
+        placement.host_resource_group_arn = Some(arn.to_owned());
+    }),
+    ("host-full", |scene| scene.place_on(None, |host| _ = host.free.insert("t3.small".to_owned(), 0))),
     ("key-unusable", |scene| {
         scene.map("/dev/sdg", with_key("alias/off"));
         // The copy would have AWS's key otherwise, with which it cannot be shared.
@@ -377,6 +423,38 @@ async fn what_is_allowed_is_no_problem() {
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);
+}
+
+#[tokio::test]
+async fn a_firmware_that_fits_and_a_host_with_room_are_no_problem() {
+    let mut scene = Scene::new().await;
+    scene.recipe.boot_mode = Some(BootMode::Uefi);
+    scene.recipe.tpm_support = Some(TpmSupport::V2);
+    scene.recipe.uefi_data = Some("QUFB".to_owned());
+    scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
+    scene.place_on(None, |_| {});
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+    scene.infrastructure.placement.host_id = None;
+    scene.recipe.version = "1.0.2".parse().unwrap();
+    scene.stack.cloud.set_up(|account| account.hosts[0].auto_placement = true);
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+    // EC2 may allocate a host for the group when an instance is launched.
+    let arn = format!("arn:aws:resource-groups:{HOME}:111122223333:group/hosts");
+    scene.infrastructure.placement.host_resource_group_arn = Some(arn);
+    scene.stack.cloud.set_up(|account| account.hosts.clear());
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+}
+
+#[tokio::test]
+async fn hosts_that_cannot_be_read_are_only_a_warning() {
+    let mut scene = Scene::new().await;
+    scene.place_on(None, |_| {});
+    scene.stack.cloud.fail_always("DescribeHosts", HOME, Fault::Refuse(Kind::Denied));
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["unchecked"]);
 }
 
 #[tokio::test]

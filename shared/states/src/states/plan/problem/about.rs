@@ -26,7 +26,8 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::ExportLicense { .. }
+            Self::BootMode { .. }
+            | Self::ExportLicense { .. }
             | Self::ExportVolumes { .. }
             | Self::KeyClosed { .. }
             | Self::SourceParameterPath { .. }

@@ -53,6 +53,10 @@ impl Problem {
             Self::SecurityGroupMissing { .. } => rejected(Launch, "RunInstances", "InvalidGroup.NotFound"),
             Self::SecurityGroupVpc { .. } => rejected(Launch, "RunInstances", "InvalidParameter"),
             Self::VolumeTooSmall { .. } => rejected(Launch, "RunInstances", "InvalidBlockDeviceMapping"),
+            Self::UefiNeeded { .. } => rejected(Snapshot, "RegisterImage", "InvalidParameterCombination"),
+            Self::TestTypeFirmware { .. } => rejected(LaunchTest, "RunInstances", "InvalidParameterValue"),
+            Self::HostMissing { .. } => rejected(Launch, "RunInstances", "InvalidHostID.NotFound"),
+            Self::HostFull { .. } => rejected(Launch, "RunInstances", "InsufficientCapacityOnHost"),
             Self::TooManyTags { .. } => rejected(Snapshot, "CreateImage", "TagLimitExceeded"),
             Self::TestTypeArchitecture { .. } => rejected(LaunchTest, "RunInstances", "InvalidParameterValue"),
             Self::AmiNameTaken { .. } => rejected(DistributeRegion, "CopyImage", "InvalidAMIName.Duplicate"),
@@ -112,8 +116,10 @@ impl Problem {
                 "The instance would start with a second, empty volume, and its root volume would keep its size."
             }
             Self::BootMode { .. } => {
-                "The build would end in Snapshot: EC2 makes no such AMI of an instance that runs by the BIOS."
+                "EC2 would register the image. Its test would end in LaunchTest if the disk cannot boot in that mode: no \
+                 agent comes online."
             }
+            Self::HostUnfit { .. } => "The build would end in Launch or LaunchTest: EC2 launches no such instance.",
             Self::KeyAtHome { .. } => {
                 "The AMI would have the key of the build's volumes instead: CreateImage accepts no key."
             }

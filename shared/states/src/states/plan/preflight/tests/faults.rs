@@ -16,6 +16,7 @@ async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again()
         "DescribeSubnets",
         "DescribeSecurityGroups",
         "DescribeInstanceTypeOfferings",
+        "DescribeHosts",
         "GetEbsEncryptionByDefault",
         "GetEbsDefaultKmsKeyId",
         "GetImageBlockPublicAccessState",
@@ -30,6 +31,7 @@ async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again()
         for (kind, refused) in [(Kind::Denied, false), (Kind::Invalid, false), (Kind::Throttled, true)] {
             let mut scene = Scene::new().await;
             scene.infrastructure.subnet_ids = vec!["subnet-a".to_owned()];
+            scene.place_on(None, |_| {});
             scene.go_to("us-west-2", everyone()).share_snapshots = true;
             scene.go_to("eu-central-1", accounts()).kms_key_id = Some("alias/own".to_owned());
             scene.export(HOME);
