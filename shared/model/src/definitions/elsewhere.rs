@@ -8,7 +8,7 @@ use super::draft::Context;
 const NO_TAGS: &str = "definitions have no tags of their own: remove it";
 
 /// Kind, key, and what to write instead.
-const KEYS: [(Kind, &str, &str); 32] = [
+const KEYS: [(Kind, &str, &str); 31] = [
     (Kind::Component, "kmsKeyId", "the stack's table and bucket have their own key: remove it"),
     (Kind::Component, "supportedOsVersions", "an `Assert` on `{{ context:osName }}` in the document checks the system"),
     (Kind::Component, "tags", NO_TAGS),

@@ -144,7 +144,8 @@ fn differs(scene: &Scene<'_>, image: &Image, draft: &Image) -> Option<String> {
     let billed = |one: &Image| (one.usage_operation.clone(), one.product_codes.clone());
     (billed(image) != billed(draft)).then(|| {
         format!(
-            "{id} is billed as {}, but an image that EC2 makes of the instance is billed as {}: build from a source without              licenses, or without a boot mode, a TPM and UEFI data of its own",
+            "{id} is billed as {}, but an image that EC2 makes of the instance is billed as {}: build from a source without \
+             licenses, or without a boot mode, a TPM and UEFI data of its own",
             image.usage_operation, draft.usage_operation
         )
     })
