@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 KINDS = {
     "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
-    "lt": "launch-template",
+    "lt": "launch-template", "sir": "spot-instances-request",
 }
 # Actions of EBS on a key in the name of the caller who launches or copies (EBS user guide, "Requirements for Amazon EBS
 # encryption").
@@ -153,6 +153,7 @@ TOUCHED = {
         *call.key_pair(),
         *call.passed_role(),
     ],
+    "ec2:CancelSpotInstanceRequests": lambda call: call.existing("SpotInstanceRequestId"),
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
     "ec2:CopyImage": lambda call: call.new("image", "snapshot"),
     "ec2:GetConsoleOutput": lambda call: call.existing("InstanceId"),

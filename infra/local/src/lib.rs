@@ -38,6 +38,7 @@ mod secret;
 mod server;
 mod settings;
 mod source_image;
+mod spot;
 mod ssm;
 mod world;
 

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
+use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, SpotRequest, Volume, iso};
 
 /// Returns every instance that is not terminated; every image, snapshot, launch template and key pair; every volume
-/// without an instance; and every customer key that was handed over.
+/// without an instance; every spot request that may still launch or start an instance; and every customer key that was
+/// handed over.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {
@@ -38,6 +39,12 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
             .collect::<Vec<_>>(),
         "volumes": world.volumes.values().map(volume).collect::<Vec<_>>(),
         "launchTemplates": world.launch_templates.values().map(template).collect::<Vec<_>>(),
+        "spotRequests": world
+            .spot_requests
+            .values()
+            .filter(|one| one.is_live() && !one.has_expired(jiff::Timestamp::now()))
+            .map(spot_request)
+            .collect::<Vec<_>>(),
         "kmsKeys": world.customer_keys().collect::<Vec<_>>(),
         "keyPairs": world.key_pairs.values().map(key_pair).collect::<Vec<_>>(),
     })
@@ -109,6 +116,19 @@ fn template(template: &LaunchTemplate) -> Value {
         "tags": template.tags,
         "madeBy": "CreateLaunchTemplate",
         "madeAt": iso(template.created_at),
+    })
+}
+
+fn spot_request(request: &SpotRequest) -> Value {
+    json!({
+        "id": request.id,
+        "account": request.scope.account,
+        "region": request.scope.region,
+        "state": request.state.name(),
+        "instanceId": request.instance,
+        "tags": request.tags,
+        "madeBy": "RunInstances",
+        "madeAt": iso(request.created_at),
     })
 }
 

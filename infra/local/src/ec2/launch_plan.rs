@@ -30,7 +30,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     instance_types::check(instance_type, &image.architecture)?;
     // Errors that the request alone shows come before the lookup of what it names.
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
-    let (tenancy, spot) = (tenancy(params)?, market::is_spot(params)?);
+    let (tenancy, spot) = (tenancy(params)?, market::spot(params)?.is_some());
     check_hibernation(params, &devices, &image.root_device)?;
     let (network, interface) = (world.network(call.scope), interface(params)?);
     let subnet = subnet(&network, params, &interface)?;
@@ -68,6 +68,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         key_name: key_name.map(str::to_owned),
         user_data: user_data(params)?,
         spot,
+        spot_request: None,
         tenancy,
         has_agent: image.has_agent,
         keep_from_terminate: params.flag("DisableApiTermination"),

@@ -67,6 +67,7 @@ fn missing(id: &str) -> ApiError {
         "subnet" => "InvalidSubnetID.NotFound",
         "key" => "InvalidKeyPair.NotFound",
         "lt" => "InvalidLaunchTemplateId.NotFound",
+        "sir" => "InvalidSpotInstanceRequestID.NotFound",
         _ => "InvalidID",
     };
     ApiError::new(code, format!("The ID '{id}' is not valid"))

@@ -12,6 +12,7 @@ mod launch_template;
 mod lines;
 mod network;
 pub(crate) mod source;
+mod spot_request;
 mod storage;
 mod subnet;
 mod table;
@@ -33,6 +34,7 @@ pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
 pub(crate) use network::{
     Network, Peer, Rule, SecurityGroup, gateway_of, no_default_vpc, profile_arn, profile_id, profile_name,
 };
+pub(crate) use spot_request::{SpotAsk, SpotRequest, SpotState};
 pub(crate) use storage::{KEY_FAILURE, KmsKey, SnapshotAccess, Storage, key_arn, split};
 pub(crate) use subnet::{Block, Subnet};
 use table::Rows;
@@ -59,6 +61,7 @@ pub(crate) struct World {
     pub(crate) layers: Table<u64>,
     pub(crate) commands: Table<Command>,
     pub(crate) key_pairs: Table<KeyPair>,
+    pub(crate) spot_requests: Table<SpotRequest>,
     pub(crate) launch_templates: Table<LaunchTemplate>,
     /// Resources that the deployment handed over, by account and Region (`account/region`).
     pub(crate) networks: Table<Network>,
@@ -78,7 +81,7 @@ struct Token {
 
 impl World {
     /// Returns all tables by the names that the journal uses.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 13] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 14] {
         [
             ("instances", &mut self.instances),
             ("images", &mut self.images),
@@ -88,6 +91,7 @@ impl World {
             ("layers", &mut self.layers),
             ("commands", &mut self.commands),
             ("keyPairs", &mut self.key_pairs),
+            ("spotRequests", &mut self.spot_requests),
             ("launchTemplates", &mut self.launch_templates),
             ("networks", &mut self.networks),
             ("storage", &mut self.storage),
@@ -177,6 +181,7 @@ impl World {
             "ami" => self.images.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "snap" => self.snapshots.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "key" => self.key_pairs.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "sir" => self.spot_requests.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "lt" => self.launch_templates.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "vol" => return self.volume_tags_mut(scope, id),
             "sg" | "subnet" => return self.network_tags_mut(scope, id),
@@ -206,6 +211,8 @@ impl World {
         all.extend(snapshots.map(|one| ("snapshot", one.id.as_str(), &one.tags)));
         let pairs = self.key_pairs.values().filter(|one| own(&one.scope));
         all.extend(pairs.map(|one| ("key-pair", one.id.as_str(), &one.tags)));
+        let requests = self.spot_requests.values().filter(|one| own(&one.scope));
+        all.extend(requests.map(|one| ("spot-instances-request", one.id.as_str(), &one.tags)));
         let templates = self.launch_templates.values().filter(|one| own(&one.scope));
         all.extend(templates.map(|one| ("launch-template", one.id.as_str(), &one.tags)));
         if let Some(network) = self.networks.get(&scope.to_string()) {
