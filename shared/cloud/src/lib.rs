@@ -46,7 +46,9 @@ pub use keys::{Key, KeyUsers, Keys, is_aws_key};
 pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
 pub use licenses::Licenses;
 pub use logs::{LogLine, LogPage, Logs};
-pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, Volume};
+pub use machines::{
+    BlockDevice, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, SpotRequest, Volume,
+};
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
 pub use schedules::{Schedule, Schedules};

@@ -26,6 +26,7 @@ mod outcome;
 mod pace;
 mod parameters;
 mod schedules;
+mod spot;
 mod target_accounts;
 #[cfg(test)]
 mod tests;

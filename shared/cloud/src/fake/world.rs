@@ -15,6 +15,7 @@ use super::machines::{MachineRecord, VolumeRecord};
 use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
+use super::spot::SpotRecord;
 use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Schedule};
 
 /// 2026-01-01T00:00:00Z.
@@ -68,6 +69,7 @@ pub struct Requests {
 #[derive(Default)]
 pub(super) struct Region {
     pub(super) machines: BTreeMap<String, MachineRecord>,
+    pub(super) spot_requests: BTreeMap<String, SpotRecord>,
     /// All volumes with which instances were launched, including those that were deleted with their instance.
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
