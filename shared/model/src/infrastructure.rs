@@ -36,6 +36,9 @@ pub struct InfrastructureConfiguration {
     /// Name of the key pair whose public key EC2 gives to the build instance, or `None` for no key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pair: Option<String>,
+    /// Whether the build instance is a spot instance if EC2 has capacity for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot: bool,
     /// Tags of the instances and their volumes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resource_tags: BTreeMap<String, String>,

@@ -111,10 +111,11 @@ impl Shapes {
     /// # Errors
     /// What is wrong with a definition.
     pub fn new() -> Result<Self, String> {
-        let keep = "keepOnFailure: PT4H";
+        let keep = "keepOnFailure: PT4H\nspot: true";
+        let spot = "spot: true";
         let shapes = [
             ("", "", "t3.small", false),
-            ("", "", "t3.small, t3a.small", true),
+            (spot, "", "t3.small, t3a.small", true),
             (keep, "mustSucceed: some", "t3.small", false),
             ("", "mustSucceed: some", "t3.small", true),
         ];

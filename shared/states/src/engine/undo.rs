@@ -5,6 +5,7 @@
 //! reports it.
 
 mod images;
+mod requests;
 mod targets;
 mod templates;
 
@@ -24,6 +25,8 @@ const SEARCHES: u32 = 5;
 /// Pause between two of these describe calls.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
+pub(crate) use requests::end_instance;
+
 /// Undoes one effect.
 pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
     let cloud = &context.cloud;
@@ -35,7 +38,7 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
             templates::undo(context, effect, image, source, description).await?;
         }
         (_, None) => {}
-        (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
+        (EffectKind::Instance { .. }, Some(id)) => end_instance(context, effect, id).await?,
         (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
         (EffectKind::TargetImage { account }, Some(id)) => {
             cloud.target_accounts.enter(account).await?.images.deregister(&effect.region, id).await?;
@@ -154,12 +157,15 @@ pub(crate) async fn undo_build(
         undoing.pointers(&effects).await?;
         undoing.hold(&effects);
     }
+    // Spot requests come before their instances, since they would launch others.
+    undoing.spot_requests().await?;
     undoing.made(&effects).await?;
     let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_image() || kind.target_account().is_some();
     let unknown = effects.iter().any(|effect| is_open(effect) && has_tags(&effect.kind));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;
+            undoing.spot_requests().await?;
         }
         undoing.tagged().await?;
         // On the heap, because the futures of a whole build are nested, and tests run them on small stacks.
@@ -308,7 +314,7 @@ impl<'a> Undoing<'a> {
             let is_ours = self.proof.has_instance(region, &instance.id, &instance.token);
             if is_ours && !kept && !instance.state.is_gone() {
                 self.found = true;
-                let ended = machines.terminate(region, &instance.id).await;
+                let ended = machines.end(region, &instance.id, instance.spot_request.as_deref()).await;
                 self.tolerate(ended.map_err(Error::from), region, &instance.id)?;
             }
         }

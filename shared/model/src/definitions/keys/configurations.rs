@@ -39,6 +39,14 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
          an instance that `keepOnFailure` has kept. Test instances get no key, and the clean-up removes the key from the \
          image. The stack's parameter `KeyPairArns` must list the key pair.",
     ),
+    Key::optional(
+        "spot",
+        Form::Flag,
+        "`false`",
+        "Whether the build instance is first requested as a spot instance, of each type in each subnet. If EC2 has none, \
+         the instance is launched on demand. If EC2 takes the spot instance back while documents run, the build starts \
+         again on demand, from the launch. `imageTestsConfiguration` of a pipeline has the same key for test instances.",
+    ),
     Key::optional("resourceTags", Form::Pairs, "", "Tags of the instances and their volumes."),
     Key::optional(
         "keepOnFailure",

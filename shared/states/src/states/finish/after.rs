@@ -16,8 +16,9 @@ use serde_json::json;
 use super::kept_now;
 use crate::engine::mark::mark_kept;
 use crate::engine::undo::{Kept, Patience, Undone, undo_build};
+use crate::error_names::ErrorName;
 use crate::events::trigger::{self, Call, Published};
-use crate::{Context, LATE, Result};
+use crate::{Context, LATE, Result, State};
 
 /// Pauses between two checks of a closed build. The last pause repeats.
 const PAUSES: [SignedDuration; 4] = [
@@ -160,6 +161,7 @@ async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left
         Some(_) => context.store.failures(&image.pipeline).await?,
         None => None,
     };
+    let interrupted = interruption(context, record).await?;
     let stopped = failures.filter(|failures| failures.build == image.build && failures.stopped_at.is_some());
     let pending = kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending);
     let detail = json!({
@@ -177,6 +179,7 @@ async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left
         "distributed": image.distributes.as_ref().map(ToString::to_string),
         "approval": record.plan.approval.as_ref().filter(|_| record.published),
         "channel": record.plan.channel.as_ref().filter(|_| record.published && !image.overridden),
+        "interrupted": interrupted,
         "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });
@@ -189,6 +192,16 @@ async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left
     };
     let detail_type = format!("Goldsmith {kind} State Change");
     Ok(context.cloud.events.emit(&detail_type, &resources, &detail.to_string()).await?)
+}
+
+/// Returns why the build has started again on demand, or `None` if EC2 has not taken its spot instance back.
+async fn interruption(context: &Context, record: &BuildRecord) -> Result<Option<String>> {
+    if !record.plan.launch.spot_build {
+        return Ok(None);
+    }
+    let build = context.store.state(&record.build, &State::Build.into()).await?;
+    let cause = build.and_then(|state| state.cause);
+    Ok(cause.filter(|cause| cause.error == ErrorName::Interrupted.as_str()).map(|cause| cause.message))
 }
 
 /// Returns a failure without the output of its steps, since every account to which the bus forwards the event would
