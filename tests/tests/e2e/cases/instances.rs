@@ -99,7 +99,7 @@ fn built_on_spot(stack: &Stack) {
     let script = format!("{LIFE_CYCLE}spot");
     let pipeline = Pipeline {
         regions: &["eu-west-1"],
-        ..Pipeline::new("built-spot", &[("build", "IsSpot", &script), ("test", "Fine", "true")])
+        ..Pipeline::new("built-spot", &[("build", "IsSpot", script.as_str()), ("test", "Fine", "true")])
     };
     let built = stack.build(on_spot(&pipeline).path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
