@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 KINDS = {
     "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
-    "lt": "launch-template", "export": "export-image-task", "h": "dedicated-host",
+    "lt": "launch-template", "export": "export-image-task", "h": "dedicated-host", "sir": "spot-instances-request",
 }
 # Actions of EBS on a key in the name of the caller who launches or copies (EBS user guide, "Requirements for Amazon EBS
 # encryption").
@@ -173,6 +173,7 @@ TOUCHED = {
         *call.key_pair(),
         *call.passed_role(),
     ],
+    "ec2:CancelSpotInstanceRequests": lambda call: call.existing("SpotInstanceRequestId"),
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
     "ec2:RegisterImage": lambda call: [*call.new("image"), *call.mapped_snapshots()],
     "ec2:AllocateHosts": lambda call: call.new("dedicated-host"),

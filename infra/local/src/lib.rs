@@ -40,6 +40,7 @@ mod server;
 mod sessions;
 mod settings;
 mod source_image;
+mod spot;
 mod ssm;
 mod world;
 

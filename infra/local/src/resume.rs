@@ -64,5 +64,6 @@ pub(crate) async fn resume(endpoint: &Arc<Endpoint>) {
     pending.iter().for_each(|id| endpoint.resume_image(id));
     endpoint.resume_blocks();
     endpoint.resume_exports();
+    endpoint.resume_spot_requests();
     ssm::resume_commands(endpoint);
 }

@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
+use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
     HttpTokensState, IamInstanceProfileSpecification, InstanceInterruptionBehavior, InstanceMarketOptionsRequest,
     InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceType, MarketType, Placement, ResourceType,
@@ -25,7 +26,7 @@ pub(crate) fn request(client: &Client, launch: &Launch) -> RunInstancesFluentBui
         launch.instance_profile.as_ref().map(|name| IamInstanceProfileSpecification::builder().name(name).build());
     let made = match launch.market {
         Market::OnDemand => &MADE_BY_LAUNCH[..3],
-        Market::Spot => &MADE_BY_LAUNCH[..],
+        Market::Spot | Market::StoppableSpot { .. } => &MADE_BY_LAUNCH[..],
     };
     client
         .run_instances()
@@ -65,12 +66,18 @@ fn placement(launch: &Launch) -> Option<Placement> {
 /// Returns the options of a spot request. There is no maximum price, because it would only make interruptions more
 /// frequent (EC2 API reference, SpotMarketOptions).
 fn market_options(market: Market) -> Option<InstanceMarketOptionsRequest> {
-    let once = SpotMarketOptions::builder()
-        .spot_instance_type(SpotInstanceType::OneTime)
-        .instance_interruption_behavior(InstanceInterruptionBehavior::Terminate)
-        .build();
-    let spot = InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).spot_options(once).build();
-    (market == Market::Spot).then_some(spot)
+    let options = SpotMarketOptions::builder();
+    let options = match market {
+        Market::OnDemand => return None,
+        Market::Spot => options
+            .spot_instance_type(SpotInstanceType::OneTime)
+            .instance_interruption_behavior(InstanceInterruptionBehavior::Terminate),
+        Market::StoppableSpot { until } => options
+            .spot_instance_type(SpotInstanceType::Persistent)
+            .instance_interruption_behavior(InstanceInterruptionBehavior::Stop)
+            .valid_until(DateTime::from_secs(until.as_second())),
+    };
+    Some(InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).spot_options(options.build()).build())
 }
 
 fn metadata_options(options: &MetadataOptions) -> InstanceMetadataOptionsRequest {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{Instance as SdkInstance, InstanceStateName, InstanceType};
+use aws_sdk_ec2::types::{
+    Instance as SdkInstance, InstanceStateName, InstanceType, SpotInstanceRequest as SdkSpotRequest,
+};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use goldsmith_cloud::aws::{failure, incomplete, known};
-use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, Result, TypeTraits, Volume};
+use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, Result, SpotRequest, TypeTraits, Volume};
 
 use crate::Ec2;
 use crate::hosts::traits_of;
@@ -16,6 +18,9 @@ use crate::requests::{filter, from_sdk_tags, tag_filter, to_time};
 
 /// Every state except `terminated`.
 pub(crate) const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
+
+/// The states of a spot request that may still launch or start an instance.
+const LIVE_REQUESTS: [&str; 3] = ["open", "active", "disabled"];
 
 #[async_trait]
 impl Machines for Ec2 {
@@ -75,6 +80,23 @@ impl Machines for Ec2 {
         Ok(())
     }
 
+    async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>> {
+        let request = self.0.client(region).describe_spot_instance_requests().filters(tag_filter(key, value));
+        let mut pages = request.filters(filter("state", &LIVE_REQUESTS)).into_paginator().send();
+        let mut requests = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeSpotInstanceRequests", region))?;
+            requests.extend(page.spot_instance_requests().iter().filter_map(to_spot_request));
+        }
+        Ok(requests)
+    }
+
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<()> {
+        let request = self.0.client(region).cancel_spot_instance_requests().spot_instance_request_ids(id);
+        known(request.send().await.map_err(failure("CancelSpotInstanceRequests", region)))?;
+        Ok(())
+    }
+
     async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>> {
         let request = self.0.client(region).describe_volumes().filters(tag_filter(key, value));
         // A volume that is still attached belongs to an instance that ends with it.
@@ -126,6 +148,18 @@ fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) ->
         launched: instance.launch_time().and_then(to_time),
         token: instance.client_token().unwrap_or_default().to_owned(),
         volumes: volumes.filter_map(|ebs| ebs.volume_id().map(str::to_owned)).collect(),
+        spot_request: instance.spot_instance_request_id().map(str::to_owned),
+    })
+}
+
+fn to_spot_request(request: &SdkSpotRequest) -> Option<SpotRequest> {
+    Some(SpotRequest {
+        id: request.spot_instance_request_id()?.to_owned(),
+        instance: request.instance_id().map(str::to_owned),
+        image: request.launch_specification().and_then(|launch| launch.image_id()).unwrap_or_default().to_owned(),
+        created: request.create_time().and_then(to_time),
+        valid_until: request.valid_until().and_then(to_time),
+        tags: from_sdk_tags(request.tags()),
     })
 }
 
@@ -268,6 +302,61 @@ mod tests {
             let named = (sent.get("Placement.HostId"), sent.get("Placement.HostResourceGroupArn"));
             assert_eq!(named, if number == 0 { (id.as_ref(), None) } else { (None, group.as_ref()) });
         }
+    }
+
+    #[tokio::test]
+    async fn a_spot_instance_that_is_stopped_has_a_persistent_request_with_an_end() {
+        let instance = "<spotInstanceRequestId>sir-1</spotInstanceRequestId>";
+        let instance =
+            described("i-1", "pending").replace("</item></instancesSet>", &format!("{instance}</item></instancesSet>"));
+        let (ec2, replay) = ec2([Canned::ok(format!("<RunInstancesResponse>{instance}</RunInstancesResponse>"))]);
+        let until = "2026-12-07T03:00:00Z".parse().unwrap();
+        let launched = ec2.launch("eu-west-1", &Launch { market: Market::StoppableSpot { until }, ..launch() }).await;
+        assert_eq!(launched.unwrap().spot_request.as_deref(), Some("sir-1"));
+        let sent = form(&replay, 0);
+        for (name, value) in [
+            ("InstanceMarketOptions.SpotOptions.SpotInstanceType", "persistent"),
+            ("InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior", "stop"),
+            ("InstanceMarketOptions.SpotOptions.ValidUntil", "2026-12-07T03:00:00Z"),
+            ("TagSpecification.4.ResourceType", "spot-instances-request"),
+        ] {
+            assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn finds_and_cancels_the_spot_requests_that_are_open() {
+        let request = |id: &str, next: &str| {
+            let tags = "<tagSet><item><key>goldsmith:build</key><value>b</value></item></tagSet>";
+            let launch = "<launchSpecification><imageId>ami-1</imageId></launchSpecification>";
+            let item = format!(
+                "<item><spotInstanceRequestId>{id}</spotInstanceRequestId><instanceId>i-1</instanceId>{launch}\
+                 <validUntil>2026-12-07T03:00:00.000Z</validUntil>{tags}</item>"
+            );
+            let set = format!("<spotInstanceRequestSet>{item}</spotInstanceRequestSet>{next}");
+            Canned::ok(format!("<DescribeSpotInstanceRequestsResponse>{set}</DescribeSpotInstanceRequestsResponse>"))
+        };
+        let unknown = Canned::ec2_error(400, "InvalidSpotInstanceRequestID.NotFound");
+        let denied = Canned::ec2_error(403, "UnauthorizedOperation");
+        let first = request("sir-1", "<nextToken>more</nextToken>");
+        let (ec2, replay) = ec2([first, request("sir-2", ""), unknown, denied]);
+        let found = ec2.spot_requests("eu-west-1", "goldsmith:build", "b").await.unwrap();
+        assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["sir-1", "sir-2"]);
+        assert_eq!((found[0].instance.as_deref(), found[0].image.as_str()), (Some("i-1"), "ami-1"));
+        assert_eq!((found[0].valid_until, &found[0].tags), ("2026-12-07T03:00:00Z".parse().ok(), &launch().tags));
+        let sent = form(&replay, 0);
+        for (name, value) in [
+            ("Filter.1.Name", "tag:goldsmith:build"),
+            ("Filter.2.Name", "state"),
+            ("Filter.2.Value.1", "open"),
+            ("Filter.2.Value.2", "active"),
+            ("Filter.2.Value.3", "disabled"),
+        ] {
+            assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        ec2.cancel_spot_request("eu-west-1", "sir-1").await.unwrap();
+        assert_eq!(form(&replay, 2)["SpotInstanceRequestId.1"], "sir-1");
+        assert_eq!(ec2.cancel_spot_request("eu-west-1", "sir-1").await.unwrap_err().kind, Kind::Denied);
     }
 
     #[tokio::test]

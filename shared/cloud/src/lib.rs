@@ -51,7 +51,8 @@ pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, 
 pub use licenses::Licenses;
 pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{
-    BlockDevice, Hardware, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, TypeTraits, Volume,
+    BlockDevice, Hardware, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, SpotRequest, TypeTraits,
+    Volume,
 };
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};

@@ -46,6 +46,21 @@ pub enum Market {
     /// A spot instance of a one-time request. If EC2 needs the capacity, it terminates the instance. Such an instance
     /// cannot be stopped.
     Spot,
+    /// A spot instance of a persistent request, which can be stopped. If EC2 needs the capacity, it stops the instance,
+    /// and starts it again later. If the instance is terminated, the request launches another one, unless the request
+    /// was cancelled before.
+    StoppableSpot {
+        /// When the request ends by itself, in whole seconds.
+        until: Timestamp,
+    },
+}
+
+impl Market {
+    /// Returns whether an instance of this market is a spot instance.
+    #[must_use]
+    pub fn is_spot(self) -> bool {
+        self != Self::OnDemand
+    }
 }
 
 /// On whose hardware an instance runs (`Placement`).
@@ -161,6 +176,26 @@ pub struct Instance {
     pub token: String,
     /// Ids of the instance's EBS volumes, `vol-…`.
     pub volumes: Vec<String>,
+    /// Id of the spot request that launched the instance, `sir-…`, or `None` for an instance on demand. It cannot be
+    /// changed.
+    pub spot_request: Option<String>,
+}
+
+/// A request for a spot instance that may still launch or start an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpotRequest {
+    /// `sir-…`
+    pub id: String,
+    /// The instance that the request has launched, or `None` if there is none at the moment.
+    pub instance: Option<String>,
+    /// The AMI from which the request launches. It cannot be changed.
+    pub image: String,
+    /// When the request was made. It cannot be changed.
+    pub created: Option<Timestamp>,
+    /// When the request ends by itself, or `None` if it does not. It cannot be changed.
+    pub valid_until: Option<Timestamp>,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 /// An EBS volume that is attached to no instance.
@@ -192,8 +227,23 @@ pub trait Machines: Send + Sync {
     async fn console(&self, region: &str, id: &str) -> Result<String>;
     /// `StopInstances`. *Effect*. It is no error if the instance is stopped or stopping.
     async fn stop(&self, region: &str, id: &str) -> Result<()>;
-    /// `TerminateInstances`. *Effect*. It is no error if the instance is terminated or unknown.
+    /// `TerminateInstances`. *Effect*. It is no error if the instance is terminated or unknown. The spot request of an
+    /// instance must be cancelled before: [`Machines::end`] does both.
     async fn terminate(&self, region: &str, id: &str) -> Result<()>;
+    /// Returns all spot requests with this tag that may still launch or start an instance (`open`, `active` and
+    /// `disabled`).
+    async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>>;
+    /// `CancelSpotInstanceRequests`. *Effect*. An instance of the request that is running goes on; an instance that is
+    /// stopped ends. It is no error if the request has ended or is unknown.
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<()>;
+    /// Ends an instance for good. *Effect*, safe to repeat. A persistent spot request would launch another instance, so
+    /// the request is cancelled first, and the instance stays if that fails.
+    async fn end(&self, region: &str, id: &str, spot_request: Option<&str>) -> Result<()> {
+        if let Some(request) = spot_request {
+            self.cancel_spot_request(region, request).await?;
+        }
+        self.terminate(region, id).await
+    }
     /// Returns all volumes with this tag that are not attached to an instance (`available`).
     async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>>;
     /// `DeleteVolume`. *Effect*. It is no error if the volume does not exist. The error has kind `WrongState` if it is

@@ -39,6 +39,9 @@ pub struct InfrastructureConfiguration {
     /// ARN of the SNS topic that is told how each build ends, or `None` for no topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sns_topic_arn: Option<String>,
+    /// Whether the build instance is a spot instance if EC2 has capacity for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot: bool,
     /// Tags of the instances and their volumes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resource_tags: BTreeMap<String, String>,

@@ -159,6 +159,9 @@ pub struct PlannedLaunch {
     /// Key pair of the build instance, or `None` for no key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pair: Option<String>,
+    /// Whether the build instance is first requested as a spot instance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot_build: bool,
     /// Whether test instances are first requested as spot instances.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spot_tests: bool,

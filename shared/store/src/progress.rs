@@ -115,6 +115,13 @@ pub enum EffectKind {
         /// Volumes with which the instance was launched, recorded once the instance is running.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         volumes: Vec<String>,
+        /// Whether the instance is a spot instance of a persistent request, which must be cancelled before the instance
+        /// is terminated.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        has_request: bool,
+        /// Id of that request, recorded once the instance is running.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spot_request: Option<String>,
     },
     /// An SSM command. Undo cancels it.
     Command {
@@ -169,6 +176,10 @@ pub enum EffectKind {
 }
 
 impl EffectKind {
+    /// Returns the launch of an instance, of which nothing more is known yet.
+    pub fn instance(candidate: impl Into<String>, has_request: bool) -> Self {
+        Self::Instance { candidate: candidate.into(), volumes: Vec::new(), has_request, spot_request: None }
+    }
     /// Returns whether the effect is an EC2 instance.
     #[must_use]
     pub fn is_instance(&self) -> bool {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_cloud::Image;
+use goldsmith_cloud::{Image, SpotRequest};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{BuildRecord, Effect, EffectKind, ImageRecord};
@@ -51,6 +51,10 @@ pub struct Proof {
     home: String,
     instances: BTreeSet<(String, String)>,
     tokens: BTreeSet<(String, String)>,
+    /// Spot requests of the build instance.
+    requests: BTreeSet<(String, String)>,
+    /// When a spot request of the build ends by itself, or `None` if the build makes none.
+    request_until: Option<Timestamp>,
     volumes: BTreeSet<(String, String)>,
     images: BTreeSet<(String, String)>,
     /// Images that the build may have copied although it has not made them. They are never the build's.
@@ -75,6 +79,7 @@ impl Proof {
             began: time(&record.created_at),
             ended: decided.or(image.and_then(|image| image.ended_at.as_ref())).and_then(time),
             home: record.plan.home_region.clone(),
+            request_until: record.spot_until().filter(|_| record.plan.launch.spot_build),
             originals: record.plan.distributes.iter().flat_map(|one| one.amis.clone()).collect(),
             ..Self::default()
         };
@@ -82,7 +87,8 @@ impl Proof {
         for effect in effects.iter().filter(|effect| effect.id.is_some() || effect.may_exist()) {
             let at = |text: &String| (effect.region.clone(), text.clone());
             match &effect.kind {
-                EffectKind::Instance { volumes, .. } => {
+                EffectKind::Instance { volumes, spot_request, .. } => {
+                    proof.requests.extend(spot_request.as_ref().map(at));
                     proof.instances.extend(effect.id.as_ref().map(at));
                     proof.tokens.insert(at(&effect.name));
                     proof.volumes.extend(volumes.iter().map(at));
@@ -127,6 +133,19 @@ impl Proof {
     #[must_use]
     pub fn has_instance(&self, region: &str, id: &str, token: &str) -> bool {
         self.instances.contains(&pair(region, id)) || self.tokens.contains(&pair(region, token))
+    }
+
+    /// Returns whether a spot request belongs to the build. Either the journal has the request's id or that of its
+    /// instance. Or the request was made while the build ran, and ends at the very second at which the build's requests
+    /// end. Nobody can change these times afterwards.
+    #[must_use]
+    pub fn has_spot_request(&self, region: &str, request: &SpotRequest) -> bool {
+        let is_of_instance = request.instance.as_ref().is_some_and(|id| self.instances.contains(&pair(region, id)));
+        let is_asked_for = || {
+            let ends_with_it = self.request_until.is_some() && request.valid_until == self.request_until;
+            region == self.home && ends_with_it && self.lived(request.created)
+        };
+        self.requests.contains(&pair(region, &request.id)) || is_of_instance || is_asked_for()
     }
 
     /// Returns whether a volume belongs to the build: an instance of the build was launched with it.
@@ -220,7 +239,7 @@ fn pair(region: &str, what: &str) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, Proof, Timestamp, pair};
+    use super::{Origin, Proof, SpotRequest, Timestamp, pair};
 
     const HOME: &str = "eu-west-1";
     const AWAY: &str = "us-east-1";
@@ -252,6 +271,35 @@ mod tests {
         assert!(!proof.has_instance(AWAY, "i-2", "token"), "a token is its Region's");
         assert!(!proof.has_instance(HOME, "i-2", ""));
         assert!(!proof.has_volume(HOME, "vol-1"));
+    }
+
+    #[test]
+    fn a_spot_request_is_tied_by_its_id_its_instance_or_its_times() {
+        let until = time("2026-12-02T03:00:00Z");
+        let proof = Proof { requests: [pair(HOME, "sir-1")].into(), request_until: until, ..proof() };
+        let request = |id: &str| SpotRequest {
+            id: id.to_owned(),
+            instance: None,
+            image: "ami-0".to_owned(),
+            created: time("2026-11-24T03:01:00Z"),
+            valid_until: until,
+            tags: Default::default(),
+        };
+        assert!(proof.has_spot_request(HOME, &SpotRequest { valid_until: None, ..request("sir-1") }));
+        let of_instance = SpotRequest { instance: Some("i-1".to_owned()), valid_until: None, ..request("sir-2") };
+        assert!(proof.has_spot_request(HOME, &of_instance));
+        assert!(proof.has_spot_request(HOME, &request("sir-2")), "it was made by a call without an answer");
+        for other in [
+            SpotRequest { valid_until: time("2026-12-02T03:00:01Z"), ..request("sir-2") },
+            SpotRequest { valid_until: None, ..request("sir-2") },
+            SpotRequest { created: time("2026-11-25T03:01:00Z"), ..request("sir-2") },
+            SpotRequest { created: None, ..request("sir-2") },
+        ] {
+            assert!(!proof.has_spot_request(HOME, &other), "{other:?}");
+        }
+        assert!(!proof.has_spot_request(AWAY, &request("sir-1")));
+        let without = Proof { request_until: None, ..proof };
+        assert!(!without.has_spot_request(HOME, &SpotRequest { valid_until: None, ..request("sir-2") }));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use goldsmith_model::{Cause, DiskImageFormat, ImageRef, Name};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -74,6 +74,20 @@ pub struct BuildRecord {
     pub after: Aftermath,
     /// Everything that Plan resolved.
     pub plan: Plan,
+}
+
+impl BuildRecord {
+    /// How long after the build's beginning the spot request of its instance ends by itself: one day after the longest
+    /// execution must have ended.
+    const SPOT_REQUEST: SignedDuration = SignedDuration::from_hours(8 * 24);
+
+    /// Returns when the spot request of the build instance ends by itself, in whole seconds, or `None` if the beginning
+    /// of the build cannot be read. The time is the same at each call: the request with a client token must not change.
+    #[must_use]
+    pub fn spot_until(&self) -> Option<Timestamp> {
+        let began: Timestamp = self.created_at.parse().ok()?;
+        Timestamp::from_second((began + Self::SPOT_REQUEST).as_second()).ok()
+    }
 }
 
 /// How a build ended. The ending is decided once, when the build is closed, so that a repeated `finish` undoes the same

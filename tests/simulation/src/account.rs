@@ -113,11 +113,11 @@ impl Shapes {
     /// # Errors
     /// What is wrong with a definition.
     pub fn new() -> Result<Self, String> {
-        let keep = format!("keepOnFailure: PT4H\nsnsTopicArn: {TOPIC}");
+        let keep = format!("keepOnFailure: PT4H\nspot: true\nsnsTopicArn: {TOPIC}");
         let told = format!("snsTopicArn: {TOPIC}");
         let shapes = [
             ("", "", "t3.small", false),
-            ("", "", "t3.small, t3a.small", true),
+            ("spot: true", "", "t3.small, t3a.small", true),
             (&keep, "mustSucceed: some", "t3.small", false),
             (&told, "mustSucceed: some", "t3.small", true),
         ];

@@ -176,6 +176,7 @@ fn is_blind(sim: &Simulation, region: &str, kind: &str) -> bool {
         "images" => &["DescribeImages"],
         "snapshots" => &["DescribeImages", "DescribeSnapshots"],
         "instances" => &["DescribeInstances"],
+        "spot requests" => &["DescribeSpotInstanceRequests"],
         _ => &["DescribeVolumes"],
     };
     let hides = |refused: &Refused| refused.region == region && refused.name.is_none_or(|name| needed.contains(&name));
@@ -223,6 +224,7 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
         let all = found.images.iter().map(|(id, tags)| ("images", id, tags));
         let all = all.chain(found.snapshots.iter().map(|(id, tags)| ("snapshots", id, tags)));
         let all = all.chain(found.instances.iter().map(|(id, tags)| ("instances", id, tags)));
+        let all = all.chain(found.spot_requests.iter().map(|(id, tags)| ("spot requests", id, tags)));
         let all = all.chain(found.volumes.iter().map(|(id, tags)| ("volumes", id, tags)));
         for (kind, id, tags) in all {
             let of = tags.get(TAG_BUILD);

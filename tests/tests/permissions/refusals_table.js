@@ -39,6 +39,11 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     "another account's": { resource: ec2("instance", HOME, STRANGER) },
     "it ends instances, it starts none": { action: "ec2:StartInstances" },
   });
+  const cancels = (role) => allow(role, "ec2:CancelSpotInstanceRequests", ec2("spot-instances-request"), ours, {
+    ...foreign,
+    "another account's": { resource: ec2("spot-instances-request", HOME, STRANGER) },
+    "it cancels requests, it makes none": { action: "ec2:RequestSpotInstances" },
+  });
   const reports = (role) => allow(role, "sqs:SendMessage", queue, {}, {
     "another queue": { resource: `${queue}-of-another` },
     "what was given up stays": { action: "sqs:PurgeQueue" },
@@ -105,6 +110,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "it looks at builds, it stops none": { action: "states:StopExecution" },
     }),
     ends(role),
+    cancels(role),
     keeps(role),
   ];
   const starts = (role) => allow(role, "states:StartExecution", machine(`${stack}-image-build`), {}, {
@@ -194,6 +200,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     })),
     allow("LaunchRole", "ec2:GetConsoleOutput", ec2("instance"), ours, foreign),
     ends("LaunchRole"),
+    cancels("LaunchRole"),
     answers("LaunchRole"),
     keeps("LaunchRole"),
     writes("LaunchRole"),
@@ -205,6 +212,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     ...commands("SnapshotRole"),
     ...encrypts("SnapshotRole"),
     ends("SnapshotRole"),
+    cancels("SnapshotRole"),
     allow("SnapshotRole", "ec2:DeregisterImage", owned("image"), ours, foreign),
     allow("SnapshotRole", "ec2:DeleteSnapshot", owned("snapshot"), ours, foreign),
     allow("SnapshotRole", "ec2:StopInstances", ec2("instance"), ours, {

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::world::{ExportTask, Host, Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
+use crate::world::{
+    ExportTask, Host, Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, SpotRequest, Volume, iso,
+};
 
 /// Returns every instance that is not terminated; every image, snapshot, export that has not ended, launch template and
-/// key pair; every volume without an instance; every Dedicated Host that is not released; and every customer key that
-/// was handed over.
+/// key pair; every volume without an instance; every Dedicated Host that is not released; every spot request that may
+/// still launch or start an instance; and every customer key that was handed over.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {
@@ -40,6 +42,12 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
         "volumes": world.volumes.values().map(volume).collect::<Vec<_>>(),
         "exports": world.exports.values().filter(|task| task.state().is_open()).map(export).collect::<Vec<_>>(),
         "launchTemplates": world.launch_templates.values().map(template).collect::<Vec<_>>(),
+        "spotRequests": world
+            .spot_requests
+            .values()
+            .filter(|one| one.is_live() && !one.has_expired(jiff::Timestamp::now()))
+            .map(spot_request)
+            .collect::<Vec<_>>(),
         "kmsKeys": world.customer_keys().collect::<Vec<_>>(),
         "hosts": world.hosts.values().filter(|host| host.released_at.is_none()).map(host).collect::<Vec<_>>(),
         "keyPairs": world.key_pairs.values().map(key_pair).collect::<Vec<_>>(),
@@ -136,6 +144,19 @@ fn host(host: &Host) -> Value {
         "tags": host.tags,
         "madeBy": "AllocateHosts",
         "madeAt": iso(host.allocated_at),
+    })
+}
+
+fn spot_request(request: &SpotRequest) -> Value {
+    json!({
+        "id": request.id,
+        "account": request.scope.account,
+        "region": request.scope.region,
+        "state": request.state.name(),
+        "instanceId": request.instance,
+        "tags": request.tags,
+        "madeBy": "RunInstances",
+        "madeAt": iso(request.created_at),
     })
 }
 

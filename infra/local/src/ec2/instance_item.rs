@@ -38,7 +38,8 @@ impl Shown<'_> {
             .text("launchTime", iso(instance.launched_at))
             .text("ebsOptimized", instance.ebs_optimized)
             .text("enaSupport", true)
-            .maybe("instanceLifecycle", instance.spot.then_some("spot"));
+            .maybe("instanceLifecycle", instance.spot.then_some("spot"))
+            .maybe("spotInstanceRequestId", instance.spot_request.as_ref());
         xml.node("placement", |xml| {
             xml.text("availabilityZone", &instance.zone)
                 .text("availabilityZoneId", zone_id(&instance.zone))

@@ -32,7 +32,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<(Instance, Opti
     firmware::check_type(instance_type, image)?;
     // Errors that the request alone shows come before the lookup of what it names.
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
-    let spot = market::is_spot(params)?;
+    let spot = market::spot(params)?.is_some();
     let tenancy = placement::tenancy(call, spot)?;
     check_hibernation(params, &devices, &image.root_device)?;
     let (network, interface) = (world.network(call.scope), interface(params)?);
@@ -76,6 +76,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<(Instance, Opti
         key_name: key_name.map(str::to_owned),
         user_data: user_data(params)?,
         spot,
+        spot_request: None,
         tenancy: placed.tenancy,
         host_id: placed.host,
         has_uefi: instance_types::firmware_of(instance_type).0,

@@ -42,6 +42,7 @@ mod security_group_rules;
 mod security_groups;
 mod snapshot_attributes;
 mod snapshots;
+mod spot_requests;
 mod tags;
 #[cfg(test)]
 mod testing;
@@ -51,6 +52,7 @@ mod xml;
 pub(crate) use call::Call;
 use call::Row;
 pub(crate) use params::Params;
+pub(crate) use run_instances::launch_for_request;
 use xml::Xml;
 
 use crate::api::{Answer, ApiError};
@@ -62,6 +64,7 @@ const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 /// The calls by their family. Each file lists its own, so that a call is served by one file.
 const FAMILIES: [(&str, &[&[Row]]); 11] = [
     ("instances", &[run_instances::CALLS, describe_instances::CALLS, instance_states::CALLS, console::CALLS]),
+    ("spot requests", &[spot_requests::CALLS]),
     ("instance types, attributes", &[instance_types::CALLS, instance_attributes::CALLS, instance_status::CALLS]),
     ("new images", &[create_image::CALLS, register_image::CALLS, copy_image::CALLS]),
     ("images", &[describe_images::CALLS, attributes::CALLS, image_switches::CALLS, deregister_image::CALLS]),

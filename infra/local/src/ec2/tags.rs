@@ -68,6 +68,7 @@ fn missing(id: &str) -> ApiError {
         "h" => "InvalidHostID.NotFound",
         "key" => "InvalidKeyPair.NotFound",
         "lt" => "InvalidLaunchTemplateId.NotFound",
+        "sir" => "InvalidSpotInstanceRequestID.NotFound",
         _ => "InvalidID",
     };
     ApiError::new(code, format!("The ID '{id}' is not valid"))

@@ -123,6 +123,9 @@ pub(crate) struct Instance {
     pub(crate) user_data: Option<String>,
     /// Whether a spot request launched it (`InstanceMarketOptions`).
     pub(crate) spot: bool,
+    /// The id of that request; `None` in a journal that was written before requests were stored.
+    #[serde(default)]
+    pub(crate) spot_request: Option<String>,
     /// On whose hardware it runs: `default`, `dedicated` or `host`.
     #[serde(default = "shared_hardware")]
     pub(crate) tenancy: String,

@@ -14,6 +14,7 @@ mod launch_template;
 mod lines;
 mod network;
 pub(crate) mod source;
+mod spot_request;
 mod storage;
 mod subnet;
 mod table;
@@ -37,6 +38,7 @@ pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
 pub(crate) use network::{
     Network, Peer, Rule, SecurityGroup, gateway_of, no_default_vpc, profile_arn, profile_id, profile_name,
 };
+pub(crate) use spot_request::{SpotAsk, SpotRequest, SpotState};
 pub(crate) use storage::{KEY_FAILURE, KmsKey, SnapshotAccess, Storage, key_arn, split};
 pub(crate) use subnet::{Block, Subnet};
 use table::Rows;
@@ -67,6 +69,7 @@ pub(crate) struct World {
     pub(crate) key_pairs: Table<KeyPair>,
     /// Dedicated Hosts.
     pub(crate) hosts: Table<Host>,
+    pub(crate) spot_requests: Table<SpotRequest>,
     pub(crate) launch_templates: Table<LaunchTemplate>,
     /// Resources that the deployment handed over, by account and Region (`account/region`).
     pub(crate) networks: Table<Network>,
@@ -98,6 +101,7 @@ impl World {
             ("commands", &mut self.commands),
             ("keyPairs", &mut self.key_pairs),
             ("hosts", &mut self.hosts),
+            ("spotRequests", &mut self.spot_requests),
             ("launchTemplates", &mut self.launch_templates),
             ("networks", &mut self.networks),
             ("storage", &mut self.storage),
@@ -189,6 +193,7 @@ impl World {
             "export" => self.exports.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "h" => self.hosts.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "key" => self.key_pairs.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "sir" => self.spot_requests.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "lt" => self.launch_templates.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "vol" => return self.volume_tags_mut(scope, id),
             "sg" | "subnet" => return self.network_tags_mut(scope, id),
@@ -222,6 +227,8 @@ impl World {
         all.extend(pairs.map(|one| ("key-pair", one.id.as_str(), &one.tags)));
         let hosts = self.hosts.values().filter(|one| own(&one.scope));
         all.extend(hosts.map(|one| ("dedicated-host", one.id.as_str(), &one.tags)));
+        let requests = self.spot_requests.values().filter(|one| own(&one.scope));
+        all.extend(requests.map(|one| ("spot-instances-request", one.id.as_str(), &one.tags)));
         let templates = self.launch_templates.values().filter(|one| own(&one.scope));
         all.extend(templates.map(|one| ("launch-template", one.id.as_str(), &one.tags)));
         if let Some(network) = self.networks.get(&scope.to_string()) {

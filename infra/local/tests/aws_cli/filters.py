@@ -16,7 +16,7 @@ NOT_FILTERS = {"informational", "low", "medium", "high", "critical"}
 UNANSWERED = {
     "DescribeInstances": """metadata-options.http-protocol-ipv4 network-interface.deny-all-igw-traffic
         network-interface.ipv6-native network-interface.requester-id network-interface.requester-managed
-        network-interface.tag-key network-interface.tag-value spot-instance-request-id""",
+        network-interface.tag-key network-interface.tag-value""",
     "DescribeInstanceTypes": """auto-recovery-supported ebs-info.* free-tier-eligible
         hibernation-supported instance-storage-info.* instance-storage-supported network-info.b* network-info.ef*
         network-info.enc* network-info.f* network-info.i* network-info.m* network-info.n* nitro-enclaves-support processor-info.supported-features
@@ -24,6 +24,7 @@ UNANSWERED = {
         vcpu-info.default-threads-per-core vcpu-info.valid-cores vcpu-info.valid-threads-per-core""",
     "DescribeImages": """free-tier-eligible image-allowed image-watermark.* instance-type-specification.*
         public-ssm-parameter-name scan-result.*""",
+    "DescribeSpotInstanceRequests": "network-interface.*",
     "DescribeVpcs": "dhcp-options-id",
     "DescribeLaunchTemplateVersions": """host-resource-group-arn http-protocol-ipv4 license-configuration-arn
         network-card-index""",
@@ -31,7 +32,7 @@ UNANSWERED = {
 OPERATIONS = """DescribeInstances DescribeInstanceStatus DescribeInstanceTypes DescribeInstanceTypeOfferings DescribeImages
     DescribeSnapshots DescribeVolumes DescribeTags DescribeKeyPairs DescribeLaunchTemplates
     DescribeLaunchTemplateVersions DescribeSecurityGroups DescribeSubnets DescribeVpcs DescribeRegions
-    DescribeAvailabilityZones DescribeRouteTables DescribeVpcEndpoints DescribeHosts""".split()
+    DescribeAvailabilityZones DescribeRouteTables DescribeVpcEndpoints DescribeHosts DescribeSpotInstanceRequests""".split()
 
 
 def client(aws, service):

@@ -31,6 +31,10 @@ READ = {
     "DescribeInstanceAttribute": "InstanceId InstanceType.Value",
     "ModifyInstanceMetadataOptions": "InstanceId InstanceMetadataOptions.HttpTokens",
     "GetConsoleOutput": "InstanceId Output Timestamp",
+    "DescribeSpotInstanceRequests": below("SpotInstanceRequests", """SpotInstanceRequestId State Status.Code Type
+        InstanceId CreateTime ValidUntil InstanceInterruptionBehavior LaunchSpecification.ImageId
+        LaunchSpecification.InstanceType LaunchedAvailabilityZone Tags.Key Tags.Value"""),
+    "CancelSpotInstanceRequests": below("CancelledSpotInstanceRequests", "SpotInstanceRequestId State"),
     "DescribeVolumes": below("Volumes", """VolumeId Size VolumeType State Encrypted SnapshotId AvailabilityZone
         CreateTime Attachments.InstanceId Attachments.Device Attachments.State Attachments.DeleteOnTermination Tags"""),
     "DeleteVolume": DONE,

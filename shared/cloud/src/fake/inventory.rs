@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::FakeCloud;
 use super::world::Region;
 use crate::{CommandStatus, Tags};
@@ -19,6 +21,8 @@ pub struct Inventory {
 pub struct RegionInventory {
     /// Instances that are not ending, by id.
     pub instances: BTreeMap<String, Tags>,
+    /// Persistent spot requests that may still launch or start an instance, by id.
+    pub spot_requests: BTreeMap<String, Tags>,
     /// EBS volumes that still exist after their instances, by id.
     pub volumes: BTreeMap<String, Tags>,
     /// This account's images, including failed ones, by id.
@@ -57,13 +61,14 @@ impl FakeCloud {
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         let world = self.world();
-        let regions = world.regions.iter().map(|(name, region)| (name.clone(), region.inventory()));
+        let now = world.now();
+        let regions = world.regions.iter().map(|(name, region)| (name.clone(), region.inventory(now)));
         Inventory { regions: regions.filter(|(_, region)| *region != RegionInventory::default()).collect() }
     }
 }
 
 impl Region {
-    fn inventory(&self) -> RegionInventory {
+    fn inventory(&self, now: Timestamp) -> RegionInventory {
         let instances: BTreeMap<String, Tags> = self
             .machines
             .values()
@@ -78,6 +83,12 @@ impl Region {
             .collect();
         let theirs = |snapshot: &str| self.user_of(snapshot).is_some_and(|image| !self.images[image].is_ours());
         RegionInventory {
+            spot_requests: self
+                .spot_requests
+                .iter()
+                .filter(|(_, request)| request.is_persistent() && request.is_live(now))
+                .map(|(id, request)| (id.clone(), request.tags.clone()))
+                .collect(),
             volumes: self
                 .volumes
                 .iter()

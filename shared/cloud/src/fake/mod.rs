@@ -28,6 +28,7 @@ mod pace;
 mod parameters;
 mod registrations;
 mod schedules;
+mod spot;
 mod target_accounts;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use super::machines::{MachineRecord, VolumeRecord};
 use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
+use super::spot::SpotRecord;
 use super::topics::PublishedMessage;
 use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Registration, Schedule};
 
@@ -74,6 +75,7 @@ pub struct Requests {
 #[derive(Default)]
 pub(super) struct Region {
     pub(super) machines: BTreeMap<String, MachineRecord>,
+    pub(super) spot_requests: BTreeMap<String, SpotRecord>,
     /// All volumes with which instances were launched, including those that were deleted with their instance.
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,

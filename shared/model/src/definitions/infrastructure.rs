@@ -31,6 +31,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let placement = map.optional("placement").and_then(|node| placement(context, node)).unwrap_or_default();
     let key_pair = map.optional("keyPair").and_then(|node| key_pair(context, node));
     let sns_topic_arn = map.optional("snsTopicArn").and_then(|node| topic(context, node));
+    let spot = map.optional("spot").and_then(|node| context.reader.boolean(node, "`spot`")).unwrap_or_default();
     let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
     let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();
     refuse_others(context, map);
@@ -45,6 +46,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         placement,
         key_pair,
         sns_topic_arn,
+        spot,
         resource_tags,
         keep_on_failure,
     });

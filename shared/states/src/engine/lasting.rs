@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_cloud::fake::{CallName, Fault, Inventory};
+use goldsmith_cloud::fake::{CallName, Fault, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Kind};
 use goldsmith_store::BuildStatus;
 use jiff::SignedDuration;
@@ -87,14 +87,39 @@ async fn after_any_lasting_fault_the_pipeline_builds_and_nothing_is_left() {
             if [TABLE_READ, TABLE_WRITE].contains(name) && lasts == Lasts::ForEver {
                 continue;
             }
-            check((name, region), fault, lasts, &published).await;
+            check(Stack::new().await, (name, region), fault, lasts, &published).await;
             counted += 1;
         }
     }
     assert_eq!(counted, (calls.len() - 2) * CASES.len() + 2 * 4, "{calls:?}");
 }
 
-async fn check((name, region): (&'static str, &str), fault: Fault, lasts: Lasts, published: &Inventory) {
+/// A build on a spot instance, which EC2 takes back before it is online.
+#[tokio::test]
+async fn after_any_lasting_fault_of_spot_requests_nothing_is_left() {
+    for is_doomed in [false, true] {
+        let new = async || {
+            let stack = Stack::new().await;
+            stack.build_on_spot().await;
+            if is_doomed {
+                stack.cloud.next_instance_ends(1, "Server.SpotInstanceShutdown: Spot instance shutdown");
+            }
+            stack
+        };
+        let stack = new().await;
+        stack.start_execution().await;
+        build(&stack).await;
+        let published = stack.inventory();
+        for name in ["CancelSpotInstanceRequests", "DescribeSpotInstanceRequests", "RunInstances", "TerminateInstances"]
+        {
+            for (fault, lasts) in CASES {
+                check(new().await, (name, HOME), fault, lasts, &published).await;
+            }
+        }
+    }
+}
+
+async fn check(stack: Stack, (name, region): (&'static str, &str), fault: Fault, lasts: Lasts, published: &Inventory) {
     let what = format!("{name} in {region}, {fault:?}, {lasts:?}");
     let stack = Stack::with_topic().await;
     stack.start_execution().await;

@@ -6,6 +6,7 @@
 
 mod exports;
 mod images;
+mod requests;
 mod targets;
 mod templates;
 
@@ -25,6 +26,8 @@ const SEARCHES: u32 = 5;
 /// Pause between two of these describe calls.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
+pub(crate) use requests::end_instance;
+
 /// Undoes one effect.
 pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
     let cloud = &context.cloud;
@@ -37,7 +40,7 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
         }
         (EffectKind::Export { .. }, Some(id)) => drop(exports::cancel(context, &effect.region, id).await?),
         (_, None) => {}
-        (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
+        (EffectKind::Instance { .. }, Some(id)) => end_instance(context, effect, id).await?,
         (EffectKind::Draft, Some(id)) => cloud.registrations.unregister(&effect.region, id).await?,
         (EffectKind::Image | EffectKind::RegisteredImage { .. }, Some(id)) => {
             cloud.images.deregister(&effect.region, id).await?
@@ -164,12 +167,15 @@ pub(crate) async fn undo_build(
     }
     // An image may be exported, so exports come before images.
     undoing.exports(&effects, image.as_ref()).await?;
+    // Spot requests come before their instances, since they would launch others.
+    undoing.spot_requests().await?;
     undoing.made(&effects).await?;
     let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_any_image() || of_journal(kind);
     let unknown = effects.iter().any(|effect| is_open(effect) && has_tags(&effect.kind));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;
+            undoing.spot_requests().await?;
         }
         undoing.lost_exports(&effects).await?;
         undoing.tagged().await?;
@@ -333,7 +339,7 @@ impl<'a> Undoing<'a> {
             let is_ours = self.proof.has_instance(region, &instance.id, &instance.token);
             if is_ours && !kept && !instance.state.is_gone() {
                 self.found = true;
-                let ended = machines.terminate(region, &instance.id).await;
+                let ended = machines.end(region, &instance.id, instance.spot_request.as_deref()).await;
                 self.tolerate(ended.map_err(Error::from), region, &instance.id)?;
             }
         }

@@ -1,20 +1,22 @@
-//! Build and ExecuteTest: run the documents on an instance.
+//! Build, BuildAgain and ExecuteTest: run the documents on an instance.
 //!
 //! Input: the plan's documents, and the instance that Launch or LaunchTest made. Output: nothing except the log. Error:
 //! `CommandFailed` with the document, phase, step, action, exit code and last lines, `RebootLimit`, `Timeout`,
-//! `AuditFailed`.
+//! `AuditFailed`; of Build also `Interrupted`, if EC2 has taken its spot instance back.
 //!
 //! The image is audited on the first test instance, before the documents run. The documents may write files that do not
 //! come from the image, or remove files that do. One instance is enough, since all instances are launched from one
 //! image.
 
 use async_trait::async_trait;
+use goldsmith_cloud::Instance;
 use goldsmith_executor::{AuditOrder, OrderDocument, WorkOrder};
 use goldsmith_model::ImageAudit;
-use goldsmith_store::{EffectKind, PlannedDocument, Scope};
+use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedDocument, Scope};
 
 use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::error_names::ErrorName;
+use crate::parts::builder;
 use crate::parts::command::{self, CommandProgress};
 use crate::{Error, Result, State};
 
@@ -27,13 +29,49 @@ pub(crate) struct ExecutePhase;
 #[async_trait]
 impl Waiting for ExecutePhase {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
-        let launched_by = if scene.scope.item.is_some() { State::LaunchTest } else { State::Launch };
-        let instance = scene.made_by(launched_by, scene.scope.item.as_deref(), EffectKind::is_instance).await?;
-        match command::run(scene, 0, &instance, async || order(scene).await).await? {
+        let (launched, instance) = instance(scene).await?;
+        let looked = command::run(scene, 0, &instance, async || order(scene).await).await;
+        // A step fails if its machine goes down, so this is asked first.
+        let has_ended = matches!(looked, Ok(CommandProgress::Ended(_)));
+        if let Some(launched) = launched
+            && !has_ended
+            && let Some(found) = builder::taken_back(scene, &launched, &instance).await?
+        {
+            return Err(interrupted(scene, &found));
+        }
+        match looked? {
             CommandProgress::Running(pending) => Ok(Progress::Waiting(pending)),
             CommandProgress::Ended(result) => Ok(Progress::Done(ran(result.executed_step_count))),
         }
     }
+}
+
+/// Returns the instance of this state. For Build, also returns its launch.
+async fn instance(scene: &Scene<'_>) -> Result<(Option<Effect>, String)> {
+    match (scene.scope.state, &scene.scope.item) {
+        (State::Build, None) => {
+            let found = builder::launched_by(scene, State::Launch).await?;
+            let (launched, id) = found.ok_or_else(|| Error::internal("Launch has recorded no instance"))?;
+            Ok((Some(launched), id))
+        }
+        (_, None) => Ok((None, scene.made_by(State::LaunchAgain, None, EffectKind::is_instance).await?)),
+        (_, Some(item)) => Ok((None, scene.made_by(State::LaunchTest, Some(item), EffectKind::is_instance).await?)),
+    }
+}
+
+/// Returns the error after which the definition starts the build again on demand. What the documents have done so far
+/// is lost: a result that mixes two instances proves nothing.
+fn interrupted(scene: &Scene<'_>, instance: &Instance) -> Error {
+    let cause = FailureCause {
+        message: format!(
+            "{} was interrupted: EC2 has reclaimed this spot instance ({}); the build starts again on demand",
+            instance.id, instance.state_reason
+        ),
+        region: Some(scene.home().to_owned()),
+        resource: Some(instance.id.clone()),
+        ..Error::failed(ErrorName::Interrupted, "").cause(&scene.scope)
+    };
+    Error::because(ErrorName::Interrupted, cause)
 }
 
 fn ran(steps: u32) -> String {

@@ -2,8 +2,8 @@
 //! instance.
 //!
 //! This one state has several waits: each check does the first thing that is not done yet. Input: the instance of
-//! Launch. Output: an `Image` effect, or a `RegisteredImage` effect if CreateImage cannot make the AMI as the recipe wants
-//! it. Error: `CommandFailed` (from the clean-up), `ImageFailed`, `Timeout`.
+//! Launch or LaunchAgain. Output: an `Image` effect, or a `RegisteredImage` effect if CreateImage cannot make the AMI as
+//! the recipe wants it. Error: `CommandFailed` (from the clean-up), `ImageFailed`, `Timeout`.
 
 mod register;
 
@@ -16,11 +16,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{Attempt, effect, made_id};
+use crate::engine::undo;
 use crate::error_names::ErrorName;
+use crate::parts::builder;
 use crate::parts::command::{self, CommandProgress};
 use crate::parts::status;
 use crate::states::launch::{devices, gone};
-use crate::{Error, Result, State, TAG_BUILD};
+use crate::{Error, Result, TAG_BUILD};
 
 /// Journal number of the clean-up command.
 const CLEAN: u32 = 0;
@@ -36,11 +38,11 @@ pub(crate) struct MakeImage;
 #[async_trait]
 impl Waiting for MakeImage {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
-        let instance = scene.made_by(State::Launch, None, EffectKind::is_instance).await?;
+        let (launched, instance) = builder::launched(scene).await?;
         let effects = scene.effects().await?;
         let made = |n: u32| effects.iter().find(|effect| effect.n == n);
         if let Some(Effect { id: Some(image), .. }) = made(IMAGE) {
-            return watch(scene, image, &instance).await;
+            return watch(scene, image, &launched, &instance).await;
         }
         if let Some(Effect { id: Some(draft), .. }) = made(register::DRAFT) {
             return register::from_draft(scene, draft).await;
@@ -48,7 +50,7 @@ impl Waiting for MakeImage {
         // The intent of the AMI is written only after the instance has stopped. From then on, the command need not be
         // looked at again.
         if made(IMAGE).or(made(register::DRAFT)).is_none()
-            && let CommandProgress::Running(pending) = clean(scene, &instance).await?
+            && let CommandProgress::Running(pending) = clean(scene, &launched, &instance).await?
         {
             return Ok(Progress::Waiting(Pending { detail: format!("cleaning {instance}"), ..pending }));
         }
@@ -62,12 +64,18 @@ impl Waiting for MakeImage {
     }
 }
 
-async fn clean(scene: &Scene<'_>, instance: &str) -> Result<CommandProgress> {
+/// Cleans the instance. If EC2 takes a spot instance back before it is stopped, the build fails and says so: its state is
+/// no longer the one that the documents have left.
+async fn clean(scene: &Scene<'_>, launched: &Effect, instance: &str) -> Result<CommandProgress> {
     let execution = format!("{}/{}", scene.record.build, scene.scope.state);
     // Components ask in this directory for what the clean-up must keep.
     let working_directory = scene.record.plan.working_directory.clone().map(Into::into);
-    command::run(scene, CLEAN, instance, async || Ok(WorkOrder { working_directory, ..WorkOrder::clean(execution) }))
-        .await
+    let order = async || Ok(WorkOrder { working_directory, ..WorkOrder::clean(execution) });
+    let looked = command::run(scene, CLEAN, instance, order).await;
+    if let Some(found) = builder::taken_back(scene, launched, instance).await? {
+        return Err(failed(scene, instance, gone(&found)));
+    }
+    looked
 }
 
 /// Stops the instance. Returns `None` once the instance is stopped. The stop is not in the journal: the launch is, and
@@ -80,6 +88,10 @@ async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
     };
     let Some(found) = machines.instance(scene.home(), instance).await? else { return Ok(pending("is not visible")) };
     match found.state {
+        // EC2 starts such an instance again when it likes.
+        InstanceState::Stopping | InstanceState::Stopped if builder::was_taken_back(&found) => {
+            Err(failed(scene, instance, gone(&found)))
+        }
         InstanceState::Stopped => Ok(None),
         InstanceState::Stopping => Ok(pending("is stopping")),
         InstanceState::Pending => Ok(pending("is pending")),
@@ -150,7 +162,7 @@ fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
 }
 
 /// Waits for the AMI, and then terminates the build instance, which is no longer needed.
-async fn watch(scene: &Scene<'_>, image: &str, instance: &str) -> Result<Progress> {
+async fn watch(scene: &Scene<'_>, image: &str, launched: &Effect, instance: &str) -> Result<Progress> {
     let cloud = &scene.context.cloud;
     let pending = |detail: String| {
         Progress::Waiting(Pending { resource: image.to_owned(), region: scene.home().to_owned(), detail })
@@ -163,7 +175,7 @@ async fn watch(scene: &Scene<'_>, image: &str, instance: &str) -> Result<Progres
         ImageState::Failed => Err(failed(scene, image, format!("{image} failed: {}", found.state_reason))),
         ImageState::Available => {
             register::settle(scene, &found).await?;
-            cloud.machines.terminate(scene.home(), instance).await?;
+            undo::end_instance(scene.context, launched, instance).await?;
             Ok(Progress::Done(format!("{image} is available")))
         }
     }

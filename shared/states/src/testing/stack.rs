@@ -278,6 +278,13 @@ impl Stack {
         self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
     }
 
+    /// Lets builds ask for a spot instance first.
+    pub(crate) async fn build_on_spot(&self) {
+        let mut infrastructures = definitions().infrastructures;
+        infrastructures.iter_mut().for_each(|infrastructure| infrastructure.spot = true);
+        self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
+    }
+
     /// Lets the distribution associate the images of both Regions with a license configuration.
     pub(crate) async fn license_images(&self) {
         let mut distributions = definitions().distributions;

@@ -39,7 +39,7 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     met.refused("InvalidAction", ec2.describe_addresses().send().await);
 }
 
-/// A spot instance of a one-time request ends; it is not stopped.
+/// A spot instance of a one-time request ends; it is not stopped. Nor is one whose persistent request was cancelled.
 async fn spot(met: &mut Met, aws: &Aws, source: &str) {
     let request = |kind, behavior| {
         let options = SpotMarketOptions::builder().spot_instance_type(kind).instance_interruption_behavior(behavior);
@@ -54,6 +54,15 @@ async fn spot(met: &mut Met, aws: &Aws, source: &str) {
     let once = request(SpotInstanceType::OneTime, InstanceInterruptionBehavior::Terminate);
     let id = aws.launched(once).await;
     met.refused("UnsupportedOperation", aws.ec2.stop_instances().instance_ids(&id).send().await);
+    aws.terminate(&id).await;
+    let id = aws.launched(request(SpotInstanceType::Persistent, InstanceInterruptionBehavior::Stop)).await;
+    let described = aws.ec2.describe_instances().instance_ids(&id).send().await.unwrap();
+    let spot_request = described.reservations()[0].instances()[0].spot_instance_request_id().unwrap().to_owned();
+    let cancel = |request: &str| aws.ec2.cancel_spot_instance_requests().spot_instance_request_ids(request);
+    met.refused("InvalidSpotInstanceRequestID.Malformed", cancel("sir-x").send().await);
+    met.refused("InvalidSpotInstanceRequestID.NotFound", cancel("sir-0123456789abcdef0").send().await);
+    cancel(&spot_request).send().await.unwrap();
+    met.refused("IncorrectSpotRequestState", aws.ec2.stop_instances().instance_ids(&id).send().await);
     aws.terminate(&id).await;
 }
 

@@ -5,6 +5,7 @@ mod executions;
 mod faults;
 mod images;
 mod machines;
+mod spot;
 mod stores;
 
 use super::{FakeCloud, HOME};

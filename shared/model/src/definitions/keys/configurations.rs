@@ -46,6 +46,14 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
         "ARN of an SNS topic that gets a message when a build, a verification or a distribution has ended. The topic may \
          be in another Region or account. The stack's parameter `NotificationTopicArns` must list it.",
     ),
+    Key::optional(
+        "spot",
+        Form::Flag,
+        "`false`",
+        "Whether the build instance is first requested as a spot instance, of each type in each subnet. If EC2 has none, \
+         the instance is launched on demand. If EC2 takes the spot instance back while documents run, the build starts \
+         again on demand, from the launch. `imageTestsConfiguration` of a pipeline has the same key for test instances.",
+    ),
     Key::optional("resourceTags", Form::Pairs, "", "Tags of the instances and their volumes."),
     Key::optional(
         "keepOnFailure",

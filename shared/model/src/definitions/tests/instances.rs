@@ -128,3 +128,16 @@ fn what_is_no_topic_is_explained() {
         assert!(found.starts_with("web/all.yml:4:") && found.contains("is not the ARN of an SNS topic"), "{found}");
     }
 }
+
+#[test]
+fn the_build_instance_may_be_a_spot_instance() {
+    for (text, spot) in [("", false), ("spot: false\n", false), ("spot: true\n", true)] {
+        let read = infrastructure(text);
+        assert_eq!(read.spot, spot);
+        let stored = serde_json::to_value(&read).unwrap();
+        assert_eq!(stored.get("spot").is_some(), spot);
+        assert_eq!(serde_json::from_value::<InfrastructureConfiguration>(stored).unwrap(), read);
+    }
+    let mistake = refused(&[&format!("{SMALL}spot: persistent\n")]);
+    assert!(mistake.starts_with("web/all.yml:4:") && mistake.contains("`spot`"), "{mistake}");
+}

@@ -73,6 +73,7 @@ fn launch(resolved: &Resolved, stacks: &[String]) -> PlannedLaunch {
         metadata_hop_limit: infrastructure.instance_metadata_options.http_put_response_hop_limit,
         placement: infrastructure.placement.clone(),
         key_pair: infrastructure.key_pair.clone(),
+        spot_build: infrastructure.spot,
         spot_tests: inputs.pipeline.image_tests_configuration.spot,
         tags: infrastructure.resource_tags.clone(),
         block_devices: inputs.recipe.block_device_mappings.clone(),

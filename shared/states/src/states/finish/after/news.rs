@@ -3,7 +3,8 @@
 use goldsmith_store::{BuildRecord, CauseStatus, FailureCause, Failures, ImageRecord, LeftBehind};
 use serde_json::{Value, json};
 
-use crate::{Context, Result};
+use crate::error_names::ErrorName;
+use crate::{Context, Result, State};
 
 /// The end of a build.
 pub(super) struct News {
@@ -49,6 +50,7 @@ pub(super) async fn news(
     let tried_again_at = pending.and_then(|kept| kept.not_before.clone());
     let given_up = kept.as_ref().is_some_and(|kept| kept.given_up);
     let failure = image.failure.as_ref().map(without_output);
+    let interrupted = interruption(context, record).await?;
     let detail = json!({
         "triedAgainAt": tried_again_at,
         "givenUp": given_up,
@@ -65,6 +67,7 @@ pub(super) async fn news(
         "distributed": image.distributes.as_ref().map(ToString::to_string),
         "approval": record.plan.approval.as_ref().filter(|_| record.published),
         "channel": record.plan.channel.as_ref().filter(|_| record.published && !image.overridden),
+        "interrupted": interrupted,
         "failure": failure,
         "leftBehind": left,
     });
@@ -77,6 +80,16 @@ pub(super) async fn news(
     let detail_type = format!("Goldsmith {kind} State Change");
     let resources = [image.image.to_string(), image.pipeline.to_string()];
     Ok(News { detail_type, resources, failure, tried_again_at, given_up, stopped, left: left.len(), detail })
+}
+
+/// Returns why the build has started again on demand, or `None` if EC2 has not taken its spot instance back.
+async fn interruption(context: &Context, record: &BuildRecord) -> Result<Option<String>> {
+    if !record.plan.launch.spot_build {
+        return Ok(None);
+    }
+    let build = context.store.state(&record.build, &State::Build.into()).await?;
+    let cause = build.and_then(|state| state.cause);
+    Ok(cause.filter(|cause| cause.error == ErrorName::Interrupted.as_str()).map(|cause| cause.message))
 }
 
 /// Returns a failure without the output of its steps, since every account to which the bus forwards the event, and every
