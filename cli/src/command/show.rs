@@ -17,6 +17,7 @@ use crate::approval;
 use crate::args::Globals;
 use crate::audited;
 use crate::connection::Connection;
+use crate::contents;
 use crate::exit::Exit;
 use crate::kept::KeptInstance;
 use crate::output::{self, Show};
@@ -205,6 +206,7 @@ impl Shown {
         let copy = |copy: &OwnedCopy| ("copy", format!("{}  {}  of account {}", copy.region, copy.ami, copy.account));
         rows.extend(image.copies.iter().map(copy));
         rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
+        rows.extend(contents::record(image, &self.states).map(|found| ("contents", contents::headline(&found))));
         let of = if image.is_verification { "owner" } else { "source of" };
         rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));
         rows.extend(self.kept.iter().flat_map(|kept| kept.facts(globals)));
@@ -338,6 +340,15 @@ Launch  SUCCEEDED  2.0s  i-1";
         );
         let table = "package-secret  /etc/bind/rndc.key  bind9    control key of BIND\n  remove it\n";
         assert!(shown.contains(table), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn what_is_in_an_image_is_counted() {
+        let stack = Stack::new();
+        let contents = json!({"key": "contents/b.json.gz", "sha256": "00", "packages": 312, "files": 1});
+        stack.closed_build(json!({"status": "AVAILABLE", "contents": contents})).await;
+        let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
+        assert!(shown.contains("contents  312 packages, 1 file that no package owns\n"), "{shown}");
     }
 
     #[test]

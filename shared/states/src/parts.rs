@@ -1,6 +1,7 @@
 //! Code that several states share.
 
 pub(crate) mod command;
+pub(crate) mod contents;
 pub(crate) mod keys;
 pub(crate) mod newest;
 pub(crate) mod passed;

@@ -15,6 +15,7 @@ use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{Attempt, effect, made_id};
 use crate::error_names::ErrorName;
 use crate::parts::command::{self, CommandProgress};
+use crate::parts::contents;
 use crate::parts::status;
 use crate::states::launch::{devices, gone};
 use crate::{Error, Result, State, TAG_BUILD};
@@ -56,8 +57,14 @@ async fn clean(scene: &Scene<'_>, instance: &str) -> Result<CommandProgress> {
     let execution = format!("{}/{}", scene.record.build, scene.scope.state);
     // Components ask in this directory for what the clean-up must keep.
     let working_directory = scene.record.plan.working_directory.clone().map(Into::into);
-    command::run(scene, CLEAN, instance, async || Ok(WorkOrder { working_directory, ..WorkOrder::clean(execution) }))
-        .await
+    // A test instance shows the contents of the image as it is. Without one, the build instance shows them once it is
+    // clean.
+    let is_tested = !scene.record.plan.tests.is_empty();
+    let order = async || {
+        let contents = if is_tested { None } else { Some(contents::order(scene, None).await?) };
+        Ok(WorkOrder { working_directory, contents, ..WorkOrder::clean(execution) })
+    };
+    command::run(scene, CLEAN, instance, order).await
 }
 
 /// Stops the instance. Returns `None` once the instance is stopped. The stop is not in the journal: the launch is, and
