@@ -11,6 +11,7 @@ mod definitions;
 mod delete;
 mod deploy;
 mod deprecate;
+mod diff;
 mod disable;
 mod distribute;
 mod doctor;
@@ -30,6 +31,7 @@ mod retire;
 mod revoke;
 mod rollback;
 mod run;
+mod sbom;
 mod schema;
 mod show;
 mod validate;
@@ -118,6 +120,10 @@ pub(crate) enum Command {
     Definitions(definitions::Args),
     /// Show an image or its build, a pipeline with its last builds, or another definition.
     Show(show::Args),
+    /// Show what differs between two images: packages, files, units, users and more.
+    Diff(diff::Args),
+    /// Write the bill of materials of an image, as CycloneDX or SPDX.
+    Sbom(sbom::Args),
     /// Print the output of the steps of an image's build.
     Logs(logs::Args),
     /// List channels and the images to which they point, or the channels of a pipeline with their history.
@@ -169,6 +175,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Definitions(args) => definitions::run(globals, args).await,
         Command::Delete(args) => delete::run(globals, args).await,
         Command::Deprecate(args) => deprecate::run(globals, args).await,
+        Command::Diff(args) => diff::run(globals, args).await,
         Command::Disable(args) => disable::run(globals, args).await,
         Command::Enable(args) => enable::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
@@ -185,6 +192,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Retention(args) => retention::run(globals, args).await,
         Command::Rollback(args) => rollback::run(globals, args).await,
         Command::Run(args) => run::run(args),
+        Command::Sbom(args) => sbom::run(globals, args).await,
         Command::Schema(args) => schema::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Import(args) => import::run(globals, args),

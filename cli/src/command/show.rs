@@ -18,6 +18,7 @@ use crate::approval;
 use crate::args::Globals;
 use crate::audited;
 use crate::connection::Connection;
+use crate::contents;
 use crate::exit::Exit;
 use crate::kept::KeptInstance;
 use crate::output::{self, Show};
@@ -240,6 +241,7 @@ impl Shown {
         let exported = |one: &ExportedObject| ("exported", format!("{}  {}", one.region, one.location));
         rows.extend(image.exports.iter().map(exported));
         rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
+        rows.extend(contents::record(image, &self.states).map(|found| ("contents", contents::headline(&found))));
         let of = if image.is_verification { "owner" } else { "source of" };
         rows.extend(self.firmware.iter().map(|firmware| ("boots", firmware.clone())));
         rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));

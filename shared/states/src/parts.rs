@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 pub(crate) mod command;
+pub(crate) mod contents;
 pub(crate) mod export;
 pub(crate) mod firmware;
 pub(crate) mod keys;

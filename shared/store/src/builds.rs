@@ -379,6 +379,7 @@ fn building(record: &BuildRecord) -> ImageRecord {
         distributes: record.plan.distributes.as_ref().map(|distributed| distributed.image.clone()),
         distributed_by: Vec::new(),
         revoked: None,
+        contents: None,
         approval: record.plan.approval.clone(),
         approved: None,
     }

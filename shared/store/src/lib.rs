@@ -9,6 +9,7 @@ mod catalog;
 mod causes;
 mod channels;
 mod checks;
+mod contents;
 #[cfg(test)]
 mod contract;
 mod cursors;
@@ -60,6 +61,7 @@ pub use catalog::{Catalog, User};
 pub use causes::{CauseRecord, CauseStatus};
 pub use channels::{ChannelMove, earlier};
 pub use checks::SourceCheck;
+pub use contents::ContentsRecord;
 pub use cursors::Round;
 pub use delete::DeleteError;
 pub use distribution::Distributed;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Approved, ImageLife, Plan, Revocation, Surplus};
+use crate::{Approved, ContentsRecord, ImageLife, Plan, Revocation, Surplus};
 
 /// Formats a time for the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
 #[must_use]
@@ -244,6 +244,9 @@ pub struct ImageRecord {
     /// `snapshots` are then those that the run has made.
     #[serde(default)]
     pub distributes: Option<ImageRef>,
+    /// Where the contents of the image are, or `None` if they were not collected.
+    #[serde(default)]
+    pub contents: Option<ContentsRecord>,
     /// The runs that have distributed the image after its build, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distributed_by: Vec<LaterDistribution>,

@@ -91,6 +91,15 @@ async fn what_the_audit_of_an_image_has_found_is_shown() {
     assert!(shown.contains(table), "{shown}");
 }
 
+#[tokio::test]
+async fn what_is_in_an_image_is_counted() {
+    let stack = Stack::new();
+    let contents = json!({"key": "contents/b.json.gz", "sha256": "00", "packages": 312, "files": 1});
+    stack.closed_build(json!({"status": "AVAILABLE", "contents": contents})).await;
+    let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
+    assert!(shown.contains("contents  312 packages, 1 file that no package owns\n"), "{shown}");
+}
+
 #[test]
 fn show_says_whether_a_failed_build_is_retried() {
     let kept = |more: serde_json::Value| -> goldsmith_store::CauseRecord {

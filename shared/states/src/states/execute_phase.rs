@@ -6,18 +6,20 @@
 //!
 //! The image is audited on the first test instance, before the documents run. The documents may write files that do not
 //! come from the image, or remove files that do. One instance is enough, since all instances are launched from one
-//! image.
+//! image. The contents of the image are collected there too, for the same reasons. If that fails, the build goes on.
 
 use async_trait::async_trait;
 use goldsmith_cloud::Instance;
 use goldsmith_executor::{AuditOrder, OrderDocument, WorkOrder};
 use goldsmith_model::ImageAudit;
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedDocument, Scope};
+use jiff::Timestamp;
 
 use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::error_names::ErrorName;
 use crate::parts::builder;
 use crate::parts::command::{self, CommandProgress};
+use crate::parts::contents;
 use crate::{Error, Result, State};
 
 /// Longest time that an audit may take, in seconds.
@@ -92,18 +94,24 @@ async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
     };
     let mut order = WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), documents);
     order.on_instance = true;
-    order.audit = audit(scene).await?;
+    if is_first_test(scene) {
+        let image_made = image_made(scene).await?;
+        order.audit = audit(scene, image_made);
+        order.contents = Some(contents::order(scene, image_made).await?);
+    }
     order.working_directory = scene.record.plan.working_directory.clone().map(Into::into);
     Ok(order)
 }
 
-/// Returns how this instance is audited, or `None` if it is not audited.
-async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
-    let plan = &scene.record.plan;
-    if plan.audit == ImageAudit::Off || scene.scope.item.is_none() || scene.scope.item.as_ref() != plan.tests.first() {
-        return Ok(None);
-    }
-    let made = match &plan.verifies {
+/// Returns whether this instance is the first test instance. All test instances have the same image, so what is found on
+/// one is enough.
+fn is_first_test(scene: &Scene<'_>) -> bool {
+    scene.scope.item.is_some() && scene.scope.item.as_ref() == scene.record.plan.tests.first()
+}
+
+/// Returns when the image of this test instance existed.
+async fn image_made(scene: &Scene<'_>) -> Result<Option<Timestamp>> {
+    let made = match &scene.record.plan.verifies {
         Some(verified) => Some(verified.created.clone()),
         // Snapshot ends after the AMI is made and before an instance is launched from it. So this time separates the
         // files of the image from those that the instance itself writes.
@@ -112,13 +120,19 @@ async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
             scene.context.store.state(&scene.record.build, &made).await?.and_then(|state| state.ended_at)
         }
     };
+    Ok(made.and_then(|made| made.parse().ok()))
+}
+
+/// Returns how this instance is audited, or `None` if it is not audited.
+fn audit(scene: &Scene<'_>, image_made: Option<Timestamp>) -> Option<AuditOrder> {
+    let plan = &scene.record.plan;
     // The documents need most of the test's time.
     let quarter = u64::from(plan.test_timeout_minutes) * 60 / 4;
-    Ok(Some(AuditOrder {
+    (plan.audit != ImageAudit::Off).then(|| AuditOrder {
         limit_seconds: Some(quarter.clamp(15, LONGEST_AUDIT)),
-        image_made: made.and_then(|made| made.parse().ok()),
+        image_made,
         fails: plan.audit == ImageAudit::Fail,
-    }))
+    })
 }
 
 async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderDocument> {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
-    BuildRecord, Distributed, Effect, EffectKind, ExportedObject, ImageRecord, ImageStatus, Keep, OwnedCopy,
-    PreviousParameter, Scope, stamp,
+    BuildRecord, ContentsRecord, Distributed, Effect, EffectKind, ExportedObject, ImageRecord, ImageStatus, Keep,
+    OwnedCopy, PreviousParameter, Scope, stamp,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -79,6 +79,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         distributes,
         distributed_by: Vec::new(),
         revoked: None,
+        contents: contents(context, record).await?,
         approval: record.plan.approval.clone(),
         approved: None,
     };
@@ -97,6 +98,18 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         plural(regions == 1),
         plural(parameters == 1)
     ))
+}
+
+/// Returns where the contents of the image are, as its first test or its clean-up has recorded it.
+async fn contents(context: &Context, record: &BuildRecord) -> Result<Option<ContentsRecord>> {
+    if record.plan.distributes.is_some() {
+        return Ok(None);
+    }
+    let scope = match record.plan.tests.first() {
+        Some(item) => Scope { state: State::ExecuteTest, item: Some(item.clone()) },
+        None => Scope::from(State::Snapshot),
+    };
+    Ok(context.store.state(&record.build, &scope).await?.and_then(|state| state.contents))
 }
 
 /// Opens the AMIs that were published before the run to those whom the configuration has gained. A permission is not

@@ -20,6 +20,7 @@ use crate::engine::undo;
 use crate::error_names::ErrorName;
 use crate::parts::builder;
 use crate::parts::command::{self, CommandProgress};
+use crate::parts::contents;
 use crate::parts::status;
 use crate::states::launch::{devices, gone};
 use crate::{Error, Result, TAG_BUILD};
@@ -70,7 +71,13 @@ async fn clean(scene: &Scene<'_>, launched: &Effect, instance: &str) -> Result<C
     let execution = format!("{}/{}", scene.record.build, scene.scope.state);
     // Components ask in this directory for what the clean-up must keep.
     let working_directory = scene.record.plan.working_directory.clone().map(Into::into);
-    let order = async || Ok(WorkOrder { working_directory, ..WorkOrder::clean(execution) });
+    // A test instance shows the contents of the image as it is. Without one, the build instance shows them once it is
+    // clean.
+    let is_tested = !scene.record.plan.tests.is_empty();
+    let order = async || {
+        let contents = if is_tested { None } else { Some(contents::order(scene, None).await?) };
+        Ok(WorkOrder { working_directory, contents, ..WorkOrder::clean(execution) })
+    };
     let looked = command::run(scene, CLEAN, instance, order).await;
     if let Some(found) = builder::taken_back(scene, launched, instance).await? {
         return Err(failed(scene, instance, gone(&found)));

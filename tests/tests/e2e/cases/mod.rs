@@ -3,6 +3,7 @@
 mod audits;
 mod canary;
 mod channels;
+mod contents;
 mod definitions;
 mod dependencies;
 mod distribute;
@@ -54,6 +55,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         good::CASES,
         documents::CASES,
         audits::CASES,
+        contents::CASES,
         failures::CASES,
         dependencies::CASES,
         refusals::CASES,
