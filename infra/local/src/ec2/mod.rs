@@ -62,7 +62,7 @@ use crate::ids;
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// The calls by their family. Each file lists its own, so that a call is served by one file.
-const FAMILIES: [(&str, &[&[Row]]); 11] = [
+const FAMILIES: [(&str, &[&[Row]]); 13] = [
     ("instances", &[run_instances::CALLS, describe_instances::CALLS, instance_states::CALLS, console::CALLS]),
     ("spot requests", &[spot_requests::CALLS]),
     ("instance types, attributes", &[instance_types::CALLS, instance_attributes::CALLS, instance_status::CALLS]),
