@@ -30,7 +30,7 @@ struct Head<'a> {
     #[serde(borrow, default)]
     withdrawn: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    affected: Vec<HeadAffected<'a>>,
+    affected: Option<Vec<HeadAffected<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +61,7 @@ struct Record {
     #[serde(default)]
     severity: Option<Vec<RecordSeverity>>,
     #[serde(default)]
-    affected: Vec<RecordAffected>,
+    affected: Option<Vec<RecordAffected>>,
     #[serde(default)]
     database_specific: Option<Value>,
 }
@@ -120,7 +120,7 @@ pub(super) fn read(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
     if head.withdrawn.is_some() {
         return;
     }
-    let named = head.affected.iter().filter_map(|a| a.package.as_ref());
+    let named = head.affected.iter().flatten().filter_map(|a| a.package.as_ref());
     let known: Vec<_> = named.filter_map(|p| Some((Ecosystem::of_osv(&p.ecosystem)?, p))).collect();
     let wanted = known.iter().any(|(ecosystem, p)| reader.wanted.has(ecosystem, &p.name));
     let ecosystems: BTreeSet<_> = known.into_iter().map(|(ecosystem, _)| ecosystem).collect();
@@ -148,7 +148,7 @@ fn advisory(record: Record, file: &str, reader: &mut Reader<'_>) -> Advisory {
         id: record.id,
         affects: Vec::new(),
     };
-    for (at, affected) in record.affected.into_iter().enumerate() {
+    for (at, affected) in record.affected.into_iter().flatten().enumerate() {
         let Some(package) = &affected.package else { continue };
         let Some(ecosystem) = Ecosystem::of_osv(&package.ecosystem) else { continue };
         if reader.wanted.has(&ecosystem, &package.name) {

@@ -50,6 +50,7 @@ fn a_bad_record_is_named_with_its_field_and_the_others_are_read() {
     write("e.json", &good("GHSA-5").replace("{\"introduced\":\"0\"}", "{\"invented\":\"0\"}"));
     write("f.json", "");
     write("g.json", &good("").replace("\"id\":\"\"", "\"id\":\"\",\"severity\":[]"));
+    write("h.json", "{\"id\": \"CVE-2026-1\", \"affected\": null, \"aliases\": null}");
     write("notes.txt", "not read");
     write("z.json", &good("GHSA-9"));
     let advisories = read_folder(folder.path());

@@ -105,6 +105,15 @@ fn dpkg_orders_its_versions_as_we_do() {
 }
 
 #[test]
+fn apk_orders_its_versions_as_we_do() {
+    let pairs = pairs("[012](\\.(0?[0-2]|11)){0,2}a?(_(alpha|rc|p|git)[01]?){0,2}(~[ab])?(-r[012])?", 1_500);
+    let script = "while read -r a b; do case $(apk version -t \"$a\" \"$b\") in '<') echo -1;; '>') echo 1;; *) echo 0;; esac; done";
+    let known = Command::new("apk").arg("--version").output().map_err(|e| format!("apk cannot be started: {e}"));
+    let answers = known.and_then(|_| ask("sh", &["-c", script], &pairs));
+    hold(Scheme::Apk, "apk", &pairs, answers);
+}
+
+#[test]
 fn rpm_orders_its_versions_as_we_do() {
     let pairs = pairs("([01]:)?[012](\\.?[012a~^+_]){0,4}-[01](\\.?[012a~^]){0,3}", 6_000);
     let mut answers = Ok(Vec::new());
