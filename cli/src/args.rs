@@ -12,7 +12,7 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "NAME", env = "GOLDSMITH_STACK", default_value = "goldsmith", value_parser = stack)]
     pub(crate) stack: String,
     /// Use the stack on this machine, and start it if it is not running.
-    #[arg(long, global = true, conflicts_with_all = ["profile", "regions", "endpoint_url"])]
+    #[arg(long, global = true, env = "GOLDSMITH_LOCAL", conflicts_with_all = ["profile", "regions", "endpoint_url"])]
     pub(crate) local: bool,
     /// Profile of the shared AWS configuration.
     #[arg(long, global = true, value_name = "NAME")]

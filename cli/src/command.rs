@@ -6,6 +6,7 @@ mod build;
 mod cancel;
 mod channels;
 mod clean;
+mod completion;
 mod definitions;
 mod delete;
 mod deploy;
@@ -141,6 +142,8 @@ pub(crate) enum Command {
     Run(run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
     Schema(schema::Args),
+    /// Print the script that lets a shell complete the commands and options.
+    Completion(completion::Args),
     /// Translate definitions of EC2 Image Builder or Packer, and list what could not be translated.
     Import(import::Args),
     /// Check documents and definitions, and report every mistake.
@@ -183,6 +186,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Rollback(args) => rollback::run(globals, args).await,
         Command::Run(args) => run::run(args),
         Command::Schema(args) => schema::run(args),
+        Command::Completion(args) => completion::run(args),
         Command::Import(args) => import::run(globals, args),
         Command::Init(args) => init::run(globals, args),
         Command::Validate(args) => validate::run(globals, args),

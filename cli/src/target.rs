@@ -4,7 +4,7 @@ use anyhow::Result;
 use goldsmith_document::did_you_mean;
 use goldsmith_model::definitions::Kind;
 use goldsmith_model::{DefinitionRef, ImageRef, Name};
-use goldsmith_store::{ImageRecord, Store};
+use goldsmith_store::{ImageRecord, ImageStatus, Store};
 
 use crate::exit::invalid;
 
@@ -32,6 +32,15 @@ pub(crate) fn channel(text: &str) -> Result<Option<(Name, Name)>> {
     Ok(Some((name(pipeline)?, name(channel)?)))
 }
 
+/// Returns the image that `NAME/VERSION/BUILD`, `NAME/latest` or a build's id names, for commands that take nothing away:
+/// another build may become the latest one at any time.
+pub(crate) async fn image_or_latest(store: &Store, text: &str) -> Result<ImageRecord> {
+    match text.strip_suffix("/latest") {
+        Some(name) => latest(store, name).await,
+        None => image(store, text).await,
+    }
+}
+
 /// Returns the image that `NAME/VERSION/BUILD` or a build's id names.
 pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
     let image: ImageRef = if text.contains('/') {
@@ -48,6 +57,15 @@ pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
     }
 }
 
+/// Returns the newest image of a name that can be used: its build was good, and since then nobody has disabled, revoked or
+/// deleted it. Images that wait for an approval count, because they are what a person looks for.
+async fn latest(store: &Store, name: &str) -> Result<ImageRecord> {
+    let mut images = store.images(name).await?;
+    images.retain(|image| image.status == ImageStatus::Available && image.life.is_none() && !image.overridden);
+    let newest = images.into_iter().max_by(|a, b| a.created_at.cmp(&b.created_at));
+    newest.ok_or_else(|| invalid(format!("there is no image of the name `{name}` that can be used")))
+}
+
 /// Returns the reason why a text without slashes names no build. The user may have meant a pipeline.
 async fn unknown(store: &Store, text: &str) -> Result<String> {
     let wanted = "name an image as NAME/VERSION/BUILD, or a build by its id";
@@ -62,7 +80,35 @@ async fn unknown(store: &Store, text: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{channel, definition};
+    use serde_json::json;
+
+    use super::{channel, definition, image, image_or_latest};
+    use crate::testing::Stack;
+
+    #[tokio::test]
+    async fn the_latest_image_is_the_newest_that_can_be_used() {
+        let stack = Stack::new();
+        let store = &stack.connection.store;
+        let none = image_or_latest(store, "web/latest").await.unwrap_err().to_string();
+        assert_eq!(none, "there is no image of the name `web` that can be used");
+        stack.closed_build(json!({"status": "AVAILABLE"})).await;
+        let first = stack.table_item("IMAGE#web", "V#0000000001.0000000000.0000000000#0000000001").await;
+        for (number, attribute, value) in [
+            (2, "status", json!("AVAILABLE")), // the newest good one
+            (3, "status", json!("FAILED")),
+            (4, "life", json!("DISABLED")),
+            (5, "overridden", json!(true)),
+        ] {
+            let mut next = first.clone();
+            next["image"] = json!(format!("web/1.0.0/{number}"));
+            next["createdAt"] = json!(format!("2026-01-0{number}T00:00:00.000Z"));
+            next[attribute] = value;
+            stack.put("IMAGE#web", &format!("V#0000000001.0000000000.0000000000#000000000{number}"), next).await;
+        }
+        assert_eq!(image_or_latest(store, "web/latest").await.unwrap().image.to_string(), "web/1.0.0/2");
+        let exact = image(store, "web/latest").await.unwrap_err().to_string();
+        assert_eq!(exact, "`web/latest` is not NAME/VERSION/BUILD, such as web-server/1.2.0/7");
+    }
 
     #[test]
     fn a_channel_is_named_with_its_pipeline() {

@@ -27,8 +27,9 @@ WITHOUT_ACCOUNT = ("image", "snapshot")  # ARNs of these kinds have an empty acc
 class Call:
     """One call. Its methods yield what it touches, as (action, resource, condition keys)."""
 
-    def __init__(self, action, parameters, region, account, tags):
+    def __init__(self, action, parameters, region, account, tags, owners=None):
         self.action, self.parameters, self.region, self.account, self.tags = action, parameters, region, account, tags
+        self.owners = owners or {}
 
     def values(self, field):
         """Returns the values of a parameter and of its numbered members: `InstanceId.1`, `InstanceId.2`."""
@@ -45,6 +46,13 @@ class Call:
             if kind in ("subnet", "security-group") or identity in self.tags:
                 context = {f"aws:ResourceTag/{key}": value for key, value in self.tags.get(identity, {}).items()}
                 yield self.action, self.name(kind, identity), context
+
+    def original(self):
+        """Yields the image that a call copies, in its own Region. AWS checks it by its id and its owner, and not by its
+        tags. The snapshots of the image are not checked (Service Authorization Reference, `CopyImage`)."""
+        for identity in (value for value in self.values("SourceImageId") if value in self.owners):
+            region, context = self.parameters.get("SourceRegion"), {"ec2:ImageID": identity, "ec2:Owner": self.owners[identity]}
+            yield self.action, f"arn:aws:ec2:{region}::image/{identity}", context
 
     def named(self):
         """Yields the resources that the call names by their ids. A call that names none acts on the whole account."""
@@ -154,7 +162,7 @@ TOUCHED = {
         *call.passed_role(),
     ],
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
-    "ec2:CopyImage": lambda call: call.new("image", "snapshot"),
+    "ec2:CopyImage": lambda call: [*call.original(), *call.new("image", "snapshot")],
     "ec2:GetConsoleOutput": lambda call: call.existing("InstanceId"),
     "ec2:CreateLaunchTemplateVersion": lambda call: call.existing("LaunchTemplateId"),
     "ec2:ModifyLaunchTemplate": lambda call: call.existing("LaunchTemplateId"),
@@ -229,6 +237,11 @@ def tags_in(inventory):
     return found
 
 
+def owners_in(inventory):
+    """Returns the owner of each image, by the image's id, as AWS's condition keys name it."""
+    return {one["id"]: "amazon" if one["source"] else one["account"] for one in inventory["images"]}
+
+
 def install(endpoint, check_pin):
     """Takes these calls out of the emulator's own check. Returns four functions. The first checks one call, and
     returns an answer if the call is denied. The second returns the keys that the caller of a call may not use: EC2 does
@@ -263,8 +276,10 @@ def install(endpoint, check_pin):
         action = f"{service}:{operation}"
         if not touched(action):
             return None
-        tags = {} if service in ("events", "license-manager", "states") or operation == "GetParameters" else tags_in(await inventory())
-        call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
+        knows_none = service in ("events", "license-manager", "states") or operation == "GetParameters"
+        found = {"images": []} if knows_none else await inventory()
+        call = Call(
+            action, parameters, responses.get_region(), responses.get_account_id(), tags_in(found), owners_in(found))
         key = router.extract_access_key_id(headers, query_params)
         for needed, resource, context in touched(action)(call):
             denied = enforce(key, needed, needed.partition(":")[0], call.region, resource_arn=resource, service_context=context)

@@ -24,7 +24,7 @@ use crate::{audited, target};
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
     /// Audit this machine, which must be a fresh instance of an image. Files that the machine itself has made since its
@@ -104,7 +104,7 @@ async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
 }
 
 async fn of_build(globals: &Globals, connection: &Connection, what: &str) -> Result<Exit> {
-    let image = target::image(&connection.store, what).await?;
+    let image = target::image_or_latest(&connection.store, what).await?;
     let states = connection.store.states(&image.build).await?;
     let Some(audit) = audited::of(&states) else {
         return Err(invalid(format!(

@@ -22,7 +22,7 @@ use crate::target;
 /// what is missing, and asks. Ctrl-C ends the watching, not the run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A published image as NAME/VERSION/BUILD.
+    /// A published image as NAME/VERSION/BUILD or NAME/latest.
     #[arg(value_name = "IMAGE")]
     image: String,
     /// Start without asking.
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
-    let image = target::image(&connection.store, &args.image).await?;
+    let image = target::image_or_latest(&connection.store, &args.image).await?;
     let store = connection.store.as_if_applied(&Definitions::default())?;
     let context = context(&connection, store, &globals.again())?;
     let missing = preview_distribution(&context, &image.image).await.map_err(explained)?;

@@ -17,7 +17,7 @@ use crate::watch::{Feed, Happening, PAUSE};
 /// Print the output of the steps of an image's build.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
     #[arg(value_name = "IMAGE")]
     image: String,
     /// Follow the output until the build has ended.
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
-    let build = target::image(&connection.store, &args.image).await?.build;
+    let build = target::image_or_latest(&connection.store, &args.image).await?.build;
     let mut printer = Printer { format: globals.output, label: String::new() };
     tokio::select! {
         done = print(&connection, &build, args.follow, &mut printer) => done.map(|()| Exit::Success),

@@ -2,7 +2,7 @@
 
 mod text;
 
-pub(crate) use text::finding;
+pub(crate) use text::{changed, finding};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 pub(crate) mod command;
 pub(crate) mod keys;
 pub(crate) mod newest;
+pub(crate) mod parameter_paths;
 pub(crate) mod passed;
 mod script;
 pub(crate) mod sharing;

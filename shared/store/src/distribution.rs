@@ -4,11 +4,9 @@
 use serde_json::json;
 
 use crate::builds::{image_key, open_checks};
+use crate::image_life::can_be_used;
 use crate::store::encode;
-use crate::{
-    BuildRecord, Check, ImageRecord, ImageStatus, Item, LaterDistribution, PlannedRegion, Result, Store, StoreError,
-    Write, keys,
-};
+use crate::{BuildRecord, ImageRecord, Item, LaterDistribution, PlannedRegion, Result, Store, StoreError, Write, keys};
 
 /// Result of publishing a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +39,7 @@ impl Store {
             ("distributedBy".to_owned(), json!(after.distributed_by)),
         ]);
         // An image that is being deleted must not get another AMI, which nobody would delete.
-        let checks = vec![Check::equals("status", json!(ImageStatus::Available)), Check::missing("life")];
+        let checks = can_be_used();
         let writes = vec![
             Write::Update {
                 key: keys::build(&record.build),
@@ -78,16 +76,23 @@ impl Store {
     /// Returns what was done for an image in each of its Regions, by its build and by later runs. A Region may occur
     /// more than once.
     pub async fn distributed(&self, image: &ImageRecord) -> Result<Vec<PlannedRegion>> {
-        let builds = self.builds_of(image).await?;
-        let is_done = |build: &str, region: &str| match image.distributed_by.iter().find(|run| run.build == build) {
+        Ok(image.done_by(self.builds_of(image).await?))
+    }
+}
+
+impl ImageRecord {
+    /// Returns what these of its builds have done for the image in each of its Regions. A Region may occur more than once.
+    #[must_use]
+    pub fn done_by(&self, builds: Vec<BuildRecord>) -> Vec<PlannedRegion> {
+        let is_done = |build: &str, region: &str| match self.distributed_by.iter().find(|run| run.build == build) {
             Some(run) => run.regions.iter().any(|done| done == region),
-            None => image.amis.contains_key(region),
+            None => self.amis.contains_key(region),
         };
         let mut done = Vec::new();
         for BuildRecord { build, plan, .. } in builds {
             done.extend(plan.regions.into_iter().filter(|planned| is_done(&build, &planned.region)));
         }
-        Ok(done)
+        done
     }
 }
 

@@ -185,6 +185,10 @@ pub struct PlannedRegion {
     /// Accounts that get their own copies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_accounts: Vec<TargetAccount>,
+    /// Those of these accounts to which an earlier plan has given the permission for the snapshots of this AMI. They keep
+    /// it when their copies are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keeps_snapshots: Vec<String>,
     /// When the AMI becomes deprecated, in the form of RFC 3339, or `None` if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecate_at: Option<String>,
@@ -199,4 +203,13 @@ pub struct PlannedRegion {
     /// ARNs of the license configurations of the AMI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub license_configurations: Vec<String>,
+}
+
+impl PlannedRegion {
+    /// Returns whether an account may use the snapshots of the AMI for good, also after it has copied them.
+    #[must_use]
+    pub fn shares_snapshots_with(&self, account: &str) -> bool {
+        let is_named = |accounts: &[String]| accounts.iter().any(|one| one == account);
+        self.share_snapshots && is_named(&self.launch_permission.user_ids) || is_named(&self.keeps_snapshots)
+    }
 }

@@ -309,6 +309,11 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a person switches its protection off": { action: "ec2:DisableImageDeregistrationProtection" },
       "a person enables it again": { action: "ec2:EnableImage" },
     }),
+    allow("ReapRole", "ssm:GetParameter", parameter("goldsmith/examples/source"), {}, {
+      "another Region's": { resource: parameter("goldsmith/examples/source", ELSEWHERE) },
+      "what builds read": { resource: parameter(`goldsmith/build/${stack}/web`) },
+      "it reads them, it sets none": { action: "ssm:PutParameter" },
+    }),
     allow("ReapRole", "ec2:DescribeImageAttribute", owned("image", ELSEWHERE), untagged, {
       "it reads who may launch it, and changes nothing": { action: "ec2:ModifyImageAttribute" },
     }),

@@ -124,7 +124,8 @@ fn definition(change: &Change) -> String {
     format!("{verb} {} {}{version}", change.kind, change.name)
 }
 
-fn changed(change: &Difference) -> String {
+/// Returns a change as text for people.
+pub(crate) fn changed(change: &Difference) -> String {
     let what = &change.what;
     match (&change.from, &change.to) {
         (Some(from), Some(to)) => format!("{what}: {from} → {to}"),

@@ -30,6 +30,7 @@ use crate::engine::once::once;
 use crate::error_names::ErrorName;
 use crate::events::start::kept_cause;
 use crate::{Context, Error, Result, Start, State};
+pub use difference::between_builds;
 pub use distribution::preview::{DistributionPreview, MissingInRegion, preview_distribution};
 use finding::refusal;
 pub use finding::{Finding, Place};

@@ -204,7 +204,8 @@ const AMI: &[Key] = &[
         Form::FlagOrMap(PROTECTION),
         "`false`",
         "Whether the published AMI is protected from deregistration. `goldsmith delete` and `goldsmith retention` \
-         switch the protection off first.",
+         switch the protection off first, if the image's own build or a later distribution of the image has switched it \
+         on. The stack itself never switches it off.",
     ),
     Key::optional(
         "kmsKeyId",

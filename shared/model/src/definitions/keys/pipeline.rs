@@ -88,8 +88,8 @@ const RETENTION: &[Key] = &[
         "olderThan",
         Form::Text,
         "the number alone counts",
-        "How old an image must be before it is deleted, as a number of days or weeks from `P1D` to `P3650D`, such as `P90D` \
-         or `P12W`.",
+        "How long ago the build of an image must have begun before the image is beyond the retention, as a number of days \
+         or weeks from `P1D` to `P3650D`, such as `P90D` or `P12W`.",
     ),
     Key::optional(
         "notLaunchedFor",

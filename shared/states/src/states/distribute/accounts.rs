@@ -95,10 +95,9 @@ async fn lend(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, users: Vec<S
 async fn take_back(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     let images = &scene.context.cloud.images;
     let lasting = &planned.launch_permission.user_ids;
-    let targets: Vec<String> = planned.target_accounts.iter().map(|one| one.account.clone()).collect();
-    let without =
-        |kept: bool| targets.iter().filter(|one| !(kept && lasting.contains(one))).cloned().collect::<Vec<_>>();
-    let (launches, reads) = (without(true), without(planned.share_snapshots));
+    let targets = planned.target_accounts.iter().map(|one| one.account.clone());
+    let launches: Vec<String> = targets.clone().filter(|one| !lasting.contains(one)).collect();
+    let reads: Vec<String> = targets.filter(|one| !planned.shares_snapshots_with(one)).collect();
     if !launches.is_empty() {
         images.unshare(&planned.region, id, &launches).await?;
     }
@@ -178,6 +177,7 @@ mod tests {
 
     use goldsmith_cloud::fake::{Fault, place};
     use goldsmith_cloud::{Kind, TAG_STATUS, Tags};
+    use goldsmith_model::{DistributionConfiguration, TargetAccount};
     use goldsmith_store::OwnedCopy;
     use serde_json::json;
 
@@ -232,6 +232,36 @@ mod tests {
         let stack = stack.await;
         stack.run(&Task::item(State::DistributeRegion, AWAY)).await.unwrap();
         assert_eq!(permitted(&stack), (vec![TARGET.to_owned()], vec![BTreeSet::new()]));
+    }
+
+    #[tokio::test]
+    async fn an_account_keeps_what_an_earlier_plan_has_given_it_when_it_copies_the_image_later() {
+        for (shared, launches) in [(true, true), (true, false), (false, true), (false, false)] {
+            let stack = Stack::new().await;
+            let first = |to: &mut DistributionConfiguration| {
+                let ami = &mut to.distributions[1].ami_distribution_configuration;
+                ami.target_accounts.clear();
+                (ami.launch_permission.user_ids, ami.share_snapshots) = (vec![TARGET.to_owned()], shared);
+            };
+            stack.edit_distribution(first).await;
+            stack.start_and_execute("build-1", json!({"pipeline": "web"})).await.unwrap();
+            let before = permitted(&stack);
+            assert_eq!(before.1[0].contains(TARGET), shared);
+            // Later, the definition shares no snapshots, and lets the account copy the image.
+            let later = |to: &mut DistributionConfiguration| {
+                let ami = &mut to.distributions[1].ami_distribution_configuration;
+                ami.target_accounts.push(TargetAccount { account: TARGET.to_owned(), kms_key: None });
+                ami.launch_permission.user_ids.retain(|_| launches);
+                ami.share_snapshots = false;
+            };
+            stack.edit_distribution(later).await;
+            for run in ["run-1", "run-2"] {
+                let input = json!({"pipeline": "web", "from": {"at": "distribute", "image": "web/1.0.0/1"}});
+                stack.start_and_execute(run, input).await.unwrap();
+                assert_eq!(statuses(&stack), ["published"; 2], "the account has its copy");
+                assert_eq!(permitted(&stack), before, "{shared} {launches}");
+            }
+        }
     }
 
     #[tokio::test]

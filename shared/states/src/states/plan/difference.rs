@@ -47,11 +47,28 @@ pub(super) async fn since(context: &Context, newest: &ImageRecord, resolved: &Re
     Ok(found)
 }
 
+/// Returns what differs between the plans of two builds, and could be why the newer one failed. Names, descriptions, tags
+/// and parameters are left out: placeholders in them stand for each build's number and time.
+#[must_use]
+pub fn between_builds(old: &Plan, new: &Plan) -> Vec<Difference> {
+    compare(old, new, &SETTINGS)
+}
+
+/// What a distribution configuration sets for a Region, and no placeholder changes.
+const SETTINGS: [&str; 6] =
+    ["kmsKeyId", "launchPermission", "targetAccounts", "protection", "launchTemplates", "licenseConfigurations"];
+/// The other fields of a Region, whose placeholders the same build has replaced in both plans.
+const TEXTS: [&str; 3] = ["description", "tags", "parameters"];
+
 fn difference(what: impl Into<String>, from: Option<String>, to: Option<String>) -> Difference {
     Difference { what: what.into(), from, to }
 }
 
 fn between(old: &Plan, new: &Plan) -> Vec<Difference> {
+    compare(old, new, &[&TEXTS[..], &SETTINGS].concat())
+}
+
+fn compare(old: &Plan, new: &Plan, of_regions: &[&str]) -> Vec<Difference> {
     let mut found = Vec::new();
     if old.source_image != new.source_image {
         let (from, to) = (old.source_image.clone(), new.source_image.clone());
@@ -60,7 +77,7 @@ fn between(old: &Plan, new: &Plan) -> Vec<Difference> {
     found.extend(documents(&old.documents, &new.documents));
     found.extend(fields("", &json!(old), &json!(new), &["workingDirectory", "bootMode"]));
     found.extend(fields("", &json!(old.launch), &json!(new.launch), &[]));
-    found.extend(regions(&old.regions, &new.regions));
+    found.extend(regions(&old.regions, &new.regions, of_regions));
     found
 }
 
@@ -87,7 +104,7 @@ fn documents(old: &[PlannedDocument], new: &[PlannedDocument]) -> Vec<Difference
     found
 }
 
-fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
+fn regions(old: &[PlannedRegion], new: &[PlannedRegion], names: &[&str]) -> Vec<Difference> {
     let of = |regions: &[PlannedRegion]| -> BTreeMap<String, PlannedRegion> {
         regions.iter().map(|planned| (planned.region.clone(), planned.clone())).collect()
     };
@@ -96,18 +113,7 @@ fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
     for region in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
         match (before.get(region), after.get(region)) {
             (Some(one), Some(other)) => {
-                let names = [
-                    "description",
-                    "tags",
-                    "kmsKeyId",
-                    "launchPermission",
-                    "targetAccounts",
-                    "protection",
-                    "parameters",
-                    "launchTemplates",
-                    "licenseConfigurations",
-                ];
-                found.extend(fields(&format!("{region}: "), &json!(one), &json!(other), &names));
+                found.extend(fields(&format!("{region}: "), &json!(one), &json!(other), names));
             }
             (one, _) => {
                 let there = Some(region.clone());

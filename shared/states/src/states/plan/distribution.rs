@@ -234,6 +234,9 @@ fn rest(image: &ImageRecord, mut planned: PlannedRegion, before: &[&PlannedRegio
             planned.launch_permission.user_ids.push(target.account.clone());
         }
     }
+    let could_read = |account: &&String| before.iter().any(|one| one.shares_snapshots_with(account));
+    planned.keeps_snapshots =
+        planned.target_accounts.iter().map(|target| &target.account).filter(could_read).cloned().collect();
     // A protection is switched on for a new AMI only: somebody may have switched it off since then.
     planned.protection = None;
     let licenses: BTreeSet<&String> = before.iter().flat_map(|one| &one.license_configurations).collect();

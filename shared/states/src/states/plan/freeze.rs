@@ -118,6 +118,7 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
         launch_permission: ami.launch_permission.clone(),
         share_snapshots: ami.share_snapshots,
         target_accounts: if inputs.overridden { Vec::new() } else { ami.target_accounts.clone() },
+        keeps_snapshots: Vec::new(),
         deprecate_at: ami
             .deprecate_after_days
             .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),
