@@ -1,5 +1,6 @@
 //! The command line: its commands, one file each, and the function that runs each of them.
 
+mod advisories;
 mod apply;
 mod audit;
 mod build;
@@ -90,6 +91,8 @@ pub(crate) enum Command {
     Apply(apply::Args),
     /// Show what all instances of an image would share: keys, identities, credentials, histories.
     Audit(audit::Args),
+    /// Judge the packages of an image by a folder of security advisories.
+    Advisories(advisories::Args),
     /// Show what a build of a pipeline would do, and everything that would stop it. This changes nothing.
     Plan(plan::Args),
     /// Explain a problem that a plan has found.
@@ -165,6 +168,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         return Err(invalid("only `clean` takes more than one --region"));
     }
     match &cli.command {
+        Command::Advisories(args) => advisories::run(globals, args).await,
         Command::Apply(args) => apply::run(globals, args).await,
         Command::Audit(args) => audit::run(globals, args).await,
         Command::Cancel(args) => cancel::run(globals, args).await,
