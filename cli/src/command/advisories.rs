@@ -60,7 +60,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         Some(parent) => Some(inventory(&of(parent).await?)?),
         None => None,
     };
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
     let judged = judged(&inventory(&image)?, parent.as_ref(), &args.folder, &policy, today)?;
     let allowed = judged.0.allowed;
     output::show(globals, &judged)?;

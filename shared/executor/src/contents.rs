@@ -166,7 +166,10 @@ mod tests {
         (url, thread::spawn(move || statuses.into_iter().map(serve).collect()))
     }
 
-    fn store(statuses: &[u16]) -> (Result<(String, u64), String>, Vec<Vec<u8>>) {
+    /// What is recorded of the contents, and the bodies that the bucket has received.
+    type Stored = (Result<(String, u64), String>, Vec<Vec<u8>>);
+
+    fn store(statuses: &[u16]) -> Stored {
         let (url, bodies) = bucket(statuses.to_vec());
         let asked = ContentsOrder { url, image_made: None, limit_seconds: None };
         let contents = Contents { version: CONTENTS_VERSION, ..Contents::default() };

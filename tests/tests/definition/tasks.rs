@@ -1,7 +1,8 @@
 //! Writes the Tasks of the definition from the table of states: resource, time-out, payload and Retry of each, and the
 //! Catch of those outside of a Map. The rest of a Task, and all other states, are written by hand.
 
-use goldsmith_states::{ErrorName, Spec, State, spec};
+use goldsmith_states::error_names::ErrorName;
+use goldsmith_states::{Spec, State, spec};
 use goldsmith_tests::graph::{Level, levels};
 use serde_json::Value;
 

@@ -89,7 +89,7 @@ struct Token {
 
 impl World {
     /// Returns all tables by the names that the journal uses.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 14] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 16] {
         [
             ("instances", &mut self.instances),
             ("images", &mut self.images),

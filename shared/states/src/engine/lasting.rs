@@ -87,7 +87,7 @@ async fn after_any_lasting_fault_the_pipeline_builds_and_nothing_is_left() {
             if [TABLE_READ, TABLE_WRITE].contains(name) && lasts == Lasts::ForEver {
                 continue;
             }
-            check(Stack::new().await, (name, region), fault, lasts, &published).await;
+            check(Stack::with_topic().await, (name, region), fault, lasts, &published).await;
             counted += 1;
         }
     }
@@ -121,7 +121,6 @@ async fn after_any_lasting_fault_of_spot_requests_nothing_is_left() {
 
 async fn check(stack: Stack, (name, region): (&'static str, &str), fault: Fault, lasts: Lasts, published: &Inventory) {
     let what = format!("{name} in {region}, {fault:?}, {lasts:?}");
-    let stack = Stack::with_topic().await;
     stack.start_execution().await;
     match lasts {
         Lasts::Times(times) => (0..times).for_each(|_| stack.cloud.fail_next(name, fault)),
