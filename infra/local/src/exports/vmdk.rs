@@ -186,7 +186,7 @@ mod tests {
         let file = File::create_new(folder.path().join("disk")).unwrap();
         file.set_len(SIZE).unwrap();
         file.write_all_at(b"begin", 0).unwrap();
-        file.write_all_at(b"end", SIZE - 3).unwrap();
+        file.write_all_at(b"end", SIZE - 64).unwrap();
         let disk = Disk::open(&folder.path().join("disk")).unwrap();
         let path = folder.path().join("disk.vmdk");
         write(&disk, "disk.vmdk", &File::create(&path).unwrap()).unwrap();
