@@ -85,7 +85,8 @@ async fn an_image_with_a_firmware_of_its_own_is_registered_and_leaves_no_draft()
 async fn an_image_that_would_be_billed_as_another_is_not_published() {
     let stack = Stack::with_firmware().await;
     let source = stack.source().await;
-    stack.cloud.edit_image(HOME, &source, |image| image.product_codes.push("4t9example".to_owned()));
+    // The platform is billed; a product code would end the build in Plan.
+    stack.cloud.edit_image(HOME, &source, |image| image.usage_operation = "RunInstances:0010".to_owned());
     let stack = reach_on(stack, &Task::new(State::Snapshot)).await;
     let error = stack.run(&Task::new(State::Snapshot)).await.unwrap_err();
     assert_eq!(error.error, "Goldsmith.ImageFailed");
