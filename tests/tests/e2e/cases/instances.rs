@@ -143,7 +143,7 @@ fn built_again(stack: &Stack) {
     assert!(cause.message.contains("the build starts again on demand"), "{cause:?}");
     assert!(state(State::LaunchAgain).detail.ends_with("was interrupted"), "{}", state(State::LaunchAgain).detail);
     assert_eq!(state(State::BuildAgain).detail, "1 step ran");
-    let shown = stack.goldsmith(&["show", built.image()]);
+    let shown = stack.goldsmith(&["show", built.image(), "--local"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("EC2 has reclaimed this spot instance"), "{shown}");
     assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
