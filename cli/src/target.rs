@@ -61,7 +61,7 @@ pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
 /// deleted it. Images that wait for an approval count, because they are what a person looks for.
 async fn latest(store: &Store, name: &str) -> Result<ImageRecord> {
     let mut images = store.images(name).await?;
-    images.retain(|image| image.status == ImageStatus::Available && image.life.is_none() && !image.overridden);
+    images.retain(|image| image.status == ImageStatus::Available && image.is_in_use() && !image.overridden);
     let newest = images.into_iter().max_by(|a, b| a.created_at.cmp(&b.created_at));
     newest.ok_or_else(|| invalid(format!("there is no image of the name `{name}` that can be used")))
 }
