@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test isolations moto clients door-chromium audit-packages aws-smoke check lint advisories package build release lock clean
+.PHONY: simulate simulate-planted demo test isolations moto clients door-chromium audit-packages sbom-validators aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -71,6 +71,11 @@ door-chromium:
 audit-packages:
 	@infra/local/preflight.sh compiler
 	cargo test --locked -p goldsmith-agent --test audit_packages -- --ignored
+
+# Checks the bills of materials that `goldsmith sbom` writes with the libraries of CycloneDX and SPDX. `test` does this
+# too, once they are installed.
+sbom-validators: .venv/sbom/complete
+	cargo test --locked -p goldsmith-contents --test trees -- sbom
 
 # Tries a release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. It asks first,
 # and it removes everything that it has created.
@@ -152,7 +157,7 @@ release:
 
 # The files that name the packages from PyPI and npm. Next to each file is its lock.
 PYTHON_SETS = infra/local/requirements $(patsubst %,infra/local/tests/%/requirements,aws_cli boto3 moto) \
-	$(patsubst %,infra/tools/%,audit build lint lock sam workflows)
+	$(patsubst %,infra/tools/%,audit build lint lock sam sbom workflows)
 NODE_SETS = infra/local/tests/javascript infra/tools/definition tests/tests/permissions
 
 # Writes the locks. npm's locks name no registry, so that every user's own registry is used.

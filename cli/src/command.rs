@@ -1,5 +1,6 @@
 //! The command line: its commands, one file each, and the function that runs each of them.
 
+mod advisories;
 mod apply;
 mod audit;
 mod build;
@@ -11,6 +12,7 @@ mod definitions;
 mod delete;
 mod deploy;
 mod deprecate;
+mod diff;
 mod disable;
 mod distribute;
 mod doctor;
@@ -30,6 +32,7 @@ mod retire;
 mod revoke;
 mod rollback;
 mod run;
+mod sbom;
 mod schema;
 mod show;
 mod validate;
@@ -88,6 +91,8 @@ pub(crate) enum Command {
     Apply(apply::Args),
     /// Show what all instances of an image would share: keys, identities, credentials, histories.
     Audit(audit::Args),
+    /// Judge the packages of an image by a folder of security advisories.
+    Advisories(advisories::Args),
     /// Show what a build of a pipeline would do, and everything that would stop it. This changes nothing.
     Plan(plan::Args),
     /// Explain a problem that a plan has found.
@@ -118,6 +123,10 @@ pub(crate) enum Command {
     Definitions(definitions::Args),
     /// Show an image or its build, a pipeline with its last builds, or another definition.
     Show(show::Args),
+    /// Show what differs between two images: packages, files, units, users and more.
+    Diff(diff::Args),
+    /// Write the bill of materials of an image, as CycloneDX or SPDX.
+    Sbom(sbom::Args),
     /// Print the output of the steps of an image's build.
     Logs(logs::Args),
     /// List channels and the images to which they point, or the channels of a pipeline with their history.
@@ -159,6 +168,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         return Err(invalid("only `clean` takes more than one --region"));
     }
     match &cli.command {
+        Command::Advisories(args) => advisories::run(globals, args).await,
         Command::Apply(args) => apply::run(globals, args).await,
         Command::Audit(args) => audit::run(globals, args).await,
         Command::Cancel(args) => cancel::run(globals, args).await,
@@ -169,6 +179,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Definitions(args) => definitions::run(globals, args).await,
         Command::Delete(args) => delete::run(globals, args).await,
         Command::Deprecate(args) => deprecate::run(globals, args).await,
+        Command::Diff(args) => diff::run(globals, args).await,
         Command::Disable(args) => disable::run(globals, args).await,
         Command::Enable(args) => enable::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
@@ -185,6 +196,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Retention(args) => retention::run(globals, args).await,
         Command::Rollback(args) => rollback::run(globals, args).await,
         Command::Run(args) => run::run(args),
+        Command::Sbom(args) => sbom::run(globals, args).await,
         Command::Schema(args) => schema::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Import(args) => import::run(globals, args),

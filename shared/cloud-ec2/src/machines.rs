@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{Instance as SdkInstance, InstanceStateName, InstanceType};
+use aws_sdk_ec2::types::{
+    Instance as SdkInstance, InstanceStateName, InstanceType, SpotInstanceRequest as SdkSpotRequest,
+};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use goldsmith_cloud::aws::{failure, incomplete, known};
-use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, Result, Volume};
+use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, Result, SpotRequest, TypeTraits, Volume};
 
 use crate::Ec2;
-use crate::account::architectures_of;
+use crate::hosts::traits_of;
 use crate::launch::request;
 use crate::requests::{filter, from_sdk_tags, tag_filter, to_time};
 
 /// Every state except `terminated`.
 pub(crate) const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
+
+/// The states of a spot request that may still launch or start an instance.
+const LIVE_REQUESTS: [&str; 3] = ["open", "active", "disabled"];
 
 #[async_trait]
 impl Machines for Ec2 {
@@ -49,9 +54,9 @@ impl Machines for Ec2 {
         Ok(instances)
     }
 
-    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
+    async fn type_traits(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, TypeTraits>> {
         let wanted: Vec<&str> = types.iter().map(String::as_str).collect();
-        self.described_types(region, &wanted, architectures_of).await
+        self.described_types(region, &wanted, traits_of).await
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {
@@ -72,6 +77,23 @@ impl Machines for Ec2 {
     async fn terminate(&self, region: &str, id: &str) -> Result<()> {
         let answer = self.0.client(region).terminate_instances().instance_ids(id).send().await;
         known(answer.map_err(failure("TerminateInstances", region)))?;
+        Ok(())
+    }
+
+    async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>> {
+        let request = self.0.client(region).describe_spot_instance_requests().filters(tag_filter(key, value));
+        let mut pages = request.filters(filter("state", &LIVE_REQUESTS)).into_paginator().send();
+        let mut requests = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeSpotInstanceRequests", region))?;
+            requests.extend(page.spot_instance_requests().iter().filter_map(to_spot_request));
+        }
+        Ok(requests)
+    }
+
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<()> {
+        let request = self.0.client(region).cancel_spot_instance_requests().spot_instance_request_ids(id);
+        known(request.send().await.map_err(failure("CancelSpotInstanceRequests", region)))?;
         Ok(())
     }
 
@@ -126,13 +148,25 @@ fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) ->
         launched: instance.launch_time().and_then(to_time),
         token: instance.client_token().unwrap_or_default().to_owned(),
         volumes: volumes.filter_map(|ebs| ebs.volume_id().map(str::to_owned)).collect(),
+        spot_request: instance.spot_instance_request_id().map(str::to_owned),
+    })
+}
+
+fn to_spot_request(request: &SdkSpotRequest) -> Option<SpotRequest> {
+    Some(SpotRequest {
+        id: request.spot_instance_request_id()?.to_owned(),
+        instance: request.instance_id().map(str::to_owned),
+        image: request.launch_specification().and_then(|launch| launch.image_id()).unwrap_or_default().to_owned(),
+        created: request.create_time().and_then(to_time),
+        valid_until: request.valid_until().and_then(to_time),
+        tags: from_sdk_tags(request.tags()),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::aws::replay::{Canned, Replay};
-    use goldsmith_cloud::{BlockDevice, Kind, Market, MetadataOptions, Tags};
+    use goldsmith_cloud::{BlockDevice, Hardware, Kind, Market, MetadataOptions, Tags};
 
     use super::*;
     use crate::testing::{ec2, form};
@@ -146,7 +180,7 @@ mod tests {
             security_groups: vec!["sg-1".to_owned()],
             instance_profile: Some("profile".to_owned()),
             zone: None,
-            is_dedicated: false,
+            hardware: Default::default(),
             market: Market::OnDemand,
             key_pair: None,
             metadata: MetadataOptions { tokens_required: true, hop_limit: 2 },
@@ -233,7 +267,7 @@ mod tests {
         let (ec2, replay) = ec2([answer(), answer()]);
         let zone = Some("eu-west-1b".to_owned());
         let key_pair = Some("debug".to_owned());
-        let asked = Launch { zone, is_dedicated: true, market: Market::Spot, key_pair, ..launch() };
+        let asked = Launch { zone, hardware: Hardware::Dedicated, market: Market::Spot, key_pair, ..launch() };
         let fields = [
             ("Placement.AvailabilityZone", "eu-west-1b"),
             ("Placement.Tenancy", "dedicated"),
@@ -252,6 +286,77 @@ mod tests {
             }
             assert!(!sent.keys().any(|name| name.contains("MaxPrice")));
         }
+    }
+
+    #[tokio::test]
+    async fn a_launch_names_its_host_or_its_group_of_hosts() {
+        let answer =
+            || Canned::ok(format!("<RunInstancesResponse>{}</RunInstancesResponse>", described("i-1", "pending")));
+        let (ec2, replay) = ec2([answer(), answer()]);
+        let (id, group) = (Some("h-1".to_owned()), Some("arn:aws:resource-groups:eu-west-1:1:group/g".to_owned()));
+        let hosts = [Hardware::Host { id: id.clone(), group: None }, Hardware::Host { id: None, group: group.clone() }];
+        for (number, hardware) in hosts.into_iter().enumerate() {
+            ec2.launch("eu-west-1", &Launch { hardware, ..launch() }).await.unwrap();
+            let sent = form(&replay, number);
+            assert_eq!(sent["Placement.Tenancy"], "host");
+            let named = (sent.get("Placement.HostId"), sent.get("Placement.HostResourceGroupArn"));
+            assert_eq!(named, if number == 0 { (id.as_ref(), None) } else { (None, group.as_ref()) });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_spot_instance_that_is_stopped_has_a_persistent_request_with_an_end() {
+        let instance = "<spotInstanceRequestId>sir-1</spotInstanceRequestId>";
+        let instance =
+            described("i-1", "pending").replace("</item></instancesSet>", &format!("{instance}</item></instancesSet>"));
+        let (ec2, replay) = ec2([Canned::ok(format!("<RunInstancesResponse>{instance}</RunInstancesResponse>"))]);
+        let until = "2026-12-07T03:00:00Z".parse().unwrap();
+        let launched = ec2.launch("eu-west-1", &Launch { market: Market::StoppableSpot { until }, ..launch() }).await;
+        assert_eq!(launched.unwrap().spot_request.as_deref(), Some("sir-1"));
+        let sent = form(&replay, 0);
+        for (name, value) in [
+            ("InstanceMarketOptions.SpotOptions.SpotInstanceType", "persistent"),
+            ("InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior", "stop"),
+            ("InstanceMarketOptions.SpotOptions.ValidUntil", "2026-12-07T03:00:00Z"),
+            ("TagSpecification.4.ResourceType", "spot-instances-request"),
+        ] {
+            assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn finds_and_cancels_the_spot_requests_that_are_open() {
+        let request = |id: &str, next: &str| {
+            let tags = "<tagSet><item><key>goldsmith:build</key><value>b</value></item></tagSet>";
+            let launch = "<launchSpecification><imageId>ami-1</imageId></launchSpecification>";
+            let item = format!(
+                "<item><spotInstanceRequestId>{id}</spotInstanceRequestId><instanceId>i-1</instanceId>{launch}\
+                 <validUntil>2026-12-07T03:00:00.000Z</validUntil>{tags}</item>"
+            );
+            let set = format!("<spotInstanceRequestSet>{item}</spotInstanceRequestSet>{next}");
+            Canned::ok(format!("<DescribeSpotInstanceRequestsResponse>{set}</DescribeSpotInstanceRequestsResponse>"))
+        };
+        let unknown = Canned::ec2_error(400, "InvalidSpotInstanceRequestID.NotFound");
+        let denied = Canned::ec2_error(403, "UnauthorizedOperation");
+        let first = request("sir-1", "<nextToken>more</nextToken>");
+        let (ec2, replay) = ec2([first, request("sir-2", ""), unknown, denied]);
+        let found = ec2.spot_requests("eu-west-1", "goldsmith:build", "b").await.unwrap();
+        assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["sir-1", "sir-2"]);
+        assert_eq!((found[0].instance.as_deref(), found[0].image.as_str()), (Some("i-1"), "ami-1"));
+        assert_eq!((found[0].valid_until, &found[0].tags), ("2026-12-07T03:00:00Z".parse().ok(), &launch().tags));
+        let sent = form(&replay, 0);
+        for (name, value) in [
+            ("Filter.1.Name", "tag:goldsmith:build"),
+            ("Filter.2.Name", "state"),
+            ("Filter.2.Value.1", "open"),
+            ("Filter.2.Value.2", "active"),
+            ("Filter.2.Value.3", "disabled"),
+        ] {
+            assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        ec2.cancel_spot_request("eu-west-1", "sir-1").await.unwrap();
+        assert_eq!(form(&replay, 2)["SpotInstanceRequestId.1"], "sir-1");
+        assert_eq!(ec2.cancel_spot_request("eu-west-1", "sir-1").await.unwrap_err().kind, Kind::Denied);
     }
 
     #[tokio::test]
@@ -317,8 +422,9 @@ mod tests {
         let first = page(described("t2.micro", &["i386", "x86_64"]), "<nextToken>more</nextToken>");
         let (ec2, replay) = ec2([first, page(described("t4g.small", &["arm64"]), "")]);
         let types = ["t2.micro", "t4g.small", "t9.huge"].map(str::to_owned);
-        let found = ec2.architectures("eu-west-1", &types).await.unwrap();
-        let found: Vec<(&str, String)> = found.iter().map(|(name, runs)| (name.as_str(), runs.join(" "))).collect();
+        let found = ec2.type_traits("eu-west-1", &types).await.unwrap();
+        let found: Vec<(&str, String)> =
+            found.iter().map(|(name, traits)| (name.as_str(), traits.architectures.join(" "))).collect();
         assert_eq!(found, [("t2.micro", "i386 x86_64".to_owned()), ("t4g.small", "arm64".to_owned())]);
         let sent = form(&replay, 0);
         assert_eq!((sent["Filter.1.Name"].as_str(), sent["Filter.1.Value.3"].as_str()), ("instance-type", "t9.huge"));

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::audit::audit_instance;
 use crate::aws::Aws;
+use crate::contents;
 use crate::documents::{DocumentError, copy_documents, read_documents};
 use crate::explain::explain;
 use crate::output::Output;
@@ -59,7 +60,23 @@ pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut
         let command = std::env::var("SSM_COMMAND_ID").ok();
         let folder = order.working_directory.as_deref().unwrap_or(Path::new(WORKING_DIRECTORY)).to_string_lossy();
         let mut last_pass = |installed: Option<&str>| clean::last_pass(command.as_deref(), installed);
-        return clean::clean(Path::new("/"), &order.execution, command.as_deref(), &folder, report, &mut last_pass);
+        // After the clean-up, the contents are those of the image. They are collected before its report, which is the
+        // last thing that reaches the state.
+        let mut report = |result: &RunResult| match &order.contents {
+            Some(asked) if result.status == RunStatus::Success => {
+                let contents = Some(contents::of_builder(asked));
+                report(&RunResult { contents, ..result.clone() });
+            }
+            _ => report(result),
+        };
+        return clean::clean(
+            Path::new("/"),
+            &order.execution,
+            command.as_deref(),
+            &folder,
+            &mut report,
+            &mut last_pass,
+        );
     }
     match order.absolute().map_err(ExecuteError::Path).and_then(|order| run(&order, stdout)) {
         Ok(None) => EXIT_REBOOT,
@@ -99,7 +116,16 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     if order.on_instance {
         first_boot::settle(&order.state_directory, &mut output);
     }
-    // The audit runs before the first document, which may write files that do not belong to the image.
+    // The contents and the audit come before the first document, which may install packages and write files that do not
+    // belong to the image.
+    if let Some(asked) = &order.contents
+        && state.documents.is_empty()
+        && state.contents.is_none()
+    {
+        let report = contents::of_instance(asked);
+        output.remark(&format!("contents of the image: {}", report.headline()));
+        state.contents = Some(report);
+    }
     if let Some(asked) = order.audit
         && state.documents.is_empty()
         && state.audit.is_none()

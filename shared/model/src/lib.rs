@@ -11,6 +11,7 @@ mod component;
 mod definition_ref;
 pub mod definitions;
 mod distribution;
+mod export;
 mod freeze;
 mod infrastructure;
 mod input;
@@ -38,8 +39,9 @@ pub use distribution::{
     AmiDistribution, Approval, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission,
     MustSucceed, ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
 };
+pub use export::{DiskImageFormat, S3Export};
 pub use freeze::Freeze;
-pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};
+pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 pub use input::{ExecutionInput, InputError, StartFrom};
 pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};
@@ -48,7 +50,7 @@ pub use pipeline::{
     AutoDisablePolicy, ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status,
 };
 pub use placeholder::PlaceholderError;
-pub use recipe::{BlockDeviceMapping, BootMode, ComponentRef, Ebs, ImageRecipe};
+pub use recipe::{BlockDeviceMapping, BootMode, ComponentRef, Ebs, ImageRecipe, TpmSupport};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};
 pub use retention::Retention;

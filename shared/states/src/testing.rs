@@ -18,6 +18,6 @@ pub(crate) use check::{
 };
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};
 pub(crate) use published::{image_record, sort_key};
-pub(crate) use stack::{AWAY, BUILD, FAR, FakeClock, Stack, TARGET, license};
+pub(crate) use stack::{AWAY, BUILD, FAR, FIFO_TOPIC, FakeClock, Stack, TARGET, TOPIC, export, host, license};
 pub(crate) use step_functions::Task;
 pub(crate) use world::{Step, World};

@@ -2,9 +2,9 @@
 //! made it, or by what EC2 itself says about that call. Tags prove nothing: a copy of a resource may have the same
 //! tags, and every principal that may tag can write them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use goldsmith_cloud::Image;
+use goldsmith_cloud::{Image, SpotRequest};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{BuildRecord, Effect, EffectKind, ImageRecord};
@@ -24,6 +24,8 @@ pub struct Origin<'a> {
     pub instance: Option<&'a str>,
     /// The image from which this one was copied, or from which the instance was launched.
     pub image: Option<&'a str>,
+    /// The image's snapshots.
+    pub snapshots: &'a [String],
 }
 
 impl<'a> Origin<'a> {
@@ -35,6 +37,7 @@ impl<'a> Origin<'a> {
             created: image.created.parse().ok(),
             instance: image.source_instance.as_deref(),
             image: image.source_image.as_deref(),
+            snapshots: &image.snapshots,
         }
     }
 }
@@ -48,13 +51,21 @@ pub struct Proof {
     home: String,
     instances: BTreeSet<(String, String)>,
     tokens: BTreeSet<(String, String)>,
+    /// Spot requests of the build instance.
+    requests: BTreeSet<(String, String)>,
+    /// When a spot request of the build ends by itself, or `None` if the build makes none.
+    request_until: Option<Timestamp>,
     volumes: BTreeSet<(String, String)>,
     images: BTreeSet<(String, String)>,
     /// Images that the build may have copied although it has not made them. They are never the build's.
     originals: BTreeSet<(String, String)>,
     snapshots: BTreeSet<(String, String)>,
-    /// Names of images that were requested and whose ids the journal does not have yet, by Region.
-    names: BTreeMap<String, String>,
+    /// Names of images that were requested and whose ids the journal does not have yet, each with its Region.
+    names: BTreeSet<(String, String)>,
+    /// Names of drafts, each with its Region.
+    drafts: BTreeSet<(String, String)>,
+    /// Snapshots from which the build registers its image in its home Region.
+    registered: BTreeSet<String>,
 }
 
 impl Proof {
@@ -68,6 +79,7 @@ impl Proof {
             began: time(&record.created_at),
             ended: decided.or(image.and_then(|image| image.ended_at.as_ref())).and_then(time),
             home: record.plan.home_region.clone(),
+            request_until: record.spot_until().filter(|_| record.plan.launch.spot_build),
             originals: record.plan.distributes.iter().flat_map(|one| one.amis.clone()).collect(),
             ..Self::default()
         };
@@ -75,7 +87,8 @@ impl Proof {
         for effect in effects.iter().filter(|effect| effect.id.is_some() || effect.may_exist()) {
             let at = |text: &String| (effect.region.clone(), text.clone());
             match &effect.kind {
-                EffectKind::Instance { volumes, .. } => {
+                EffectKind::Instance { volumes, spot_request, .. } => {
+                    proof.requests.extend(spot_request.as_ref().map(at));
                     proof.instances.extend(effect.id.as_ref().map(at));
                     proof.tokens.insert(at(&effect.name));
                     proof.volumes.extend(volumes.iter().map(at));
@@ -83,12 +96,25 @@ impl Proof {
                 EffectKind::Image => match (&effect.id, record.plan.region(&effect.region)) {
                     (Some(id), _) => drop(proof.images.insert(at(id))),
                     // The effect of a copy is named by its client token, so the image's name comes from the plan.
-                    (None, Some(planned)) => drop(proof.names.insert(effect.region.clone(), planned.name.clone())),
+                    (None, Some(planned)) => drop(proof.names.insert(at(&planned.name))),
                     (None, None) => {}
                 },
+                EffectKind::Draft => {
+                    proof.drafts.insert(at(&effect.name));
+                    proof.images.extend(effect.id.as_ref().map(at));
+                    proof.names.extend(effect.id.is_none().then(|| at(&effect.name)));
+                }
+                EffectKind::RegisteredImage { snapshots } => {
+                    proof.registered.extend(snapshots.iter().cloned());
+                    proof.images.extend(effect.id.as_ref().map(at));
+                    proof.names.extend(effect.id.is_none().then(|| at(&effect.name)));
+                }
                 // The id of an image occurs once in all accounts.
                 EffectKind::TargetImage { .. } => proof.images.extend(effect.id.as_ref().map(at)),
-                EffectKind::Command { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => {}
+                EffectKind::Command { .. }
+                | EffectKind::Export { .. }
+                | EffectKind::Parameter { .. }
+                | EffectKind::TemplateVersion { .. } => {}
             }
         }
         if let Some(image) = image {
@@ -109,6 +135,19 @@ impl Proof {
         self.instances.contains(&pair(region, id)) || self.tokens.contains(&pair(region, token))
     }
 
+    /// Returns whether a spot request belongs to the build. Either the journal has the request's id or that of its
+    /// instance. Or the request was made while the build ran, and ends at the very second at which the build's requests
+    /// end. Nobody can change these times afterwards.
+    #[must_use]
+    pub fn has_spot_request(&self, region: &str, request: &SpotRequest) -> bool {
+        let is_of_instance = request.instance.as_ref().is_some_and(|id| self.instances.contains(&pair(region, id)));
+        let is_asked_for = || {
+            let ends_with_it = self.request_until.is_some() && request.valid_until == self.request_until;
+            region == self.home && ends_with_it && self.lived(request.created)
+        };
+        self.requests.contains(&pair(region, &request.id)) || is_of_instance || is_asked_for()
+    }
+
     /// Returns whether a volume belongs to the build: an instance of the build was launched with it.
     #[must_use]
     pub fn has_volume(&self, region: &str, id: &str) -> bool {
@@ -120,18 +159,28 @@ impl Proof {
     #[must_use]
     pub fn has_image(&self, region: &str, id: &str, origin: Origin<'_>) -> bool {
         let is_asked_for = || {
-            // In the home Region it was created from an instance, which EC2 names for such images only. In another
-            // Region it is a copy.
+            // In the home Region it was created from an instance, which EC2 names for such images only, or registered
+            // from the snapshots of such an image. In another Region it is a copy.
+            let is_registered = !origin.snapshots.is_empty()
+                && origin.snapshots.iter().all(|snapshot| self.registered.contains(snapshot));
             let is_source = match origin.instance {
                 Some(instance) => region == self.home && self.instances.contains(&pair(region, instance)),
+                None if region == self.home => is_registered,
                 None => {
                     let is_original = |id: &str| self.is_original(&self.home, id);
-                    region != self.home && origin.image.is_some_and(is_original)
+                    origin.image.is_some_and(is_original)
                 }
             };
-            self.names.get(region).is_some_and(|name| name == origin.name) && self.lived(origin.created) && is_source
+            self.names.contains(&pair(region, origin.name)) && self.lived(origin.created) && is_source
         };
         self.images.contains(&pair(region, id)) || is_asked_for()
+    }
+
+    /// Returns whether an image of the build is the draft from whose snapshots the build registers its image. A draft goes
+    /// without its snapshots.
+    #[must_use]
+    pub fn is_draft(&self, region: &str, name: &str) -> bool {
+        self.drafts.contains(&pair(region, name))
     }
 
     /// Returns whether an image of another account is the build's copy for that account. Either the journal has the
@@ -160,7 +209,8 @@ impl Proof {
             let original = original.split(' ').next().unwrap_or_default();
             // If the answer of CopyImage was lost, the id of the copy is unknown. The original then ties the snapshot
             // to the build.
-            let is_asked_for = self.names.contains_key(region) && self.is_original(&self.home, original);
+            let is_asked_for =
+                self.names.iter().any(|(there, _)| there == region) && self.is_original(&self.home, original);
             self.images.contains(&pair(region, copy)) || is_asked_for
         };
         let is_made = || {
@@ -189,7 +239,7 @@ fn pair(region: &str, what: &str) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, Proof, Timestamp, pair};
+    use super::{Origin, Proof, SpotRequest, Timestamp, pair};
 
     const HOME: &str = "eu-west-1";
     const AWAY: &str = "us-east-1";
@@ -208,7 +258,7 @@ mod tests {
             instances: [pair(HOME, "i-1")].into(),
             tokens: [pair(HOME, "token")].into(),
             images: [pair(HOME, "ami-1")].into(),
-            names: [(AWAY.to_owned(), "web 1".to_owned())].into(),
+            names: [pair(AWAY, "web 1")].into(),
             ..Proof::default()
         }
     }
@@ -224,10 +274,44 @@ mod tests {
     }
 
     #[test]
+    fn a_spot_request_is_tied_by_its_id_its_instance_or_its_times() {
+        let until = time("2026-12-02T03:00:00Z");
+        let proof = Proof { requests: [pair(HOME, "sir-1")].into(), request_until: until, ..proof() };
+        let request = |id: &str| SpotRequest {
+            id: id.to_owned(),
+            instance: None,
+            image: "ami-0".to_owned(),
+            created: time("2026-11-24T03:01:00Z"),
+            valid_until: until,
+            tags: Default::default(),
+        };
+        assert!(proof.has_spot_request(HOME, &SpotRequest { valid_until: None, ..request("sir-1") }));
+        let of_instance = SpotRequest { instance: Some("i-1".to_owned()), valid_until: None, ..request("sir-2") };
+        assert!(proof.has_spot_request(HOME, &of_instance));
+        assert!(proof.has_spot_request(HOME, &request("sir-2")), "it was made by a call without an answer");
+        for other in [
+            SpotRequest { valid_until: time("2026-12-02T03:00:01Z"), ..request("sir-2") },
+            SpotRequest { valid_until: None, ..request("sir-2") },
+            SpotRequest { created: time("2026-11-25T03:01:00Z"), ..request("sir-2") },
+            SpotRequest { created: None, ..request("sir-2") },
+        ] {
+            assert!(!proof.has_spot_request(HOME, &other), "{other:?}");
+        }
+        assert!(!proof.has_spot_request(AWAY, &request("sir-1")));
+        let without = Proof { request_until: None, ..proof };
+        assert!(!without.has_spot_request(HOME, &SpotRequest { valid_until: None, ..request("sir-2") }));
+    }
+
+    #[test]
     fn an_image_without_an_answer_is_tied_by_name_time_and_source_together() {
         let proof = proof();
-        let made =
-            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
+        let made = Origin {
+            name: "web 1",
+            created: time("2026-11-24T03:30:00Z"),
+            instance: None,
+            image: Some("ami-1"),
+            snapshots: &[],
+        };
         assert!(proof.has_image(AWAY, "ami-9", made));
         assert!(proof.has_image(HOME, "ami-1", Origin::default()), "the journal has it");
         let others = [
@@ -243,17 +327,47 @@ mod tests {
         }
         let of_instance = Origin { instance: Some("i-1"), image: Some("ami-0"), ..made };
         assert!(!proof.has_image(HOME, "ami-9", of_instance), "none is asked for");
-        let asked = Proof { names: [(HOME.to_owned(), "web 1".to_owned())].into(), ..proof };
+        let asked = Proof { names: [pair(HOME, "web 1")].into(), ..proof };
         assert!(asked.has_image(HOME, "ami-9", of_instance), "whatever its instance was launched from");
         assert!(!asked.has_image(HOME, "ami-9", Origin { instance: Some("i-7"), ..of_instance }));
         assert!(!asked.has_image(HOME, "ami-9", Origin { instance: None, ..of_instance }), "a copy");
     }
 
     #[test]
+    fn a_registered_image_without_an_answer_is_tied_by_its_snapshots_too() {
+        let snapshots = ["snap-1", "snap-2"].map(str::to_owned);
+        let proof = Proof {
+            names: [pair(HOME, "web 1")].into(),
+            drafts: [pair(HOME, "b draft")].into(),
+            registered: snapshots.clone().into(),
+            ..proof()
+        };
+        let created = time("2026-11-24T03:30:00Z");
+        let made = Origin { name: "web 1", created, instance: None, image: None, snapshots: &snapshots };
+        assert!(proof.has_image(HOME, "ami-9", made));
+        let others = [
+            Origin { name: "web 2", ..made },
+            Origin { created: time("2026-11-24T05:00:00Z"), ..made },
+            Origin { snapshots: &[], ..made },
+            Origin { snapshots: &["snap-1".to_owned(), "snap-3".to_owned()], ..made },
+        ];
+        for other in others {
+            assert!(!proof.has_image(HOME, "ami-9", other), "{other:?}");
+        }
+        assert!(!proof.has_image(AWAY, "ami-9", made), "snapshots are their Region's");
+        assert!(proof.is_draft(HOME, "b draft") && !proof.is_draft(HOME, "web 1") && !proof.is_draft(AWAY, "b draft"));
+    }
+
+    #[test]
     fn a_distributed_image_ties_its_copies_and_is_not_the_runs() {
         let proof = Proof { images: [].into(), originals: [pair(HOME, "ami-1")].into(), ..proof() };
-        let made =
-            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
+        let made = Origin {
+            name: "web 1",
+            created: time("2026-11-24T03:30:00Z"),
+            instance: None,
+            image: Some("ami-1"),
+            snapshots: &[],
+        };
         assert!(proof.has_image(AWAY, "ami-9", made));
         assert!(proof.has_copy(HOME, "ami-9", "web 1", made));
         let copied = "Copied for DestinationAmi ami-9 from SourceAmi ami-1 for SourceSnapshot snap-2.";
@@ -267,8 +381,13 @@ mod tests {
     #[test]
     fn another_accounts_copy_is_tied_by_its_id_or_by_name_time_and_source_together() {
         let proof = proof();
-        let made =
-            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
+        let made = Origin {
+            name: "web 1",
+            created: time("2026-11-24T03:30:00Z"),
+            instance: None,
+            image: Some("ami-1"),
+            snapshots: &[],
+        };
         assert!(proof.has_copy(HOME, "ami-9", "web 1", made));
         assert!(proof.has_copy(HOME, "ami-1", "web 1", Origin::default()), "the journal has it");
         assert!(!proof.has_copy(AWAY, "ami-9", "web 1", made), "the source is in another Region");

@@ -184,6 +184,7 @@ next            Mon 2026-03-30 03:00:00 +00:00
     #[tokio::test]
     async fn rollbacks_are_shown() {
         let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE"})).await;
         let (store, web) = (&stack.connection.store, "web".parse().unwrap());
         let (holder, at) = ("one".to_owned(), "2026-01-02T00:00:00.000Z".to_owned());
         let image: ImageRef = "web/1.0.0/1".parse().unwrap();

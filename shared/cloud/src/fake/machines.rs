@@ -9,13 +9,18 @@ use super::FakeCloud;
 use super::ami::changed;
 use super::call::Call;
 use super::pace::{Looks, Pace};
+use super::spot::SpotRecord;
+use super::types::{check_type, traits_of};
 use super::world::{Region, World};
-use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Market, Ping, Result, Tags, Volume};
+use crate::{
+    BlockDevice, Hardware, Instance, InstanceState, Kind, Launch, Machines, Market, Ping, Result, SpotRequest, Tags,
+    TypeTraits, Volume,
+};
 
 /// An instance, and how it will change.
 pub(super) struct MachineRecord {
     pub(super) instance: Instance,
-    launch: Launch,
+    pub(super) launch: Launch,
     /// The EBS volumes with which the instance was launched.
     pub(super) devices: Vec<BlockDevice>,
     hidden: Looks,
@@ -28,6 +33,8 @@ pub(super) struct MachineRecord {
     lost: Option<Timestamp>,
     /// When the instance ends by itself, and why.
     doom: Option<(Looks, String)>,
+    /// Whether EC2 stops the instance at its doom, because its spot request is persistent.
+    is_stopped_by_doom: bool,
 }
 
 /// An EBS volume of an instance.
@@ -40,7 +47,13 @@ pub(super) struct VolumeRecord {
 }
 
 impl MachineRecord {
-    fn new(id: String, launch: &Launch, devices: Vec<BlockDevice>, pace: Pace, doom: Option<(u32, String)>) -> Self {
+    pub(super) fn new(
+        id: String,
+        launch: &Launch,
+        devices: Vec<BlockDevice>,
+        pace: Pace,
+        doom: Option<(u32, String)>,
+    ) -> Self {
         let instance = Instance {
             id,
             state: InstanceState::Pending,
@@ -51,6 +64,7 @@ impl MachineRecord {
             launched: None,
             token: launch.token.clone(),
             volumes: Vec::new(),
+            spot_request: None,
         };
         let mut record = Self {
             instance,
@@ -61,6 +75,7 @@ impl MachineRecord {
             online_in: Looks(pace.until_online),
             console: String::new(),
             lost: None,
+            is_stopped_by_doom: matches!(launch.market, Market::StoppableSpot { .. }),
             doom: doom.map(|(looks, reason)| (Looks(looks), reason)),
         };
         record.enter(InstanceState::Pending, pace.until_running);
@@ -93,7 +108,18 @@ impl MachineRecord {
             looks.is_over()
         });
         if doomed && let Some((_, reason)) = self.doom.take() {
-            self.end(&reason);
+            self.doom_with(&reason);
+        }
+    }
+
+    /// Ends the instance, or stops it if EC2 has interrupted a spot instance of a persistent request.
+    fn doom_with(&mut self, reason: &str) {
+        if !self.is_stopped_by_doom || !reason.contains("Server.SpotInstance") {
+            return self.end(reason);
+        }
+        if matches!(self.instance.state, InstanceState::Pending | InstanceState::Running) {
+            self.instance.state_reason = reason.to_owned();
+            self.enter(InstanceState::Stopping, 0);
         }
     }
 
@@ -161,12 +187,19 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     }
     let image = world.region(call.region).usable_image(call, &request.image)?;
     let devices = changed(&image.block_devices, &request.block_devices);
-    check_type(call, &request.instance_type, &image.architecture)?;
+    check_type(call, &request.instance_type, image)?;
     if world.no_capacity.contains(&(request.instance_type.clone(), request.subnet.clone())) {
         let message = format!("no {} here now", request.instance_type);
         return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
     }
-    if request.market == Market::Spot && world.no_spot {
+    if let Hardware::Host { id: Some(id), .. } = &request.hardware {
+        let host = world.account.hosts.iter().find(|host| host.id == *id);
+        if !host.is_some_and(|host| host.takes(&request.instance_type)) {
+            let message = format!("the host {id} takes no {}", request.instance_type);
+            return Err(call.error(Kind::NotFound, "InvalidHostID.NotFound", message));
+        }
+    }
+    if request.market.is_spot() && world.no_spot {
         let message = "Max spot instance count exceeded";
         return Err(call.error(Kind::Capacity, "MaxSpotInstanceCountExceeded", message));
     }
@@ -184,8 +217,13 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
         volumes.push(volume_id.clone());
         world.region(call.region).volumes.insert(volume_id, volume);
     }
-    let mut machine = MachineRecord::new(id, request, devices, world.pace, doom);
+    let mut machine = MachineRecord::new(id.clone(), request, devices, world.pace, doom);
     machine.instance.volumes = volumes;
+    if request.market.is_spot() {
+        let spot_request = world.ec2_id("sir");
+        machine.instance.spot_request = Some(spot_request.clone());
+        world.region(call.region).spot_requests.insert(spot_request, SpotRecord::of(request, &id, now));
+    }
     if let Some((console, launched)) = &world.boots {
         machine.console.clone_from(console);
         machine.instance.launched = Some(*launched);
@@ -194,26 +232,6 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     world.region(call.region).machines.insert(instance.id.clone(), machine);
     world.requests.launches.push((call.region.to_owned(), request.clone()));
     Ok(instance)
-}
-
-/// Returns the architecture of a type: a `g` after the number of the generation means Graviton. Returns `None` if the
-/// type does not exist.
-fn architecture_of(instance_type: &str) -> Option<&'static str> {
-    let (family, _) = instance_type.split_once('.')?;
-    let options = family.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
-    Some(if options.contains('g') { "arm64" } else { "x86_64" })
-}
-
-fn check_type(call: Call<'_>, instance_type: &str, image: &str) -> Result<()> {
-    let message = match architecture_of(instance_type) {
-        Some(runs) if runs == image => return Ok(()),
-        Some(runs) => format!(
-            "The architecture '{runs}' of the specified instance type does not match the architecture '{image}' of the \
-             specified AMI."
-        ),
-        None => format!("Invalid value '{instance_type}' for InstanceType."),
-    };
-    Err(call.error(Kind::Invalid, "InvalidParameterValue", message))
 }
 
 impl Region {
@@ -248,10 +266,10 @@ impl Machines for FakeCloud {
         .await
     }
 
-    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
-        let runs = |name: &String| Some((name.clone(), vec![architecture_of(name)?.to_owned()]));
+    async fn type_traits(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, TypeTraits>> {
+        let traits = |name: &String| Some((name.clone(), traits_of(name)?));
         let call = Call::new("DescribeInstanceTypes", region);
-        self.read(call, |_| Ok(types.iter().filter_map(runs).collect())).await
+        self.read(call, |_| Ok(types.iter().filter_map(traits).collect())).await
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {
@@ -264,6 +282,12 @@ impl Machines for FakeCloud {
         let call = Call::new("StopInstances", region);
         self.effect(call, id, |world| {
             let looks = world.pace.until_stopped;
+            let machine = world.region(region).known_machine(call, id)?;
+            let request = machine.instance.spot_request.clone();
+            if machine.instance.state == InstanceState::Running && !world.region(region).can_stop(request.as_deref()) {
+                let message = format!("the spot request of {id} does not allow a stop");
+                return Err(call.error(Kind::Invalid, "UnsupportedOperation", message));
+            }
             let machine = world.region(region).known_machine(call, id)?;
             match machine.instance.state {
                 InstanceState::Running => machine.enter(InstanceState::Stopping, looks),
@@ -286,6 +310,36 @@ impl Machines for FakeCloud {
                 && !machine.instance.state.is_gone()
             {
                 machine.instance.state_reason = "Client.UserInitiatedShutdown: User initiated shutdown".to_owned();
+                machine.enter(InstanceState::ShuttingDown, looks);
+            }
+            world.launch_again(region, id);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>> {
+        self.read(Call::new("DescribeSpotInstanceRequests", region), |world| {
+            let now = world.now();
+            let live = world.region(region).spot_requests.iter().filter(|(_, one)| one.is_live(now));
+            let ours = live.filter(|(_, one)| one.tags.get(key).is_some_and(|found| found == value));
+            Ok(ours.map(|(id, one)| one.seen(id)).collect())
+        })
+        .await
+    }
+
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("CancelSpotInstanceRequests", region);
+        self.effect(call, id, |world| {
+            let looks = world.pace.until_stopped;
+            let now = world.now();
+            let region = world.region(region);
+            let Some(request) = region.spot_requests.get_mut(id).filter(|one| one.is_live(now)) else { return Ok(()) };
+            request.is_over = true;
+            // EC2 terminates an instance that is stopped together with its request.
+            if let Some(machine) = request.instance.as_ref().and_then(|instance| region.machines.get_mut(instance))
+                && machine.instance.state == InstanceState::Stopped
+            {
                 machine.enter(InstanceState::ShuttingDown, looks);
             }
             Ok(())
@@ -372,11 +426,12 @@ impl FakeCloud {
             .collect()
     }
 
-    /// Terminates an instance at once and from outside, as EC2 does when hardware fails. Does nothing if the instance
-    /// does not exist.
+    /// Terminates an instance at once and from outside, as EC2 does when hardware fails. If the reason is an interruption
+    /// and the instance's spot request is persistent, the instance is stopped instead. Does nothing if the instance does
+    /// not exist.
     pub fn end_instance(&self, region: &str, id: &str, reason: &str) {
         if let Some(machine) = self.world().region(region).machines.get_mut(id) {
-            machine.end(reason);
+            machine.doom_with(reason);
         }
     }
 

@@ -1,6 +1,7 @@
 //! `kind: DistributionConfiguration`
 
 mod approval;
+mod export;
 mod licenses;
 mod protection;
 mod templates;
@@ -58,7 +59,8 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
     let templates = templates.and_then(|node| context.reader.list(node, "`launchTemplateConfigurations`"));
     let templates = templates::read(context, templates.unwrap_or_default());
     let licenses = licenses::read(context, &mut map, region.as_deref());
-    let elsewhere = ["fastLaunchConfigurations", "containerDistributionConfiguration", "s3ExportConfiguration"];
+    let export = map.optional("s3ExportConfiguration").and_then(|node| export::read(context, node));
+    let elsewhere = ["fastLaunchConfigurations", "containerDistributionConfiguration"];
     elsewhere::refuse(context, Kind::DistributionConfiguration, &mut map, &elsewhere);
     map.finish(&mut context.reader);
     Some(Distribution {
@@ -67,6 +69,7 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
         ssm_parameter_configurations: parameters,
         launch_template_configurations: templates,
         license_configuration_arns: licenses,
+        s3_export_configuration: export,
     })
 }
 

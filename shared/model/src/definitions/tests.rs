@@ -1,5 +1,6 @@
 //! Tests with whole files: the result is either definitions or the rendered mistakes.
 
+mod firmware;
 mod instances;
 mod migrated;
 mod starts;
@@ -22,6 +23,10 @@ fn load(path: &Path) -> std::io::Result<String> {
     match path.to_str() {
         Some("web/nginx.yml") => Ok(NGINX.to_owned()),
         Some("web/broken.yml") => Ok(NGINX.replace("ExecuteBash", "ExecuteBsh")),
+        Some("web/keys/uefi.b64") => Ok("QU1aTlVF\nRkkAAQ==\n".to_owned()),
+        Some("web/no.b64") => Ok("not Base64!".to_owned()),
+        Some("web/empty.b64") => Ok("\n".to_owned()),
+        Some("web/long.b64") => Ok("A".repeat(64_004)),
         Some("web/long.yml") => Ok("#".repeat(64 * 1024 + 1)),
         _ => Err(Error::new(ErrorKind::NotFound, "no such file")),
     }

@@ -90,7 +90,10 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
     let makes: &[&str] = match kind {
         EffectKind::Instance { .. } => &["RunInstances"],
         EffectKind::Image => &["CreateImage", "CopyImage"],
+        EffectKind::Draft => &["CreateImage"],
+        EffectKind::RegisteredImage { .. } => &["RegisterImage"],
         EffectKind::TargetImage { .. } => &["CopyImage"],
+        EffectKind::Export { .. } => &["ExportImage"],
         EffectKind::Command { .. } => &["SendCommand"],
         EffectKind::Parameter { .. } => &["PutParameter"],
         EffectKind::TemplateVersion { .. } => &["CreateLaunchTemplateVersion"],

@@ -1,11 +1,12 @@
 //! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, associates it with its licenses, and
-//! shares it. Then other accounts get their own copies of it there.
+//! shares it. Then other accounts get their own copies of it there, and at last EC2 exports it to S3.
 //!
 //! Input: the AMI of Snapshot, or that of the image that the run distributes, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
-//! the AMI already is, and a `TargetImage` effect for each of these accounts. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
+//! the AMI already is, a `TargetImage` effect for each of these accounts, and an `Export` effect. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
 //! it means for the build.
 
 mod accounts;
+mod export;
 
 use async_trait::async_trait;
 use goldsmith_cloud::{ImageCopy, ImageState, Tags};
@@ -14,6 +15,7 @@ use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
+use crate::parts::firmware;
 use crate::parts::keys;
 use crate::parts::sharing::share;
 use crate::parts::status;
@@ -30,6 +32,10 @@ impl Waiting for DistributeRegion {
         let planned = scene.record.plan.region(scene.item()).ok_or_else(|| {
             Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
         })?;
+        // The export comes last, so once it has begun, everything else is done.
+        if let Some(progress) = export::watch(scene, planned).await? {
+            return Ok(progress);
+        }
         if let Some(existing) = scene.record.plan.existing_ami(&planned.region) {
             return open(scene, planned, existing, format!("{existing} is there")).await;
         }
@@ -55,17 +61,25 @@ async fn original(scene: &Scene<'_>) -> Result<String> {
 
 /// Opens an available AMI of this Region to others, and has it copied into the accounts that get their own.
 async fn open(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, done: String) -> Result<Progress> {
+    let effects = scene.effects().await?;
+    // An export that waits for a free slot is in the journal, and everything before it is done.
+    if effects.iter().any(|effect| effect.kind.is_export()) {
+        return export::begin(scene, planned, id, done).await;
+    }
     // An AMI that was published before is open, and Publish grants what it lacks: until then, the run may fail.
     let was_published = scene.record.plan.existing_ami(&planned.region).is_some();
     // The copies of other accounts come last, so once one has begun, everything else is done.
     if was_published {
         license(scene, planned, id).await?;
     }
-    let is_open = was_published || scene.effects().await?.iter().any(|effect| effect.kind.target_account().is_some());
+    let is_open = was_published || effects.iter().any(|effect| effect.kind.target_account().is_some());
     if !is_open && !open_up(scene, planned, id).await? {
         return Ok(pending(planned, id, format!("{id} is not visible yet")));
     }
-    Ok(accounts::bring(scene, planned, id).await?.map_or(Progress::Done(done), Progress::Waiting))
+    if let Some(pending) = accounts::bring(scene, planned, id).await? {
+        return Ok(Progress::Waiting(pending));
+    }
+    export::begin(scene, planned, id, done).await
 }
 
 async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Progress> {
@@ -91,7 +105,19 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
             let advise = |message: &str| keys::advise(message, &named, unnamed);
             Err(failed(planned, id, &format!("the copy {id} failed: {}", image.state_reason), advise))
         }
-        ImageState::Available => open(scene, planned, id, format!("{id} is available")).await,
+        ImageState::Available => {
+            let original = original(scene).await?;
+            let lost = firmware::lost(scene, (scene.home(), &original), &image, Some(&planned.region)).await?;
+            if let Some(lost) = lost {
+                return Err(failed(
+                    planned,
+                    id,
+                    &format!("the copy {id} does not boot like its original: {lost}"),
+                    str::to_owned,
+                ));
+            }
+            open(scene, planned, id, format!("{id} is available")).await
+        }
     }
 }
 
@@ -232,6 +258,48 @@ mod tests {
         for region in [HOME, AWAY] {
             let image = stack.inventory().region(region).images.into_keys().next().unwrap();
             assert_eq!(stack.cloud.licenses(region, &image), [license(region)].into(), "{region}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_of_an_image_with_a_firmware_of_its_own_survives_every_fault() {
+        let effects = [
+            "CopyImage",
+            "ModifyImageAttribute",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "EnableImageDeprecation",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "CopyImage",
+            "ModifyImageAttribute",
+            "EnableImageDeprecation",
+            "ModifyImageAttribute",
+            "ModifySnapshotAttribute",
+            "SendTaskSuccess",
+        ];
+        check_state_on(Stack::with_firmware, Task::item(State::DistributeRegion, AWAY), &effects).await;
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_does_not_boot_like_its_original_fails() {
+        type Loss = (fn(&mut goldsmith_cloud::Image), &'static str);
+        let losses: [Loss; 2] = [
+            (|image| image.tpm_support = None, "it has no TPM"),
+            (|image| image.boot_mode = None, "it has the boot mode none"),
+        ];
+        for (loss, said) in losses {
+            let task = Task::item(State::DistributeRegion, AWAY);
+            let stack = reach_on(Stack::with_firmware().await, &task).await;
+            stack.cloud.pace(|pace| pace.until_image = 1_000_000);
+            let token = stack.start(&task).await;
+            let copy = stack.inventory().region(AWAY).images.into_keys().next().unwrap();
+            stack.cloud.edit_image(AWAY, &copy, loss);
+            stack.cloud.settle();
+            stack.tick_after(SignedDuration::from_mins(1)).await;
+            let error = stack.answer(&token).unwrap().unwrap_err();
+            assert_eq!(error.error, "Goldsmith.CopyFailed");
+            assert!(error.cause.contains(said), "{}", error.cause);
         }
     }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
-use goldsmith_cloud::{ExecutionStatus, Parameter};
+use goldsmith_cloud::{DedicatedHost, ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{
-    Approval, DeregistrationProtection, DistributionConfiguration, ImagePipeline, PublishedTemplate,
+    Approval, BootMode, DeregistrationProtection, DiskImageFormat, DistributionConfiguration, ImagePipeline,
+    ImageRecipe, PublishedTemplate, S3Export, TpmSupport,
 };
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
@@ -118,13 +119,59 @@ pub(crate) struct Stack {
     agents: TempDir,
 }
 
+/// A topic in the second Region, and a FIFO topic of another account there.
+pub(crate) const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:images";
+pub(crate) const FIFO_TOPIC: &str = "arn:aws:sns:us-east-1:222233334444:images.fifo";
+
+/// A Dedicated Host in the first zone of the home Region, for two instances of `t3.small`.
+pub(crate) fn host(id: &str) -> DedicatedHost {
+    DedicatedHost {
+        id: id.to_owned(),
+        state: "available".to_owned(),
+        zone: format!("{HOME}a"),
+        family: Some("t3".to_owned()),
+        free: [("t3.small".to_owned(), 2)].into(),
+        ..DedicatedHost::default()
+    }
+}
+
 /// The ARN of a license configuration of a Region.
 pub(crate) fn license(region: &str) -> String {
     let id = "lic-0123456789abcdef0123456789abcdef";
     format!("arn:aws:license-manager:{region}:{ACCOUNT}:license-configuration:{id}")
 }
 
+/// Where the image of a Region is exported to.
+pub(crate) fn export(region: &str) -> S3Export {
+    S3Export {
+        role_name: "vmimport".to_owned(),
+        disk_image_format: DiskImageFormat::Vhd,
+        s3_bucket: format!("images-{region}"),
+        s3_prefix: Some("golden/".to_owned()),
+    }
+}
+
 impl Stack {
+    /// A stack whose recipe has these changes.
+    pub(crate) async fn with_recipe(change: impl FnOnce(&mut ImageRecipe)) -> Self {
+        let stack = Self::new().await;
+        let recipe = stack.store().best_recipe(&"web".parse().unwrap(), "x.x.x".parse().unwrap()).await;
+        let mut recipe = ImageRecipe { version: "1.0.1".parse().unwrap(), ..recipe.unwrap().unwrap() };
+        change(&mut recipe);
+        stack.store().apply(&Definitions { recipes: vec![recipe], ..Definitions::default() }).await.unwrap();
+        stack
+    }
+
+    /// A stack whose image has a TPM and UEFI data of its own.
+    pub(crate) async fn with_firmware() -> Self {
+        let change = |recipe: &mut ImageRecipe| {
+            recipe.boot_mode = Some(BootMode::Uefi);
+            recipe.tpm_support = Some(TpmSupport::V2);
+            recipe.uefi_data = Some("QU1aTlVFRkk=".to_owned());
+        };
+        Self::with_recipe(change).await
+    }
+
     /// A stack with its definitions applied and its source image available.
     pub(crate) async fn new() -> Self {
         let stack = Self::without_definitions();
@@ -215,6 +262,29 @@ impl Stack {
         self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
     }
 
+    /// A new stack whose infrastructure configuration names [`TOPIC`].
+    pub(crate) async fn with_topic() -> Self {
+        let stack = Self::new().await;
+        stack.name_topic(TOPIC).await;
+        stack
+    }
+
+    /// Makes the infrastructure configuration name a topic.
+    pub(crate) async fn name_topic(&self, arn: &str) {
+        let mut infrastructures = definitions().infrastructures;
+        for infrastructure in &mut infrastructures {
+            infrastructure.sns_topic_arn = Some(arn.to_owned());
+        }
+        self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Lets builds ask for a spot instance first.
+    pub(crate) async fn build_on_spot(&self) {
+        let mut infrastructures = definitions().infrastructures;
+        infrastructures.iter_mut().for_each(|infrastructure| infrastructure.spot = true);
+        self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
+    }
+
     /// Lets the distribution associate the images of both Regions with a license configuration.
     pub(crate) async fn license_images(&self) {
         let mut distributions = definitions().distributions;
@@ -222,6 +292,14 @@ impl Stack {
             to.license_configuration_arns.push(license(&to.region));
         }
         self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Lets the distribution export the images of both Regions.
+    pub(crate) async fn export_images(&self) {
+        self.edit_distribution(|to| {
+            to.distributions.iter_mut().for_each(|to| to.s3_export_configuration = Some(export(&to.region)))
+        })
+        .await;
     }
 
     /// Adds two launch templates to the second Region, and lets the distribution publish to both. The version of the

@@ -20,8 +20,9 @@ const EVENT: &str = "Goldsmith Image Retention";
 /// Applies the retention of each pipeline that is due. Returns how many images it has disabled or deleted. It judges one
 /// image in any case, and no further image after `until`: then the next call continues.
 pub(super) async fn apply(context: &Context, until: Timestamp) -> Result<u32> {
-    let references =
-        References::new(context.cloud.images.clone(), context.cloud.parameters.clone(), context.store.clone());
+    let (cloud, config) = (&context.cloud, &context.config);
+    let (images, parameters, path) = (cloud.images.clone(), cloud.parameters.clone(), &config.image_parameter_path);
+    let references = References::new(images, parameters, context.store.clone(), &config.region, Some(path));
     let mut changed = 0;
     for name in context.store.pipeline_names().await? {
         let round = round(context, &references, &name, until).await;
@@ -125,7 +126,7 @@ async fn begin(context: &Context, judge: &Judge<'_>, image: &ImageRecord) -> Res
     }
     // This look is the one that counts. From here on, no build and no channel can begin to use the image, but until the
     // record was written, one could.
-    let late = judge.why_it_stays(image).await;
+    let late = judge.why_it_stays_now(image).await;
     if !matches!(&late, Ok(why) if why.is_empty()) && image.life.is_none() {
         context.store.set_life(&image.image, None).await?;
     }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME, place};
 use goldsmith_cloud::{DefaultEncryption, KeyUsers, Kind};
 use goldsmith_model::definitions::{Draft, SourceFile};
-use goldsmith_model::{BootMode, Ebs, LaunchPermission};
+use goldsmith_model::{BootMode, Ebs, LaunchPermission, TpmSupport};
 use goldsmith_store::{MemoryTable, Store};
 use serde_json::json;
 
 use self::scene::{Scene, accounts, encrypted, everyone, names, with_key};
 use crate::states::plan::resolve::Viewer;
-use crate::testing::{AWAY, TARGET, license};
+use crate::testing::{AWAY, TARGET, TOPIC, license};
 
 /// A change that causes one problem.
 type SetUp = fn(&mut Scene);
@@ -140,6 +140,12 @@ const TOGETHER: &[(&str, SetUp)] = &[
         scene.distribution.distributions[0].license_configuration_arns.push(license(HOME));
         scene.stack.cloud.fail_always("GetLicenseConfiguration", HOME, Fault::Refuse(Kind::Denied));
     }),
+    ("topic-missing", |scene| {
+        scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
+        scene.stack.cloud.set_up(|account| {
+            account.missing.insert(TOPIC.to_owned());
+        });
+    }),
     ("public-access-blocked", |scene| {
         scene.go_to("us-west-2", everyone());
         scene.stack.cloud.set_up(|account| {
@@ -180,6 +186,52 @@ const TOGETHER: &[(&str, SetUp)] = &[
 
 /// Problems that cannot occur together with some of the others.
 const ALONE: &[(&str, SetUp)] = &[
+    ("boot-mode", |scene| {
+        scene.recipe.boot_mode = Some(BootMode::LegacyBios);
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.boot_mode = Some("uefi".to_owned()));
+    }),
+    ("uefi-needed", |scene| scene.recipe.tpm_support = Some(TpmSupport::V2)),
+    ("uefi-needed", |scene| {
+        scene.recipe.uefi_data = Some("QUFB".to_owned());
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.boot_mode = None);
+    }),
+    ("test-type-firmware", |scene| {
+        scene.recipe.boot_mode = Some(BootMode::Uefi);
+        scene.pipeline.image_tests_configuration.instance_types = vec!["t2.micro".to_owned()];
+    }),
+    ("test-type-firmware", |scene| {
+        scene.recipe.boot_mode = Some(BootMode::Uefi);
+        scene.recipe.tpm_support = Some(TpmSupport::V2);
+        scene.pipeline.image_tests_configuration.instance_types = vec!["m5.metal".to_owned()];
+    }),
+    ("type-architecture", |scene| {
+        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.tpm_support = Some("v2.0".to_owned()));
+        scene.infrastructure.instance_types = vec!["t2.micro".to_owned()];
+    }),
+    ("host-missing", |scene| scene.place_on(Some("h-0123456789abcdef0"), |_| {})),
+    ("host-unfit", |scene| scene.place_on(None, |host| host.state = "released".to_owned())),
+    ("host-unfit", |scene| {
+        scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
+        scene.place_on(None, |host| host.zone = "eu-west-1b".to_owned());
+    }),
+    ("host-unfit", |scene| scene.place_on(None, |host| host.family = Some("m5".to_owned()))),
+    ("host-unfit", |scene| scene.place_on(None, |host| host.instance_type = Some("t3.large".to_owned()))),
+    ("host-unfit", |scene| {
+        scene.place_on(None, |_| {});
+        scene.pipeline.image_tests_configuration.spot = true;
+    }),
+    ("host-unfit", |scene| {
+        scene.place_on(None, |_| {});
+        scene.infrastructure.placement.host_id = None; // the host accepts only instances that name it
+    }),
+    ("host-unfit", |scene| {
+        scene.place_on(None, |_| {});
+        let placement = &mut scene.infrastructure.placement;
+        placement.host_id = None;
+        let arn = "arn:aws:resource-groups:us-east-1:111122223333:group/hosts";
+        placement.host_resource_group_arn = Some(arn.to_owned());
+    }),
+    ("host-full", |scene| scene.place_on(None, |host| _ = host.free.insert("t3.small".to_owned(), 0))),
     ("key-unusable", |scene| {
         scene.map("/dev/sdg", with_key("alias/off"));
         // The copy would have AWS's key otherwise, with which it cannot be shared.
@@ -191,6 +243,49 @@ const ALONE: &[(&str, SetUp)] = &[
     ("shared-with-aws-key", |scene| {
         let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
         away.kms_key_id = Some("alias/aws/ebs".to_owned());
+    }),
+    ("export-role", |scene| {
+        scene.export(HOME);
+        scene.stack.cloud.set_up(|account| _ = account.missing.insert("vmimport".to_owned()));
+    }),
+    ("export-role", |scene| {
+        scene.export(AWAY);
+        scene.stack.cloud.set_up(|account| _ = account.closed_roles.insert("vmimport".to_owned()));
+    }),
+    ("export-bucket", |scene| {
+        scene.export(AWAY);
+        scene.stack.cloud.set_up(|account| _ = account.missing.insert(format!("images-{AWAY}")));
+    }),
+    ("export-bucket", |scene| {
+        scene.export(AWAY);
+        scene.stack.cloud.set_up(|account| _ = account.buckets.insert(format!("images-{AWAY}"), HOME.to_owned()));
+    }),
+    ("export-encrypted", |scene| {
+        scene.export(HOME);
+        scene.copy_to_nobody();
+        scene.no_permissions();
+        scene.map("/dev/xvda", encrypted());
+    }),
+    ("export-encrypted", |scene| {
+        scene.export(AWAY);
+        let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
+        away.kms_key_id = Some("alias/own".to_owned());
+    }),
+    ("export-license", |scene| {
+        scene.copy_to_nobody();
+        scene.export(AWAY);
+        scene
+            .stack
+            .cloud
+            .edit_image(HOME, &scene.source, |image| image.usage_operation = "RunInstances:0010".to_owned());
+    }),
+    ("export-too-large", |scene| {
+        scene.export(AWAY);
+        scene.map("/dev/xvda", Ebs { volume_size: Some(1025), ..Ebs::default() });
+    }),
+    ("export-volumes", |scene| {
+        scene.export(AWAY);
+        scene.map("/dev/sdf", Ebs { volume_size: Some(1), ..Ebs::default() });
     }),
     ("definition-missing", |scene| scene.pipeline.infrastructure_configuration = "nowhere".parse().unwrap()),
     ("source-missing", |scene| scene.recipe.parent_image = "ssm:/images/none".parse().unwrap()),
@@ -234,6 +329,17 @@ const ALONE: &[(&str, SetUp)] = &[
             let by_default = DefaultEncryption { always: true, key: "alias/aws/ebs".to_owned() };
             account.encryption.insert(AWAY.to_owned(), by_default);
         });
+    }),
+    ("topic-denied", |scene| {
+        scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
+        scene.stack.cloud.fail_always("GetTopicAttributes", AWAY, Fault::Refuse(Kind::Denied));
+    }),
+    ("topic-missing", |scene| {
+        scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
+        scene.stack.cloud.set_up(|account| {
+            account.missing.insert(TOPIC.to_owned());
+        });
+        scene.verify();
     }),
     ("nothing-to-verify", |scene| {
         scene.pipeline.image_tests_configuration.image_tests_enabled = false;
@@ -312,10 +418,43 @@ async fn what_is_allowed_is_no_problem() {
     scene.stack.cloud.add_tagged_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1", &tags);
     scene.publish_to("lt-0aaaaaaaaaaaaaaaa");
     scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
+    scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
     scene.recipe.boot_mode = Some(BootMode::Uefi);
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);
+}
+
+#[tokio::test]
+async fn a_firmware_that_fits_and_a_host_with_room_are_no_problem() {
+    let mut scene = Scene::new().await;
+    scene.recipe.boot_mode = Some(BootMode::Uefi);
+    scene.recipe.tpm_support = Some(TpmSupport::V2);
+    scene.recipe.uefi_data = Some("QUFB".to_owned());
+    scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
+    scene.place_on(None, |_| {});
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+    scene.infrastructure.placement.host_id = None;
+    scene.recipe.version = "1.0.2".parse().unwrap();
+    scene.stack.cloud.set_up(|account| account.hosts[0].auto_placement = true);
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+    // EC2 may allocate a host for the group when an instance is launched.
+    let arn = format!("arn:aws:resource-groups:{HOME}:111122223333:group/hosts");
+    scene.infrastructure.placement.host_resource_group_arn = Some(arn);
+    scene.stack.cloud.set_up(|account| account.hosts.clear());
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+}
+
+#[tokio::test]
+async fn hosts_that_cannot_be_read_are_only_a_warning() {
+    let mut scene = Scene::new().await;
+    scene.place_on(None, |_| {});
+    scene.stack.cloud.fail_always("DescribeHosts", HOME, Fault::Refuse(Kind::Denied));
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["unchecked"]);
 }
 
 #[tokio::test]
@@ -379,6 +518,16 @@ async fn a_source_that_was_bought_is_not_copied_into_other_accounts() {
     );
     let refusal = scene.refusal().await.unwrap();
     assert!(refusal.starts_with(&expected), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_source_that_was_bought_is_not_exported() {
+    let mut scene = Scene::new().await;
+    scene.copy_to_nobody();
+    scene.export(HOME);
+    scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.product_codes.push("4t9example".to_owned()));
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["export-product", "source-product"]);
 }
 
 #[tokio::test]

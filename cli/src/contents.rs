@@ -1,0 +1,68 @@
+//! Reads the contents of an image from the stack's bucket.
+
+use anyhow::{Context, Result};
+use goldsmith_cloud::Kind;
+use goldsmith_contents::{Contents, unpack};
+use goldsmith_store::{ContentsRecord, ImageRecord, StateRecord};
+use sha2::{Digest, Sha256};
+
+use crate::connection::Connection;
+use crate::exit::invalid;
+
+/// The largest object that is read, in bytes: the largest that the agent writes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Returns where the contents of an image are. A build that has failed after its first test instance was up has contents
+/// too.
+pub(crate) fn record(image: &ImageRecord, states: &[StateRecord]) -> Option<ContentsRecord> {
+    let of_state = || states.iter().find_map(|state| state.contents.clone());
+    image.contents.clone().or_else(of_state)
+}
+
+/// Returns the contents in one line.
+pub(crate) fn headline(contents: &ContentsRecord) -> String {
+    let ContentsRecord { packages, files, failure, .. } = contents;
+    let plural = |count: &u32| if *count == 1 { "" } else { "s" };
+    if contents.is_stored() {
+        let (package, file) = (plural(packages), plural(files));
+        format!("{packages} package{package}, {files} file{file} that no package owns")
+    } else {
+        format!("not stored: {failure}")
+    }
+}
+
+/// Reads the contents of an image, and checks that they are what its build has recorded.
+///
+/// # Errors
+/// The contents were not stored, have expired, or were changed since, or the caller may not read them.
+pub(crate) async fn of(connection: &Connection, image: &ImageRecord) -> Result<Contents> {
+    let states = if image.contents.is_some() { Vec::new() } else { connection.store.states(&image.build).await? };
+    let name = &image.image;
+    let Some(record) = record(image, &states) else {
+        return Err(invalid(format!(
+            "the contents of {name} are not known: its build ended before it collected them, or an earlier release has built it"
+        )));
+    };
+    if !record.is_stored() {
+        return Err(invalid(format!("the contents of {name} were not stored: {}", record.failure)));
+    }
+    let bytes = match connection.cloud.objects.get(&record.key, LARGEST).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            return Err(invalid(format!("the contents of {name} have expired: {} is no longer there", record.key)));
+        }
+        // S3 answers so for an object that does not exist, too, if the caller may not list the bucket.
+        Err(error) if error.kind == Kind::Denied => {
+            let hint = format!("the contents of {name} have expired, or you may not read {}", record.key);
+            return Err(anyhow::Error::new(error).context(hint));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if hex::encode(Sha256::digest(&bytes)) != record.sha256 {
+        return Err(invalid(format!(
+            "the contents of {name} were changed after they were collected: the digest of {} is not the recorded one",
+            record.key
+        )));
+    }
+    unpack(&bytes).with_context(|| format!("{} cannot be read", record.key))
+}

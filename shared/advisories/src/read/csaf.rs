@@ -1,0 +1,270 @@
+//! Documents of CSAF 2.0 as Red Hat publishes them for each vulnerability (VEX) and each erratum. They also say what is
+//! affected and not fixed, which neither `updateinfo.xml` nor OSV does for RHEL.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde::Deserialize;
+
+use super::{Reader, json};
+use crate::advisory::{Advisory, Affects, Modularity, Named, Range};
+use crate::ecosystem::Ecosystem;
+use crate::matching::is_modular;
+use crate::severity::{Authority, Rating};
+
+#[derive(Deserialize)]
+struct Csaf {
+    document: Document,
+    #[serde(default)]
+    product_tree: ProductTree,
+    #[serde(default)]
+    vulnerabilities: Vec<Vulnerability>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    title: Option<String>,
+    tracking: Tracking,
+}
+
+#[derive(Deserialize)]
+struct Tracking {
+    id: String,
+    #[serde(default)]
+    current_release_date: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ProductTree {
+    branches: Vec<Branch>,
+    relationships: Vec<Relationship>,
+}
+
+#[derive(Deserialize)]
+struct Branch {
+    #[serde(default)]
+    branches: Vec<Branch>,
+    #[serde(default)]
+    product: Option<Product>,
+}
+
+#[derive(Deserialize)]
+struct Product {
+    product_id: String,
+    #[serde(default)]
+    product_identification_helper: Helper,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Helper {
+    cpe: Option<String>,
+    purl: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Relationship {
+    full_product_name: FullName,
+    product_reference: String,
+    relates_to_product_reference: String,
+}
+
+#[derive(Deserialize)]
+struct FullName {
+    product_id: String,
+}
+
+#[derive(Deserialize)]
+struct Vulnerability {
+    #[serde(default)]
+    cve: Option<String>,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    product_status: Status,
+    #[serde(default)]
+    scores: Vec<Score>,
+    #[serde(default)]
+    threats: Vec<Statement>,
+    #[serde(default)]
+    remediations: Vec<Statement>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Status {
+    fixed: Vec<String>,
+    known_affected: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Score {
+    #[serde(default)]
+    cvss_v3: Option<CvssV3>,
+    #[serde(default)]
+    products: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct CvssV3 {
+    #[serde(rename = "vectorString")]
+    vector_string: String,
+}
+
+#[derive(Deserialize)]
+struct Statement {
+    category: String,
+    #[serde(default)]
+    details: String,
+    #[serde(default)]
+    product_ids: Vec<String>,
+}
+
+/// Reads a document, and keeps what is wanted of it.
+pub(super) fn read(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
+    let Some(csaf) = json::typed::<Csaf>(bytes, name, reader) else { return };
+    if let Some(date) = &csaf.document.tracking.current_release_date {
+        reader.date(date);
+    }
+    let products = Products::of(&csaf.product_tree);
+    for ecosystem in products.releases.values().cloned().collect::<BTreeSet<_>>() {
+        reader.found.coverage.add(ecosystem);
+    }
+    let erratum = csaf.document.tracking.id.starts_with("RH").then_some(&csaf.document);
+    for (at, vulnerability) in csaf.vulnerabilities.iter().enumerate() {
+        let Some(cve) = &vulnerability.cve else {
+            reader.issue(name, Some(format!("vulnerabilities[{at}].cve")), "The vulnerability has no CVE.");
+            continue;
+        };
+        let advisory = Advisory {
+            id: erratum.map_or(cve, |document| &document.tracking.id).clone(),
+            covers: erratum.map_or_else(Vec::new, |_| vec![cve.clone()]),
+            title: vulnerability.title.clone().or_else(|| csaf.document.title.clone()),
+            affects: affects(vulnerability, &products, reader),
+            ..Advisory::default()
+        };
+        reader.keep(advisory);
+    }
+}
+
+/// The products of a document, by their ids.
+#[derive(Default)]
+struct Products<'a> {
+    /// Releases of RHEL.
+    releases: HashMap<&'a str, Ecosystem>,
+    /// Packages.
+    packages: HashMap<&'a str, Purl<'a>>,
+    /// A package in a release.
+    pairs: HashMap<&'a str, (&'a str, &'a str)>,
+}
+
+impl<'a> Products<'a> {
+    fn of(tree: &'a ProductTree) -> Products<'a> {
+        let mut products = Products::default();
+        tree.branches.iter().for_each(|branch| products.add(branch));
+        for relationship in &tree.relationships {
+            let pair = (relationship.product_reference.as_str(), relationship.relates_to_product_reference.as_str());
+            products.pairs.insert(&relationship.full_product_name.product_id, pair);
+        }
+        products
+    }
+
+    fn add(&mut self, branch: &'a Branch) {
+        if let Some(product) = &branch.product {
+            let helper = &product.product_identification_helper;
+            if let Some(ecosystem) = helper.cpe.as_deref().and_then(of_cpe) {
+                self.releases.insert(&product.product_id, ecosystem);
+            }
+            if let Some(purl) = helper.purl.as_deref().and_then(Purl::of) {
+                self.packages.insert(&product.product_id, purl);
+            }
+        }
+        branch.branches.iter().for_each(|branch| self.add(branch));
+    }
+
+    /// The package and the release of a pair, if both are of RHEL itself. A package of a module is paired with the
+    /// module, and the module with the release.
+    fn pair(&self, id: &str) -> Option<(&Purl<'a>, &Ecosystem)> {
+        let (package, mut release) = *self.pairs.get(id)?;
+        if let Some((_, of)) = self.pairs.get(release) {
+            release = of;
+        }
+        Some((self.packages.get(package)?, self.releases.get(release)?))
+    }
+}
+
+/// The release in a CPE of Red Hat, `cpe:/o:redhat:enterprise_linux:9::baseos`.
+fn of_cpe(cpe: &str) -> Option<Ecosystem> {
+    Ecosystem::of_cpe_parts(cpe.strip_prefix("cpe:/")?.splitn(3, ':').nth(2)?)
+}
+
+/// The parts of a package URL of an RPM: `pkg:rpm/redhat/NAME@VERSION?arch=…&epoch=…&rpmmod=…`.
+struct Purl<'a> {
+    name: &'a str,
+    version: Option<String>,
+    arch: Option<&'a str>,
+    module: Option<String>,
+}
+
+impl<'a> Purl<'a> {
+    fn of(purl: &'a str) -> Option<Purl<'a>> {
+        let (path, qualifiers) = purl.strip_prefix("pkg:rpm/redhat/")?.split_once('?').unwrap_or((purl, ""));
+        let path = path.strip_prefix("pkg:rpm/redhat/").unwrap_or(path);
+        let (name, version) = path.split_once('@').map_or((path, None), |(name, version)| (name, Some(version)));
+        let value = |key| qualifiers.split('&').find_map(|q| q.split_once('=').filter(|(k, _)| *k == key)).map(|q| q.1);
+        let epoch = value("epoch").unwrap_or("0");
+        let module = value("rpmmod").map(|m| decoded(m).split(':').take(2).collect::<Vec<_>>().join(":"));
+        let version = version.map(|v| format!("{epoch}:{}", decoded(v)));
+        Some(Purl { name, version, arch: value("arch"), module })
+    }
+}
+
+/// Decodes the two signs that a package URL may write as numbers in a version or a module.
+fn decoded(text: &str) -> String {
+    text.replace("%2B", "+").replace("%2b", "+").replace("%3A", ":").replace("%3a", ":")
+}
+
+fn affects(vulnerability: &Vulnerability, products: &Products<'_>, reader: &mut Reader<'_>) -> Vec<Affects> {
+    let statements = |list: &'_ [Statement], category: &str| -> HashSet<String> {
+        list.iter().filter(|s| s.category == category).flat_map(|s| s.product_ids.iter().cloned()).collect()
+    };
+    let wont_fix = statements(&vulnerability.remediations, "no_fix_planned");
+    let mut found = Vec::new();
+    let status = &vulnerability.product_status;
+    for id in status.fixed.iter().chain(&status.known_affected) {
+        let Some((purl, release)) = products.pair(id) else { continue };
+        // A source package is not installed: as something that is not fixed, it stands for all that it builds.
+        let named = match (&purl.version, purl.arch) {
+            (Some(_), Some("src")) => continue,
+            (None, Some("src")) => Named::Source,
+            _ => Named::Binary,
+        };
+        if !reader.wanted.has(release, purl.name) {
+            continue;
+        }
+        let mut affects = Affects::new(release.clone(), purl.name, named);
+        affects.ranges = vec![purl.version.as_deref().map_or_else(Range::all, Range::before)];
+        affects.arches = purl.arch.filter(|arch| *arch != "src").map(str::to_owned).into_iter().collect();
+        affects.wont_fix = wont_fix.contains(id);
+        affects.rating = rating(vulnerability, id);
+        affects.modularity = match (&purl.module, &purl.version) {
+            (Some(module), _) => Modularity::Stream(module.clone()),
+            (None, Some(version)) if is_modular(version) => Modularity::Unknown,
+            _ => Modularity::None,
+        };
+        found.push(affects);
+    }
+    found
+}
+
+/// Red Hat's own rating of a package, and otherwise the CVSS vector.
+fn rating(vulnerability: &Vulnerability, id: &str) -> Option<Rating> {
+    let impacts = vulnerability.threats.iter().filter(|t| t.category == "impact");
+    let own = impacts.into_iter().find(|t| t.product_ids.is_empty() || t.product_ids.iter().any(|p| p == id));
+    own.and_then(|impact| Rating::word(&impact.details, Authority::Distribution)).or_else(|| {
+        let scores =
+            vulnerability.scores.iter().filter(|s| s.products.is_empty() || s.products.iter().any(|p| p == id));
+        scores.filter_map(|s| Rating::vector(&s.cvss_v3.as_ref()?.vector_string).ok()).next()
+    })
+}

@@ -1,0 +1,52 @@
+//! Undoes spot requests. A persistent request launches another instance when its instance is terminated, so the request
+//! is always cancelled first.
+
+use goldsmith_store::{Effect, EffectKind};
+
+use super::Undoing;
+use crate::{Context, Error, Result, TAG_BUILD};
+
+/// Ends an instance that the journal names, and cancels its spot request first.
+///
+/// # Errors
+/// Fails if a call to AWS fails. If the request cannot be cancelled, the instance stays.
+pub(crate) async fn end_instance(context: &Context, effect: &Effect, id: &str) -> Result<()> {
+    let machines = &context.cloud.machines;
+    let request = match &effect.kind {
+        EffectKind::Instance { spot_request: Some(request), .. } => Some(request.clone()),
+        // The instance ended, or the process died, before the journal got the request.
+        EffectKind::Instance { has_request: true, .. } => {
+            machines.instance(&effect.region, id).await?.and_then(|found| found.spot_request)
+        }
+        _ => None,
+    };
+    Ok(machines.end(&effect.region, id, request.as_deref()).await?)
+}
+
+impl Undoing<'_> {
+    /// Cancels the spot requests of the build instance, and ends the instances that they have at the moment, except a
+    /// request whose instance is kept. After somebody has terminated an instance, its request has another one, which is
+    /// not in the journal.
+    pub(super) async fn spot_requests(&mut self) -> Result<()> {
+        let plan = &self.record.plan;
+        if !plan.launch.spot_build || !plan.is_build() {
+            return Ok(());
+        }
+        let (home, machines) = (plan.home_region.clone(), &self.context.cloud.machines);
+        let tagged = machines.spot_requests(&home, TAG_BUILD, &self.record.build).await;
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), &home, "spot requests")? else { return Ok(()) };
+        for request in tagged.into_iter().filter(|request| self.context.config.owns(&request.tags)) {
+            let is_kept = request.instance.as_ref().is_some_and(|id| self.keep.instances.contains(id));
+            if is_kept || !self.proof.has_spot_request(&home, &request) {
+                continue;
+            }
+            self.found = true;
+            let gone = match &request.instance {
+                Some(instance) => machines.end(&home, instance, Some(&request.id)).await,
+                None => machines.cancel_spot_request(&home, &request.id).await,
+            };
+            self.tolerate(gone.map_err(Error::from), &home, &request.id)?;
+        }
+        Ok(())
+    }
+}
