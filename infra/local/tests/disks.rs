@@ -216,6 +216,7 @@ async fn disks_are_the_same_for_an_ordinary_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
 async fn disks_are_the_same_for_a_user_with_a_range_of_ids() {
     again(Rights::UserWithRange, "user-namespace", &DISKS).await;
 }

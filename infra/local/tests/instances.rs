@@ -381,6 +381,7 @@ async fn an_ordinary_user_runs_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
 async fn an_ordinary_user_with_a_range_of_ids_runs_instances() {
     again(Rights::UserWithRange, "user-namespace", &LIFE).await;
 }

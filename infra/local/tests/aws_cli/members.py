@@ -35,6 +35,10 @@ READ = {
         InstanceId CreateTime ValidUntil InstanceInterruptionBehavior LaunchSpecification.ImageId
         LaunchSpecification.InstanceType LaunchedAvailabilityZone Tags.Key Tags.Value"""),
     "CancelSpotInstanceRequests": below("CancelledSpotInstanceRequests", "SpotInstanceRequestId State"),
+    "AllocateHosts": "HostIds",
+    "DescribeHosts": below("Hosts", """HostId State AutoPlacement AvailabilityZone HostProperties.InstanceFamily
+        AvailableCapacity.AvailableVCpus Tags.Key Tags.Value"""),
+    "ReleaseHosts": "Successful Unsuccessful.ResourceId Unsuccessful.Error.Code",
     "DescribeVolumes": below("Volumes", """VolumeId Size VolumeType State Encrypted SnapshotId AvailabilityZone
         CreateTime Attachments.InstanceId Attachments.Device Attachments.State Attachments.DeleteOnTermination Tags"""),
     "DeleteVolume": DONE,

@@ -430,8 +430,11 @@ impl FakeCloud {
     /// and the instance's spot request is persistent, the instance is stopped instead. Does nothing if the instance does
     /// not exist.
     pub fn end_instance(&self, region: &str, id: &str, reason: &str) {
-        if let Some(machine) = self.world().region(region).machines.get_mut(id) {
-            machine.doom_with(reason);
+        let mut world = self.world();
+        let Some(machine) = world.region(region).machines.get_mut(id) else { return };
+        machine.doom_with(reason);
+        if machine.instance.state.is_gone() {
+            world.launch_again(region, id);
         }
     }
 

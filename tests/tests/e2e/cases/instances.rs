@@ -15,6 +15,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a_build_runs_on_a_spot_instance_and_leaves_no_request", built_on_spot),
     ("a_build_whose_spot_instance_is_taken_back_starts_again_on_demand", built_again),
     ("instances_are_where_the_infrastructure_places_them", placed),
+    ("a_build_has_the_first_instance_type_and_subnet_with_capacity", with_capacity),
 ];
 
 /// Tests on a type of their own, by which faults tell its launches from those of the build.
@@ -164,5 +165,35 @@ fn placed(stack: &Stack) {
         let is = (placement.availability_zone(), placement.tenancy());
         assert_eq!(is, (Some("eu-west-1b"), Some(&Tenancy::Dedicated)), "{scope}");
     }
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
+}
+
+/// One type has no capacity in either subnet, and the next type none in the first one.
+fn with_capacity(stack: &Stack) {
+    let ec2 = aws_sdk_ec2::Client::new(stack.sdk());
+    let subnets = stack.block_on(ec2.describe_subnets().send()).unwrap().subnets.unwrap();
+    let [one, two, ..] = &subnets[..] else { panic!("{subnets:?}") };
+    let [one, two] = [one, two].map(|subnet| subnet.subnet_id().unwrap());
+    let lacks = |size: &str, subnet: &str| {
+        let launch = json!({"action": "RunInstances", "instanceType": size, "subnet": subnet, "nth": 1});
+        json!({"when": launch, "do": "fail", "code": "InsufficientInstanceCapacity"})
+    };
+    stack.arm(&json!([lacks("t3a.small", one), lacks("t3a.small", two), lacks("t3.small", one)]));
+    let more = "imageTestsConfiguration: {instanceTypes: [t3.medium]}\n";
+    let steps = [("build", "Fine", "true"), ("test", "FineToo", "true")];
+    let text = Pipeline { regions: &["eu-west-1"], more, ..Pipeline::new("with-capacity", &steps) }.text();
+    let types = format!("instanceTypes: [t3a.small, t3.small]\nsubnetIds: [{one}, {two}]\n");
+    let built = stack.build(folder(&text.replace("instanceTypes: [t3.small]\n", &types)).path());
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    let tried = launched(stack, built.build(), &State::Launch.into());
+    let [(_, None), (_, None), (_, None), (candidate, Some(instance))] = &tried[..] else { panic!("{tried:?}") };
+    assert_eq!(*candidate, format!("t3.small in {two}"));
+    let is = (instance.instance_type().map(|size| size.as_str()), instance.subnet_id());
+    assert_eq!(is, (Some("t3.small"), Some(two)));
+    let state = stack.block_on(stack.store().state(built.build(), &State::Launch.into())).unwrap().unwrap();
+    let reason = format!("t3a.small in {one}: InsufficientInstanceCapacity");
+    assert!(state.detail.contains(&reason), "{}", state.detail);
+    let shown = stack.goldsmith(&["show", built.image(), "--local"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains(&reason), "{shown:?}");
     assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
 }

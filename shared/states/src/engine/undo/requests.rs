@@ -1,6 +1,7 @@
 //! Undoes spot requests. A persistent request launches another instance when its instance is terminated, so the request
 //! is always cancelled first.
 
+use goldsmith_cloud::InstanceState;
 use goldsmith_store::{Effect, EffectKind};
 
 use super::Undoing;
@@ -24,9 +25,9 @@ pub(crate) async fn end_instance(context: &Context, effect: &Effect, id: &str) -
 }
 
 impl Undoing<'_> {
-    /// Cancels the spot requests of the build instance, and ends the instances that they have at the moment, except a
-    /// request whose instance is kept. After somebody has terminated an instance, its request has another one, which is
-    /// not in the journal.
+    /// Cancels the spot requests of the build instance, and ends the instances that they have at the moment. After
+    /// somebody has terminated an instance, its request has another one, which is not in the journal. An instance that
+    /// is kept stays.
     pub(super) async fn spot_requests(&mut self) -> Result<()> {
         let plan = &self.record.plan;
         if !plan.launch.spot_build || !plan.is_build() {
@@ -36,17 +37,30 @@ impl Undoing<'_> {
         let tagged = machines.spot_requests(&home, TAG_BUILD, &self.record.build).await;
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), &home, "spot requests")? else { return Ok(()) };
         for request in tagged.into_iter().filter(|request| self.context.config.owns(&request.tags)) {
-            let is_kept = request.instance.as_ref().is_some_and(|id| self.keep.instances.contains(id));
-            if is_kept || !self.proof.has_spot_request(&home, &request) {
+            if !self.proof.has_spot_request(&home, &request) {
                 continue;
             }
             self.found = true;
             let gone = match &request.instance {
-                Some(instance) => machines.end(&home, instance, Some(&request.id)).await,
-                None => machines.cancel_spot_request(&home, &request.id).await,
+                Some(instance) if self.keep.instances.contains(instance) => {
+                    release(self.context, &home, instance, &request.id).await
+                }
+                Some(instance) => machines.end(&home, instance, Some(&request.id)).await.map_err(Error::from),
+                None => machines.cancel_spot_request(&home, &request.id).await.map_err(Error::from),
             };
-            self.tolerate(gone.map_err(Error::from), &home, &request.id)?;
+            self.tolerate(gone, &home, &request.id)?;
         }
         Ok(())
     }
+}
+
+/// Cancels the request of an instance that is kept, so that nobody who ends the instance gets another one. EC2 would
+/// terminate a stopped instance with its request, so such a request stays.
+async fn release(context: &Context, region: &str, instance: &str, request: &str) -> Result<()> {
+    let machines = &context.cloud.machines;
+    let found = machines.instance(region, instance).await?;
+    if found.is_some_and(|found| matches!(found.state, InstanceState::Stopping | InstanceState::Stopped)) {
+        return Ok(());
+    }
+    Ok(machines.cancel_spot_request(region, request).await?)
 }

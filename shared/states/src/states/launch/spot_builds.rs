@@ -2,9 +2,10 @@
 
 use goldsmith_cloud::fake::{Fault, HOME, NEVER};
 use goldsmith_cloud::{Machines as _, Market};
+use goldsmith_model::definitions::Definitions;
 use goldsmith_store::{Scope, StateStatus};
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::State;
 use crate::testing::{Stack, Task, check_state_of, check_state_on, good, reach_on, whole_build};
@@ -196,5 +197,51 @@ async fn what_a_request_has_launched_after_a_persons_termination_ends_too() {
     let there = stack.inventory().region(HOME);
     assert_eq!((there.instances.len(), there.spot_requests.len()), (1, 1));
     stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+    assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+}
+
+/// Fails the build in its state Build, after this has happened to the instance. The instance is to be kept.
+async fn fail_and_keep(happens: impl AsyncFnOnce(&Stack, &str)) -> Stack {
+    let stack = stack().await;
+    let mut infrastructure = stack.store().infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();
+    infrastructure.keep_on_failure = SignedDuration::from_hours(4);
+    let definitions = Definitions { infrastructures: vec![infrastructure], ..Definitions::default() };
+    stack.store().apply(&definitions).await.unwrap();
+    let stack = reach_on(stack, &Task::new(State::Build)).await;
+    let id = stack.inventory().region(HOME).instances.into_keys().next().unwrap();
+    happens(&stack, &id).await;
+    let cause = json!({"state": "Build", "error": "Goldsmith.CommandFailed", "message": "a step failed"});
+    let error = crate::ErrorInfo { error: "Goldsmith.CommandFailed".to_owned(), cause: cause.to_string() };
+    stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+    stack
+}
+
+#[tokio::test]
+async fn a_kept_instance_loses_its_request_which_would_launch_another_one() {
+    let stack = fail_and_keep(async |_, _| ()).await;
+    let there = stack.inventory().region(HOME);
+    assert_eq!((there.instances.len(), there.spot_requests.len()), (1, 0));
+    let id = there.instances.into_keys().next().unwrap();
+    stack.cloud.terminate(HOME, &id).await.unwrap();
+    assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+}
+
+#[tokio::test]
+async fn a_kept_instance_that_is_stopped_keeps_its_request_because_ec2_would_terminate_it() {
+    let stack = fail_and_keep(async |stack, id| {
+        stack.cloud.stop(HOME, id).await.unwrap();
+        stack.cloud.settle();
+    })
+    .await;
+    let there = stack.inventory().region(HOME);
+    assert_eq!((there.instances.len(), there.spot_requests.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn nothing_of_an_instance_is_kept_that_ec2_has_ended() {
+    let stack = fail_and_keep(async |stack, id| {
+        stack.cloud.end_instance(HOME, id, "Server.InternalError: Internal error on launch");
+    })
+    .await;
     assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
 }
