@@ -5,12 +5,13 @@ mod text;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use goldsmith_versions::compare;
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
 use crate::{
     ChangedConfiguration, Contents, Group, Kernel, OsRelease, Package, PackageType, Sizes, Socket, Unit, UnownedFile,
-    User, compare,
+    User,
 };
 
 /// What differs between two images. Every list has what is only in the first image, only in the second one, or in both
@@ -105,6 +106,8 @@ pub enum Direction {
     Downgrade,
     /// The versions are written differently, but none is newer.
     Same,
+    /// One of the versions does not follow the rules of its package manager, so nobody can say which is newer.
+    Unknown,
 }
 
 impl<T> Default for Change<T> {
@@ -161,17 +164,17 @@ impl<T> Change<T> {
 
 /// Compares two lists whose elements have a key that occurs once in each list.
 fn change<T: Clone + PartialEq, K: Ord>(from: &[T], to: &[T], key: impl Fn(&T) -> K) -> Change<T> {
-    let index = |list: &[T]| -> BTreeMap<K, T> { list.iter().map(|one| (key(one), one.clone())).collect() };
-    let (mut before, after) = (index(from), index(to));
+    let mut before: BTreeMap<K, &T> = from.iter().map(|one| (key(one), one)).collect();
+    let after: BTreeMap<K, &T> = to.iter().map(|one| (key(one), one)).collect();
     let mut change = Change::default();
     for (key, to) in after {
         match before.remove(&key) {
-            None => change.added.push(to),
-            Some(from) if from != to => change.changed.push(Changed { from, to }),
+            None => change.added.push(to.clone()),
+            Some(from) if from != to => change.changed.push(Changed { from: from.clone(), to: to.clone() }),
             Some(_) => {}
         }
     }
-    change.removed = before.into_values().collect();
+    change.removed = before.into_values().cloned().collect();
     change
 }
 
@@ -217,16 +220,17 @@ fn packages(from: &[Package], to: &[Package]) -> Packages {
 }
 
 fn direction(kind: PackageType, from: &str, to: &str) -> Direction {
-    match compare(kind, from, to) {
-        Ordering::Less => Direction::Upgrade,
-        Ordering::Greater => Direction::Downgrade,
-        Ordering::Equal => Direction::Same,
+    match compare(kind.scheme(), from, to) {
+        Ok(Ordering::Less) => Direction::Upgrade,
+        Ok(Ordering::Greater) => Direction::Downgrade,
+        Ok(Ordering::Equal) => Direction::Same,
+        Err(_) => Direction::Unknown,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Diff, Direction};
+    use super::{Diff, Direction, direction};
     use crate::{Contents, OsRelease, Package, PackageType, Unit, UnitState, UnownedFile};
 
     fn deb(name: &str, version: &str) -> Package {
@@ -262,6 +266,22 @@ mod tests {
         assert_eq!(names(&diff.packages.added), ["linux 6.1-2", "new 1"]);
         assert_eq!(names(&diff.packages.removed), ["gone 1"]);
         assert!(!diff.is_empty() && Diff::of(&after, &after).is_empty());
+    }
+
+    #[test]
+    fn versions_are_compared_by_the_rules_of_their_package_manager() {
+        for (kind, from, to, expected) in [
+            (PackageType::Deb, "0:1.0-1", "1.0-1", Direction::Same),
+            (PackageType::Rpm, "1.0~rc1-1", "1.0-1", Direction::Upgrade),
+            (PackageType::Apk, "1.2.3-r10", "1.2.3-r9", Direction::Downgrade),
+            (PackageType::Npm, "1.0.0-rc.1", "1.0.0", Direction::Upgrade),
+            (PackageType::Pypi, "1.0.post1", "1.0", Direction::Downgrade),
+            (PackageType::Gem, "1.9", "1.10", Direction::Upgrade),
+            (PackageType::Golang, "v1.2.0", "v1.2", Direction::Same),
+            (PackageType::Golang, "(devel)", "v1.2.0", Direction::Unknown),
+        ] {
+            assert_eq!(direction(kind, from, to), expected, "{kind} {from} {to}");
+        }
     }
 
     #[test]

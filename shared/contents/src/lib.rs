@@ -6,7 +6,6 @@
 //! `rpm` and `systemctl`.
 
 mod collect;
-mod compare;
 mod cyclonedx;
 mod diff;
 mod model;
@@ -16,7 +15,6 @@ mod spdx;
 mod subject;
 
 pub use collect::{Options, collect};
-pub use compare::compare;
 pub use cyclonedx::cyclonedx;
 pub use diff::{Change, Changed, Diff, Direction, PackageChange, Packages};
 pub use model::{

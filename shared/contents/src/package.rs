@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use goldsmith_versions::Scheme;
 use packageurl::PackageUrl;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -33,6 +34,18 @@ pub enum PackageType {
 }
 
 impl PackageType {
+    /// Returns the rules by which the versions of these packages are ordered.
+    pub(crate) fn scheme(self) -> Scheme {
+        match self {
+            Self::Apk => Scheme::Apk,
+            Self::Deb => Scheme::Dpkg,
+            Self::Gem => Scheme::Gem,
+            Self::Pypi => Scheme::Pep440,
+            Self::Rpm => Scheme::Rpm,
+            Self::Cargo | Self::Golang | Self::Npm => Scheme::Semver,
+        }
+    }
+
     /// Returns whether the operating system's own package manager installs these packages.
     #[must_use]
     pub fn is_of_system(self) -> bool {

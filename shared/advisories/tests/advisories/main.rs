@@ -6,4 +6,3 @@ mod folder;
 mod large;
 mod planted;
 mod policy;
-mod tools;
