@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use crate::finding::Fix;
+use crate::finding::{Fix, Unjudged};
 use crate::judge::{Judged, Judgement, Outcome, Owner};
 use crate::severity::Severity;
 
@@ -26,7 +26,7 @@ impl fmt::Display for Judgement {
             writeln!(f, "The waiver of {} ended on {}.", waiver.id, waiver.until)?;
         }
         for waiver in &self.unused_waivers {
-            writeln!(f, "The waiver of {} concerns nothing in the image.", waiver.id)?;
+            writeln!(f, "The waiver of {} accepts nothing in the image.", waiver.id)?;
         }
         self.limits(f)
     }
@@ -35,9 +35,9 @@ impl fmt::Display for Judgement {
 impl Judgement {
     /// One sentence with the numbers.
     fn found(&self) -> String {
-        let Some(worst) = self.counts.by_severity.keys().next_back() else {
+        if self.counts.found == 0 {
             return "No vulnerabilities were found.".to_owned();
-        };
+        }
         let by: Vec<_> = Severity::ALL
             .into_iter()
             .rev()
@@ -45,7 +45,6 @@ impl Judgement {
             .collect();
         let counts = &self.counts;
         let noun = if counts.found == 1 { "vulnerability" } else { "vulnerabilities" };
-        debug_assert!(by.first().is_some_and(|first| first.ends_with(worst.word())));
         format!(
             "{} {noun} found ({}): {} counting, {} new, {} with a fix.",
             counts.found,
@@ -78,21 +77,21 @@ impl Judgement {
     /// What the judgement does not know.
     fn limits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in self.covered.iter().filter(|c| c.advisories == 0 && !c.kind.is_of_the_system()) {
-            writeln!(f, "The folder has no advisories for the {} {} packages.", part.packages, part.kind.word())?;
+            writeln!(f, "The folder has no advisories for the {} packages ({}).", part.kind.word(), part.packages)?;
         }
-        if !self.unjudged.is_empty() {
-            let first = &self.unjudged[0];
-            let name = &first.package.name;
-            writeln!(
-                f,
-                "{} comparisons were not possible, as {name} with {}: {}.",
-                self.unjudged.len(),
-                first.advisory,
-                first.reason
-            )?;
+        if let Some(Unjudged { package, advisory, reason }) = self.unjudged.first() {
+            match self.unjudged.len() {
+                1 => write!(f, "A package could not be compared with an advisory:")?,
+                many => write!(f, "{many} comparisons of a package with an advisory were not possible, such as")?,
+            }
+            writeln!(f, " {} with {advisory}, because {reason}.", package.name)?;
         }
         if let Some(first) = self.issues.first() {
-            writeln!(f, "{} parts of the folder were not read, as {first}", self.issues.len())?;
+            match self.issues.len() {
+                1 => write!(f, "A part of the folder was not read:")?,
+                many => write!(f, "{many} parts of the folder were not read, such as")?,
+            }
+            writeln!(f, " {first}")?;
         }
         Ok(())
     }

@@ -209,8 +209,8 @@ struct Purl<'a> {
 
 impl<'a> Purl<'a> {
     fn of(purl: &'a str) -> Option<Purl<'a>> {
-        let (path, qualifiers) = purl.strip_prefix("pkg:rpm/redhat/")?.split_once('?').unwrap_or((purl, ""));
-        let path = path.strip_prefix("pkg:rpm/redhat/").unwrap_or(path);
+        let rest = purl.strip_prefix("pkg:rpm/redhat/")?;
+        let (path, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
         let (name, version) = path.split_once('@').map_or((path, None), |(name, version)| (name, Some(version)));
         let value = |key| qualifiers.split('&').find_map(|q| q.split_once('=').filter(|(k, _)| *k == key)).map(|q| q.1);
         let epoch = value("epoch").unwrap_or("0");
@@ -226,10 +226,8 @@ fn decoded(text: &str) -> String {
 }
 
 fn affects(vulnerability: &Vulnerability, products: &Products<'_>, reader: &mut Reader<'_>) -> Vec<Affects> {
-    let statements = |list: &'_ [Statement], category: &str| -> HashSet<String> {
-        list.iter().filter(|s| s.category == category).flat_map(|s| s.product_ids.iter().cloned()).collect()
-    };
-    let wont_fix = statements(&vulnerability.remediations, "no_fix_planned");
+    let no_fix = vulnerability.remediations.iter().filter(|s| s.category == "no_fix_planned");
+    let wont_fix: HashSet<&String> = no_fix.flat_map(|s| &s.product_ids).collect();
     let mut found = Vec::new();
     let status = &vulnerability.product_status;
     for id in status.fixed.iter().chain(&status.known_affected) {
@@ -260,11 +258,10 @@ fn affects(vulnerability: &Vulnerability, products: &Products<'_>, reader: &mut 
 
 /// Red Hat's own rating of a package, and otherwise the CVSS vector.
 fn rating(vulnerability: &Vulnerability, id: &str) -> Option<Rating> {
-    let impacts = vulnerability.threats.iter().filter(|t| t.category == "impact");
-    let own = impacts.into_iter().find(|t| t.product_ids.is_empty() || t.product_ids.iter().any(|p| p == id));
+    let is_about = |products: &[String]| products.is_empty() || products.iter().any(|product| product == id);
+    let own = vulnerability.threats.iter().find(|t| t.category == "impact" && is_about(&t.product_ids));
     own.and_then(|impact| Rating::word(&impact.details, Authority::Distribution)).or_else(|| {
-        let scores =
-            vulnerability.scores.iter().filter(|s| s.products.is_empty() || s.products.iter().any(|p| p == id));
-        scores.filter_map(|s| Rating::vector(&s.cvss_v3.as_ref()?.vector_string).ok()).next()
+        let mut scores = vulnerability.scores.iter().filter(|s| is_about(&s.products));
+        scores.find_map(|s| Rating::vector(&s.cvss_v3.as_ref()?.vector_string).ok())
     })
 }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
 
+use super::json::MAX_RECORD;
 use super::{Reader, json, updateinfo};
 
-/// The largest record of a zip in bytes. The largest of osv.dev have a few megabytes.
-const MAX_RECORD: u64 = 64 << 20;
 /// The deepest folder that is looked into.
 const MAX_DEPTH: usize = 12;
 /// How many bytes of a file are looked at to recognize its format.

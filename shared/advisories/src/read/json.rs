@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::{Reader, csaf, debian, osv};
 
-/// The largest file with one record in bytes.
-const MAX_RECORD: u64 = 64 << 20;
+/// The largest record in bytes, in a file of its own or in a zip. The largest of osv.dev have a few megabytes.
+pub(super) const MAX_RECORD: u64 = 64 << 20;
 
 /// The formats.
 enum Format {

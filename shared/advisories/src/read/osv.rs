@@ -125,13 +125,11 @@ pub(super) fn read(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
     let wanted = known.iter().any(|(ecosystem, p)| reader.wanted.has(ecosystem, &p.name));
     let ecosystems: BTreeSet<_> = known.into_iter().map(|(ecosystem, _)| ecosystem).collect();
     ecosystems.into_iter().for_each(|ecosystem| reader.found.coverage.add(ecosystem));
-    if !wanted || head.id.is_empty() {
-        if head.id.is_empty() {
-            reader.issue(name, Some("id".into()), "The advisory has no id.");
-        }
+    if head.id.is_empty() {
+        reader.issue(name, Some("id".into()), "The advisory has no id.");
         return;
     }
-    if let Some(record) = json::typed::<Record>(bytes, name, reader) {
+    if wanted && let Some(record) = json::typed::<Record>(bytes, name, reader) {
         let advisory = advisory(record, name, reader);
         reader.keep(advisory);
     }
@@ -148,11 +146,11 @@ fn advisory(record: Record, file: &str, reader: &mut Reader<'_>) -> Advisory {
         id: record.id,
         affects: Vec::new(),
     };
-    for (at, affected) in record.affected.into_iter().flatten().enumerate() {
-        let Some(package) = &affected.package else { continue };
+    for (at, mut affected) in record.affected.into_iter().flatten().enumerate() {
+        let Some(package) = affected.package.take() else { continue };
         let Some(ecosystem) = Ecosystem::of_osv(&package.ecosystem) else { continue };
         if reader.wanted.has(&ecosystem, &package.name) {
-            let affects = affects(&affected, &package.name, ecosystem, record.summary.as_deref(), at, file, reader);
+            let affects = affects(affected, &package.name, ecosystem, record.summary.as_deref(), at, file, reader);
             advisory.affects.push(affects);
         }
     }
@@ -169,7 +167,7 @@ fn covers(record: &Record) -> Vec<String> {
 }
 
 fn affects(
-    affected: &RecordAffected,
+    affected: RecordAffected,
     name: &str,
     ecosystem: Ecosystem,
     summary: Option<&str>,
@@ -183,9 +181,9 @@ fn affects(
         _ => Named::Binary,
     };
     let mut affects = Affects::new(ecosystem, name, named);
-    affects.versions = affected.versions.clone().unwrap_or_default();
-    let ranges = affected.ranges.iter().flatten().filter(|r| r.kind != "GIT");
-    affects.ranges = ranges.map(|r| Range { events: r.events.iter().map(event).collect() }).collect();
+    affects.versions = affected.versions.unwrap_or_default();
+    let ranges = affected.ranges.into_iter().flatten().filter(|r| r.kind != "GIT");
+    affects.ranges = ranges.map(|r| Range { events: r.events.into_iter().map(Event::from).collect() }).collect();
     let path = format!("affected[{at}].severity");
     let urgency = affected.ecosystem_specific.as_ref().and_then(|s| s.get("urgency")).and_then(Value::as_str);
     affects.wont_fix = urgency == Some("end-of-life");
@@ -197,12 +195,14 @@ fn affects(
     affects
 }
 
-fn event(event: &RecordEvent) -> Event {
-    match event {
-        RecordEvent::Introduced(at) => Event::Introduced(at.clone()),
-        RecordEvent::Fixed(at) => Event::Fixed(at.clone()),
-        RecordEvent::LastAffected(at) => Event::LastAffected(at.clone()),
-        RecordEvent::Limit(at) => Event::Limit(at.clone()),
+impl From<RecordEvent> for Event {
+    fn from(event: RecordEvent) -> Event {
+        match event {
+            RecordEvent::Introduced(at) => Event::Introduced(at),
+            RecordEvent::Fixed(at) => Event::Fixed(at),
+            RecordEvent::LastAffected(at) => Event::LastAffected(at),
+            RecordEvent::Limit(at) => Event::Limit(at),
+        }
     }
 }
 

@@ -62,11 +62,13 @@ pub(super) fn read(file: impl BufRead, name: &str, reader: &mut Reader<'_>) {
     }
 }
 
+/// The place in a file, and the erratum that is being read there.
 struct State<'a> {
     file: &'a str,
     /// The names of the open elements.
     path: Vec<String>,
     erratum: Erratum,
+    /// How many errata have begun so far.
     count: usize,
 }
 
@@ -111,7 +113,9 @@ impl State<'_> {
             self.count += 1;
         } else if self.at(&["updates", "update", "updated"]) || self.at(&["updates", "update", "issued"]) {
             let date = attribute(element, "date").unwrap_or_default();
-            self.erratum.updated = self.erratum.updated.clone().max(date);
+            if date > self.erratum.updated {
+                self.erratum.updated = date;
+            }
         } else if self.at(&["updates", "update", "references", "reference"]) {
             if attribute(element, "type").as_deref() == Some("cve") {
                 self.erratum.cves.extend(attribute(element, "id"));
@@ -174,7 +178,7 @@ impl State<'_> {
         reader.date(&erratum.updated);
         let mut advisory = Advisory {
             id: id.to_owned(),
-            covers: erratum.cves.clone(),
+            covers: erratum.cves,
             rating: Rating::word(&erratum.severity, Authority::Distribution),
             title: Some(erratum.title.trim().to_owned()).filter(|t| !t.is_empty()),
             ..Advisory::default()
