@@ -14,14 +14,14 @@ use crate::{contents, target};
 
 /// Show what differs between two images: packages, files, units, users and more.
 ///
-/// With one image, it is compared with the image before it of the same pipeline. A line that begins with `+` is only in
-/// the later image, one with `-` only in the earlier one, and one with `~` in both.
+/// One image is compared with the last good image before it of the same pipeline. `+` marks what is only in the later
+/// image, `-` marks what is only in the earlier one, and `~` marks what both have with different values.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// A later image, to which the first one is compared.
+    /// A later image, with which the first one is compared.
     #[arg(value_name = "LATER")]
     later: Option<String>,
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use goldsmith_contents::{Contents, Options, Subject, collect, cyclonedx, spdx};
+use goldsmith_contents::{Contents, Subject, cyclonedx, spdx};
 use goldsmith_store::ImageRecord;
 use jiff::Timestamp;
 
 use crate::args::Globals;
 use crate::connection::Connection;
-use crate::exit::{Exit, invalid};
+use crate::exit::Exit;
 use crate::{contents, output, target, version};
 
 /// Write the bill of materials of an image, as CycloneDX or SPDX.
@@ -89,10 +89,7 @@ fn subject(image: &ImageRecord, contents: &Contents) -> Subject {
 }
 
 fn of_tree(root: &Path) -> Result<(Contents, Subject)> {
-    if !root.is_dir() {
-        return Err(invalid(format!("{} is not a folder", root.display())));
-    }
-    let contents = collect(root, &Options::of_tree());
+    let contents = contents::of_tree(root)?;
     let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
     let subject = Subject {
         name: or(&contents.os.id, "folder"),

@@ -24,7 +24,7 @@ mod unowned;
 mod users;
 mod walk;
 
-use std::fs::Metadata;
+use std::fs::{DirEntry, Metadata};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -129,6 +129,16 @@ fn merged(mut packages: Vec<Package>) -> Vec<Package> {
         package.locations.dedup();
     }
     packages
+}
+
+/// Returns the entries of a folder that can be read, or none if the folder does not exist.
+fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+    std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok)
+}
+
+/// Returns the name of an entry. Bytes that are not UTF-8 are replaced.
+fn name_of(entry: &DirEntry) -> String {
+    entry.file_name().to_string_lossy().into_owned()
 }
 
 /// Reads a text file whose bytes need not be UTF-8. `None` if it does not exist or cannot be read.

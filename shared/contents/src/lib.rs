@@ -21,7 +21,7 @@ pub use model::{
     CONTENTS_VERSION, ChangedConfiguration, Contents, Group, Kernel, OsRelease, Sizes, Socket, Unit, UnitState,
     UnownedFile, User,
 };
-pub use pack::{PackError, pack, unpack};
+pub use pack::{LARGEST_PACKED, PackError, pack, unpack};
 pub use package::{Package, PackageSource, PackageType};
 pub use spdx::spdx;
 pub use subject::Subject;

@@ -8,6 +8,9 @@ use flate2::write::GzEncoder;
 
 use crate::{CONTENTS_VERSION, Contents};
 
+/// The largest stored form, in bytes: nobody writes or reads a larger one. That of a large image has some hundred
+/// kilobytes.
+pub const LARGEST_PACKED: u64 = 16 * 1024 * 1024;
 /// The largest JSON text that is read, in bytes. The contents of a large image have some megabytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
 

@@ -13,11 +13,13 @@ use super::Scene;
 use super::walk::Walk;
 use crate::{Package, PackageType};
 
-/// The largest number of programs that are read, and the largest size of one of the sections, in bytes.
+/// The largest number of programs that are read.
 const MOST: usize = 5_000;
+/// The largest section that is read, in bytes. It is also the limit for what a section contains after decompression.
 const LARGEST: u64 = 16 * 1024 * 1024;
-/// Begin of Go's section, and the bytes of its header.
+/// The beginning of Go's section.
 const GO_MAGIC: &[u8] = b"\xff Go buildinf:";
+/// The length of the section's header in bytes.
 const GO_HEADER: usize = 32;
 /// The flag of a header after which the texts follow, as Go writes it since 1.18.
 const GO_INLINE: u8 = 2;
@@ -28,9 +30,7 @@ pub(super) fn read(scene: &mut Scene<'_>, walk: &Walk) {
     let programs = walk.files.iter().filter(|found| found.is_of_image && found.mode & 0o111 != 0);
     for found in programs.take(MOST) {
         if Instant::now() > scene.until {
-            scene
-                .notes
-                .push("not all programs were searched for modules of Go and crates: it took too long".to_owned());
+            scene.notes.push("not all programs were searched for Go modules and crates: it took too long".to_owned());
             return;
         }
         if let Some(packages) = packages(scene, &found.path) {

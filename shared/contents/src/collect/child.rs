@@ -39,8 +39,8 @@ pub(super) fn output(command: &mut Command, until: Instant) -> Result<String, St
         Ok(Ok(text)) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => {
             Ok(String::from_utf8_lossy(&text).into_owned())
         }
-        Ok(Ok(_)) => Err(format!("{program} has failed")),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(_)) => Err(format!("{program} failed")),
+        Ok(Err(error)) => Err(format!("the output of {program} cannot be read: {error}")),
         Err(_) => Err(format!("{program} took more than {} seconds", patience.as_secs())),
     }
 }

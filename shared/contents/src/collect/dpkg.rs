@@ -1,9 +1,7 @@
 //! Debian's packages, from dpkg's text files.
 
-use std::fs;
-
 use super::stanza::{self, Stanza};
-use super::{Scene, text};
+use super::{Scene, entries, name_of, text};
 use crate::{Package, PackageSource, PackageType};
 
 const STATUS: &str = "var/lib/dpkg/status";
@@ -37,9 +35,8 @@ pub(super) fn read(scene: &mut Scene<'_>) {
 }
 
 fn files_of(scene: &Scene<'_>, folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(scene.root.join(folder)).into_iter().flatten().filter_map(Result::ok);
     let mut paths: Vec<String> =
-        entries.map(|entry| format!("{folder}/{}", entry.file_name().to_string_lossy())).collect();
+        entries(&scene.root.join(folder)).map(|entry| format!("{folder}/{}", name_of(&entry))).collect();
     paths.sort();
     paths
 }

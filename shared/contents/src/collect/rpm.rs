@@ -33,13 +33,13 @@ pub(super) fn read(scene: &mut Scene<'_>) {
     match ask(FIELDS) {
         Ok(text) => text.lines().for_each(|line| take(scene, line, place)),
         Err(why) => {
-            scene.notes.push(format!("the RPM packages are not known: {why}"));
+            scene.notes.push(format!("the RPM packages cannot be listed: {why}"));
             return;
         }
     }
     match ask(FILES) {
         Ok(text) => text.lines().for_each(|line| take_file(scene, line)),
-        Err(why) => scene.notes.push(format!("the files of RPM packages are not known: {why}")),
+        Err(why) => scene.notes.push(format!("the files of the RPM packages cannot be listed: {why}")),
     }
 }
 

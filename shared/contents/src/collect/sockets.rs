@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::text;
+use super::{entries, name_of, text};
 use crate::Socket;
 
 /// States of `/proc/net/*` (proc(5)): a TCP socket that listens, and a UDP socket without a peer.
 const LISTENS: &str = "0A";
 const NO_PEER: &str = "07";
-/// Programs that belong to the collection, and not to the image.
+/// The program that collects the contents. It does not belong to the image.
 const OURS: &str = "goldsmith-agent";
 
 pub(super) fn read() -> Vec<Socket> {
@@ -63,14 +63,14 @@ fn programs() -> HashMap<u64, String> {
     let place = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
     let own = place(Path::new("/"));
     let mut programs = HashMap::new();
-    for process in fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok) {
+    for process in entries(Path::new("/proc")) {
         let path = process.path();
-        let is_process = process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
+        let is_process = name_of(&process).bytes().all(|byte| byte.is_ascii_digit());
         if !is_process || place(&path.join("root")) != own {
             continue;
         }
         let name = text(&path.join("comm")).unwrap_or_default().trim().to_owned();
-        for opened in fs::read_dir(path.join("fd")).into_iter().flatten().filter_map(Result::ok) {
+        for opened in entries(&path.join("fd")) {
             let Ok(target) = fs::read_link(opened.path()) else {
                 continue;
             };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use super::{entries, name_of};
 use crate::{Unit, UnitState};
 
 /// The folder of links. The links that packages ship are in `/usr/lib/systemd/system`, and do not count: they belong to
@@ -23,9 +24,8 @@ pub(super) fn read(root: &Path) -> Vec<Unit> {
             units.entry(unit).or_insert(UnitState::Enabled);
         }
     }
-    let folders = fs::read_dir(root.join(FOLDER)).into_iter().flatten().filter_map(Result::ok);
-    for folder in folders {
-        let name = folder.file_name().to_string_lossy().into_owned();
+    for folder in entries(&root.join(FOLDER)) {
+        let name = name_of(&folder);
         if STARTS.iter().any(|ending| name.ends_with(ending)) {
             // The name of the link counts, because an instance links to its template: getty@tty1 to getty@.
             for (name, _) in links(&folder.path()) {
@@ -38,10 +38,9 @@ pub(super) fn read(root: &Path) -> Vec<Unit> {
 
 /// Returns the links of a folder with their targets.
 fn links(folder: &Path) -> Vec<(String, String)> {
-    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let link = |entry: fs::DirEntry| {
         let target = fs::read_link(entry.path()).ok()?;
-        Some((entry.file_name().to_string_lossy().into_owned(), target.to_string_lossy().into_owned()))
+        Some((name_of(&entry), target.to_string_lossy().into_owned()))
     };
-    entries.filter_map(link).collect()
+    entries(folder).filter_map(link).collect()
 }
