@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::machines::MachineRecord;
+use super::machine_record::MachineRecord;
 use super::world::{Region, World};
 use crate::{Launch, Market, SpotRequest, Tags};
 

@@ -12,7 +12,7 @@ use super::executions::{ExecutionBook, TokenAnswer};
 use super::exports::ExportRecord;
 use super::functions::Wakeup;
 use super::launch_templates::TemplateRecord;
-use super::machines::{MachineRecord, VolumeRecord};
+use super::machine_record::{MachineRecord, VolumeRecord};
 use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
