@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::draft::Context;
 use super::{Kind, elsewhere, fields};
+use crate::account::is_account_id;
 use crate::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 
 /// A failed instance is kept for at most a week.
@@ -95,14 +96,14 @@ fn placement(context: &mut Context<'_, '_>, node: &Node) -> Option<Placement> {
         context.reader.error(node.span, "wrong-value", message);
     }
     let is_host = |text: &str| fields::is_id(text, "h");
-    let host_id = host.and_then(|node| one_of(context, node, "hostId", is_host, "the id of a Dedicated Host"));
+    let host_id = host.and_then(|node| text_of_form(context, node, "hostId", is_host, "the id of a Dedicated Host"));
     let arn = "the ARN of a host resource group";
-    let group = group.and_then(|node| one_of(context, node, "hostResourceGroupArn", is_host_group, arn));
+    let group = group.and_then(|node| text_of_form(context, node, "hostResourceGroupArn", is_host_group, arn));
     Some(Placement { availability_zone: zone, tenancy, host_id, host_resource_group_arn: group })
 }
 
-/// Reads a text that must have a form.
-fn one_of(
+/// Reads a text of a certain form, which `what` describes.
+fn text_of_form(
     context: &mut Context<'_, '_>,
     node: &Node,
     key: &str,
@@ -121,15 +122,12 @@ fn one_of(
 /// `arn:aws:resource-groups:eu-west-1:111122223333:group/NAME` (Image Builder API reference, Placement).
 fn is_host_group(text: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let [arn, partition, service, region, account, group] = parts.as_slice() else { return false };
-    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    let ["arn", partition, "resource-groups", region, account, group] = parts.as_slice() else { return false };
     let name = group.strip_prefix("group/").unwrap_or_default();
     let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_.-/".contains(&letter);
-    *arn == "arn"
-        && partition.starts_with("aws")
-        && *service == "resource-groups"
+    partition.starts_with("aws")
         && !region.is_empty()
-        && is_account
+        && is_account_id(account)
         && !name.is_empty()
         && name.bytes().all(fits)
 }
@@ -161,13 +159,8 @@ fn key_pair(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
 }
 
 fn topic(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
-    let arn = context.reader.text(node, "`snsTopicArn`")?.value;
-    if is_topic_arn(&arn) {
-        return Some(arn);
-    }
-    let message = format!("`{arn}` is not the ARN of an SNS topic such as `arn:aws:sns:eu-west-1:111122223333:images`");
-    context.reader.error(node.span, "wrong-value", message);
-    None
+    let what = "the ARN of an SNS topic such as `arn:aws:sns:eu-west-1:111122223333:images`";
+    text_of_form(context, node, "snsTopicArn", is_topic_arn, what)
 }
 
 fn metadata_options(context: &mut Context<'_, '_>, node: &Node) -> Option<InstanceMetadataOptions> {

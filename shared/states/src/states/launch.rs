@@ -101,11 +101,15 @@ async fn give_up(scene: &Scene<'_>, launched: &Effect, id: &str, reason: String)
     if builder::has_request(launched) {
         undo::end_instance(scene.context, launched, id).await?;
     }
-    let lost = Effect { lost: Some(reason), ..launched.clone() };
-    match scene.context.store.complete(&scene.record, &lost).await? {
-        true => Ok(()),
-        false => Err(Error::Closed),
-    }
+    complete(scene, &Effect { lost: Some(reason), ..launched.clone() }).await
+}
+
+/// Replaces an effect in the journal.
+///
+/// # Errors
+/// Fails if a call to the table fails, and with [`Error::Closed`] if the build was closed in the meantime.
+async fn complete(scene: &Scene<'_>, effect: &Effect) -> Result<()> {
+    if scene.context.store.complete(&scene.record, effect).await? { Ok(()) } else { Err(Error::Closed) }
 }
 
 /// Launches on demand after a spot instance that has ended before its agent was online. Another spot instance of these
@@ -160,11 +164,7 @@ async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> 
         has_request: *has_request,
         spot_request: instance.spot_request.clone().filter(|_| *has_request),
     };
-    let noted = Effect { kind, ..made.clone() };
-    match scene.context.store.complete(&scene.record, &noted).await? {
-        true => Ok(()),
-        false => Err(Error::Closed),
-    }
+    complete(scene, &Effect { kind, ..made.clone() }).await
 }
 
 /// Returns the image to launch: the source image for a build, and the build's own AMI or the verified AMI for a test.
@@ -321,17 +321,16 @@ fn has_failed_on_launch(instance: &Instance) -> bool {
 
 /// Describes in words for people how an instance ended.
 pub(crate) fn gone(instance: &Instance) -> String {
-    let state = match instance.state {
-        InstanceState::Stopping | InstanceState::Stopped => "was stopped",
-        _ => "was terminated",
-    };
+    let is_stopped = matches!(instance.state, InstanceState::Stopping | InstanceState::Stopped);
+    let state = if is_stopped { "was stopped" } else { "was terminated" };
     match instance.state_reason.as_str() {
         "" => format!("{} {state} from outside", instance.id),
         reason if builder::was_taken_back(instance) => {
             // EC2 stops a build instance, and terminates a test instance.
-            let whose = match state {
-                "was stopped" => "the infrastructure configuration",
-                _ => "the pipeline's `imageTestsConfiguration`",
+            let whose = if is_stopped {
+                "the infrastructure configuration"
+            } else {
+                "the pipeline's `imageTestsConfiguration`"
             };
             format!(
                 "{} {state}: {reason}. EC2 has reclaimed this spot instance: start the build again, or remove `spot` from \

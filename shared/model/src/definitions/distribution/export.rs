@@ -74,6 +74,11 @@ mod tests {
         assert_eq!(found.object("export-ami-1"), "s3://images-1/golden/export-ami-1.vhd");
         let found = read("roleName: vmimport, diskImageFormat: RAW, s3Bucket: images-1").unwrap().unwrap();
         assert_eq!(found.object("export-ami-1"), "s3://images-1/export-ami-1.raw");
+        assert!(found.may_have_written("s3://images-1/export-ami-1.raw"));
+        for other in ["s3://images-1/golden/export-ami-1.raw", "s3://images-1/web.raw", "s3://images/export-ami-1.raw"]
+        {
+            assert!(!found.may_have_written(other), "{other}");
+        }
     }
 
     #[test]

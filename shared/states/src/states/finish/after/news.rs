@@ -36,14 +36,12 @@ pub(super) async fn news(
     image: &ImageRecord,
     left: &[LeftBehind],
 ) -> Result<News> {
-    let kept = match image.failure {
-        Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
-        None => None,
-    };
     // Another automatic build of the pipeline cannot have ended since, because it would need the lease.
-    let failures = match image.failure {
-        Some(_) => context.store.failures(&image.pipeline).await?,
-        None => None,
+    let (kept, failures) = match image.failure {
+        Some(_) => {
+            (context.store.cause(&image.pipeline, &image.cause).await?, context.store.failures(&image.pipeline).await?)
+        }
+        None => (None, None),
     };
     let stopped = failures.filter(|failures| failures.build == image.build && failures.stopped_at.is_some());
     let pending = kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending);
