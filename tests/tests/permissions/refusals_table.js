@@ -284,12 +284,14 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     allow("DistributeRole", "iam:PassRole", exporter, { "iam:PassedToService": "vmie.amazonaws.com" }, {
       "a role for an instance": { context: { "iam:PassedToService": "ec2.amazonaws.com" } },
       "another account's role": { resource: exporter.replace(account, STRANGER) },
+      "a role that the stack does not list": { resource: exporter.replace("vmimport", "administrator") },
       "it passes roles, it assumes none": { action: "sts:AssumeRole" },
     }),
     ...["DistributeRole", "FinishRole", "ReapRole"].map((role) => (
       allow(role, "ec2:CancelExportTask", ec2("export-image-task", ELSEWHERE), ours, foreign))),
     allow("PlanRole", "iam:GetRole", exporter, {}, {
       "another account's role": { resource: exporter.replace(account, STRANGER) },
+      "a role that the stack does not list": { resource: exporter.replace("vmimport", "administrator") },
       "a plan passes no role": { action: "iam:PassRole" },
     }),
     allow("PlanRole", "s3:GetBucketLocation", "arn:aws:s3:::exports", {}, {

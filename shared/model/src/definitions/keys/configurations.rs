@@ -179,7 +179,7 @@ const EXPORT: &[Key] = &[
         "roleName",
         Form::Text,
         "Name of the role with which VM Import/Export writes the object, without ARN and path. The role must trust \
-         `vmie.amazonaws.com`.",
+         `vmie.amazonaws.com`, and the stack's parameter `ExportRoleArns` must list it.",
     ),
     Key::required(
         "diskImageFormat",

@@ -529,6 +529,14 @@ pub enum Problem {
         /// What is wrong with it.
         reason: String,
     },
+    /// The stack's role may pass only the roles that the stack's parameter `ExportRoleArns` lists to VM Import/Export. Only
+    /// the Plan state sees this: a person may be allowed to read a role that the stack may not use.
+    #[error("the stack may not use the role {role} for exports")]
+    #[strum(message = "list its ARN in the stack's parameter `ExportRoleArns`")]
+    ExportRoleDenied {
+        /// The role.
+        role: String,
+    },
     /// The image is to be exported to a bucket that does not exist, or that is in another Region than the image. EC2 exports
     /// only to a bucket of the same Region.
     #[error("the image in {region} is to be exported to the bucket {bucket}, which {reason}")]

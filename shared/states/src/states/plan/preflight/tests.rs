@@ -252,6 +252,10 @@ const ALONE: &[(&str, SetUp)] = &[
         scene.export(AWAY);
         scene.stack.cloud.set_up(|account| _ = account.closed_roles.insert("vmimport".to_owned()));
     }),
+    ("export-role-denied", |scene| {
+        scene.export(AWAY);
+        scene.stack.cloud.fail_always("GetRole", HOME, Fault::Refuse(Kind::Denied));
+    }),
     ("export-bucket", |scene| {
         scene.export(AWAY);
         scene.stack.cloud.set_up(|account| _ = account.missing.insert(format!("images-{AWAY}")));
