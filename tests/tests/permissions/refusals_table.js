@@ -185,6 +185,13 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a launch template, which could say anything": { resource: arn("ec2", "launch-template/lt-0123456789abcdef0") },
       "a subnet of another Region": { resource: ec2("subnet", ELSEWHERE) },
     }),
+    allow("LaunchRole", "ec2:RunInstances", license(), {}, {
+      "a license that the stack does not list": { resource: license(STRANGER) },
+      "it launches, it associates no image": { action: "license-manager:UpdateLicenseSpecificationsForResource" },
+    }),
+    allow("LaunchRole", "ec2:RunInstances", arn("resource-groups", "group/hosts"), {}, {
+      "a group of hosts in another Region": { resource: arn("resource-groups", "group/hosts", ELSEWHERE) },
+    }),
     allow("LaunchRole", "ec2:CreateTags", ec2("instance"), { ...marked, ...made("RunInstances") }, {
       "tags of what is there": { context: marked },
       "tags of another call's": { context: { ...marked, ...made("StartInstances") } },

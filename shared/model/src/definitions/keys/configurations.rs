@@ -96,7 +96,9 @@ const PLACEMENT: &[Key] = &[
         Form::Text,
         "",
         "ARN of the host resource group on whose hosts EC2 may place the instances, with `tenancy: host` only, and not \
-         together with `hostId`.",
+         together with `hostId`. EC2 launches in a group only AMIs that are associated with a core- or \
+         socket-based license configuration, so the source image and the image that is tested need one. The stack's \
+         parameter `LicenseConfigurationArns` must list it.",
     ),
 ];
 
