@@ -241,7 +241,10 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "an image that counts as another stack's": { context: mismarked },
       "an image in another Region": { resource: owned("image", ELSEWHERE) },
     }),
-    allow("SnapshotRole", "ec2:RegisterImage", owned("snapshot"), ours, foreign),
+    allow("SnapshotRole", "ec2:RegisterImage", owned("snapshot"), ours, {
+      ...foreign,
+      "a snapshot of somebody else for an image with the stack's tags": { context: marked },
+    }),
     allow("SnapshotRole", "ec2:DescribeImageAttribute", owned("image"), ours, foreign),
     allow("SnapshotRole", "ec2:CreateTags", owned("image"), { ...marked, ...made("RegisterImage") }, {
       "tags of what is there": { context: marked },
