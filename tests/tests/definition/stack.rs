@@ -65,6 +65,28 @@ fn a_test_instance_may_do_less_than_a_build_instance() {
     }
 }
 
+/// IAM attaches at most ten managed policies to a role, unless AWS has raised the account's quota.
+#[test]
+fn no_role_has_more_managed_policies_than_iam_attaches() {
+    let all = resources(TEMPLATE);
+    let listed = |text: &'static str, field: &str| {
+        let list = text.lines().find_map(|line| line.trim().strip_prefix(field));
+        let names = list.unwrap_or_default().split("!Ref ").skip(1);
+        names.map(|name| name.trim_end_matches([',', ' ', ']'])).collect::<Vec<_>>()
+    };
+    let roles: Vec<_> = all.iter().filter(|one| one.kind == "AWS::IAM::Role").collect();
+    let counts: BTreeSet<usize> = roles
+        .iter()
+        .map(|role| {
+            let attached = all.iter().filter(|one| listed(one.text, "Roles: [").contains(&role.id)).count();
+            let count = listed(role.text, "ManagedPolicyArns: [").len() + attached;
+            assert!(count <= 10, "{} has {count} managed policies", role.id);
+            count
+        })
+        .collect();
+    assert!(counts.last() >= Some(&9), "the lists were not read: {counts:?}");
+}
+
 #[test]
 fn roles_of_instances_are_passed_to_ec2_only_and_no_others_are() {
     let passing: Vec<&str> = TEMPLATE.split("Action: iam:PassRole\n").skip(1).collect();
