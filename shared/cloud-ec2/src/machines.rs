@@ -126,7 +126,6 @@ impl Machines for Ec2 {
 /// as if it did not exist.
 fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) -> Result<Instance> {
     let lacks = |what| incomplete(operation, region, what);
-    let reason = instance.state_reason().and_then(|reason| reason.message()).or(instance.state_transition_reason());
     let state = instance.state().and_then(|state| state.name()).ok_or_else(|| lacks("instance state"))?;
     let state = match state {
         InstanceStateName::Pending => InstanceState::Pending,
@@ -141,7 +140,7 @@ fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) ->
     Ok(Instance {
         id: instance.instance_id().ok_or_else(|| lacks("instance id"))?.to_owned(),
         state,
-        state_reason: reason.unwrap_or_default().to_owned(),
+        state_reason: reason_of(instance),
         image: instance.image_id().unwrap_or_default().to_owned(),
         instance_type: instance.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
         tags: from_sdk_tags(instance.tags()),
@@ -150,6 +149,16 @@ fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) ->
         volumes: volumes.filter_map(|ebs| ebs.volume_id().map(str::to_owned)).collect(),
         spot_request: instance.spot_instance_request_id().map(str::to_owned),
     })
+}
+
+/// Returns the reason for the last change of state. It has EC2's code, even if EC2's message does not repeat the code.
+fn reason_of(instance: &SdkInstance) -> String {
+    let reason = instance.state_reason();
+    match (reason.and_then(|one| one.code()), reason.and_then(|one| one.message())) {
+        (Some(code), Some(message)) if !message.contains(code) => format!("{code}: {message}"),
+        (_, Some(text)) | (Some(text), None) => text.to_owned(),
+        (None, None) => instance.state_transition_reason().unwrap_or_default().to_owned(),
+    }
 }
 
 fn to_spot_request(request: &SdkSpotRequest) -> Option<SpotRequest> {
@@ -391,6 +400,23 @@ mod tests {
         assert!(ec2.instance("eu-west-1", "i-1").await.unwrap().unwrap().state.is_gone());
         assert_eq!(ec2.instance("eu-west-1", "i-1").await.unwrap(), None);
         assert_eq!(ec2.instance("eu-west-1", "i-1").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_reason_has_its_code_once() {
+        let (code, text) = ("Server.SpotInstanceShutdown", "Spot instance shutdown");
+        let both = format!("{code}: {text}");
+        for (reason, expected) in [
+            (format!("<code>{code}</code><message>{both}</message>"), both.as_str()),
+            (format!("<code>{code}</code><message>{text}</message>"), &both),
+            (format!("<code>{code}</code>"), code),
+            (format!("<message>{text}</message>"), text),
+        ] {
+            let reason = format!("<stateReason>{reason}</stateReason></item></instancesSet>");
+            let answer = page(&described("i-1", "stopped").replace("</item></instancesSet>", &reason), "");
+            let (ec2, _) = ec2([answer]);
+            assert_eq!(ec2.instance("eu-west-1", "i-1").await.unwrap().unwrap().state_reason, expected);
+        }
     }
 
     #[tokio::test]
