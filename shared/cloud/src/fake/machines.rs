@@ -222,7 +222,8 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     if request.market.is_spot() {
         let spot_request = world.ec2_id("sir");
         machine.instance.spot_request = Some(spot_request.clone());
-        world.region(call.region).spot_requests.insert(spot_request, SpotRecord::of(request, &id, now));
+        let record = SpotRecord::of(request, &id, now, Looks(world.pace.hide_new));
+        world.region(call.region).spot_requests.insert(spot_request, record);
     }
     if let Some((console, launched)) = &world.boots {
         machine.console.clone_from(console);
@@ -321,9 +322,9 @@ impl Machines for FakeCloud {
     async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>> {
         self.read(Call::new("DescribeSpotInstanceRequests", region), |world| {
             let now = world.now();
-            let live = world.region(region).spot_requests.iter().filter(|(_, one)| one.is_live(now));
+            let live = world.region(region).spot_requests.iter_mut().filter(|(_, one)| one.is_live(now));
             let ours = live.filter(|(_, one)| one.tags.get(key).is_some_and(|found| found == value));
-            Ok(ours.map(|(id, one)| one.seen(id)).collect())
+            Ok(ours.filter_map(|(id, one)| (!one.hidden.spend()).then(|| one.seen(id))).collect())
         })
         .await
     }

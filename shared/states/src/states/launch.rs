@@ -68,7 +68,7 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         let machines = &scene.context.cloud.machines;
         let made = effect(scene.context, &scene.record, intended, |_| async {
             let launched = machines.launch(scene.home(), &launch).await;
-            Ok(launched.map_err(|error| advised(scene, error))?.id)
+            Ok(launched.map_err(|error| advised(scene, error))?)
         });
         let made = made.await?;
         if let Some(id) = made.id {
@@ -146,21 +146,17 @@ async fn before(scene: &Scene<'_>) -> Result<String> {
     Ok(candidates::before(&effects))
 }
 
-/// Records the volumes and the spot request with which the instance was launched. If a volume outlives the instance,
-/// only the journal shows to which build the volume belongs. All volumes are attached by the time the instance is
-/// running.
+/// Records the volumes with which the instance was launched. If a volume outlives the instance, only the journal shows to
+/// which build the volume belongs. All volumes are attached by the time the instance is running.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
-    let EffectKind::Instance { candidate, volumes, has_request, .. } = &made.kind else { return Ok(()) };
+    let EffectKind::Instance { volumes, .. } = &made.kind else { return Ok(()) };
     if instance.state != InstanceState::Running || !volumes.is_empty() || instance.volumes.is_empty() {
         return Ok(());
     }
-    let kind = EffectKind::Instance {
-        candidate: candidate.clone(),
-        volumes: instance.volumes.clone(),
-        has_request: *has_request,
-        spot_request: instance.spot_request.clone().filter(|_| *has_request),
-    };
-    let noted = Effect { kind, ..made.clone() };
+    let mut noted = made.clone();
+    // The answer to the launch has named the request already, unless an earlier version has launched the instance.
+    noted.kind.note_spot_request(instance.spot_request.clone());
+    noted.kind.note_volumes(instance.volumes.clone());
     match scene.context.store.complete(&scene.record, &noted).await? {
         true => Ok(()),
         false => Err(Error::Closed),
