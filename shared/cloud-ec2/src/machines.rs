@@ -91,10 +91,9 @@ impl Machines for Ec2 {
         Ok(requests)
     }
 
-    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<()> {
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<bool> {
         let request = self.0.client(region).cancel_spot_instance_requests().spot_instance_request_ids(id);
-        known(request.send().await.map_err(failure("CancelSpotInstanceRequests", region)))?;
-        Ok(())
+        Ok(known(request.send().await.map_err(failure("CancelSpotInstanceRequests", region)))?.is_some())
     }
 
     async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>> {
@@ -345,10 +344,11 @@ mod tests {
             let set = format!("<spotInstanceRequestSet>{item}</spotInstanceRequestSet>{next}");
             Canned::ok(format!("<DescribeSpotInstanceRequestsResponse>{set}</DescribeSpotInstanceRequestsResponse>"))
         };
+        let cancelled = "<CancelSpotInstanceRequestsResponse></CancelSpotInstanceRequestsResponse>";
         let unknown = Canned::ec2_error(400, "InvalidSpotInstanceRequestID.NotFound");
         let denied = Canned::ec2_error(403, "UnauthorizedOperation");
         let first = request("sir-1", "<nextToken>more</nextToken>");
-        let (ec2, replay) = ec2([first, request("sir-2", ""), unknown, denied]);
+        let (ec2, replay) = ec2([first, request("sir-2", ""), Canned::ok(cancelled), unknown, denied]);
         let found = ec2.spot_requests("eu-west-1", "goldsmith:build", "b").await.unwrap();
         assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["sir-1", "sir-2"]);
         assert_eq!((found[0].instance.as_deref(), found[0].image.as_str()), (Some("i-1"), "ami-1"));
@@ -363,7 +363,9 @@ mod tests {
         ] {
             assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
         }
-        ec2.cancel_spot_request("eu-west-1", "sir-1").await.unwrap();
+        for is_known in [true, false] {
+            assert_eq!(ec2.cancel_spot_request("eu-west-1", "sir-1").await.unwrap(), is_known);
+        }
         assert_eq!(form(&replay, 2)["SpotInstanceRequestId.1"], "sir-1");
         assert_eq!(ec2.cancel_spot_request("eu-west-1", "sir-1").await.unwrap_err().kind, Kind::Denied);
     }

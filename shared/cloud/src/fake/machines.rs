@@ -329,13 +329,18 @@ impl Machines for FakeCloud {
         .await
     }
 
-    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<()> {
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<bool> {
         let call = Call::new("CancelSpotInstanceRequests", region);
         self.effect(call, id, |world| {
             let looks = world.pace.until_stopped;
             let now = world.now();
             let region = world.region(region);
-            let Some(request) = region.spot_requests.get_mut(id).filter(|one| one.is_live(now)) else { return Ok(()) };
+            let Some(request) = region.spot_requests.get_mut(id).filter(|one| one.hidden.is_over()) else {
+                return Ok(false);
+            };
+            if !request.is_live(now) {
+                return Ok(true);
+            }
             request.is_over = true;
             // EC2 terminates an instance that is stopped together with its request.
             if let Some(machine) = request.instance.as_ref().and_then(|instance| region.machines.get_mut(instance))
@@ -343,7 +348,7 @@ impl Machines for FakeCloud {
             {
                 machine.enter(InstanceState::ShuttingDown, looks);
             }
-            Ok(())
+            Ok(true)
         })
         .await
     }

@@ -16,7 +16,7 @@ pub(super) struct SpotRecord {
     pub(super) tags: Tags,
     /// Whether the request was cancelled or has ended with its instance.
     pub(super) is_over: bool,
-    /// Number of checks for which the request cannot be found.
+    /// Number of checks for which the request cannot be found. Until then it cannot be cancelled either.
     pub(super) hidden: Looks,
 }
 

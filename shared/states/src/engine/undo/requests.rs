@@ -23,6 +23,13 @@ pub(crate) async fn end_instance(context: &Context, effect: &Effect, id: &str) -
     Ok(machines.end(&effect.region, id, request.as_deref()).await?)
 }
 
+/// Returns whether no state has seen the spot instance of a persistent request running. EC2 may know neither of them yet,
+/// so both are searched for.
+pub(super) fn is_unseen(effect: &Effect) -> bool {
+    let is_new = matches!(&effect.kind, EffectKind::Instance { has_request: true, volumes, .. } if volumes.is_empty());
+    is_new && effect.id.is_some() && effect.lost.is_none()
+}
+
 impl Undoing<'_> {
     /// Cancels the spot requests of the build instance, and ends the instances that they have at the moment, except a
     /// request whose instance is kept. After somebody has terminated an instance, its request has another one, which is
@@ -43,7 +50,7 @@ impl Undoing<'_> {
             self.found = true;
             let gone = match &request.instance {
                 Some(instance) => machines.end(&home, instance, Some(&request.id)).await,
-                None => machines.cancel_spot_request(&home, &request.id).await,
+                None => machines.cancel_spot_request(&home, &request.id).await.map(drop),
             };
             self.tolerate(gone.map_err(Error::from), &home, &request.id)?;
         }

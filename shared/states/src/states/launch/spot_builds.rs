@@ -189,7 +189,7 @@ async fn a_failed_build_leaves_neither_an_instance_nor_a_request() {
 #[tokio::test]
 async fn a_build_that_ends_before_ec2_shows_its_instance_leaves_no_request() {
     let stack = reach_on(stack().await, &Task::new(State::Launch)).await;
-    stack.cloud.pace(|pace| pace.hide_new = NEVER);
+    stack.cloud.pace(|pace| pace.hide_new = 3);
     let token = stack.start(&Task::new(State::Launch)).await;
     stack.cloud.close_token(&token);
     let there = stack.inventory().region(HOME);
