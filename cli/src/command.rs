@@ -149,7 +149,7 @@ pub(crate) enum Command {
     Retention(retention::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
-    /// Print the JSON Schema of documents or definitions, for editors.
+    /// Print the JSON Schema of documents, definitions or events.
     Schema(schema::Args),
     /// Print the script that lets a shell complete the commands and options.
     Completion(completion::Args),

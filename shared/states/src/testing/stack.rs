@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
-use goldsmith_cloud::{DedicatedHost, ExecutionStatus, Parameter};
+use goldsmith_cloud::{Cloud, DedicatedHost, ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{
     Approval, BootMode, DeregistrationProtection, DiskImageFormat, DistributionConfiguration, ImagePipeline,
@@ -16,6 +16,7 @@ use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
+use super::checked_events::CheckedEvents;
 use super::faulty_table::FaultyTable;
 use crate::{Clock, Config, Context, Nonce, SsmAgent, TAG_HOME, TAG_STACK};
 
@@ -223,9 +224,10 @@ impl Stack {
 
     fn context_with(&self, faults: Faults) -> Context {
         let table = FaultyTable { table: self.table.clone(), faults };
+        let cloud = self.cloud.cloud();
         Context {
             store: Store::new(Arc::new(table)),
-            cloud: self.cloud.cloud(),
+            cloud: Cloud { events: Arc::new(CheckedEvents(Arc::clone(&cloud.events))), ..cloud },
             clock: Arc::new(self.clock.clone()),
             nonces: Arc::new(Nonce::random),
             config: Config {
