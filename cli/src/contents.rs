@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use goldsmith_cloud::Kind;
 use goldsmith_contents::{Contents, unpack};
-use goldsmith_store::{ContentsRecord, ImageRecord, StateRecord};
+use goldsmith_store::{ContentsRecord, ImageRecord, ImageStatus, StateRecord};
 use sha2::{Digest, Sha256};
 
 use crate::connection::Connection;
@@ -29,6 +29,14 @@ pub(crate) fn headline(contents: &ContentsRecord) -> String {
     } else {
         format!("not stored: {failure}")
     }
+}
+
+/// Returns the last good image of the same pipeline whose build began before that of this image.
+pub(crate) fn before<'a>(all: &'a [ImageRecord], image: &ImageRecord) -> Option<&'a ImageRecord> {
+    let is_good = |other: &ImageRecord| other.is_image() && other.status == ImageStatus::Available;
+    let is_before = |other: &ImageRecord| other.pipeline == image.pipeline && other.created_at < image.created_at;
+    let found = all.iter().filter(|other| is_good(other) && is_before(other));
+    found.max_by(|a, b| a.created_at.cmp(&b.created_at))
 }
 
 /// Reads the contents of an image, and checks that they are what its build has recorded.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use goldsmith_contents::{Changed, Diff};
 use goldsmith_model::ImageRef;
-use goldsmith_store::{ImageRecord, ImageStatus, Store};
+use goldsmith_store::{ImageRecord, Store};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -63,14 +63,9 @@ async fn compared(connection: &Connection, args: &Args) -> Result<Compared> {
     })
 }
 
-/// Returns the last good image of the same pipeline whose build began before that of this image.
 async fn before(store: &Store, image: &ImageRecord) -> Result<ImageRecord> {
     let all = store.images_of_pipeline(&image.pipeline).await?;
-    let is_before = |other: &ImageRecord| {
-        other.is_image() && other.status == ImageStatus::Available && other.created_at < image.created_at
-    };
-    let last = all.into_iter().filter(is_before).max_by(|a, b| a.created_at.cmp(&b.created_at));
-    last.ok_or_else(|| {
+    contents::before(&all, image).cloned().ok_or_else(|| {
         let (pipeline, name) = (&image.pipeline, &image.image);
         invalid(format!("the pipeline {pipeline} has no good image before {name}: name two images"))
     })
