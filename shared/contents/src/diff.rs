@@ -159,9 +159,22 @@ impl<T> Change<T> {
     }
 }
 
-/// Compares two lists whose elements have a key that occurs once in each list.
-fn change<T: Clone + PartialEq, K: Ord>(from: &[T], to: &[T], key: impl Fn(&T) -> K) -> Change<T> {
-    let index = |list: &[T]| -> BTreeMap<K, T> { list.iter().map(|one| (key(one), one.clone())).collect() };
+/// Compares two lists. If a key occurs several times in a list, such as the name of a user with two lines, the first
+/// element with it is compared with the first, and so on.
+fn change<T: Clone + PartialEq, K: Ord + Clone>(from: &[T], to: &[T], key: impl Fn(&T) -> K) -> Change<T> {
+    let index = |list: &[T]| {
+        let mut counts: BTreeMap<K, usize> = BTreeMap::new();
+        let mut number = |key: &K| {
+            let count = counts.entry(key.clone()).or_default();
+            *count += 1;
+            *count
+        };
+        let keyed = list.iter().map(|one| {
+            let key = key(one);
+            ((key.clone(), number(&key)), one.clone())
+        });
+        keyed.collect::<BTreeMap<(K, usize), T>>()
+    };
     let (mut before, after) = (index(from), index(to));
     let mut change = Change::default();
     for (key, to) in after {
@@ -227,7 +240,7 @@ fn direction(kind: PackageType, from: &str, to: &str) -> Direction {
 #[cfg(test)]
 mod tests {
     use super::{Diff, Direction};
-    use crate::{Contents, OsRelease, Package, PackageType, Unit, UnitState, UnownedFile};
+    use crate::{Contents, OsRelease, Package, PackageType, Unit, UnitState, UnownedFile, User};
 
     fn deb(name: &str, version: &str) -> Package {
         Package::new(PackageType::Deb, name, version, "/var/lib/dpkg/status").with_purl(&OsRelease::default())
@@ -294,5 +307,28 @@ files that no package owns: 1 added, 1 removed, 1 changed
 boot: 9.0 s -> 8.5 s";
         assert_eq!(Diff::of(&before, &after).lines().join("\n"), expected);
         assert_eq!(Diff::of(&after, &after).lines(), ["Nothing differs."]);
+    }
+
+    #[test]
+    fn no_name_of_a_file_looks_like_another_difference() {
+        let after = Contents { files: vec![file("/srv/a\n  - deb openssl 3\u{1b}[2J", "1")], ..Contents::default() };
+        let expected = ["files that no package owns: 1 added", "  + /srv/a\\n  - deb openssl 3\\u{1b}[2J (1 B)"];
+        assert_eq!(Diff::of(&Contents::default(), &after).lines(), expected);
+    }
+
+    #[test]
+    fn a_second_line_of_a_user_is_a_difference() {
+        let user = |uid| User {
+            name: "root".to_owned(),
+            uid,
+            gid: 0,
+            home: "/root".to_owned(),
+            shell: "/bin/sh".to_owned(),
+            has_login_shell: true,
+        };
+        let with = |users: Vec<User>| Contents { users, ..Contents::default() };
+        let diff = Diff::of(&with(vec![user(0)]), &with(vec![user(0), user(7)]));
+        assert_eq!(diff.users.added, [user(7)]);
+        assert!(diff.users.changed.is_empty());
     }
 }

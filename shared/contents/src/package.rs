@@ -65,6 +65,9 @@ pub struct Package {
     /// The source package. It is always known for dpkg: a package that names no source is its own.
     #[serde(default)]
     pub source: Option<PackageSource>,
+    /// The label of the module of RHEL or a rebuild of it to which an RPM package belongs: `NAME:STREAM:VERSION:CONTEXT`.
+    #[serde(default)]
+    pub module: Option<String>,
     /// The license as the package states it, which need not be an SPDX expression.
     #[serde(default)]
     pub license: Option<String>,
@@ -87,7 +90,7 @@ pub struct PackageSource {
 }
 
 impl Package {
-    /// Returns a package without source, license and size. [`Self::with_purl`] completes it.
+    /// Returns a package without source, module, license and size. [`Self::with_purl`] completes it.
     #[must_use]
     pub fn new(kind: PackageType, name: impl Into<String>, version: impl Into<String>, location: &str) -> Self {
         Self {
@@ -96,6 +99,7 @@ impl Package {
             version: version.into(),
             arch: String::new(),
             source: None,
+            module: None,
             license: None,
             installed_size: None,
             purl: String::new(),

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::text;
+use super::tree::{LIST, Tree};
 use crate::Socket;
 
 /// States of `/proc/net/*` (proc(5)): a TCP socket that listens, and a UDP socket without a peer.
@@ -16,10 +16,11 @@ const NO_PEER: &str = "07";
 const OURS: &str = "goldsmith-agent";
 
 pub(super) fn read() -> Vec<Socket> {
+    let machine = Tree::new(Path::new("/"));
     let programs = programs();
     let mut sockets = BTreeSet::new();
     for (protocol, state) in [("tcp", LISTENS), ("tcp6", LISTENS), ("udp", NO_PEER), ("udp6", NO_PEER)] {
-        let table = text(&Path::new("/proc/net").join(protocol)).unwrap_or_default();
+        let table = machine.text(&format!("proc/net/{protocol}"), LIST).unwrap_or_default();
         for (address, port, inode) in table.lines().skip(1).filter_map(|line| listening(line, state)) {
             let Some(program) = programs.get(&inode).filter(|program| *program != OURS) else {
                 continue;
@@ -69,7 +70,9 @@ fn programs() -> HashMap<u64, String> {
         if !is_process || place(&path.join("root")) != own {
             continue;
         }
-        let name = text(&path.join("comm")).unwrap_or_default().trim().to_owned();
+        let name = std::fs::read(path.join("comm")).unwrap_or_default();
+        // A program names itself, with any bytes.
+        let name: String = String::from_utf8_lossy(&name).trim().chars().filter(|c| !c.is_control()).collect();
         for opened in fs::read_dir(path.join("fd")).into_iter().flatten().filter_map(Result::ok) {
             let Ok(target) = fs::read_link(opened.path()) else {
                 continue;
