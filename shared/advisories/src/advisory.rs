@@ -42,8 +42,8 @@ pub enum Modularity {
     None,
     /// It concerns packages of a module, and does not say of which.
     Unknown,
-    /// It concerns packages of this module: `NAME:STREAM`.
-    Stream(String),
+    /// It concerns packages of these modules, each as `NAME:STREAM`.
+    Streams(BTreeSet<String>),
 }
 
 /// Which versions of a package are affected in an ecosystem.

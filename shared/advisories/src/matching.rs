@@ -141,8 +141,9 @@ impl Affects {
         match (&self.modularity, stream) {
             (Modularity::None, stream) => stream.is_none() && !is_modular(&package.version),
             (Modularity::Unknown, stream) => stream.is_some() || is_modular(&package.version),
-            (Modularity::Stream(of), Some(stream)) => *of == stream,
-            (Modularity::Stream(_), None) => is_modular(&package.version),
+            (Modularity::Streams(of), Some(stream)) => of.contains(&stream),
+            // The contents of an image that an earlier release has built have no labels.
+            (Modularity::Streams(_), None) => is_modular(&package.version),
         }
     }
 }

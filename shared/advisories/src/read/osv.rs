@@ -232,20 +232,44 @@ fn word(specific: Option<&Value>, key: &str, by: Authority) -> Option<Rating> {
     Rating::word(specific?.get(key)?.as_str()?, by)
 }
 
-/// The module of a package, by the mark in the release of its fix. The stream is in the title of the errata of RHEL
-/// and its rebuilds: `Important: nodejs:18 security update`.
+/// The modules of a package, by the mark in the release of its fix. The streams are in the title of the errata of RHEL
+/// and its rebuilds: `Important: nodejs:18 security update`, `Important: virt:rhel and virt-devel:rhel security update`,
+/// `Important: httpd:2.4/mod_http2 security update`.
 fn modularity(affects: &Affects, summary: Option<&str>) -> Modularity {
     let fixes = affects.ranges.iter().flat_map(|r| &r.events);
     if !fixes.into_iter().any(|e| matches!(e, Event::Fixed(fixed) if is_modular(fixed))) {
         return Modularity::None;
     }
-    let stream = summary.and_then(|s| s.split_whitespace().find(|word| is_stream(word)));
-    stream.map_or(Modularity::Unknown, |stream| Modularity::Stream(stream.to_owned()))
+    let words = summary.unwrap_or_default().split_whitespace();
+    let streams: BTreeSet<String> = words.filter_map(stream).map(str::to_owned).collect();
+    if streams.is_empty() { Modularity::Unknown } else { Modularity::Streams(streams) }
 }
 
-/// Whether a word is `NAME:STREAM`, and not the `Important:` before it.
-fn is_stream(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(name, stream)| {
-        !name.is_empty() && stream.starts_with(|c: char| c.is_ascii_alphanumeric()) && !stream.contains(':')
-    })
+/// Returns the `NAME:STREAM` that a word of a title is or begins with. The `Important:` at the beginning is none.
+fn stream(word: &str) -> Option<&str> {
+    let word = word.split('/').next()?.trim_end_matches([',', ';', '.', ')']).trim_start_matches('(');
+    let (name, stream) = word.split_once(':')?;
+    let is_stream =
+        !name.is_empty() && stream.starts_with(|c: char| c.is_ascii_alphanumeric()) && !stream.contains(':');
+    is_stream.then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stream;
+
+    #[test]
+    fn the_streams_of_a_title_are_found() {
+        for (title, expected) in [
+            ("Important: nodejs:18 security update", &["nodejs:18"][..]),
+            ("Red Hat Security Advisory: container-tools:rhel8 security, bug fix", &["container-tools:rhel8"]),
+            ("Important: virt:rhel and virt-devel:rhel security update", &["virt:rhel", "virt-devel:rhel"]),
+            ("Important: httpd:2.4/mod_http2 security update", &["httpd:2.4"]),
+            ("Moderate: python38:3.8, python38-devel:3.8 security update", &["python38:3.8", "python38-devel:3.8"]),
+            ("Moderate: (perl:5.32) security update: see https://example.org", &["perl:5.32"]),
+            ("Important: kernel security update", &[]),
+        ] {
+            assert_eq!(title.split_whitespace().filter_map(stream).collect::<Vec<_>>(), expected, "{title}");
+        }
+    }
 }
