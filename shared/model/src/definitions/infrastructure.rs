@@ -31,7 +31,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let placement = map.optional("placement").and_then(|node| placement(context, node)).unwrap_or_default();
     let key_pair = map.optional("keyPair").and_then(|node| key_pair(context, node));
     let sns_topic_arn = map.optional("snsTopicArn").and_then(|node| topic(context, node));
-    let spot = map.optional("spot").and_then(|node| context.reader.boolean(node, "`spot`")).unwrap_or_default();
+    let spot = map.optional("spot").and_then(|node| spot(context, node, &placement)).unwrap_or_default();
     let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
     let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();
     refuse_others(context, map);
@@ -95,8 +95,10 @@ fn placement(context: &mut Context<'_, '_>, node: &Node) -> Option<Placement> {
         context.reader.error(node.span, "wrong-value", message);
     }
     let is_host = |text: &str| fields::is_id(text, "h");
-    let host_id = host.and_then(|node| one_of(context, node, "hostId", is_host, "the id of a Dedicated Host"));
-    let arn = "the ARN of a host resource group";
+    let id = "the id of a Dedicated Host, such as `h-0123456789abcdef0`";
+    let host_id = host.and_then(|node| one_of(context, node, "hostId", is_host, id));
+    let arn = "the ARN of a host resource group, such as \
+               `arn:aws:resource-groups:eu-west-1:111122223333:group/hosts`";
     let group = group.and_then(|node| one_of(context, node, "hostResourceGroupArn", is_host_group, arn));
     Some(Placement { availability_zone: zone, tenancy, host_id, host_resource_group_arn: group })
 }
@@ -113,7 +115,7 @@ fn one_of(
     if fits(&text) {
         return Some(text);
     }
-    context.reader.error(node.span, "wrong-value", format!("`{text}` is not {what}"));
+    context.reader.error(node.span, "wrong-value", format!("`{key}` must be {what}, not `{text}`"));
     None
 }
 
@@ -160,14 +162,19 @@ fn key_pair(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
     None
 }
 
-fn topic(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
-    let arn = context.reader.text(node, "`snsTopicArn`")?.value;
-    if is_topic_arn(&arn) {
-        return Some(arn);
+/// Reads whether the build instance is a spot instance. RunInstances rejects one on a Dedicated Host.
+fn spot(context: &mut Context<'_, '_>, node: &Node, placement: &Placement) -> Option<bool> {
+    let spot = context.reader.boolean(node, "`spot`")?;
+    if spot && placement.tenancy == Tenancy::Host {
+        let message = "`spot: true` needs another tenancy than `host`: spot instances never run on Dedicated Hosts";
+        context.reader.error(node.span, "wrong-value", message);
     }
-    let message = format!("`{arn}` is not the ARN of an SNS topic such as `arn:aws:sns:eu-west-1:111122223333:images`");
-    context.reader.error(node.span, "wrong-value", message);
-    None
+    Some(spot)
+}
+
+fn topic(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
+    let arn = "the ARN of an SNS topic, such as `arn:aws:sns:eu-west-1:111122223333:images`";
+    one_of(context, node, "snsTopicArn", is_topic_arn, arn)
 }
 
 fn metadata_options(context: &mut Context<'_, '_>, node: &Node) -> Option<InstanceMetadataOptions> {
