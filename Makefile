@@ -64,7 +64,7 @@ clients:
 door-chromium:
 	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory package
-	cargo test --locked --workspace --test e2e -- no_page_in_chromium
+	cargo test --locked --workspace --test e2e -- in_chromium
 
 # Checks whether the audit names what Debian's packages create when they are installed. It is not part of `test`,
 # because it installs a hundred packages from Debian's archive as root, which takes some minutes.

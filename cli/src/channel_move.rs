@@ -256,7 +256,7 @@ async fn undo(
     // deletes that image before the parameters name it again.
     match connection.store.move_channel(pipeline, &ChannelMove { is_rollback: true, ..undo }).await {
         Ok(()) => match failed.restore(connection).await {
-            Restored::All(error) | Restored::Some(error) => error,
+            Restored::All(error) | Restored::NotAll(error) => error,
         },
         Err(StoreError::Conflict { .. }) if has_moved_on(connection, moving, made).await => {
             failed.error.context(format!(

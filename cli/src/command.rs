@@ -27,6 +27,7 @@ mod logs;
 mod pipelines;
 mod plan;
 mod promote;
+mod report;
 mod retention;
 mod retire;
 mod revoke;
@@ -123,6 +124,8 @@ pub(crate) enum Command {
     Definitions(definitions::Args),
     /// Show an image or its build, a pipeline with its last builds, or another definition.
     Show(show::Args),
+    /// Write a report of a build, or of a pipeline and its builds, as HTML pages.
+    Report(report::Args),
     /// Show what differs between two images: packages, files, units, users and more.
     Diff(diff::Args),
     /// Write the bill of materials of an image, as CycloneDX or SPDX.
@@ -149,7 +152,7 @@ pub(crate) enum Command {
     Retention(retention::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
-    /// Print the JSON Schema of documents or definitions, for editors.
+    /// Print the JSON Schema of documents, definitions or events.
     Schema(schema::Args),
     /// Print the script that lets a shell complete the commands and options.
     Completion(completion::Args),
@@ -192,6 +195,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Images(args) => images::run(globals, args).await,
         Command::Pipelines(args) => pipelines::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,
+        Command::Report(args) => report::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
         Command::Retention(args) => retention::run(globals, args).await,
         Command::Rollback(args) => rollback::run(globals, args).await,

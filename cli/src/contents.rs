@@ -1,16 +1,15 @@
-//! Reads the contents of an image from the stack's bucket.
+//! The contents of an image, from the stack's bucket, or from a root file system on this machine.
+
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use goldsmith_cloud::Kind;
-use goldsmith_contents::{Contents, unpack};
-use goldsmith_store::{ContentsRecord, ImageRecord, StateRecord};
+use goldsmith_contents::{Contents, LARGEST_PACKED, Options, collect, unpack};
+use goldsmith_store::{ContentsRecord, ImageRecord, ImageStatus, StateRecord};
 use sha2::{Digest, Sha256};
 
 use crate::connection::Connection;
 use crate::exit::invalid;
-
-/// The largest object that is read, in bytes: the largest that the agent writes.
-const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// Returns where the contents of an image are. A build that has failed after its first test instance was up has contents
 /// too.
@@ -31,6 +30,14 @@ pub(crate) fn headline(contents: &ContentsRecord) -> String {
     }
 }
 
+/// Returns the last good image of the same pipeline whose build began before that of this image.
+pub(crate) fn before<'a>(all: &'a [ImageRecord], image: &ImageRecord) -> Option<&'a ImageRecord> {
+    let is_good = |other: &ImageRecord| other.is_image() && other.status == ImageStatus::Available && !other.overridden;
+    let is_before = |other: &ImageRecord| other.pipeline == image.pipeline && other.created_at < image.created_at;
+    let found = all.iter().filter(|other| is_good(other) && is_before(other));
+    found.max_by(|a, b| a.created_at.cmp(&b.created_at))
+}
+
 /// Reads the contents of an image, and checks that they are what its build has recorded.
 ///
 /// # Errors
@@ -46,12 +53,12 @@ pub(crate) async fn of(connection: &Connection, image: &ImageRecord) -> Result<C
     if !record.is_stored() {
         return Err(invalid(format!("the contents of {name} were not stored: {}", record.failure)));
     }
-    let bytes = match connection.cloud.objects.get(&record.key, LARGEST).await {
+    let bytes = match connection.cloud.objects.get(&record.key, LARGEST_PACKED).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => {
             return Err(invalid(format!("the contents of {name} have expired: {} is no longer there", record.key)));
         }
-        // S3 answers so for an object that does not exist, too, if the caller may not list the bucket.
+        // If the caller may not list the bucket, S3 also denies the read of an object that does not exist.
         Err(error) if error.kind == Kind::Denied => {
             let hint = format!("the contents of {name} have expired, or you may not read {}", record.key);
             return Err(anyhow::Error::new(error).context(hint));
@@ -65,4 +72,15 @@ pub(crate) async fn of(connection: &Connection, image: &ImageRecord) -> Result<C
         )));
     }
     unpack(&bytes).with_context(|| format!("{} cannot be read", record.key))
+}
+
+/// Collects the contents of the root file system in a folder of this machine.
+///
+/// # Errors
+/// There is no such folder.
+pub(crate) fn of_tree(root: &Path) -> Result<Contents> {
+    if !root.is_dir() {
+        return Err(invalid(format!("{} is not a folder", root.display())));
+    }
+    Ok(collect(root, &Options::of_tree()))
 }

@@ -135,7 +135,7 @@ pub(crate) enum Restored {
     /// All have their old values again.
     All(anyhow::Error),
     /// Some could not be restored.
-    Some(anyhow::Error),
+    NotAll(anyhow::Error),
 }
 
 /// Changes the parameters one after another, until one cannot be changed. `is_ours` returns whether this call still
@@ -182,7 +182,7 @@ impl Failed<'_> {
             return Restored::All(error.context("the parameters were not changed"));
         }
         let message = format!("{error:#}; call the command again, or do this by hand: {}", left.join(", "));
-        Restored::Some(Stop { exit: Exit::Aws, message }.into())
+        Restored::NotAll(Stop { exit: Exit::Aws, message }.into())
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn firmware(
     let mode = boot_mode.map(|mode| match mode {
         BootMode::LegacyBios => "by the BIOS".to_owned(),
         BootMode::Uefi => "only by UEFI".to_owned(),
-        BootMode::UefiPreferred => "by UEFI where the type supports it".to_owned(),
+        BootMode::UefiPreferred => "by UEFI if the instance type supports it".to_owned(),
     });
     let tpm = tpm_support.map(|version| format!("with a TPM ({})", version.name()));
     let data = uefi_data.map(|digest| format!("with UEFI data (SHA-256 {digest})"));
@@ -147,7 +147,7 @@ mod tests {
         for (mode, said) in [
             (BootMode::LegacyBios, "by the BIOS"),
             (BootMode::Uefi, "only by UEFI"),
-            (BootMode::UefiPreferred, "by UEFI where the type supports it"),
+            (BootMode::UefiPreferred, "by UEFI if the instance type supports it"),
         ] {
             assert_eq!(firmware(Some(mode), None, None).as_deref(), Some(said));
         }

@@ -94,7 +94,7 @@ fn what_is_not_there_is_said() {
     for command in ["images", "pipelines", "channels"] {
         refused(&goldsmith(folder.path(), &[command]), 2, NO_REGION);
     }
-    for command in ["sbom", "diff"] {
+    for command in ["sbom", "diff", "report"] {
         refused(&goldsmith(folder.path(), &[command, "web/1.0.0/1"]), 2, NO_REGION);
     }
     let none = "goldsmith: error: none is not a folder\n";

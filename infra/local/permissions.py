@@ -8,6 +8,8 @@ import json
 import re
 from urllib.parse import parse_qsl, unquote
 
+import licenses
+
 KINDS = {
     "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
     "lt": "launch-template", "export": "export-image-task", "h": "dedicated-host", "sir": "spot-instances-request",
@@ -102,6 +104,13 @@ class Call:
         for name in self.values("KeyName"):
             yield self.action, self.name("key-pair", name), {}
 
+    def licenses_of_image(self):
+        """Yields the license configurations of the image of a launch. AWS checks the launch on them (managed policy
+        AWSServiceRoleForImageBuilder; a report of StartInstances that was denied on one of them)."""
+        for identity in self.values("ImageId"):
+            for arn in licenses.ASSOCIATED.get((self.account, f"arn:aws:ec2:{self.region}::image/{identity}"), []):
+                yield self.action, arn, {}
+
     def default_subnet(self):
         """Yields a subnet of the default VPC if the call names none: this subnet also needs a permission."""
         if not self.values("SubnetId"):
@@ -117,9 +126,9 @@ class Call:
         return found
 
     def passed_role(self):
-        from ministack.services import iam
-
         for profile in self.values("IamInstanceProfile.Name") + self.values("IamInstanceProfile.Arn"):
+            from ministack.services import iam
+
             record = iam._instance_profiles.get(profile.rpartition("/")[2]) or {}
             for role in record.get("Roles", []):
                 yield "iam:PassRole", iam._roles[role]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"}
@@ -169,6 +178,7 @@ TOUCHED = {
         *call.new("instance", "volume", "network-interface"),
         *call.spot_request(),
         *call.existing("ImageId", "SubnetId", "SecurityGroupId"),
+        *call.licenses_of_image(),
         *call.default_subnet(),
         *call.key_pair(),
         *call.passed_role(),

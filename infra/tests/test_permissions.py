@@ -6,6 +6,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "local"))
 
+import licenses
 import permissions
 
 IMAGE, SNAPSHOT, TEMPLATE = "ami-0123456789abcdef0", "snap-0123456789abcdef0", "lt-0123456789abcdef0"
@@ -64,6 +65,15 @@ class Touched(unittest.TestCase):
         self.assertEqual(found, [
             ("ec2:ExportImage", *image), ("ec2:ExportImage", task, asked),
             ("ec2:CreateTags", task, {**asked, "ec2:CreateAction": "ExportImage"})])
+
+    def test_a_launch_is_checked_on_the_licenses_of_its_image(self):
+        license = "arn:aws:license-manager:eu-west-1:111122223333:license-configuration:lic-1"
+        image = f"arn:aws:ec2:eu-west-1::image/{IMAGE}"
+        self.addCleanup(licenses.ASSOCIATED.clear)
+        for associated in ([], [license]):
+            licenses.ASSOCIATED["111122223333", image] = associated
+            found = [resource for resource, _ in touched("ec2:RunInstances", ImageId=IMAGE)]
+            self.assertEqual([image in found, license in found], [True, bool(associated)])
 
     def test_a_missing_resource_is_left_to_ec2(self):
         self.assertEqual(touched("ec2:DeregisterImage", ImageId="ami-1"), [])

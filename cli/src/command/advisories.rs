@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use goldsmith_advisories::{Case, Inventory, Judgement, Policy, Wanted, judge, read};
-use goldsmith_contents::{Contents, Options, collect};
+use goldsmith_contents::Contents;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
@@ -30,10 +30,10 @@ pub(crate) struct Args {
     /// Folder with the advisories.
     #[arg(long, value_name = "FOLDER")]
     folder: PathBuf,
-    /// JSON file with the policy. Without it, the default policy counts vulnerabilities from `high` on that have a fix.
+    /// JSON file with the policy. Without it, only high and critical vulnerabilities with a fix count.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Image on which this one was built. What it already has is told apart.
+    /// Image on which this one was built. The judgement says what that image already has.
     #[arg(long, value_name = "IMAGE")]
     parent: Option<String>,
 }
@@ -54,7 +54,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     };
     let image = match &args.image {
         Some(image) => of(image).await?,
-        None => of_tree(args.root.as_deref().unwrap_or(Path::new("/")))?,
+        None => contents::of_tree(args.root.as_deref().unwrap_or(Path::new("/")))?,
     };
     let parent = match &args.parent {
         Some(parent) => Some(inventory(&of(parent).await?)?),
@@ -70,13 +70,6 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 fn policy(file: &Path) -> Result<Policy> {
     let text = std::fs::read_to_string(file).map_err(|error| invalid(format!("{}: {error}", file.display())))?;
     Policy::from_json(&text).map_err(|error| invalid(format!("{}: {error}", file.display())))
-}
-
-fn of_tree(root: &Path) -> Result<Contents> {
-    if !root.is_dir() {
-        return Err(invalid(format!("{} is not a folder", root.display())));
-    }
-    Ok(collect(root, &Options::of_tree()))
 }
 
 /// Returns what the judge needs of the contents. Both are the same JSON.
@@ -117,7 +110,8 @@ mod tests {
     use jiff::civil::date;
     use serde_json::json;
 
-    use super::{inventory, judged, of_tree, policy};
+    use super::{inventory, judged, policy};
+    use crate::contents::of_tree;
 
     const STATUS: &str =
         "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.11-1~deb12u2\n\n";

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use goldsmith_contents::{Changed, Diff};
 use goldsmith_model::ImageRef;
-use goldsmith_store::{ImageRecord, ImageStatus, Store};
+use goldsmith_store::{ImageRecord, Store};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -14,14 +14,14 @@ use crate::{contents, target};
 
 /// Show what differs between two images: packages, files, units, users and more.
 ///
-/// With one image, it is compared with the image before it of the same pipeline. A line that begins with `+` is only in
-/// the later image, one with `-` only in the earlier one, and one with `~` in both.
+/// One image is compared with the last good image before it of the same pipeline. `+` marks what is only in the later
+/// image, `-` marks what is only in the earlier one, and `~` marks what both have with different values.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// A later image, to which the first one is compared.
+    /// A later image, with which the first one is compared.
     #[arg(value_name = "LATER")]
     later: Option<String>,
 }
@@ -47,9 +47,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 
 async fn compared(connection: &Connection, args: &Args) -> Result<Compared> {
     let store = &connection.store;
-    let first = target::image(store, &args.image).await?;
+    let first = target::image_or_latest(store, &args.image).await?;
     let (from, to) = match &args.later {
-        Some(later) => (first, target::image(store, later).await?),
+        Some(later) => (first, target::image_or_latest(store, later).await?),
         None => (before(store, &first).await?, first),
     };
     let (old, new) = (contents::of(connection, &from).await?, contents::of(connection, &to).await?);
@@ -63,14 +63,9 @@ async fn compared(connection: &Connection, args: &Args) -> Result<Compared> {
     })
 }
 
-/// Returns the last good image of the same pipeline whose build began before that of this image.
 async fn before(store: &Store, image: &ImageRecord) -> Result<ImageRecord> {
     let all = store.images_of_pipeline(&image.pipeline).await?;
-    let is_before = |other: &ImageRecord| {
-        other.is_image() && other.status == ImageStatus::Available && other.created_at < image.created_at
-    };
-    let last = all.into_iter().filter(is_before).max_by(|a, b| a.created_at.cmp(&b.created_at));
-    last.ok_or_else(|| {
+    contents::before(&all, image).cloned().ok_or_else(|| {
         let (pipeline, name) = (&image.pipeline, &image.image);
         invalid(format!("the pipeline {pipeline} has no good image before {name}: name two images"))
     })
@@ -98,6 +93,10 @@ mod tests {
 
     /// Stores an image of pipeline `web` with a package of this version.
     async fn image(stack: &Stack, number: u32, source: &str, version: &str) {
+        overridden_or_not(stack, number, source, version, false).await;
+    }
+
+    async fn overridden_or_not(stack: &Stack, number: u32, source: &str, version: &str, overridden: bool) {
         let packages = vec![Package::new(PackageType::Deb, "nginx", version, "/var/lib/dpkg/status")];
         let bytes = pack(&Contents { version: CONTENTS_VERSION, packages, ..Contents::default() }).unwrap();
         let key = format!("contents/{number}.json.gz");
@@ -106,7 +105,7 @@ mod tests {
         let record = json!({"image": format!("web/1.0.0/{number}"), "build": format!("b{number}"), "pipeline": "web",
                             "cause": {"kind": "manual", "id": "1"}, "status": "AVAILABLE", "sourceImage": source,
                             "inputDigest": "", "createdAt": format!("2026-01-0{number}T00:00:00.000Z"),
-                            "contents": contents});
+                            "contents": contents, "overridden": overridden});
         stack.put("IMAGE#web", &format!("V#0000000001.0000000000.0000000000#000000000{number}"), record).await;
         stack.put("IMAGES", "web", json!({})).await;
     }
@@ -127,9 +126,16 @@ source image: ami-1 -> ami-2
 packages: 1 changed
   ~ deb nginx 1.0-2 -> 1.0-3";
         assert_eq!(diff("web/1.0.0/3", None).await.unwrap(), expected);
+        assert_eq!(diff("web/latest", None).await.unwrap(), expected);
+        assert_eq!(diff("web/1.0.0/2", Some("web/latest")).await.unwrap(), expected);
         let back = diff("web/1.0.0/2", Some("web/1.0.0/1")).await.unwrap();
         assert!(back.ends_with("  ~ deb nginx 1.0-2 -> 1.0-1 (downgrade)"), "{back}");
         let first = diff("web/1.0.0/1", None).await.unwrap_err().to_string();
         assert_eq!(first, "the pipeline web has no good image before web/1.0.0/1: name two images");
+        // An image whose start has overridden something was never published, and is not what came before.
+        overridden_or_not(&stack, 4, "ami-2", "9", true).await;
+        image(&stack, 5, "ami-2", "1.0-4").await;
+        let next = diff("web/1.0.0/5", None).await.unwrap();
+        assert!(next.starts_with("web/1.0.0/3 -> web/1.0.0/5\n"), "{next}");
     }
 }

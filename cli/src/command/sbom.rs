@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use goldsmith_contents::{Contents, Options, Subject, collect, cyclonedx, spdx};
+use goldsmith_contents::{Contents, Subject, cyclonedx, spdx};
 use goldsmith_store::ImageRecord;
 use jiff::Timestamp;
 
 use crate::args::Globals;
 use crate::connection::Connection;
-use crate::exit::{Exit, invalid};
+use crate::exit::Exit;
 use crate::{contents, output, target, version};
 
 /// Write the bill of materials of an image, as CycloneDX or SPDX.
@@ -21,7 +21,7 @@ use crate::{contents, output, target, version};
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
     /// Root file system in a folder, such as a mounted one, which is read now.
@@ -50,14 +50,15 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let (contents, subject) = match (&args.image, &args.root) {
         (Some(image), _) => {
             let connection = Connection::open(globals).await?;
-            let image = target::image(&connection.store, image).await?;
+            let image = target::image_or_latest(&connection.store, image).await?;
             let contents = contents::of(&connection, &image).await?;
             let subject = subject(&image, &contents);
             (contents, subject)
         }
         (None, root) => of_tree(root.as_deref().unwrap_or(Path::new("/")))?,
     };
-    contents.notes.iter().for_each(|note| output::say(&format!("note: {note}")));
+    let in_one_line = |note: &str| note.replace(char::is_control, " ");
+    contents.notes.iter().for_each(|note| output::say(&format!("note: {}", in_one_line(note))));
     let text = document(args.format, &contents, &subject)?;
     match &args.file {
         Some(file) => {
@@ -89,10 +90,7 @@ fn subject(image: &ImageRecord, contents: &Contents) -> Subject {
 }
 
 fn of_tree(root: &Path) -> Result<(Contents, Subject)> {
-    if !root.is_dir() {
-        return Err(invalid(format!("{} is not a folder", root.display())));
-    }
-    let contents = collect(root, &Options::of_tree());
+    let contents = contents::of_tree(root)?;
     let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
     let subject = Subject {
         name: or(&contents.os.id, "folder"),

@@ -1,8 +1,10 @@
 //! `goldsmith show IMAGE|PIPELINE|DEFINITION`
 
 mod definition;
-mod pipeline;
+pub(crate) mod pipeline;
 mod since;
+
+pub(crate) use since::Since;
 
 use anyhow::Result;
 use goldsmith_model::Name;
@@ -24,7 +26,6 @@ use crate::kept::KeptInstance;
 use crate::output::{self, Show};
 use crate::render::{self, columns, duration, labelled, seconds_between, word};
 use crate::{failure, target};
-use since::Since;
 
 /// Show an image or its build, a pipeline with its last builds, or another definition.
 #[derive(Debug, clap::Args)]
@@ -54,31 +55,44 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 }
 
 /// An image with its build.
-struct Shown {
-    image: ImageRecord,
-    states: Vec<StateRecord>,
+pub(crate) struct Shown {
+    pub(crate) image: ImageRecord,
+    /// The states of the build, in the order in which they began.
+    pub(crate) states: Vec<StateRecord>,
     /// The ancestors of the image, the parent first.
-    built_on: Vec<ImageRecord>,
+    pub(crate) built_on: Vec<ImageRecord>,
     /// The channels that point to the image.
-    channels: Vec<Name>,
+    pub(crate) channels: Vec<Name>,
     /// The instance that the build keeps for inspection.
-    kept: Option<KeptInstance>,
+    pub(crate) kept: Option<KeptInstance>,
     /// The owner of the AMI from which the build started.
-    source_owner: Option<String>,
+    pub(crate) source_owner: Option<String>,
     /// How instances of the image boot, if the recipe says so.
-    firmware: Option<String>,
+    pub(crate) firmware: Option<String>,
     /// Whether the build's cause will be retried.
-    tried_again: Option<String>,
+    pub(crate) tried_again: Option<String>,
     /// The resources that could not be removed.
-    left_behind: Vec<LeftBehind>,
+    pub(crate) left_behind: Vec<LeftBehind>,
     /// Resources that only carry the build's tags.
-    leftovers: Vec<Leftover>,
+    pub(crate) leftovers: Vec<Leftover>,
     /// What has changed since the last good build, if this one failed.
-    since: Option<Since>,
+    pub(crate) since: Option<Since>,
 }
 
 async fn image(connection: &Connection, what: &str) -> Result<Shown> {
     let image = target::image_or_latest(&connection.store, what).await?;
+    let (all, leftovers) = (connection.store.all_images().await?, connection.store.leftovers().await?);
+    of(connection, image, &all, &leftovers).await
+}
+
+/// Returns everything to show about an image. The last parameters are all images and all leftovers of the stack, which are
+/// read once for several images.
+pub(crate) async fn of(
+    connection: &Connection,
+    image: ImageRecord,
+    all: &[ImageRecord],
+    leftovers: &[Leftover],
+) -> Result<Shown> {
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
     // A reader with the nonce could write event lines that other readers believe.
@@ -92,15 +106,13 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
     let firmware = build.as_ref().map(|build| &build.plan).filter(|plan| plan.is_build());
     let firmware =
         firmware.and_then(|plan| render::firmware(plan.boot_mode, plan.tpm_support, plan.uefi_data.as_deref()));
-    let all = connection.store.all_images().await?;
-    let since = since::last_good(connection, &image, build.as_ref(), &all).await?;
+    let since = since::last_good(connection, &image, build.as_ref(), all).await?;
     let left_behind = build.map(|build| build.after.left).unwrap_or_default();
     // A run that only tests an AMI builds nothing on it.
-    let built_on = ancestors(&image, &all).into_iter().filter(|_| !image.is_verification).cloned().collect();
+    let built_on = ancestors(&image, all).into_iter().filter(|_| !image.is_verification).cloned().collect();
     let channels = connection.store.channels(&image.pipeline).await?.into_iter();
     let channels = channels.filter(|one| one.to.as_ref() == Some(&image.image)).map(|one| one.channel).collect();
-    let mut leftovers = connection.store.leftovers().await?;
-    leftovers.retain(|one| one.build.as_ref() == Some(&image.build));
+    let leftovers = leftovers.iter().filter(|one| one.build.as_ref() == Some(&image.build)).cloned().collect();
     // Only a failed cause is kept for another try.
     let cause = match image.failure {
         Some(_) => connection.store.cause(&image.pipeline, &image.cause).await?,
@@ -149,7 +161,7 @@ impl Serialize for Shown {
 }
 
 /// Returns when an image was revoked, by whom and why.
-fn revocation(revoked: &Revocation) -> String {
+pub(crate) fn revocation(revoked: &Revocation) -> String {
     format!("{} by {}: {}", revoked.at, render::who(&revoked.by), revoked.reason)
 }
 
@@ -256,8 +268,16 @@ impl Shown {
         rows
     }
 
-    fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.image.status == ImageStatus::Cancelled
+    }
+
+    /// Returns the word for how a state ended.
+    pub(crate) fn status_of(&self, state: &StateRecord) -> String {
+        // Finish ends the states that were running when the build was cancelled: as failed, with the build's message.
+        let message = self.image.failure.as_ref().map(|cause| &cause.message);
+        let is_interrupted = self.is_cancelled() && message == Some(&state.detail);
+        if is_interrupted { word(self.image.status) } else { word(state.status) }
     }
 
     fn state(&self, state: &StateRecord) -> Vec<String> {
@@ -266,16 +286,12 @@ impl Shown {
             Some(item) => format!("{} {item}", state.state),
             None => state.state.to_string(),
         };
-        // Finish ends the states that were running when the build was cancelled: as failed, with the build's message.
-        let message = self.image.failure.as_ref().map(|cause| &cause.message);
-        let is_interrupted = self.is_cancelled() && message == Some(&state.detail);
-        let status = if is_interrupted { word(self.image.status) } else { word(state.status) };
-        vec![name, status, took.map(duration).unwrap_or_default(), state.detail.clone()]
+        vec![name, self.status_of(state), took.map(duration).unwrap_or_default(), state.detail.clone()]
     }
 }
 
 /// Returns a line about a resource that carries the build's tags, but that is not known to belong to the build.
-fn stranger(one: &Leftover) -> String {
+pub(crate) fn stranger(one: &Leftover) -> String {
     let Leftover { kind, id, region, since, .. } = one;
     format!("{kind} {id} in {region} has this build's tags, but no record shows that the build made it; found {since}")
 }

@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use goldsmith_versions::{NotAVersion, Scheme, compare};
+
 use crate::ecosystem::Ecosystem;
 use crate::severity::Rating;
-use crate::version::{NotAVersion, Scheme, compare};
 
 /// What a publisher says about one vulnerability, or, as an erratum, about several.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,8 +43,8 @@ pub enum Modularity {
     None,
     /// It concerns packages of a module, and does not say of which.
     Unknown,
-    /// It concerns packages of this module: `NAME:STREAM`.
-    Stream(String),
+    /// It concerns packages of these modules, each as `NAME:STREAM`.
+    Streams(BTreeSet<String>),
 }
 
 /// Which versions of a package are affected in an ecosystem.
@@ -73,7 +74,7 @@ pub struct Affects {
 }
 
 impl Affects {
-    /// Everything of the name in the ecosystem, until events say more.
+    /// A package of the ecosystem by its name, of which no version is affected yet.
     #[must_use]
     pub fn new(ecosystem: Ecosystem, name: &str, named: Named) -> Affects {
         Affects {
@@ -94,7 +95,7 @@ impl Affects {
     ///
     /// # Errors
     ///
-    /// The version, or one in the advisory, is none by its scheme.
+    /// The version, or one in the advisory, does not follow the rules of its ecosystem.
     pub fn state(&self, version: &str) -> Result<State, NotAVersion> {
         let scheme = self.ecosystem.family.scheme();
         let mut unreadable = None;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use goldsmith_versions::Scheme;
 use serde::Serialize;
 
 use crate::package::{Kind, Os, Package};
-use crate::version::Scheme;
 
 /// A distribution or a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -103,7 +103,7 @@ impl Ecosystem {
             "Amazon Linux" => release(Family::Amazon),
             "Alpine" => suffix.map(|s| Ecosystem::new(Family::Alpine, s.strip_prefix('v').unwrap_or(s))),
             "Ubuntu" => {
-                let number = suffix?.strip_suffix(":LTS").unwrap_or(suffix?);
+                let number = suffix.map(|s| s.strip_suffix(":LTS").unwrap_or(s))?;
                 number.starts_with(|c: char| c.is_ascii_digit()).then(|| Ecosystem::new(Family::Ubuntu, number))
             }
             "Red Hat" => Self::of_cpe_parts(suffix?),

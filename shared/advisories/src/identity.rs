@@ -26,15 +26,21 @@ impl Identity {
         identity
     }
 
+    /// Joins ids. The smaller groups move into the largest one, so that many advisories with one alias take no longer each
+    /// than the first.
     fn join(&mut self, ids: impl IntoIterator<Item = String>) {
-        let mut all: BTreeSet<String> = ids.into_iter().collect();
-        let old: BTreeSet<usize> = all.iter().filter_map(|id| self.group.get(id).copied()).collect();
-        for index in &old {
-            all.extend(std::mem::take(&mut self.groups[*index]));
+        let mut moved: BTreeSet<String> = ids.into_iter().collect();
+        let old: BTreeSet<usize> = moved.iter().filter_map(|id| self.group.get(id).copied()).collect();
+        let largest = old.iter().copied().max_by_key(|index| self.groups[*index].len());
+        for index in old.into_iter().filter(|index| Some(*index) != largest) {
+            moved.extend(std::mem::take(&mut self.groups[index]));
         }
-        let index = self.groups.len();
-        self.group.extend(all.iter().map(|id| (id.clone(), index)));
-        self.groups.push(all);
+        let index = largest.unwrap_or(self.groups.len());
+        if index == self.groups.len() {
+            self.groups.push(BTreeSet::new());
+        }
+        self.group.extend(moved.iter().map(|id| (id.clone(), index)));
+        self.groups[index].extend(moved);
     }
 
     /// The vulnerabilities that an advisory is about, by the id that stands for each.

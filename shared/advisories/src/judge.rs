@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::finding::{Covered, Finding, Findings, Fix, Unjudged};
+use crate::finding::{Covered, Finding, Findings, Fix, Subject, Unjudged};
 use crate::matching::find;
 use crate::package::{Inventory, Kind};
 use crate::policy::{Policy, Waiver};
@@ -158,34 +158,37 @@ pub fn judge(case: Case<'_>) -> Judgement {
 
 /// What the parent has.
 #[derive(Default)]
-struct Parent {
-    packages: BTreeSet<(Kind, String, String, Option<String>)>,
+struct Parent<'a> {
+    packages: BTreeSet<(Kind, &'a str, &'a str, Option<&'a str>)>,
     findings: BTreeSet<(Kind, String, String)>,
 }
 
-impl Parent {
-    fn of(case: Case<'_>) -> Parent {
+impl<'a> Parent<'a> {
+    fn of(case: Case<'a>) -> Parent<'a> {
         let Some(parent) = case.parent else { return Parent::default() };
-        let packages = parent.packages.iter().cloned();
+        let packages = parent.packages.iter();
         let findings = find(parent, case.advisories).found.into_iter();
         Parent {
-            packages: packages.map(|p| (p.kind, p.name, p.version, p.arch)).collect(),
+            packages: packages.map(|p| (p.kind, p.name.as_str(), p.version.as_str(), p.arch.as_deref())).collect(),
             findings: findings.map(|f| (f.package.kind, f.package.name, f.id)).collect(),
         }
     }
 
-    /// Whether the parent has the package of a finding in the same version.
-    fn has(&self, finding: &Finding) -> bool {
-        let p = finding.package.clone();
-        self.packages.contains(&(p.kind, p.name, p.version, p.arch))
+    /// Whether the parent has a package in the same version.
+    fn has_package(&self, package: &Subject) -> bool {
+        self.packages.contains(&(package.kind, &package.name, &package.version, package.arch.as_deref()))
+    }
+
+    /// Whether the parent has the same vulnerability in the same package, in whichever version.
+    fn has_finding(&self, finding: &Finding) -> bool {
+        self.findings.contains(&(finding.package.kind, finding.package.name.clone(), finding.id.clone()))
     }
 }
 
-fn judged(finding: Finding, parent: &Parent, case: Case<'_>) -> Judged {
+fn judged(finding: Finding, parent: &Parent<'_>, case: Case<'_>) -> Judged {
     let severity = finding.rating.map_or(case.policy.unrated, |rating| rating.severity);
-    let owner = if parent.has(&finding) { Owner::Parent } else { Owner::Ours };
-    let key = (finding.package.kind, finding.package.name.clone(), finding.id.clone());
-    let new = !parent.findings.contains(&key);
+    let owner = if parent.has_package(&finding.package) { Owner::Parent } else { Owner::Ours };
+    let new = !parent.has_finding(&finding);
     let outcome = outcome(&finding, severity, owner, new, case);
     let ended =
         case.policy.waivers.iter().filter(|w| w.until < case.today && w.accepts(&finding)).map(|w| w.until).max();
@@ -240,12 +243,13 @@ fn reasons(findings: &[Judged], covered: &[Covered], policy: &Policy) -> Vec<Str
         for part in covered.iter().filter(|c| c.kind.is_of_the_system() && c.advisories == 0) {
             let (packages, kind) = (part.packages, part.kind.word());
             reasons.push(match part.ecosystems.first() {
-                Some(ecosystem) => {
-                    format!(
-                        "The folder has no advisories for {ecosystem}, so {packages} {kind} packages are not judged."
-                    )
-                }
-                None => format!("No format covers the operating system, so {packages} {kind} packages are not judged."),
+                Some(ecosystem) => format!(
+                    "The folder has no advisories for {ecosystem}, so its {kind} packages ({packages}) are not judged."
+                ),
+                None => format!(
+                    "No format that is read has advisories for the operating system, so its {kind} packages ({packages}) \
+                     are not judged."
+                ),
             });
         }
     }

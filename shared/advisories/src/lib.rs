@@ -16,7 +16,6 @@ mod policy;
 pub mod read;
 mod severity;
 mod text;
-pub mod version;
 
 pub use advisory::{Advisory, Affects, Event, Modularity, Named, Range};
 pub use ecosystem::{Ecosystem, Family};

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use goldsmith_versions::compare;
+
 use crate::advisory::{Advisory, Affects, Modularity, Named, State};
 use crate::ecosystem::Ecosystem;
 use crate::finding::{Covered, Finding, Findings, Fix, Subject, Unjudged};
@@ -9,7 +11,6 @@ use crate::identity::Identity;
 use crate::package::{Inventory, Kind, Os, Package};
 use crate::read::Advisories;
 use crate::severity::Rating;
-use crate::version::{Scheme, compare};
 
 /// Finds the vulnerabilities of an image: one for each package and vulnerability, however many advisories name it.
 ///
@@ -141,8 +142,9 @@ impl Affects {
         match (&self.modularity, stream) {
             (Modularity::None, stream) => stream.is_none() && !is_modular(&package.version),
             (Modularity::Unknown, stream) => stream.is_some() || is_modular(&package.version),
-            (Modularity::Stream(of), Some(stream)) => *of == stream,
-            (Modularity::Stream(_), None) => is_modular(&package.version),
+            (Modularity::Streams(of), Some(stream)) => of.contains(&stream),
+            // The contents of an image that an earlier release has built have no labels.
+            (Modularity::Streams(_), None) => is_modular(&package.version),
         }
     }
 }
@@ -187,7 +189,7 @@ impl<'a> Hits<'a> {
     }
 
     fn finding(self, id: &str, package: &Package, identity: &Identity) -> Finding {
-        let scheme = Ecosystem::scheme_of(package.kind);
+        let scheme = package.kind.scheme();
         // Several errata may fix the same vulnerability in part: the last version has all fixes.
         let fixed = self.fixed.into_iter().max_by(|a, b| compare(scheme, a, b).unwrap_or(a.cmp(b)));
         let fix = match fixed {
@@ -204,19 +206,6 @@ impl<'a> Hits<'a> {
             rating: self.rating,
             fix,
             title: self.title.map(str::to_owned),
-        }
-    }
-}
-
-impl Ecosystem {
-    fn scheme_of(kind: Kind) -> Scheme {
-        match kind {
-            Kind::Deb => Scheme::Dpkg,
-            Kind::Rpm => Scheme::Rpm,
-            Kind::Apk => Scheme::Apk,
-            Kind::Pypi => Scheme::Pep440,
-            Kind::Gem => Scheme::Gem,
-            Kind::Npm | Kind::Golang | Kind::Cargo => Scheme::Semver,
         }
     }
 }

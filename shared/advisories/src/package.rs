@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use goldsmith_versions::Scheme;
 use serde::{Deserialize, Serialize};
 
 /// The kind of a package: who installs it, and how its versions are ordered.
@@ -39,6 +40,18 @@ impl Kind {
             Kind::Gem => "gem",
             Kind::Golang => "golang",
             Kind::Cargo => "cargo",
+        }
+    }
+
+    /// How its versions are ordered.
+    pub(crate) fn scheme(self) -> Scheme {
+        match self {
+            Kind::Deb => Scheme::Dpkg,
+            Kind::Rpm => Scheme::Rpm,
+            Kind::Apk => Scheme::Apk,
+            Kind::Pypi => Scheme::Pep440,
+            Kind::Gem => Scheme::Gem,
+            Kind::Npm | Kind::Golang | Kind::Cargo => Scheme::Semver,
         }
     }
 

@@ -16,14 +16,14 @@ pub struct Policy {
     pub severity: Threshold,
     /// The threshold for packages that the image has from its parent, instead of `severity`.
     pub parent_severity: Option<Threshold>,
-    /// Whether only vulnerabilities count for which there is a fix.
+    /// Whether a vulnerability counts only if there is a fix.
     pub fix_available: bool,
-    /// Whether only vulnerabilities count that the parent does not have.
+    /// Whether a vulnerability counts only if the parent does not have it.
     pub only_new: bool,
     /// The severity of a vulnerability that nobody has rated.
     pub unrated: Severity,
-    /// Whether an image may pass whose operating system no advisory in the folder covers. Otherwise such an image is
-    /// rejected, because nothing was compared.
+    /// Whether an image may pass although the folder has no advisories for its operating system. Otherwise it is rejected,
+    /// because nothing was compared.
     pub allow_uncovered: bool,
     /// Vulnerabilities that are accepted for a time.
     pub waivers: Vec<Waiver>,
@@ -72,7 +72,7 @@ impl TryFrom<String> for Threshold {
             "medium" => Ok(Threshold::At(Severity::Medium)),
             "high" => Ok(Threshold::At(Severity::High)),
             "critical" => Ok(Threshold::At(Severity::Critical)),
-            _ => Err(format!("{word:?} is none of low, medium, high, critical and never")),
+            _ => Err(format!("{word:?} is not low, medium, high, critical or never")),
         }
     }
 }
@@ -101,7 +101,7 @@ pub struct Waiver {
     pub reason: String,
 }
 
-/// Why a text is no policy.
+/// Why a text is not a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct PolicyError {
@@ -116,7 +116,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// The text is no JSON, a field is unknown or has a wrong value, or a waiver has no id or no reason.
+    /// The text is not JSON, a field is unknown or has a wrong value, or a waiver has no id or no reason.
     pub fn from_json(text: &str) -> Result<Policy, PolicyError> {
         let deserializer = &mut serde_json::Deserializer::from_str(text);
         let policy: Policy = serde_path_to_error::deserialize(deserializer).map_err(|error| PolicyError {

@@ -101,7 +101,8 @@ impl Reader<'_> {
 
     /// Records the date of an advisory. The formats write dates that are ordered as texts.
     fn date(&mut self, date: &str) {
-        if self.found.newest.as_deref().is_none_or(|newest| date > newest) {
+        let is_date = date.len() <= 40 && date.starts_with(|c: char| c.is_ascii_digit()) && date.get(4..5) == Some("-");
+        if is_date && self.found.newest.as_deref().is_none_or(|newest| date > newest) {
             self.found.newest = Some(date.to_owned());
         }
     }

@@ -3,41 +3,46 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use crate::finding::Fix;
+use crate::finding::{Fix, Unjudged};
 use crate::judge::{Judged, Judgement, Outcome, Owner};
 use crate::severity::Severity;
 
-/// How many findings that count are listed.
+/// How many findings that count are listed, and how many issues of the folder.
 const LISTED: usize = 20;
 
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", if self.allowed { "Allowed." } else { "Rejected." })?;
-        for reason in &self.reasons {
-            writeln!(f, "{reason}")?;
-        }
-        writeln!(f, "{}", self.found())?;
-        self.list(f)?;
-        for used in &self.waivers {
-            let waiver = &used.waiver;
-            writeln!(f, "The waiver of {} holds until {}: {}", waiver.id, waiver.until, waiver.reason)?;
-        }
-        for waiver in &self.expired_waivers {
-            writeln!(f, "The waiver of {} ended on {}.", waiver.id, waiver.until)?;
-        }
-        for waiver in &self.unused_waivers {
-            writeln!(f, "The waiver of {} concerns nothing in the image.", waiver.id)?;
-        }
-        self.limits(f)
+        // Names come from packages, advisories and files. A line break in one must not begin a line of the judgement.
+        let in_one_line = |c: char| if c.is_control() { ' ' } else { c };
+        self.lines()?.iter().try_for_each(|line| writeln!(f, "{}", line.chars().map(in_one_line).collect::<String>()))
     }
 }
 
 impl Judgement {
+    fn lines(&self) -> Result<Vec<String>, fmt::Error> {
+        let mut lines = vec![if self.allowed { "Allowed." } else { "Rejected." }.to_owned()];
+        lines.extend(self.reasons.iter().cloned());
+        lines.push(self.found());
+        self.list(&mut lines)?;
+        for used in &self.waivers {
+            let waiver = &used.waiver;
+            lines.push(format!("The waiver of {} holds until {}: {}", waiver.id, waiver.until, waiver.reason));
+        }
+        for waiver in &self.expired_waivers {
+            lines.push(format!("The waiver of {} ended on {}.", waiver.id, waiver.until));
+        }
+        for waiver in &self.unused_waivers {
+            lines.push(format!("The waiver of {} accepts nothing in the image.", waiver.id));
+        }
+        self.limits(&mut lines);
+        Ok(lines)
+    }
+
     /// One sentence with the numbers.
     fn found(&self) -> String {
-        let Some(worst) = self.counts.by_severity.keys().next_back() else {
+        if self.counts.found == 0 {
             return "No vulnerabilities were found.".to_owned();
-        };
+        }
         let by: Vec<_> = Severity::ALL
             .into_iter()
             .rev()
@@ -45,7 +50,6 @@ impl Judgement {
             .collect();
         let counts = &self.counts;
         let noun = if counts.found == 1 { "vulnerability" } else { "vulnerabilities" };
-        debug_assert!(by.first().is_some_and(|first| first.ends_with(worst.word())));
         format!(
             "{} {noun} found ({}): {} counting, {} new, {} with a fix.",
             counts.found,
@@ -57,44 +61,48 @@ impl Judgement {
     }
 
     /// The findings that count. Packages of one source are one line.
-    fn list(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines: BTreeMap<_, (&Judged, usize)> = BTreeMap::new();
+    fn list(&self, lines: &mut Vec<String>) -> fmt::Result {
+        let mut found: BTreeMap<_, (&Judged, usize)> = BTreeMap::new();
         for judged in self.findings.iter().filter(|j| j.outcome == Outcome::Counts) {
             let package = &judged.finding.package;
             let source = package.source.as_deref().unwrap_or(&package.name);
             let key = (std::cmp::Reverse(judged.severity), source, &judged.finding.id);
-            lines.entry(key).and_modify(|(_, more)| *more += 1).or_insert((judged, 0));
+            found.entry(key).and_modify(|(_, more)| *more += 1).or_insert((judged, 0));
         }
-        let hidden = lines.len().saturating_sub(LISTED);
-        for (judged, more) in lines.into_values().take(LISTED) {
-            writeln!(f, "  {}", line(judged, more)?)?;
+        let hidden = found.len().saturating_sub(LISTED);
+        for (judged, more) in found.into_values().take(LISTED) {
+            lines.push(format!("  {}", line(judged, more)?));
         }
         if hidden > 0 {
-            writeln!(f, "  and {hidden} more")?;
+            lines.push(format!("  and {hidden} more"));
         }
         Ok(())
     }
 
     /// What the judgement does not know.
-    fn limits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn limits(&self, lines: &mut Vec<String>) {
         for part in self.covered.iter().filter(|c| c.advisories == 0 && !c.kind.is_of_the_system()) {
-            writeln!(f, "The folder has no advisories for the {} {} packages.", part.packages, part.kind.word())?;
+            let (kind, packages) = (part.kind.word(), part.packages);
+            lines.push(format!("The folder has no advisories for the {kind} packages ({packages})."));
         }
-        if !self.unjudged.is_empty() {
-            let first = &self.unjudged[0];
-            let name = &first.package.name;
-            writeln!(
-                f,
-                "{} comparisons were not possible, as {name} with {}: {}.",
-                self.unjudged.len(),
-                first.advisory,
-                first.reason
-            )?;
+        if let Some(Unjudged { package, advisory, reason }) = self.unjudged.first() {
+            let what = match self.unjudged.len() {
+                1 => "A package could not be compared with an advisory:".to_owned(),
+                many => format!("{many} comparisons of a package with an advisory were not possible, such as"),
+            };
+            lines.push(format!("{what} {} with {advisory}, because {reason}.", package.name));
         }
-        if let Some(first) = self.issues.first() {
-            writeln!(f, "{} parts of the folder were not read, as {first}", self.issues.len())?;
+        match self.issues.as_slice() {
+            [] => {}
+            [issue] => lines.push(format!("A part of the folder was not read: {issue}")),
+            issues => {
+                lines.push(format!("{} parts of the folder were not read:", issues.len()));
+                lines.extend(issues.iter().take(LISTED).map(|issue| format!("  {issue}")));
+                if issues.len() > LISTED {
+                    lines.push(format!("  and {} more", issues.len() - LISTED));
+                }
+            }
         }
-        Ok(())
     }
 }
 

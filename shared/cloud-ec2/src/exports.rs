@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{DiskImageFormat, ExportImageTask, ExportTaskS3LocationRequest, ResourceType};
 use goldsmith_cloud::aws::{failure, incomplete, known};
-use goldsmith_cloud::{ExportStatus, ExportTask, Exports, ImageExport, Kind, Result};
+use goldsmith_cloud::{ExportStatus, ExportTask, Exports, ImageExport, Result};
 
 use crate::Ec2;
 use crate::requests::{filter, tag_specifications};
@@ -52,11 +52,8 @@ impl Exports for Ec2 {
 
     async fn cancel_export(&self, region: &str, id: &str) -> Result<()> {
         let answer = self.0.client(region).cancel_export_task().export_task_id(id).send().await;
-        match answer.map_err(failure("CancelExportTask", region)) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind == Kind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        known(answer.map_err(failure("CancelExportTask", region)))?;
+        Ok(())
     }
 }
 
@@ -66,7 +63,7 @@ fn to_task(task: &ExportImageTask, region: &str) -> Result<ExportTask> {
         Some("completed") => ExportStatus::Completed,
         Some("deleting") => ExportStatus::Deleting,
         Some("deleted") => ExportStatus::Deleted,
-        _ => return Err(incomplete(DESCRIBE, region, "status that is known")),
+        _ => return Err(incomplete(DESCRIBE, region, "status that this version knows")),
     };
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     Ok(ExportTask {
@@ -81,6 +78,7 @@ fn to_task(task: &ExportImageTask, region: &str) -> Result<ExportTask> {
 
 #[cfg(test)]
 mod tests {
+    use goldsmith_cloud::Kind;
     use goldsmith_cloud::aws::replay::Canned;
 
     use super::*;

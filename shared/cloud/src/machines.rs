@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{Result, Tags};
+use crate::{CloudError, Kind, Result, Tags};
 
 /// Instance metadata service options of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,14 +233,24 @@ pub trait Machines: Send + Sync {
     /// Returns all spot requests with this tag that may still launch or start an instance (`open`, `active` and
     /// `disabled`).
     async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>>;
-    /// `CancelSpotInstanceRequests`. *Effect*. An instance of the request that is running goes on; an instance that is
-    /// stopped ends. It is no error if the request has ended or is unknown.
-    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<()>;
+    /// `CancelSpotInstanceRequests`. *Effect*. Returns whether EC2 knows the request. An instance of the request that is
+    /// running goes on; an instance that is stopped ends. It is no error if the request has ended.
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<bool>;
     /// Ends an instance for good. *Effect*, safe to repeat. A persistent spot request would launch another instance, so
     /// the request is cancelled first, and the instance stays if that fails.
+    ///
+    /// EC2 deletes a request only hours after it was cancelled and its instance was terminated (EC2 API reference,
+    /// DescribeSpotInstanceRequests). So if EC2 does not know the request, either there is nothing left to end, or both are
+    /// too new. A new instance that cannot be seen yet stays, and is found by its tags later.
     async fn end(&self, region: &str, id: &str, spot_request: Option<&str>) -> Result<()> {
-        if let Some(request) = spot_request {
-            self.cancel_spot_request(region, request).await?;
+        if let Some(request) = spot_request
+            && !self.cancel_spot_request(region, request).await?
+        {
+            let found = self.instance(region, id).await?;
+            return match found.is_some_and(|found| !found.state.is_gone()) {
+                true => Err(unknown_request(region, id, request)),
+                false => Ok(()),
+            };
         }
         self.terminate(region, id).await
     }
@@ -249,4 +259,16 @@ pub trait Machines: Send + Sync {
     /// `DeleteVolume`. *Effect*. It is no error if the volume does not exist. The error has kind `WrongState` if it is
     /// attached to an instance.
     async fn delete_volume(&self, region: &str, id: &str) -> Result<()>;
+}
+
+/// Returns the error for an instance whose spot request EC2 does not know yet.
+fn unknown_request(region: &str, instance: &str, request: &str) -> CloudError {
+    CloudError {
+        operation: "CancelSpotInstanceRequests",
+        region: region.to_owned(),
+        code: "InvalidSpotInstanceRequestID.NotFound".to_owned(),
+        message: format!("EC2 does not know the spot request {request} of {instance} yet"),
+        kind: Kind::Unanswered,
+        source: None,
+    }
 }

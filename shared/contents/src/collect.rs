@@ -1,5 +1,5 @@
-//! Collects the contents of a tree or of this machine. Nothing in it is changed, and nothing of it is run except `rpm`
-//! and `systemctl` of this machine.
+//! Collects the contents of a tree or of this machine. Nothing in it is changed, except that SQLite keeps two files next
+//! to a database of RPM that it reads. Nothing of it is run except `rpm` and `systemctl` of this machine.
 //!
 //! A package of a language that a system package brings, such as Debian's `python3-yaml`, is listed once, as the system
 //! package. Programs that a system package owns are not searched for Go modules and crates either: the distribution's
@@ -9,6 +9,7 @@ mod apk;
 mod binary;
 mod boot;
 mod child;
+mod configuration;
 mod dpkg;
 mod gems;
 mod kernels;
@@ -17,8 +18,10 @@ mod os_release;
 mod owners;
 mod python;
 mod rpm;
+mod scene;
 mod sockets;
 mod stanza;
+mod tree;
 mod units;
 mod unowned;
 mod users;
@@ -28,8 +31,8 @@ use std::fs::Metadata;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::{CONTENTS_VERSION, Contents, OsRelease, Package};
-use owners::Owners;
+use crate::{CONTENTS_VERSION, Contents, Package};
+use scene::{Found, Scene};
 use walk::Walk;
 
 /// How contents are collected.
@@ -60,57 +63,43 @@ impl Options<'_> {
     }
 }
 
-/// What the readers of packages work with.
-struct Scene<'s> {
-    root: &'s Path,
-    os: OsRelease,
-    until: Instant,
-    packages: Vec<Package>,
-    owners: Owners,
-    notes: Vec<String>,
-}
-
 /// Collects what is below `root`, which is `/` for this machine. Never fails: the notes of the result say what could not
-/// be read.
+/// be read. What a file says is trusted in nothing: there are limits on the time, on what is read of a file, and on what
+/// is kept.
 #[must_use]
 pub fn collect(root: &Path, options: &Options<'_>) -> Contents {
-    let mut scene = Scene {
-        root,
-        os: os_release::read(root),
-        until: Instant::now() + options.limit,
-        packages: Vec::new(),
-        owners: Owners::default(),
-        notes: Vec::new(),
-    };
+    let mut scene = Scene::new(root, Instant::now() + options.limit);
     dpkg::read(&mut scene);
     apk::read(&mut scene);
     rpm::read(&mut scene);
-    let configuration = scene.owners.changed_configuration(root);
-    let walk = Walk::through(root, scene.until, &scene.owners, options.is_of_image);
+    let configuration = configuration::changed(&mut scene);
+    let walk = Walk::through(root, scene.until(), &scene.owners, options.is_of_image);
     python::read(&mut scene, &walk);
     npm::read(&mut scene, &walk);
     gems::read(&mut scene, &walk);
     binary::read(&mut scene, &walk);
     let (files, files_left_out) = unowned::listed(&scene, &walk);
-    scene.notes.extend(walk.notes());
-    scene.packages.retain(|package| !options.left_out.contains(&package.name.as_str()));
-    let packages = merged(scene.packages);
+    walk.notes().into_iter().for_each(|note| scene.note(note));
+    let (users, groups) = (users::users(&mut scene), users::groups(&mut scene));
+    let (units, kernels) = (units::read(scene.tree), kernels::read(scene.tree, options.is_live));
+    let Found { os, mut packages, notes } = scene.found();
+    packages.retain(|package| !options.left_out.contains(&package.name.as_str()));
     Contents {
         version: CONTENTS_VERSION,
         collected_at: options.collected_at.clone(),
-        packages,
+        packages: merged(packages),
         files,
         files_left_out,
         configuration,
-        units: units::read(root),
+        units,
         sockets: if options.is_live { sockets::read() } else { Vec::new() },
-        kernels: kernels::read(root, options.is_live),
-        users: users::users(root),
-        groups: users::groups(root),
+        kernels,
+        users,
+        groups,
         sizes: walk.sizes,
         boot_millis: options.is_live.then(boot::millis).flatten(),
-        os: scene.os,
-        notes: scene.notes,
+        os,
+        notes,
     }
 }
 
@@ -129,10 +118,4 @@ fn merged(mut packages: Vec<Package>) -> Vec<Package> {
         package.locations.dedup();
     }
     packages
-}
-
-/// Reads a text file whose bytes need not be UTF-8. `None` if it does not exist or cannot be read.
-fn text(path: &Path) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
-    Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }

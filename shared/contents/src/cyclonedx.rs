@@ -1,12 +1,15 @@
 //! Contents as a CycloneDX 1.6 document in JSON (ECMA-424).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::subject::uuid;
 use crate::{Contents, Package, Subject};
+
+/// The references that are taken, each with the number of its last copy.
+type References = HashMap<String, u32>;
 
 /// The document. Its fields are in the order in which CycloneDX's own examples have them.
 #[derive(Serialize)]
@@ -47,7 +50,7 @@ struct Component<'a> {
 /// # Errors
 /// Returns an error only if memory cannot be written, which does not happen.
 pub fn cyclonedx(contents: &Contents, subject: &Subject) -> serde_json::Result<String> {
-    let mut references = HashSet::new();
+    let mut references = References::new();
     let mut components = Vec::with_capacity(contents.packages.len() + 1);
     if !contents.os.id.is_empty() {
         components.push(system(contents, &mut references));
@@ -72,7 +75,7 @@ pub fn cyclonedx(contents: &Contents, subject: &Subject) -> serde_json::Result<S
     serde_json::to_string_pretty(&bom)
 }
 
-fn system<'a>(contents: &'a Contents, references: &mut HashSet<String>) -> Component<'a> {
+fn system<'a>(contents: &'a Contents, references: &mut References) -> Component<'a> {
     let os = &contents.os;
     let properties = [("codename", &os.version_codename), ("prettyName", &os.pretty_name)];
     let properties = properties.iter().filter(|(_, value)| !value.is_empty());
@@ -88,7 +91,7 @@ fn system<'a>(contents: &'a Contents, references: &mut HashSet<String>) -> Compo
     }
 }
 
-fn component<'a>(package: &'a Package, references: &mut HashSet<String>) -> Component<'a> {
+fn component<'a>(package: &'a Package, references: &mut References) -> Component<'a> {
     let mut properties = Vec::new();
     if !package.arch.is_empty() {
         properties.push(property("architecture", &package.arch));
@@ -96,6 +99,7 @@ fn component<'a>(package: &'a Package, references: &mut HashSet<String>) -> Comp
     if let Some(source) = &package.source {
         properties.extend([property("sourceName", &source.name), property("sourceVersion", &source.version)]);
     }
+    properties.extend(package.module.iter().map(|module| property("module", module)));
     if let Some(size) = package.installed_size {
         properties.push(property("installedSize", &size.to_string()));
     }
@@ -126,12 +130,14 @@ fn property(name: &str, value: &str) -> Value {
 }
 
 /// Returns a reference that no other component has.
-fn unique(wanted: &str, references: &mut HashSet<String>) -> String {
+fn unique(wanted: &str, references: &mut References) -> String {
     let mut reference = wanted.to_owned();
-    let mut number = 2;
-    while !references.insert(reference.clone()) {
-        reference = format!("{wanted}#{number}");
-        number += 1;
+    loop {
+        let Some(number) = references.get_mut(&reference) else {
+            references.insert(reference.clone(), 1);
+            return reference;
+        };
+        *number += 1;
+        reference = format!("{reference}#{number}");
     }
-    reference
 }

@@ -5,12 +5,13 @@ mod text;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use goldsmith_versions::compare;
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
 use crate::{
     ChangedConfiguration, Contents, Group, Kernel, OsRelease, Package, PackageType, Sizes, Socket, Unit, UnownedFile,
-    User, compare,
+    User,
 };
 
 /// What differs between two images. Every list has what is only in the first image, only in the second one, or in both
@@ -105,6 +106,8 @@ pub enum Direction {
     Downgrade,
     /// The versions are written differently, but none is newer.
     Same,
+    /// One of the versions does not follow the rules of its package manager, so nobody can say which is newer.
+    Unknown,
 }
 
 impl<T> Default for Change<T> {
@@ -159,20 +162,33 @@ impl<T> Change<T> {
     }
 }
 
-/// Compares two lists whose elements have a key that occurs once in each list.
-fn change<T: Clone + PartialEq, K: Ord>(from: &[T], to: &[T], key: impl Fn(&T) -> K) -> Change<T> {
-    let index = |list: &[T]| -> BTreeMap<K, T> { list.iter().map(|one| (key(one), one.clone())).collect() };
-    let (mut before, after) = (index(from), index(to));
+/// Compares two lists. If a key occurs several times in a list, such as the name of a user with two lines, the first
+/// element with it is compared with the first, and so on.
+fn change<T: Clone + PartialEq, K: Ord + Clone>(from: &[T], to: &[T], key: impl Fn(&T) -> K) -> Change<T> {
+    let (mut before, after) = (numbered(from, &key), numbered(to, &key));
     let mut change = Change::default();
     for (key, to) in after {
         match before.remove(&key) {
-            None => change.added.push(to),
-            Some(from) if from != to => change.changed.push(Changed { from, to }),
+            None => change.added.push(to.clone()),
+            Some(from) if from != to => change.changed.push(Changed { from: from.clone(), to: to.clone() }),
             Some(_) => {}
         }
     }
-    change.removed = before.into_values().collect();
+    change.removed = before.into_values().cloned().collect();
     change
+}
+
+/// Returns the elements of a list by their key and its number among the elements with this key.
+fn numbered<T, K: Ord + Clone>(list: &[T], key: impl Fn(&T) -> K) -> BTreeMap<(K, usize), &T> {
+    let mut counts: BTreeMap<K, usize> = BTreeMap::new();
+    let mut elements = BTreeMap::new();
+    for one in list {
+        let key = key(one);
+        let count = counts.entry(key.clone()).or_default();
+        *count += 1;
+        elements.insert((key, *count), one);
+    }
+    elements
 }
 
 /// Compares packages. Several versions of one package may be installed: kernels, and packages of languages in several
@@ -217,17 +233,18 @@ fn packages(from: &[Package], to: &[Package]) -> Packages {
 }
 
 fn direction(kind: PackageType, from: &str, to: &str) -> Direction {
-    match compare(kind, from, to) {
-        Ordering::Less => Direction::Upgrade,
-        Ordering::Greater => Direction::Downgrade,
-        Ordering::Equal => Direction::Same,
+    match compare(kind.scheme(), from, to) {
+        Ok(Ordering::Less) => Direction::Upgrade,
+        Ok(Ordering::Greater) => Direction::Downgrade,
+        Ok(Ordering::Equal) => Direction::Same,
+        Err(_) => Direction::Unknown,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Diff, Direction};
-    use crate::{Contents, OsRelease, Package, PackageType, Unit, UnitState, UnownedFile};
+    use super::{Diff, Direction, direction};
+    use crate::{Contents, OsRelease, Package, PackageType, Unit, UnitState, UnownedFile, User};
 
     fn deb(name: &str, version: &str) -> Package {
         Package::new(PackageType::Deb, name, version, "/var/lib/dpkg/status").with_purl(&OsRelease::default())
@@ -265,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn versions_are_compared_by_the_rules_of_their_package_manager() {
+        for (kind, from, to, expected) in [
+            (PackageType::Deb, "0:1.0-1", "1.0-1", Direction::Same),
+            (PackageType::Rpm, "1.0~rc1-1", "1.0-1", Direction::Upgrade),
+            (PackageType::Apk, "1.2.3-r10", "1.2.3-r9", Direction::Downgrade),
+            (PackageType::Npm, "1.0.0-rc.1", "1.0.0", Direction::Upgrade),
+            (PackageType::Pypi, "1.0.post1", "1.0", Direction::Downgrade),
+            (PackageType::Gem, "1.9", "1.10", Direction::Upgrade),
+            (PackageType::Golang, "v1.2.0", "v1.2", Direction::Same),
+            (PackageType::Golang, "(devel)", "v1.2.0", Direction::Unknown),
+        ] {
+            assert_eq!(direction(kind, from, to), expected, "{kind} {from} {to}");
+        }
+    }
+
+    #[test]
     fn the_text_says_each_difference_once_and_nothing_else() {
         let unit = |name: &str, state| Unit { name: name.to_owned(), state };
         let before = Contents {
@@ -294,5 +327,28 @@ files that no package owns: 1 added, 1 removed, 1 changed
 boot: 9.0 s -> 8.5 s";
         assert_eq!(Diff::of(&before, &after).lines().join("\n"), expected);
         assert_eq!(Diff::of(&after, &after).lines(), ["Nothing differs."]);
+    }
+
+    #[test]
+    fn no_name_of_a_file_looks_like_another_difference() {
+        let after = Contents { files: vec![file("/srv/a\n  - deb openssl 3\u{1b}[2J", "1")], ..Contents::default() };
+        let expected = ["files that no package owns: 1 added", "  + /srv/a\\n  - deb openssl 3\\u{1b}[2J (1 B)"];
+        assert_eq!(Diff::of(&Contents::default(), &after).lines(), expected);
+    }
+
+    #[test]
+    fn a_second_line_of_a_user_is_a_difference() {
+        let user = |uid| User {
+            name: "root".to_owned(),
+            uid,
+            gid: 0,
+            home: "/root".to_owned(),
+            shell: "/bin/sh".to_owned(),
+            has_login_shell: true,
+        };
+        let with = |users: Vec<User>| Contents { users, ..Contents::default() };
+        let diff = Diff::of(&with(vec![user(0)]), &with(vec![user(0), user(7)]));
+        assert_eq!(diff.users.added, [user(7)]);
+        assert!(diff.users.changed.is_empty());
     }
 }

@@ -6,7 +6,6 @@
 //! `rpm` and `systemctl`.
 
 mod collect;
-mod compare;
 mod cyclonedx;
 mod diff;
 mod model;
@@ -16,14 +15,13 @@ mod spdx;
 mod subject;
 
 pub use collect::{Options, collect};
-pub use compare::compare;
 pub use cyclonedx::cyclonedx;
 pub use diff::{Change, Changed, Diff, Direction, PackageChange, Packages};
 pub use model::{
     CONTENTS_VERSION, ChangedConfiguration, Contents, Group, Kernel, OsRelease, Sizes, Socket, Unit, UnitState,
     UnownedFile, User,
 };
-pub use pack::{PackError, pack, unpack};
+pub use pack::{LARGEST_PACKED, PackError, pack, unpack};
 pub use package::{Package, PackageSource, PackageType};
 pub use spdx::spdx;
 pub use subject::Subject;

@@ -1,6 +1,6 @@
 //! The stored form of the contents: JSON in gzip.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -8,6 +8,9 @@ use flate2::write::GzEncoder;
 
 use crate::{CONTENTS_VERSION, Contents};
 
+/// The largest stored form, in bytes: nobody writes or reads a larger one. That of a large image has some hundred
+/// kilobytes.
+pub const LARGEST_PACKED: u64 = 16 * 1024 * 1024;
 /// The largest JSON text that is read, in bytes. The contents of a large image have some megabytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -36,12 +39,32 @@ pub enum PackError {
 /// Returns contents in their stored form.
 ///
 /// # Errors
-/// Returns an error only if memory cannot be written, which does not happen.
+/// The contents are larger than [`unpack`] reads.
 pub fn pack(contents: &Contents) -> Result<Vec<u8>, PackError> {
-    let json = serde_json::to_vec(contents).map_err(PackError::Form)?;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&json).map_err(PackError::Compression)?;
-    encoder.finish().map_err(PackError::Compression)
+    let mut limited = Limited { left: LARGEST, into: GzEncoder::new(Vec::new(), Compression::default()) };
+    // A memory cannot fail, so an error of the writer is that of its limit.
+    serde_json::to_writer(&mut limited, contents)
+        .map_err(|error| if error.is_io() { PackError::TooLarge } else { PackError::Form(error) })?;
+    limited.into.finish().map_err(PackError::Compression)
+}
+
+/// A writer that takes only so many bytes. The whole JSON text is never in memory.
+struct Limited<W> {
+    left: u64,
+    into: W,
+}
+
+impl<W: Write> Write for Limited<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let rest = self.left.checked_sub(bytes.len() as u64);
+        self.left = rest.ok_or_else(|| io::Error::other("the text is too large"))?;
+        self.into.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.into.flush()
+    }
 }
 
 /// Reads contents from their stored form.
@@ -73,5 +96,12 @@ mod tests {
         assert!(matches!(unpack(&newer), Err(PackError::Newer { found: 2 })));
         assert!(matches!(unpack(b"{}"), Err(PackError::Compression(_))));
         assert!(matches!(unpack(&packed[..packed.len() / 2]), Err(PackError::Compression(_))));
+    }
+
+    #[test]
+    fn contents_that_no_program_would_read_are_not_stored() {
+        let notes = vec!["x".repeat(1024 * 1024); 65];
+        let contents = Contents { version: CONTENTS_VERSION, notes, ..Contents::default() };
+        assert!(matches!(pack(&contents), Err(PackError::TooLarge)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use goldsmith_versions::Scheme;
 use packageurl::PackageUrl;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -33,6 +34,18 @@ pub enum PackageType {
 }
 
 impl PackageType {
+    /// Returns the rules by which the versions of these packages are ordered.
+    pub(crate) fn scheme(self) -> Scheme {
+        match self {
+            Self::Apk => Scheme::Apk,
+            Self::Deb => Scheme::Dpkg,
+            Self::Gem => Scheme::Gem,
+            Self::Pypi => Scheme::Pep440,
+            Self::Rpm => Scheme::Rpm,
+            Self::Cargo | Self::Golang | Self::Npm => Scheme::Semver,
+        }
+    }
+
     /// Returns whether the operating system's own package manager installs these packages.
     #[must_use]
     pub fn is_of_system(self) -> bool {
@@ -65,6 +78,9 @@ pub struct Package {
     /// The source package. It is always known for dpkg: a package that names no source is its own.
     #[serde(default)]
     pub source: Option<PackageSource>,
+    /// The label of the module of RHEL or a rebuild of it to which an RPM package belongs: `NAME:STREAM:VERSION:CONTEXT`.
+    #[serde(default)]
+    pub module: Option<String>,
     /// The license as the package states it, which need not be an SPDX expression.
     #[serde(default)]
     pub license: Option<String>,
@@ -87,7 +103,7 @@ pub struct PackageSource {
 }
 
 impl Package {
-    /// Returns a package without source, license and size. [`Self::with_purl`] completes it.
+    /// Returns a package without source, module, license and size. [`Self::with_purl`] completes it.
     #[must_use]
     pub fn new(kind: PackageType, name: impl Into<String>, version: impl Into<String>, location: &str) -> Self {
         Self {
@@ -96,6 +112,7 @@ impl Package {
             version: version.into(),
             arch: String::new(),
             source: None,
+            module: None,
             license: None,
             installed_size: None,
             purl: String::new(),

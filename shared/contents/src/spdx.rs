@@ -71,7 +71,7 @@ pub fn spdx(contents: &Contents, subject: &Subject) -> serde_json::Result<String
         spdx_version: "SPDX-2.3",
         data_license: "CC0-1.0",
         id: "SPDXRef-DOCUMENT",
-        document_namespace: format!("https://spdx.org/spdxdocs/{name}-{number}"),
+        document_namespace: format!("https://spdx.org/spdxdocs/{}-{number}", in_url(&name)),
         name,
         creation_info: json!({
             "created": subject.time, "creators": [format!("Tool: goldsmith-{}", subject.tool_version)],
@@ -80,6 +80,11 @@ pub fn spdx(contents: &Contents, subject: &Subject) -> serde_json::Result<String
         relationships,
     };
     serde_json::to_string_pretty(&document)
+}
+
+/// Returns a text with only those characters that need no encoding in a URL. A folder's system may have any name.
+fn in_url(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || "-._~".contains(c) { c } else { '-' }).collect()
 }
 
 impl Item {

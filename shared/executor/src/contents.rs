@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use goldsmith_contents::{Contents, Options, collect, pack};
+use goldsmith_contents::{Contents, LARGEST_PACKED, Options, collect, pack};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,8 +20,6 @@ use crate::retry::retry;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The time limit of the upload, with all its tries.
 const UPLOAD: Duration = Duration::from_secs(60);
-/// The largest upload in bytes. The contents of a large image have some hundred kilobytes.
-const LARGEST: usize = 16 * 1024 * 1024;
 /// The names of the SSM agent's package, which a clean-up removes if the build has installed it.
 const SSM_AGENT: &[&str] = &["amazon-ssm-agent"];
 
@@ -92,8 +90,9 @@ fn collected(
 /// Uploads the contents. Returns the digest and the number of the bytes.
 fn stored(asked: &ContentsOrder, contents: &Contents) -> Result<(String, u64), String> {
     let bytes = pack(contents).map_err(|error| explain(&error))?;
-    if bytes.len() > LARGEST {
-        return Err(format!("they have {} bytes, and {LARGEST} is the limit", bytes.len()));
+    let length = bytes.len() as u64;
+    if length > LARGEST_PACKED {
+        return Err(format!("they have {length} bytes, and {LARGEST_PACKED} is the limit"));
     }
     let deadline = Some(Instant::now() + UPLOAD);
     let put = || -> Result<(), UploadError> {
@@ -106,7 +105,7 @@ fn stored(asked: &ContentsOrder, contents: &Contents) -> Result<(String, u64), S
         }
     };
     retry(deadline, &mut |_| {}, UploadError::may_pass, put).map_err(|error| error.without_url(&asked.url))?;
-    Ok((hex::encode(Sha256::digest(&bytes)), bytes.len() as u64))
+    Ok((hex::encode(Sha256::digest(&bytes)), length))
 }
 
 /// Why the upload failed.
@@ -114,7 +113,7 @@ fn stored(asked: &ContentsOrder, contents: &Contents) -> Result<(String, u64), S
 enum UploadError {
     #[error(transparent)]
     Http(#[from] HttpError),
-    #[error("the bucket has refused them with status {status}")]
+    #[error("the bucket rejected them with status {status}")]
     Refused { status: u16 },
 }
 
@@ -187,7 +186,7 @@ mod tests {
     #[test]
     fn a_refusal_is_told_and_reveals_no_signature() {
         let (refused, bodies) = store(&[403]);
-        assert_eq!((refused, bodies.len()), (Err("the bucket has refused them with status 403".to_owned()), 1));
+        assert_eq!((refused, bodies.len()), (Err("the bucket rejected them with status 403".to_owned()), 1));
         let asked = ContentsOrder {
             url: "http://127.0.0.1:1:1/x?X-Amz-Signature=secret".to_owned(),
             image_made: None,

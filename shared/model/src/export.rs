@@ -27,6 +27,12 @@ impl S3Export {
     pub fn object(&self, task: &str) -> String {
         format!("{self}{task}.{}", self.disk_image_format.as_str().to_lowercase())
     }
+
+    /// Returns whether an export task to this place may have written the object at this location, in whichever format.
+    #[must_use]
+    pub fn may_have_written(&self, location: &str) -> bool {
+        location.strip_prefix(&self.to_string()).is_some_and(|key| key.starts_with("export-ami-"))
+    }
 }
 
 /// The bucket with the prefix, such as `s3://bucket/images/`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::account::is_account_id;
 use crate::{Name, check_region};
 
 /// Where build and test instances run.
@@ -114,8 +115,7 @@ pub fn is_topic_arn(text: &str) -> bool {
     let stem = name.strip_suffix(".fifo").unwrap_or(name);
     partition.starts_with("aws")
         && check_region(region).is_ok()
-        && account.len() == 12
-        && account.bytes().all(|digit| digit.is_ascii_digit())
+        && is_account_id(account)
         && name.len() <= 256
         && !stem.is_empty()
         && stem.bytes().all(fits)

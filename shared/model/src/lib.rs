@@ -4,6 +4,7 @@
 //! in their serde form. The YAML that users write is read without serde, so that every mistake has its file, line and
 //! column.
 
+mod account;
 mod ami_id;
 mod ami_name;
 mod cause;

@@ -11,6 +11,7 @@ mod error;
 pub mod error_names;
 mod events;
 pub mod life;
+pub mod own_events;
 mod parts;
 mod states;
 #[cfg(test)]

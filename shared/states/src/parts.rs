@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod contents;
 pub(crate) mod export;
 pub(crate) mod firmware;
+pub(crate) mod image_tags;
 pub(crate) mod keys;
 pub(crate) mod newest;
 pub(crate) mod parameter_paths;

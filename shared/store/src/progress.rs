@@ -121,7 +121,7 @@ pub enum EffectKind {
         /// is terminated.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         has_request: bool,
-        /// Id of that request, recorded once the instance is running.
+        /// Id of that request, recorded with the id of the instance.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         spot_request: Option<String>,
     },
@@ -181,6 +181,20 @@ impl EffectKind {
     /// Returns the launch of an instance, of which nothing more is known yet.
     pub fn instance(candidate: impl Into<String>, has_request: bool) -> Self {
         Self::Instance { candidate: candidate.into(), volumes: Vec::new(), has_request, spot_request: None }
+    }
+    /// Records the spot request of an instance. Does nothing if the instance has no persistent one.
+    pub fn note_spot_request(&mut self, request: Option<String>) {
+        if let Self::Instance { has_request: true, spot_request, .. } = self
+            && request.is_some()
+        {
+            *spot_request = request;
+        }
+    }
+    /// Records the volumes of an instance.
+    pub fn note_volumes(&mut self, attached: Vec<String>) {
+        if let Self::Instance { volumes, .. } = self {
+            *volumes = attached;
+        }
     }
     /// Returns whether the effect is an EC2 instance.
     #[must_use]

@@ -284,7 +284,7 @@ impl Stack {
                 return found;
             }
             assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 

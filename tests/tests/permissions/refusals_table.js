@@ -185,6 +185,13 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a launch template, which could say anything": { resource: arn("ec2", "launch-template/lt-0123456789abcdef0") },
       "a subnet of another Region": { resource: ec2("subnet", ELSEWHERE) },
     }),
+    allow("LaunchRole", "ec2:RunInstances", license(), {}, {
+      "a license that the stack does not list": { resource: license(STRANGER) },
+      "it launches, it associates no image": { action: "license-manager:UpdateLicenseSpecificationsForResource" },
+    }),
+    allow("LaunchRole", "ec2:RunInstances", arn("resource-groups", "group/hosts"), {}, {
+      "a group of hosts in another Region": { resource: arn("resource-groups", "group/hosts", ELSEWHERE) },
+    }),
     allow("LaunchRole", "ec2:CreateTags", ec2("instance"), { ...marked, ...made("RunInstances") }, {
       "tags of what is there": { context: marked },
       "tags of another call's": { context: { ...marked, ...made("StartInstances") } },
@@ -234,7 +241,10 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "an image that counts as another stack's": { context: mismarked },
       "an image in another Region": { resource: owned("image", ELSEWHERE) },
     }),
-    allow("SnapshotRole", "ec2:RegisterImage", owned("snapshot"), ours, foreign),
+    allow("SnapshotRole", "ec2:RegisterImage", owned("snapshot"), ours, {
+      ...foreign,
+      "a snapshot of somebody else for an image with the stack's tags": { context: marked },
+    }),
     allow("SnapshotRole", "ec2:DescribeImageAttribute", owned("image"), ours, foreign),
     allow("SnapshotRole", "ec2:CreateTags", owned("image"), { ...marked, ...made("RegisterImage") }, {
       "tags of what is there": { context: marked },
@@ -284,12 +294,14 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     allow("DistributeRole", "iam:PassRole", exporter, { "iam:PassedToService": "vmie.amazonaws.com" }, {
       "a role for an instance": { context: { "iam:PassedToService": "ec2.amazonaws.com" } },
       "another account's role": { resource: exporter.replace(account, STRANGER) },
+      "a role that the stack does not list": { resource: exporter.replace("vmimport", "administrator") },
       "it passes roles, it assumes none": { action: "sts:AssumeRole" },
     }),
     ...["DistributeRole", "FinishRole", "ReapRole"].map((role) => (
       allow(role, "ec2:CancelExportTask", ec2("export-image-task", ELSEWHERE), ours, foreign))),
     allow("PlanRole", "iam:GetRole", exporter, {}, {
       "another account's role": { resource: exporter.replace(account, STRANGER) },
+      "a role that the stack does not list": { resource: exporter.replace("vmimport", "administrator") },
       "a plan passes no role": { action: "iam:PassRole" },
     }),
     allow("PlanRole", "s3:GetBucketLocation", "arn:aws:s3:::exports", {}, {

@@ -74,7 +74,7 @@ pub(super) async fn roll_back(connection: &Connection, pipeline: &ImagePipeline,
         Err(Unchanged::TakenOver) => return Err(taken_over()),
         Err(Unchanged::Failed(failed)) => match failed.restore(connection).await {
             // The next rollback continues this one.
-            Restored::Some(error) => return Err(error),
+            Restored::NotAll(error) => return Err(error),
             Restored::All(error) => {
                 // If this fails, the next rollback finds all parameters as they were, and starts again.
                 if let Err(error) = store.end_rollback(&pipeline.name, &rollback.holder, None).await {

@@ -134,14 +134,12 @@ fn exportable(call: &Call<'_>, world: &World) -> Result<Image, ApiError> {
 /// Import/Export user guide, "Considerations for image export").
 fn check_limits(call: &Call<'_>, world: &World, image: &Image) -> Result<(), ApiError> {
     let most = call.endpoint.settings().export_slots;
-    let message = match () {
-        () if world.open_exports(call.scope).any(|task| task.image == image.id) => {
-            format!("The image {} already has an export image task in progress.", image.id)
-        }
-        () if world.open_exports(call.scope).count() >= most => {
-            format!("There are already {most} conversion tasks in progress in this region.")
-        }
-        () => return Ok(()),
+    let message = if world.open_exports(call.scope).any(|task| task.image == image.id) {
+        format!("The image {} already has an export image task in progress.", image.id)
+    } else if world.open_exports(call.scope).count() >= most {
+        format!("There are already {most} conversion tasks in progress in this region.")
+    } else {
+        return Ok(());
     };
     Err(ApiError::new("ResourceLimitExceeded", message))
 }

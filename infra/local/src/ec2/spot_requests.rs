@@ -6,21 +6,22 @@ use super::known_filters::SPOT_REQUESTS;
 use super::network::zone_id;
 use super::xml::Xml;
 use crate::api::ApiError;
-use crate::world::{Instance, Network, SpotRequest, SpotState, iso};
+use crate::world::{Instance, Network, SpotRequest, SpotState, World, iso};
 
 /// The calls that this file serves.
 pub(super) const CALLS: &[Row] = &[("DescribeSpotInstanceRequests", describe), ("CancelSpotInstanceRequests", cancel)];
 
-/// Describes requests by id, or all requests.
+/// Describes requests by id, or all requests. The answer is as old as the endpoint's lag: it lacks newer requests.
 fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &SPOT_REQUESTS)?;
     call.endpoint.expire_spot_requests();
     let world = call.endpoint.world();
     let ids = call.params.list("SpotInstanceRequestId");
+    let seen_at = call.endpoint.seen_at();
     for id in &ids {
-        world.spot_request(call.scope, id)?;
+        visible(call, &world, id)?;
     }
-    let own = world.spot_requests.values().filter(|one| one.scope == *call.scope);
+    let own = world.spot_requests.values().filter(|one| one.scope == *call.scope && one.created_at <= seen_at);
     let mut meant: Vec<&SpotRequest> = own.filter(|one| ids.is_empty() || ids.contains(&one.id)).collect();
     meant.sort_by_key(|one| one.created_at);
     let network = world.network(call.scope);
@@ -28,7 +29,14 @@ fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "spotInstanceRequestSet", kept)
 }
 
-/// Cancels requests, all or none. A request that has ended stays as it is.
+/// Returns an error if the request does not exist, or is newer than the endpoint's lag.
+fn visible(call: &Call<'_>, world: &World, id: &str) -> Result<(), ApiError> {
+    let is_new = world.spot_request(call.scope, id)?.created_at > call.endpoint.seen_at();
+    if is_new { Err(SpotRequest::missing(id)) } else { Ok(()) }
+}
+
+/// Cancels requests, all or none. A request that has ended stays as it is. A request that is newer than the endpoint's lag
+/// is not known yet.
 fn cancel(call: &Call<'_>) -> Result<Xml, ApiError> {
     let ids = call.params.list("SpotInstanceRequestId");
     if ids.is_empty() {
@@ -37,7 +45,7 @@ fn cancel(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
     call.endpoint.expire_spot_requests();
     for id in &ids {
-        call.endpoint.world().spot_request(call.scope, id)?;
+        visible(call, &call.endpoint.world(), id)?;
     }
     call.check_dry_run()?;
     ids.iter().for_each(|id| call.endpoint.cancel_spot_request(id));
@@ -159,6 +167,22 @@ mod tests {
             }
         }
         assert_eq!(scene.refused("CancelSpotInstanceRequests", &[]), "MissingParameter");
+    }
+
+    #[tokio::test]
+    async fn a_new_request_is_visible_once_the_lag_is_over() {
+        let scene = Scene::new();
+        add(&scene, ONE, &SpotAsk { persistent: true, valid_until: None });
+        scene.endpoint.change_settings().lag = std::time::Duration::from_secs(60);
+        let all = scene.call("DescribeSpotInstanceRequests", &[]).unwrap();
+        assert!(!all.contains(ONE), "{all}");
+        let by_id = [("SpotInstanceRequestId.1", ONE)];
+        let code = "InvalidSpotInstanceRequestID.NotFound";
+        for action in ["DescribeSpotInstanceRequests", "CancelSpotInstanceRequests"] {
+            assert_eq!(scene.refused(action, &by_id), code, "{action}");
+        }
+        scene.endpoint.change_settings().lag = std::time::Duration::ZERO;
+        scene.call("CancelSpotInstanceRequests", &by_id).unwrap();
     }
 
     #[tokio::test]

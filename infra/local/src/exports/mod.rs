@@ -38,7 +38,8 @@ impl Endpoint {
         });
     }
 
-    /// Resumes the exports that had not ended when an earlier endpoint ended. An active one begins anew.
+    /// Resumes the exports that had not ended when an earlier endpoint ended. An active one starts again from the
+    /// beginning.
     pub(crate) fn resume_exports(self: &Arc<Self>) {
         let open = |task: &&ExportTask| task.state().is_open();
         let tasks: Vec<ExportTask> = self.world().exports.values().filter(open).cloned().collect();
@@ -86,7 +87,7 @@ impl Endpoint {
         task.states.push(if outcome.is_ok() { ExportState::Completed } else { ExportState::Deleted });
     }
 
-    /// Exports an image. Does nothing more once the export is canceled. The error is the message of a failed task.
+    /// Exports an image, unless the export is canceled in the meantime. The error is the message of a failed task.
     async fn export(self: &Arc<Self>, id: &str) -> Result<(), String> {
         let start = tokio::time::Instant::now();
         let Some(task) = self.active_export(id) else { return Ok(()) };

@@ -132,7 +132,7 @@ impl Host {
                 }
             }
         }
-        // Work that was interrupted begins anew.
+        // Interrupted work starts again from the beginning.
         std::fs::remove_dir_all(self.dir.join("work")).unwrap_or_default();
         Ok(())
     }

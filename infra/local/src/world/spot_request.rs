@@ -71,6 +71,12 @@ impl SpotRequest {
         }
     }
 
+    /// Returns EC2's error for a request that it does not know.
+    pub(crate) fn missing(id: &str) -> ApiError {
+        let message = format!("The spot instance request ID '{id}' does not exist");
+        ApiError::new("InvalidSpotInstanceRequestID.NotFound", message)
+    }
+
     /// Moves the request to a state with a status.
     pub(crate) fn enter(&mut self, state: SpotState, status: &str) {
         self.state = state;
@@ -107,10 +113,7 @@ impl World {
     /// Returns a spot request of this scope by id.
     pub(crate) fn spot_request(&self, scope: &Scope, id: &str) -> Result<&SpotRequest, ApiError> {
         check_id("sir", id, "InvalidSpotInstanceRequestID.Malformed")?;
-        self.spot_requests.get(id).filter(|request| request.scope == *scope).ok_or_else(|| {
-            let message = format!("The spot instance request ID '{id}' does not exist");
-            ApiError::new("InvalidSpotInstanceRequestID.NotFound", message)
-        })
+        self.spot_requests.get(id).filter(|one| one.scope == *scope).ok_or_else(|| SpotRequest::missing(id))
     }
 
     /// Returns the request that has launched an instance.

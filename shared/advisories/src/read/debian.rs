@@ -12,9 +12,12 @@ use crate::advisory::{Advisory, Affects, Named, Range};
 use crate::ecosystem::{Ecosystem, Family};
 use crate::severity::{Authority, Rating};
 
+/// The largest file in bytes after it was unpacked.
+const MAX_FILE: u64 = 1 << 30;
+
 /// Reads the file, which has some 70 MB, and keeps only the packages that are wanted.
 pub(super) fn read(file: impl BufRead, name: &str, reader: &mut Reader<'_>) {
-    let mut json = serde_json::Deserializer::from_reader(file);
+    let mut json = serde_json::Deserializer::from_reader(file.take(MAX_FILE));
     let result = Packages { name, reader }.deserialize(&mut json).and_then(|()| json.end());
     if let Err(error) = result {
         reader.issue(name, None, format!("The file ends early or is not JSON: {error}."));

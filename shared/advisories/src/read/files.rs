@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
 
+use super::json::MAX_RECORD;
 use super::{Reader, json, updateinfo};
 
-/// The largest record of a zip in bytes. The largest of osv.dev have a few megabytes.
-const MAX_RECORD: u64 = 64 << 20;
 /// The deepest folder that is looked into.
 const MAX_DEPTH: usize = 12;
 /// How many bytes of a file are looked at to recognize its format.
@@ -46,7 +45,7 @@ fn collect(
     for entry in folder.read_dir()? {
         let path = entry?.path();
         // A link to a file is read. A link to a folder is not followed, because it may lead in a circle.
-        let linked = path.symlink_metadata()?.is_symlink();
+        let linked = path.is_symlink();
         let is_folder = path.is_dir();
         if !is_folder {
             paths.push(path);
@@ -65,6 +64,12 @@ fn read(path: &Path, name: &str, reader: &mut Reader<'_>) -> io::Result<()> {
     let lower = name.to_ascii_lowercase();
     let open = || File::open(path).map(|file| BufReader::with_capacity(BUFFER, file));
     let unpacked = lower.strip_suffix(".gz").unwrap_or(&lower);
+    let is_wanted = [".zip", ".json", ".xml"].iter().any(|ending| unpacked.ends_with(ending));
+    // A fifo would be waited for, and a device has no end.
+    if is_wanted && !path.metadata()?.is_file() {
+        reader.issue(name, None, "It is not a regular file.");
+        return Ok(());
+    }
     if lower.ends_with(".zip") {
         return zip(path, name, reader);
     }
@@ -106,7 +111,11 @@ fn zip(path: &Path, name: &str, reader: &mut Reader<'_>) -> io::Result<()> {
         };
         seen += 1;
         let member = format!("{name}!{}", String::from_utf8_lossy(entry.file_path().as_ref()));
-        if entry.is_dir() || !member.to_ascii_lowercase().ends_with(".json") {
+        let lower = member.to_ascii_lowercase();
+        if !entry.is_dir() && [".xml", ".gz", ".zip"].iter().any(|ending| lower.ends_with(ending)) {
+            reader.issue(&member, None, "Only files in JSON are read in a zip. Unpack it first.");
+        }
+        if entry.is_dir() || !lower.ends_with(".json") {
             continue;
         }
         record.clear();

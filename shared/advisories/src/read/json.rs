@@ -6,8 +6,11 @@ use serde::Deserialize;
 
 use super::{Reader, csaf, debian, osv};
 
-/// The largest file with one record in bytes.
-const MAX_RECORD: u64 = 64 << 20;
+/// The largest record in bytes, in a file of its own or in a zip. The largest of osv.dev have a few megabytes.
+pub(super) const MAX_RECORD: u64 = 64 << 20;
+
+/// The mark with which some programs begin a file in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// The formats.
 enum Format {
@@ -26,6 +29,9 @@ pub(super) fn read(mut file: impl BufRead, name: &str, reader: &mut Reader<'_>) 
         }
     };
     if let Some(Format::DebianTracker) = format {
+        if file.fill_buf().is_ok_and(|start| start.starts_with(BOM)) {
+            file.consume(BOM.len());
+        }
         return debian::read(file, name, reader);
     }
     let mut bytes = Vec::new();
@@ -40,10 +46,14 @@ pub(super) fn read(mut file: impl BufRead, name: &str, reader: &mut Reader<'_>) 
 
 /// Reads one record: an advisory of OSV, or a document of CSAF.
 pub(super) fn record(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
+    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     match recognize(bytes) {
         Some(Format::Osv) => osv::read(bytes, name, reader),
         Some(Format::Csaf) => csaf::read(bytes, name, reader),
-        _ => match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        Some(Format::DebianTracker) => {
+            reader.issue(name, None, "The file of Debian's tracker is read by itself, not in a zip. Unpack it first.");
+        }
+        None => match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
             Ok(_) => reader.issue(name, None, "The file is not in a format of advisories that is read."),
             Err(error) => reader.issue(name, None, format!("The file is not JSON: {error}.")),
         },
@@ -53,7 +63,7 @@ pub(super) fn record(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
 /// The format of a file, by the first key of its object: OSV and CSAF have fixed keys, and the tracker of Debian has
 /// names of packages with an object each.
 fn recognize(start: &[u8]) -> Option<Format> {
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let start = start.strip_prefix(BOM).unwrap_or(start).trim_ascii_start();
     let after = start.strip_prefix(b"{")?.trim_ascii_start().strip_prefix(b"\"")?;
     let end = after.iter().position(|b| *b == b'"')?;
     let value = after[end + 1..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();

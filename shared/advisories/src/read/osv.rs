@@ -125,13 +125,11 @@ pub(super) fn read(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
     let wanted = known.iter().any(|(ecosystem, p)| reader.wanted.has(ecosystem, &p.name));
     let ecosystems: BTreeSet<_> = known.into_iter().map(|(ecosystem, _)| ecosystem).collect();
     ecosystems.into_iter().for_each(|ecosystem| reader.found.coverage.add(ecosystem));
-    if !wanted || head.id.is_empty() {
-        if head.id.is_empty() {
-            reader.issue(name, Some("id".into()), "The advisory has no id.");
-        }
+    if head.id.is_empty() {
+        reader.issue(name, Some("id".into()), "The advisory has no id.");
         return;
     }
-    if let Some(record) = json::typed::<Record>(bytes, name, reader) {
+    if wanted && let Some(record) = json::typed::<Record>(bytes, name, reader) {
         let advisory = advisory(record, name, reader);
         reader.keep(advisory);
     }
@@ -148,11 +146,11 @@ fn advisory(record: Record, file: &str, reader: &mut Reader<'_>) -> Advisory {
         id: record.id,
         affects: Vec::new(),
     };
-    for (at, affected) in record.affected.into_iter().flatten().enumerate() {
-        let Some(package) = &affected.package else { continue };
+    for (at, mut affected) in record.affected.into_iter().flatten().enumerate() {
+        let Some(package) = affected.package.take() else { continue };
         let Some(ecosystem) = Ecosystem::of_osv(&package.ecosystem) else { continue };
         if reader.wanted.has(&ecosystem, &package.name) {
-            let affects = affects(&affected, &package.name, ecosystem, record.summary.as_deref(), at, file, reader);
+            let affects = affects(affected, &package.name, ecosystem, record.summary.as_deref(), at, file, reader);
             advisory.affects.push(affects);
         }
     }
@@ -169,7 +167,7 @@ fn covers(record: &Record) -> Vec<String> {
 }
 
 fn affects(
-    affected: &RecordAffected,
+    affected: RecordAffected,
     name: &str,
     ecosystem: Ecosystem,
     summary: Option<&str>,
@@ -183,9 +181,9 @@ fn affects(
         _ => Named::Binary,
     };
     let mut affects = Affects::new(ecosystem, name, named);
-    affects.versions = affected.versions.clone().unwrap_or_default();
-    let ranges = affected.ranges.iter().flatten().filter(|r| r.kind != "GIT");
-    affects.ranges = ranges.map(|r| Range { events: r.events.iter().map(event).collect() }).collect();
+    affects.versions = affected.versions.unwrap_or_default();
+    let ranges = affected.ranges.into_iter().flatten().filter(|r| r.kind != "GIT");
+    affects.ranges = ranges.map(|r| Range { events: r.events.into_iter().map(Event::from).collect() }).collect();
     let path = format!("affected[{at}].severity");
     let urgency = affected.ecosystem_specific.as_ref().and_then(|s| s.get("urgency")).and_then(Value::as_str);
     affects.wont_fix = urgency == Some("end-of-life");
@@ -197,12 +195,14 @@ fn affects(
     affects
 }
 
-fn event(event: &RecordEvent) -> Event {
-    match event {
-        RecordEvent::Introduced(at) => Event::Introduced(at.clone()),
-        RecordEvent::Fixed(at) => Event::Fixed(at.clone()),
-        RecordEvent::LastAffected(at) => Event::LastAffected(at.clone()),
-        RecordEvent::Limit(at) => Event::Limit(at.clone()),
+impl From<RecordEvent> for Event {
+    fn from(event: RecordEvent) -> Event {
+        match event {
+            RecordEvent::Introduced(at) => Event::Introduced(at),
+            RecordEvent::Fixed(at) => Event::Fixed(at),
+            RecordEvent::LastAffected(at) => Event::LastAffected(at),
+            RecordEvent::Limit(at) => Event::Limit(at),
+        }
     }
 }
 
@@ -232,20 +232,44 @@ fn word(specific: Option<&Value>, key: &str, by: Authority) -> Option<Rating> {
     Rating::word(specific?.get(key)?.as_str()?, by)
 }
 
-/// The module of a package, by the mark in the release of its fix. The stream is in the title of the errata of RHEL
-/// and its rebuilds: `Important: nodejs:18 security update`.
+/// The modules of a package, by the mark in the release of its fix. The streams are in the title of the errata of RHEL
+/// and its rebuilds: `Important: nodejs:18 security update`, `Important: virt:rhel and virt-devel:rhel security update`,
+/// `Important: httpd:2.4/mod_http2 security update`.
 fn modularity(affects: &Affects, summary: Option<&str>) -> Modularity {
     let fixes = affects.ranges.iter().flat_map(|r| &r.events);
     if !fixes.into_iter().any(|e| matches!(e, Event::Fixed(fixed) if is_modular(fixed))) {
         return Modularity::None;
     }
-    let stream = summary.and_then(|s| s.split_whitespace().find(|word| is_stream(word)));
-    stream.map_or(Modularity::Unknown, |stream| Modularity::Stream(stream.to_owned()))
+    let words = summary.unwrap_or_default().split_whitespace();
+    let streams: BTreeSet<String> = words.filter_map(stream).map(str::to_owned).collect();
+    if streams.is_empty() { Modularity::Unknown } else { Modularity::Streams(streams) }
 }
 
-/// Whether a word is `NAME:STREAM`, and not the `Important:` before it.
-fn is_stream(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(name, stream)| {
-        !name.is_empty() && stream.starts_with(|c: char| c.is_ascii_alphanumeric()) && !stream.contains(':')
-    })
+/// Returns the `NAME:STREAM` that a word of a title is or begins with. The `Important:` at the beginning is none.
+fn stream(word: &str) -> Option<&str> {
+    let word = word.split('/').next()?.trim_end_matches([',', ';', '.', ')']).trim_start_matches('(');
+    let (name, stream) = word.split_once(':')?;
+    let is_stream =
+        !name.is_empty() && stream.starts_with(|c: char| c.is_ascii_alphanumeric()) && !stream.contains(':');
+    is_stream.then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stream;
+
+    #[test]
+    fn the_streams_of_a_title_are_found() {
+        for (title, expected) in [
+            ("Important: nodejs:18 security update", &["nodejs:18"][..]),
+            ("Red Hat Security Advisory: container-tools:rhel8 security, bug fix", &["container-tools:rhel8"]),
+            ("Important: virt:rhel and virt-devel:rhel security update", &["virt:rhel", "virt-devel:rhel"]),
+            ("Important: httpd:2.4/mod_http2 security update", &["httpd:2.4"]),
+            ("Moderate: python38:3.8, python38-devel:3.8 security update", &["python38:3.8", "python38-devel:3.8"]),
+            ("Moderate: (perl:5.32) security update: see https://example.org", &["perl:5.32"]),
+            ("Important: kernel security update", &[]),
+        ] {
+            assert_eq!(title.split_whitespace().filter_map(stream).collect::<Vec<_>>(), expected, "{title}");
+        }
+    }
 }

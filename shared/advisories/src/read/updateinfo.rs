@@ -2,7 +2,7 @@
 //! --download-metadata` mirrors it with the packages.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::io::{self, BufRead, Read};
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -25,6 +25,8 @@ struct Erratum {
     packages: Vec<Listed>,
     collection: String,
     module: Option<String>,
+    /// Whether there was no room for some packages.
+    is_cut: bool,
 }
 
 /// A package of an erratum.
@@ -36,17 +38,32 @@ struct Listed {
     arch: String,
 }
 
+/// The largest file in bytes after it was unpacked. Those of RHEL have some hundred megabytes.
+const MAX_FILE: u64 = 1 << 30;
+/// The largest text or element in bytes. A list of one erratum's packages has no text longer than a description.
+const MAX_TEXT: u64 = 16 << 20;
+/// The longest id, title or severity in bytes, and the largest number of packages of an erratum.
+const LONGEST: usize = 16 << 10;
+const MOST_PACKAGES: usize = 100_000;
+/// The deepest element that is looked into. Those of `updateinfo.xml` have a depth of 7.
+const MAX_DEPTH: usize = 32;
+
 /// Reads a file. Metadata of another kind, such as the list of packages, is ignored.
 pub(super) fn read(file: impl BufRead, name: &str, reader: &mut Reader<'_>) {
+    let file = Limited { file: file.take(MAX_FILE), left: MAX_TEXT };
     let mut xml = quick_xml::Reader::from_reader(file);
     let mut state = State { file: name, path: Vec::new(), erratum: Erratum::default(), count: 0 };
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
+        xml.get_mut().left = MAX_TEXT;
         let event = match xml.read_event_into(&mut buffer) {
             Ok(Event::Eof) if state.path.is_empty() => return,
             Ok(Event::Eof) => {
-                reader.issue(name, Some(state.path.join(".")), "The file ends before the element does.");
+                let is_cut = xml.get_ref().file.limit() == 0;
+                let message =
+                    if is_cut { "The file is larger than 1 GiB." } else { "The file ends before the element does." };
+                reader.issue(name, Some(state.path.join(".")), message);
                 return;
             }
             Ok(event) => event,
@@ -59,14 +76,49 @@ pub(super) fn read(file: impl BufRead, name: &str, reader: &mut Reader<'_>) {
         if !state.step(&event, reader) {
             return;
         }
+        if state.path.len() > MAX_DEPTH {
+            let place = format!("byte {}", xml.buffer_position());
+            reader.issue(name, Some(place), format!("The elements are nested more than {MAX_DEPTH} deep."));
+            return;
+        }
     }
 }
 
+/// A file of which only so many bytes can be read at a time, so that one text without end does not fill the memory.
+struct Limited<R> {
+    file: io::Take<R>,
+    left: u64,
+}
+
+impl<R: BufRead> Read for Limited<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(into)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Limited<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Err(io::Error::other(format!("a text or an element is larger than {} MiB", MAX_TEXT >> 20)));
+        }
+        self.file.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.left = self.left.saturating_sub(count as u64);
+        self.file.consume(count);
+    }
+}
+
+/// The place in a file, and the erratum that is being read there.
 struct State<'a> {
     file: &'a str,
     /// The names of the open elements.
     path: Vec<String>,
     erratum: Erratum,
+    /// How many errata have begun so far.
     count: usize,
 }
 
@@ -111,7 +163,9 @@ impl State<'_> {
             self.count += 1;
         } else if self.at(&["updates", "update", "updated"]) || self.at(&["updates", "update", "issued"]) {
             let date = attribute(element, "date").unwrap_or_default();
-            self.erratum.updated = self.erratum.updated.clone().max(date);
+            if date > self.erratum.updated {
+                self.erratum.updated = date;
+            }
         } else if self.at(&["updates", "update", "references", "reference"]) {
             if attribute(element, "type").as_deref() == Some("cve") {
                 self.erratum.cves.extend(attribute(element, "id"));
@@ -134,6 +188,14 @@ impl State<'_> {
             reader.issue(self.file, Some(at), "The package lacks a name, a version or a release.");
             return;
         };
+        if self.erratum.packages.len() >= MOST_PACKAGES {
+            if !self.erratum.is_cut {
+                let at = format!("update[{}].pkglist", self.count - 1);
+                reader.issue(self.file, Some(at), format!("The erratum has more than {MOST_PACKAGES} packages."));
+            }
+            self.erratum.is_cut = true;
+            return;
+        }
         let epoch = value("epoch").filter(|e| !e.is_empty()).unwrap_or_else(|| "0".into());
         self.erratum.packages.push(Listed {
             collection: self.erratum.collection.clone(),
@@ -145,12 +207,17 @@ impl State<'_> {
     }
 
     fn text(&mut self, text: &str) {
-        if self.at(&["updates", "update", "id"]) {
-            self.erratum.id.push_str(text);
+        let into = if self.at(&["updates", "update", "id"]) {
+            &mut self.erratum.id
         } else if self.at(&["updates", "update", "title"]) {
-            self.erratum.title.push_str(text);
+            &mut self.erratum.title
         } else if self.at(&["updates", "update", "severity"]) {
-            self.erratum.severity.push_str(text);
+            &mut self.erratum.severity
+        } else {
+            return;
+        };
+        if into.len() + text.len() <= LONGEST {
+            into.push_str(text);
         }
     }
 
@@ -174,7 +241,7 @@ impl State<'_> {
         reader.date(&erratum.updated);
         let mut advisory = Advisory {
             id: id.to_owned(),
-            covers: erratum.cves.clone(),
+            covers: erratum.cves,
             rating: Rating::word(&erratum.severity, Authority::Distribution),
             title: Some(erratum.title.trim().to_owned()).filter(|t| !t.is_empty()),
             ..Advisory::default()
@@ -201,7 +268,7 @@ fn affects(id: &str, ecosystem: Ecosystem, listed: &Listed) -> Affects {
     let mut affects = Affects::new(ecosystem, &listed.name, Named::Binary);
     affects.ranges = vec![Range::before(&listed.evr)];
     affects.modularity = match &listed.module {
-        Some(module) => Modularity::Stream(module.clone()),
+        Some(module) => Modularity::Streams([module.clone()].into()),
         None if is_modular(&listed.evr) => Modularity::Unknown,
         None => Modularity::None,
     };

@@ -3,7 +3,7 @@
 
 mod broken;
 mod folder;
+mod hostile;
 mod large;
 mod planted;
 mod policy;
-mod tools;

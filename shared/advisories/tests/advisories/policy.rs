@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use goldsmith_advisories::{Advisories, Case, Inventory, Judgement, Outcome, Owner, Policy, Wanted, judge, read};
+use goldsmith_advisories::{
+    Advisories, Case, Inventory, Issue, Judgement, Outcome, Owner, Policy, Wanted, judge, read,
+};
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
@@ -149,11 +151,44 @@ fn an_image_that_nothing_covers_is_rejected() {
     image.os.as_mut().unwrap().version_id = Some("13".into());
     image.os.as_mut().unwrap().codename = None;
     let reasons = judged(&image, "{}").reasons;
-    assert_eq!(reasons, ["The folder has no advisories for Debian 13, so 4 deb packages are not judged."]);
+    assert_eq!(reasons, ["The folder has no advisories for Debian 13, so its deb packages (4) are not judged."]);
     assert!(judged(&image, r#"{"allowUncovered": true}"#).allowed);
     image.os.as_mut().unwrap().id = "devuan".into();
     let reasons = judged(&image, "{}").reasons;
-    assert_eq!(reasons, ["No format covers the operating system, so 4 deb packages are not judged."]);
+    assert_eq!(
+        reasons,
+        ["No format that is read has advisories for the operating system, so its deb packages (4) are not judged."]
+    );
+}
+
+#[test]
+fn what_could_not_be_read_or_compared_is_told() {
+    let issue = Issue { file: "a.json".into(), field: Some("id".into()), message: "The advisory has no id.".into() };
+    // Two advisories with a fixed version name curl, and one names bash.
+    for (at, issues, compared, read) in [
+        (
+            1,
+            1,
+            "2 comparisons of a package with an advisory were not possible, such as libcurl4 with DEBIAN-CVE-2026-0003",
+            "A part of the folder was not read: a.json: id: The advisory has no id.\n",
+        ),
+        (
+            2,
+            2,
+            "A package could not be compared with an advisory: bash with DEBIAN-CVE-2026-0006",
+            "2 parts of the folder were not read:\n  a.json: id: The advisory has no id.\n  a.json: id: The advisory has no id.\n",
+        ),
+    ] {
+        let mut image = inventory(&IMAGE);
+        image.packages[at].version = "x:1".into();
+        let mut advisories = advisories(&Wanted::of([&image]));
+        advisories.issues = vec![issue.clone(); issues];
+        let policy = Policy::default();
+        let text = judge(Case { image: &image, parent: None, advisories: &advisories, policy: &policy, today: TODAY });
+        let text = text.to_string();
+        let reason = "because \"x:1\" is not a version of a Debian package.\n";
+        assert!(text.ends_with(&format!("{compared}, {reason}{read}")), "{text}");
+    }
 }
 
 #[test]

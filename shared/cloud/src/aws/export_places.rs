@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{Regional, failure, home_region, incomplete, known};
@@ -60,7 +61,8 @@ impl ExportPlaces for RolesAndBuckets {
 /// Returns the services that a trust policy allows to assume its role. The policy may be in percent form, as IAM returns
 /// it.
 fn services_in(policy: &str) -> Vec<String> {
-    let document: Value = serde_json::from_str(&decoded(policy)).unwrap_or_default();
+    let policy = percent_decode_str(policy).decode_utf8_lossy();
+    let document: Value = serde_json::from_str(&policy).unwrap_or_default();
     let list = |value: &Value| match value {
         Value::Array(values) => values.clone(),
         Value::Null => Vec::new(),
@@ -73,25 +75,6 @@ fn services_in(policy: &str) -> Vec<String> {
     });
     let services: BTreeSet<String> = services.filter_map(|one| one.as_str().map(str::to_owned)).collect();
     services.into_iter().collect()
-}
-
-/// Returns a text without its percent forms.
-fn decoded(text: &str) -> String {
-    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
-    while let [first, behind @ ..] = rest {
-        let code = behind.get(..2).and_then(|code| std::str::from_utf8(code).ok());
-        match code.filter(|_| *first == b'%').and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -81,21 +81,7 @@ mod tests {
 
     /// Returns the fields of the form that was sent.
     fn form(body: &str) -> BTreeMap<String, String> {
-        let decoded = |text: &str| {
-            let mut bytes = Vec::new();
-            let mut rest = text.bytes();
-            while let Some(byte) = rest.next() {
-                bytes.push(match byte {
-                    b'%' => {
-                        u8::from_str_radix(&String::from_utf8(rest.by_ref().take(2).collect()).unwrap(), 16).unwrap()
-                    }
-                    b'+' => b' ',
-                    other => other,
-                });
-            }
-            String::from_utf8(bytes).unwrap()
-        };
-        body.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (decoded(k), decoded(v))).collect()
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect()
     }
 
     #[tokio::test]

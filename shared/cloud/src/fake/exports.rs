@@ -24,10 +24,6 @@ impl ExportRecord {
         self.task.status == ExportStatus::Active
     }
 
-    pub(super) fn request(&self) -> &ImageExport {
-        &self.request
-    }
-
     /// Returns the task as a read shows it now.
     fn look(&mut self) -> ExportTask {
         if self.is_active() && !self.until_end.spend() {
@@ -159,7 +155,7 @@ impl Region {
     /// Returns the AMIs that are being exported, by the id of the task.
     pub(super) fn active_exports(&self) -> std::collections::BTreeMap<String, String> {
         let active = self.exports.iter().filter(|(_, record)| record.is_active());
-        active.map(|(id, record)| (id.clone(), record.request().image.clone())).collect()
+        active.map(|(id, record)| (id.clone(), record.request.image.clone())).collect()
     }
 }
 

@@ -21,6 +21,7 @@ mod keys;
 mod launch_templates;
 mod licenses;
 mod logs;
+mod machine_record;
 mod machines;
 mod objects;
 mod outcome;

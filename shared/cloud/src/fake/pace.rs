@@ -19,8 +19,8 @@ pub struct Pace {
     pub until_export: u32,
     /// Until a command has ended.
     pub until_command: u32,
-    /// Number of checks for which a new instance, image or snapshot cannot be found, because EC2 is eventually
-    /// consistent. Calls that change the resource always find it.
+    /// Number of checks for which a new instance, spot request, image or snapshot cannot be found, because EC2 is
+    /// eventually consistent. Calls that change the resource always find it, except the call that cancels a request.
     pub hide_new: u32,
     /// Until a parameter of the type `aws:ec2:image` returns the value that was written.
     pub until_parameter: u32,

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::machines::MachineRecord;
+use super::machine_record::MachineRecord;
+use super::pace::Looks;
 use super::world::{Region, World};
 use crate::{Launch, Market, SpotRequest, Tags};
 
@@ -15,13 +16,15 @@ pub(super) struct SpotRecord {
     pub(super) tags: Tags,
     /// Whether the request was cancelled or has ended with its instance.
     pub(super) is_over: bool,
+    /// Number of checks for which the request cannot be found. Until then it cannot be cancelled either.
+    pub(super) hidden: Looks,
 }
 
 impl SpotRecord {
     /// Returns the request that has just launched an instance.
-    pub(super) fn of(launch: &Launch, instance: &str, created: Timestamp) -> Self {
+    pub(super) fn of(launch: &Launch, instance: &str, created: Timestamp, hidden: Looks) -> Self {
         let instance = Some(instance.to_owned());
-        Self { instance, launch: launch.clone(), created, tags: launch.tags.clone(), is_over: false }
+        Self { instance, launch: launch.clone(), created, tags: launch.tags.clone(), is_over: false, hidden }
     }
 
     fn until(&self) -> Option<Timestamp> {

@@ -11,10 +11,12 @@ const XEN: [&str; 5] = ["t1", "t2", "m1", "m3", "m4"];
 pub(super) fn traits_of(instance_type: &str) -> Option<TypeTraits> {
     let (family, size) = instance_type.split_once('.')?;
     let options = family.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
-    let (architecture, modes) = match options.contains('g') {
-        true => ("arm64", &["uefi"][..]),
-        false if XEN.contains(&family) || size.starts_with("metal") => ("x86_64", &["legacy-bios"][..]),
-        false => ("x86_64", &["legacy-bios", "uefi"][..]),
+    let (architecture, modes) = if options.contains('g') {
+        ("arm64", &["uefi"][..])
+    } else if XEN.contains(&family) || size.starts_with("metal") {
+        ("x86_64", &["legacy-bios"][..])
+    } else {
+        ("x86_64", &["legacy-bios", "uefi"][..])
     };
     Some(TypeTraits {
         architectures: vec![architecture.to_owned()],

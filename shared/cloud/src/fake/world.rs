@@ -12,7 +12,7 @@ use super::executions::{ExecutionBook, TokenAnswer};
 use super::exports::ExportRecord;
 use super::functions::Wakeup;
 use super::launch_templates::TemplateRecord;
-use super::machines::{MachineRecord, VolumeRecord};
+use super::machine_record::{MachineRecord, VolumeRecord};
 use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
@@ -123,6 +123,7 @@ impl World {
             region.machines.values_mut().for_each(MachineRecord::settle);
             region.images.values_mut().for_each(AmiRecord::settle);
             region.exports.values_mut().for_each(ExportRecord::settle);
+            region.spot_requests.values_mut().for_each(|request| request.hidden.settle());
             region.snapshots.values_mut().for_each(|snapshot| snapshot.hidden.settle());
             let machines = &region.machines;
             region.commands.values_mut().for_each(|command| command.settle(command.runs_on(machines)));

@@ -1,17 +1,21 @@
 //! Alpine's packages, from apk's text file.
 
-use super::{Scene, text};
+use super::scene::Scene;
+use super::tree::DATABASE;
 use crate::{Package, PackageSource, PackageType};
 
 /// The database's places: the one of apk 2, and the one of apk 3.
 const PLACES: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 
 pub(super) fn read(scene: &mut Scene<'_>) {
-    let found = PLACES.iter().find_map(|place| Some((*place, text(&scene.root.join(place))?)));
+    let found = PLACES.iter().find_map(|place| Some((*place, scene.text(place, DATABASE)?)));
     let Some((place, database)) = found else {
         return;
     };
     for block in database.split("\n\n").filter(|block| !block.trim().is_empty()) {
+        if !scene.has_time() {
+            return;
+        }
         take(scene, block, place);
     }
 }
@@ -37,5 +41,5 @@ fn take(scene: &mut Scene<'_>, block: &str, place: &str) {
         installed_size: field("I").and_then(|bytes| bytes.parse().ok()),
         ..Package::new(PackageType::Apk, name, version, &format!("/{place}"))
     };
-    scene.packages.push(package.with_purl(&scene.os));
+    scene.add(package);
 }

@@ -3,21 +3,27 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::time::Instant;
 
 use flate2::read::ZlibDecoder;
-use object::{Object, ObjectSection, ReadCache};
+use object::read::elf::{FileHeader, SectionHeader};
+use object::{Endianness, FileKind, ReadCache};
 use serde::Deserialize;
 
-use super::Scene;
+use super::scene::Scene;
 use super::walk::Walk;
 use crate::{Package, PackageType};
 
-/// The largest number of programs that are read, and the largest size of one of the sections, in bytes.
+/// The largest number of programs that are read.
 const MOST: usize = 5_000;
+/// The largest section that is read, in bytes. It is also the limit for what a section contains after decompression.
 const LARGEST: u64 = 16 * 1024 * 1024;
-/// Begin of Go's section, and the bytes of its header.
+/// The largest number of sections. Real programs have fewer than a hundred; the tables of more could fill the memory.
+const MOST_SECTIONS: usize = 1_000;
+/// The largest number of packages of one program.
+const MOST_PACKAGES: usize = 20_000;
+/// The beginning of Go's section.
 const GO_MAGIC: &[u8] = b"\xff Go buildinf:";
+/// The length of the section's header in bytes.
 const GO_HEADER: usize = 32;
 /// The flag of a header after which the texts follow, as Go writes it since 1.18.
 const GO_INLINE: u8 = 2;
@@ -27,35 +33,47 @@ const GO_MARK: usize = 16;
 pub(super) fn read(scene: &mut Scene<'_>, walk: &Walk) {
     let programs = walk.files.iter().filter(|found| found.is_of_image && found.mode & 0o111 != 0);
     for found in programs.take(MOST) {
-        if Instant::now() > scene.until {
-            scene
-                .notes
-                .push("not all programs were searched for modules of Go and crates: it took too long".to_owned());
+        if !scene.has_time() {
             return;
         }
-        if let Some(packages) = packages(scene, &found.path) {
-            scene.packages.extend(packages);
-        }
+        packages(scene, &found.path).into_iter().flatten().for_each(|package| scene.add(package));
     }
 }
 
 fn packages(scene: &Scene<'_>, path: &str) -> Option<Vec<Package>> {
-    let file = File::open(scene.root.join(path)).ok()?;
+    let file = scene.tree.open(path).ok()?;
     let mut head = [0; 4];
     (&file).read_exact(&mut head).ok()?;
     if head != *b"\x7fELF" {
         return None;
     }
     let cache = ReadCache::new(file);
-    let program = object::File::parse(&cache).ok()?;
-    let section = |name: &str| {
-        let section = program.section_by_name(name).filter(|section| section.size() <= LARGEST)?;
-        section.data().ok()
+    let section = |name: &str| match FileKind::parse(&cache).ok()? {
+        FileKind::Elf32 => section::<object::elf::FileHeader32<Endianness>>(&cache, name),
+        FileKind::Elf64 => section::<object::elf::FileHeader64<Endianness>>(&cache, name),
+        _ => None,
     };
     let location = format!("/{path}");
     let mut found: Vec<Package> = section(".go.buildinfo").and_then(|data| go(data, &location)).unwrap_or_default();
     found.extend(section(".dep-v0").and_then(|data| cargo(data, &location)).unwrap_or_default());
-    Some(found.into_iter().map(|package| package.with_purl(&scene.os)).collect())
+    Some(found)
+}
+
+/// Returns the bytes of a section. Only the table of the sections and this section are read, because a file may claim to
+/// have any number of symbols.
+fn section<'c, Elf: FileHeader<Endian = Endianness>>(file: &'c ReadCache<File>, name: &str) -> Option<&'c [u8]> {
+    let header = Elf::parse(file).ok()?;
+    let endian = header.endian().ok()?;
+    if usize::try_from(header.shnum(endian, file).ok()?).ok()? > MOST_SECTIONS {
+        return None;
+    }
+    let sections = header.sections(endian, file).ok()?;
+    let (_, section) = sections.section_by_name(endian, name.as_bytes())?;
+    let size: u64 = section.sh_size(endian).into();
+    if size > LARGEST {
+        return None;
+    }
+    section.data(endian, file).ok()
 }
 
 /// Returns the modules that Go's section names, and the standard library. Programs of Go before 1.18 have another form
@@ -75,7 +93,7 @@ fn go(data: &[u8], location: &str) -> Option<Vec<Package>> {
     if !release.is_empty() {
         found.push(package("stdlib", release));
     }
-    for line in String::from_utf8_lossy(modules).lines() {
+    for line in String::from_utf8_lossy(modules).lines().take(MOST_PACKAGES) {
         let fields: Vec<&str> = line.split('\t').collect();
         match fields[..] {
             ["mod" | "dep", name, version, ..] => found.push(package(name, version)),
@@ -129,7 +147,7 @@ fn cargo(data: &[u8], location: &str) -> Option<Vec<Package>> {
     let mut json = Vec::new();
     ZlibDecoder::new(data).take(LARGEST).read_to_end(&mut json).ok()?;
     let audited: Audited = serde_json::from_slice(&json).ok()?;
-    let linked = audited.packages.into_iter().filter(|one| one.kind != "build");
+    let linked = audited.packages.into_iter().filter(|one| one.kind != "build").take(MOST_PACKAGES);
     Some(linked.map(|one| Package::new(PackageType::Cargo, one.name, one.version, location)).collect())
 }
 

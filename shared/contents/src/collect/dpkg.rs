@@ -1,22 +1,26 @@
 //! Debian's packages, from dpkg's text files.
 
-use std::fs;
-
+use super::scene::Scene;
 use super::stanza::{self, Stanza};
-use super::{Scene, text};
+use super::tree::{DATABASE, LIST, SMALL};
 use crate::{Package, PackageSource, PackageType};
 
 const STATUS: &str = "var/lib/dpkg/status";
 /// Images without dpkg, such as distroless ones, have one file for each package.
 const STATUS_FOLDER: &str = "var/lib/dpkg/status.d";
+/// The folder with a list of files for each package.
+const LISTS: &str = "var/lib/dpkg/info";
 
 pub(super) fn read(scene: &mut Scene<'_>) {
-    if let Some(status) = text(&scene.root.join(STATUS)) {
+    if let Some(status) = scene.text(STATUS, DATABASE) {
         stanza::each(&status, |stanza| take(scene, &stanza, STATUS, true));
     }
-    for path in files_of(scene, STATUS_FOLDER) {
-        let name = path.strip_prefix("var/lib/dpkg/status.d/").unwrap_or(&path).to_owned();
-        let Some(content) = text(&scene.root.join(&path)) else {
+    for name in scene.tree.names(STATUS_FOLDER) {
+        if !scene.has_time() {
+            return;
+        }
+        let path = format!("{STATUS_FOLDER}/{name}");
+        let Some(content) = scene.text(&path, LIST) else {
             continue;
         };
         if name.ends_with(".md5sums") {
@@ -26,22 +30,17 @@ pub(super) fn read(scene: &mut Scene<'_>) {
         }
         scene.owners.own(&path);
     }
-    for path in files_of(scene, "var/lib/dpkg/info").iter().filter(|path| path.ends_with(".list")) {
-        if let Some(list) = text(&scene.root.join(path)) {
+    for name in scene.tree.names(LISTS).iter().filter(|name| name.ends_with(".list")) {
+        if !scene.has_time() {
+            return;
+        }
+        if let Some(list) = scene.text(&format!("{LISTS}/{name}"), LIST) {
             list.lines().for_each(|owned| scene.owners.own(owned));
         }
     }
     // Each diversion has three lines: the path, where the file of other packages is instead, and the package.
-    let diversions = text(&scene.root.join("var/lib/dpkg/diversions")).unwrap_or_default();
+    let diversions = scene.text("var/lib/dpkg/diversions", SMALL).unwrap_or_default();
     diversions.lines().skip(1).step_by(3).for_each(|path| scene.owners.own(path));
-}
-
-fn files_of(scene: &Scene<'_>, folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(scene.root.join(folder)).into_iter().flatten().filter_map(Result::ok);
-    let mut paths: Vec<String> =
-        entries.map(|entry| format!("{folder}/{}", entry.file_name().to_string_lossy())).collect();
-    paths.sort();
-    paths
 }
 
 /// Takes a package if it is installed. The wish before the state may be `install` or `hold`, or `deinstall` for a
@@ -56,7 +55,7 @@ fn take(scene: &mut Scene<'_>, stanza: &Stanza<'_>, location: &str, has_status: 
         None if !has_status => {}
         Some("not-installed" | "config-files") | None => return,
         Some(other) => {
-            scene.notes.push(format!("the package {name} is not counted, because dpkg says it is `{other}`"));
+            scene.note(format!("the package {name} is not counted, because dpkg says it is `{other}`"));
             return;
         }
     }
@@ -78,7 +77,7 @@ fn take(scene: &mut Scene<'_>, stanza: &Stanza<'_>, location: &str, has_status: 
         installed_size: size.and_then(|kib| kib.checked_mul(1024)),
         ..Package::new(PackageType::Deb, name, version, &format!("/{location}"))
     };
-    scene.packages.push(package.with_purl(&scene.os));
+    scene.add(package);
 }
 
 /// Returns the source package. The field is `NAME` or `NAME (VERSION)`. Without it, both are those of the package.

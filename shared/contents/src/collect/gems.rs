@@ -1,7 +1,8 @@
 //! Ruby's gems: `specifications/NAME-VERSION.gemspec`, and `specifications/default` for those that Ruby brings.
 
+use super::scene::Scene;
+use super::tree::SMALL;
 use super::walk::Walk;
-use super::{Scene, text};
 use crate::{Package, PackageType};
 
 pub(super) fn read(scene: &mut Scene<'_>, walk: &Walk) {
@@ -14,13 +15,16 @@ pub(super) fn read(scene: &mut Scene<'_>, walk: &Walk) {
         };
         let folder = folder.strip_suffix("/default").unwrap_or(folder);
         if let Some(home) = folder.strip_suffix("/specifications") {
+            if !scene.has_time() {
+                return;
+            }
             take(scene, &found.path, home, full_name);
         }
     }
 }
 
 fn take(scene: &mut Scene<'_>, path: &str, home: &str, full_name: &str) {
-    let Some(specification) = text(&scene.root.join(path)) else {
+    let Some(specification) = scene.text(path, SMALL) else {
         return;
     };
     let Some((name, version)) = stub(&specification).or_else(|| assigned(&specification)) else {
@@ -31,10 +35,10 @@ fn take(scene: &mut Scene<'_>, path: &str, home: &str, full_name: &str) {
         license: license.map(str::to_owned),
         ..Package::new(PackageType::Gem, name, version, &format!("/{path}"))
     };
-    scene.packages.push(package.with_purl(&scene.os));
-    for owned in [path.to_owned(), format!("{home}/gems/{full_name}"), format!("{home}/cache/{full_name}.gem")] {
-        scene.owners.own_of_language(&owned);
-    }
+    scene.add(package);
+    scene.owners.own_file_of_language(path);
+    scene.owners.own_file_of_language(&format!("{home}/cache/{full_name}.gem"));
+    scene.owners.own_folder_of_language(&format!("{home}/gems/{full_name}"));
 }
 
 /// Reads the line that RubyGems itself reads first: `# stub: NAME VERSION PLATFORM PATHS`.

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::scene::Scene;
+use super::tree::SMALL;
 use super::walk::Walk;
-use super::{Scene, text};
 use crate::{Package, PackageType};
 
 #[derive(Deserialize)]
@@ -18,6 +19,9 @@ struct Manifest {
 pub(super) fn read(scene: &mut Scene<'_>, walk: &Walk) {
     for found in walk.files.iter().filter(|found| found.is_of_image) {
         if let Some(modules) = modules_of(&found.path) {
+            if !scene.has_time() {
+                return;
+            }
             take(scene, &found.path, modules);
         }
     }
@@ -34,7 +38,7 @@ fn modules_of(path: &str) -> Option<&str> {
 }
 
 fn take(scene: &mut Scene<'_>, path: &str, modules: &str) {
-    let manifest = text(&scene.root.join(path)).and_then(|json| serde_json::from_str::<Manifest>(&json).ok());
+    let manifest = scene.text(path, SMALL).and_then(|json| serde_json::from_str::<Manifest>(&json).ok());
     let Some(manifest) = manifest.filter(|found| !found.name.is_empty() && !found.version.is_empty()) else {
         return;
     };
@@ -46,8 +50,8 @@ fn take(scene: &mut Scene<'_>, path: &str, modules: &str) {
     };
     let package =
         Package { license, ..Package::new(PackageType::Npm, manifest.name, manifest.version, &format!("/{path}")) };
-    scene.packages.push(package.with_purl(&scene.os));
-    scene.owners.own_of_language(modules);
+    scene.add(package);
+    scene.owners.own_folder_of_language(modules);
 }
 
 #[cfg(test)]

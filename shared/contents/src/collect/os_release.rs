@@ -1,22 +1,22 @@
 //! `/etc/os-release`.
 
-use std::path::Path;
-
-use super::text;
+use super::tree::{SMALL, Tree};
 use crate::OsRelease;
 
-pub(super) fn read(root: &Path) -> OsRelease {
-    // The first is usually a link to the second. In a tree, an absolute link would lead out of it.
-    let etc = root.join("etc/os-release");
-    let is_link_out = std::fs::read_link(&etc).is_ok_and(|to| to.is_absolute());
-    let etc = if is_link_out { None } else { text(&etc) };
-    parse(&etc.or_else(|| text(&root.join("usr/lib/os-release"))).unwrap_or_default())
+/// The longest value of a field in characters.
+const LONGEST: usize = 200;
+
+pub(super) fn read(tree: Tree<'_>) -> OsRelease {
+    // The first is usually a link to the second.
+    let text = ["etc/os-release", "usr/lib/os-release"].into_iter().find_map(|path| tree.text(path, SMALL).ok());
+    parse(&text.unwrap_or_default())
 }
 
 fn parse(text: &str) -> OsRelease {
     let field = |key: &str| {
         let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        value.unwrap_or_default().trim().trim_matches(['"', '\'']).to_owned()
+        let value = value.unwrap_or_default().trim().trim_matches(['"', '\'']);
+        value.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
     };
     OsRelease {
         id: field("ID"),

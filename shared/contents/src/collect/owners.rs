@@ -1,44 +1,61 @@
 //! Which files the packages of the system own, and what their configuration files were.
 
-use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
+use std::collections::HashSet;
 
-use md5::{Digest, Md5};
-use sha2::Sha256;
-
-use crate::ChangedConfiguration;
-
-/// The largest configuration file that is compared, in bytes.
-const LARGEST: u64 = 16 * 1024 * 1024;
+/// The largest number of paths that are kept, and of their bytes. A large system has some hundred thousand files.
+const MOST: usize = 1_000_000;
+const MOST_BYTES: usize = 96 * 1024 * 1024;
+/// The largest number of configuration files that are kept.
+const MOST_CONFIGURATION: usize = 100_000;
 
 /// The files of the packages of the system.
 #[derive(Default)]
 pub(super) struct Owners {
     paths: HashSet<Box<str>>,
-    /// The files and folders of packages of languages.
-    of_languages: BTreeSet<String>,
+    /// The files of packages of languages.
+    of_languages: HashSet<String>,
+    /// The folders of packages of languages, with everything in them.
+    folders_of_languages: HashSet<String>,
     configuration: Vec<Configuration>,
+    /// The bytes of all paths.
+    bytes: usize,
+    is_full: bool,
 }
 
 /// A configuration file as its package ships it.
-struct Configuration {
-    path: String,
-    package: String,
+pub(super) struct Configuration {
+    /// The path without its leading `/`.
+    pub(super) path: String,
+    pub(super) package: String,
     /// MD5 or SHA-256, in lower-case hex.
-    digest: String,
+    pub(super) digest: String,
 }
 
 impl Owners {
     /// Records that a package owns a path.
     pub(super) fn own(&mut self, path: &str) {
-        self.paths.insert(key(path).into());
+        if self.has_room() && self.paths.insert(key(path).into()) {
+            self.bytes += path.len();
+        }
+    }
+
+    /// Returns whether there is room for one more path.
+    fn has_room(&mut self) -> bool {
+        let count = self.paths.len() + self.of_languages.len() + self.folders_of_languages.len();
+        self.is_full |= count >= MOST || self.bytes >= MOST_BYTES;
+        !self.is_full
+    }
+
+    /// Returns whether there was no room for some paths.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// Records a configuration file with the digest that its package ships. The lengths of digests are those of MD5 and
     /// SHA-256; anything else is not a digest, such as `newconffile`.
     pub(super) fn configuration(&mut self, path: &str, package: &str, digest: &str) {
         self.own(path);
-        if [32, 64].contains(&digest.len()) {
+        if [32, 64].contains(&digest.len()) && self.configuration.len() < MOST_CONFIGURATION {
             let (path, package) = (path.trim_start_matches('/').to_owned(), package.to_owned());
             self.configuration.push(Configuration { path, package, digest: digest.to_ascii_lowercase() });
         }
@@ -49,50 +66,29 @@ impl Owners {
         self.paths.contains(key(path))
     }
 
-    /// Records that a package of a language owns a file, or a folder with everything in it.
-    pub(super) fn own_of_language(&mut self, path: &str) {
-        self.of_languages.insert(path.trim_matches('/').to_owned());
-    }
-
-    /// Returns whether a package of a language owns a path or one of its parents.
-    pub(super) fn has_of_language(&self, path: &str) -> bool {
-        let mut path = path;
-        loop {
-            if self.of_languages.contains(path) {
-                return true;
-            }
-            match path.rsplit_once('/') {
-                Some((parent, _)) => path = parent,
-                None => return false,
-            }
+    /// Records that a package of a language owns a file.
+    pub(super) fn own_file_of_language(&mut self, path: &str) {
+        if self.has_room() && self.of_languages.insert(path.trim_matches('/').to_owned()) {
+            self.bytes += path.len();
         }
     }
 
-    /// Returns the configuration files that are not as their packages ship them.
-    pub(super) fn changed_configuration(&self, root: &Path) -> Vec<ChangedConfiguration> {
-        let mut changed: Vec<_> = self.configuration.iter().filter_map(|file| file.changed(root)).collect();
-        changed.sort_by(|a, b| (&a.path, &a.package).cmp(&(&b.path, &b.package)));
-        changed
+    /// Records that a package of a language owns a folder with everything in it.
+    pub(super) fn own_folder_of_language(&mut self, path: &str) {
+        if self.has_room() && self.folders_of_languages.insert(path.trim_matches('/').to_owned()) {
+            self.bytes += path.len();
+        }
     }
-}
 
-impl Configuration {
-    fn changed(&self, root: &Path) -> Option<ChangedConfiguration> {
-        let path = root.join(&self.path);
-        let sha256 = match path.symlink_metadata() {
-            Ok(found) if found.is_file() && found.len() <= LARGEST => {
-                let bytes = std::fs::read(&path).ok()?;
-                let sha256 = hex::encode(Sha256::digest(&bytes));
-                if self.digest == sha256 || self.digest == hex::encode(Md5::digest(&bytes)) {
-                    return None;
-                }
-                Some(sha256)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            // Links and very large files are not compared.
-            Ok(_) | Err(_) => return None,
-        };
-        Some(ChangedConfiguration { path: format!("/{}", self.path), package: self.package.clone(), sha256 })
+    /// Returns whether a package of a language owns a file or one of the folders that it is in.
+    pub(super) fn has_of_language(&self, path: &str) -> bool {
+        let parents = path.match_indices('/').map(|(at, _)| &path[..at]);
+        self.of_languages.contains(path) || parents.into_iter().any(|parent| self.folders_of_languages.contains(parent))
+    }
+
+    /// Takes out the configuration files of packages.
+    pub(super) fn take_configuration(&mut self) -> Vec<Configuration> {
+        std::mem::take(&mut self.configuration)
     }
 }
 

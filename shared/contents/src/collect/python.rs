@@ -1,13 +1,17 @@
 //! Python distributions: `NAME-VERSION.dist-info/METADATA`, `NAME.egg-info` and `NAME.egg/EGG-INFO/PKG-INFO`, in the
 //! system's folders and in virtual environments.
 
+use super::scene::Scene;
+use super::tree::{LIST, SMALL};
 use super::walk::Walk;
-use super::{Scene, text};
 use crate::{Package, PackageType};
 
 pub(super) fn read(scene: &mut Scene<'_>, walk: &Walk) {
     for found in walk.files.iter().filter(|found| found.is_of_image) {
         let path = found.path.as_str();
+        if !scene.has_time() {
+            return;
+        }
         if let Some(folder) = path.strip_suffix("/METADATA").filter(|folder| folder.ends_with(".dist-info")) {
             take(scene, path, folder, "RECORD");
         } else if let Some(folder) = path.strip_suffix("/PKG-INFO").filter(|folder| folder.ends_with(".egg-info")) {
@@ -22,7 +26,7 @@ pub(super) fn read(scene: &mut Scene<'_>, walk: &Walk) {
 
 /// Takes one distribution. `folder` is the place of its own record, and `list` the file in it that names all files.
 fn take(scene: &mut Scene<'_>, path: &str, folder: &str, list: &str) {
-    let Some(metadata) = text(&scene.root.join(path)) else {
+    let Some(metadata) = scene.text(path, SMALL) else {
         return;
     };
     let headers = metadata.split("\n\n").next().unwrap_or_default();
@@ -37,9 +41,16 @@ fn take(scene: &mut Scene<'_>, path: &str, folder: &str, list: &str) {
         license: field("License-Expression").or_else(|| field("License")).map(str::to_owned),
         ..Package::new(PackageType::Pypi, name, version, &format!("/{path}"))
     };
-    scene.packages.push(package.with_purl(&scene.os));
-    scene.owners.own_of_language(folder);
-    let listed = text(&scene.root.join(folder).join(list)).filter(|_| !list.is_empty()).unwrap_or_default();
+    scene.add(package);
+    if path == folder {
+        scene.owners.own_file_of_language(path);
+        return;
+    }
+    scene.owners.own_folder_of_language(folder);
+    if list.is_empty() {
+        return;
+    }
+    let listed = scene.text(&format!("{folder}/{list}"), LIST).unwrap_or_default();
     // RECORD is a CSV file whose paths begin at the parent folder. The other list begins at the folder itself.
     let begin = if list == "RECORD" { folder.rsplit_once('/').map_or("", |(parent, _)| parent) } else { folder };
     for line in listed.lines() {
@@ -48,7 +59,7 @@ fn take(scene: &mut Scene<'_>, path: &str, folder: &str, list: &str) {
             ("RECORD", None) => line.split(',').next().unwrap_or_default(),
             _ => line,
         };
-        scene.owners.own_of_language(&joined(begin, file));
+        scene.owners.own_file_of_language(&joined(begin, file));
     }
 }
 

@@ -2,16 +2,26 @@
 
 use std::process::Command;
 
-use super::Scene;
 use super::child::output;
+use super::scene::Scene;
 use crate::{Package, PackageSource, PackageType};
 
 /// The new and the old place of RPM's database.
 const PLACES: [&str; 2] = ["usr/lib/sysimage/rpm", "var/lib/rpm"];
-/// The fields of a package. `EVR` has the epoch only if the package has one, as `rpm -q` users know it.
-const FIELDS: &str = "%{NAME}\t%{EVR}\t%{ARCH}\t%{LONGSIZE}\t%{SOURCERPM}\t%{LICENSE}\n";
-/// One line for each file of each package. The `=` repeats the package's name.
-const FILES: &str = "[%{=NAME}\t%{FILEFLAGS}\t%{FILEDIGESTS}\t%{FILENAMES}\n]";
+/// The files of the database's formats, with rpm's name of the backend that reads them. Without that name, rpm would make
+/// a database of its own format next to one of another format. Berkeley DB has no name that all releases know.
+const FORMATS: [(&str, Option<&str>); 3] =
+    [("rpmdb.sqlite", Some("sqlite")), ("Packages.db", Some("ndb")), ("Packages", None)];
+/// The fields of a package. `EVR` has the epoch only if the package has one, as `rpm -q` users know it. Licenses and names
+/// of files may contain any character that people can type, so control characters separate them.
+const FIELDS: &str = "%{NAME}\x1f%{EVR}\x1f%{ARCH}\x1f%{LONGSIZE}\x1f%{SOURCERPM}\x1f%{LICENSE}";
+/// The label of the module, which the rpm of RHEL 7 and Amazon Linux 2 does not know.
+const MODULE: &str = "\x1f%{MODULARITYLABEL}";
+/// What separates fields and records.
+const FIELD: char = '\x1f';
+const RECORD: char = '\x1e';
+/// One record for each file of each package. The `=` repeats the package's name.
+const FILES: &str = "[%{=NAME}\x1f%{FILEFLAGS}\x1f%{FILEDIGESTS}\x1f%{FILENAMES}\x1e]";
 /// The keys that `rpm --import` has recorded look like packages.
 const KEYS: &str = "gpg-pubkey";
 /// The bit of `FILEFLAGS` for configuration files, and the bit for those that need not exist (`%ghost`).
@@ -19,53 +29,62 @@ const IS_CONFIGURATION: u32 = 1;
 const IS_GHOST: u32 = 1 << 6;
 
 pub(super) fn read(scene: &mut Scene<'_>) {
-    let Some(place) = PLACES.into_iter().find(|place| has_database(scene, place)) else {
+    let found = PLACES.into_iter().find_map(|place| Some((place, format_in(scene, place)?)));
+    let Some((place, backend)) = found else {
         return;
     };
-    let Ok(database) = scene.root.join(place).canonicalize() else {
+    let Ok(database) = scene.tree.resolved(place).and_then(|place| place.canonicalize()) else {
         return;
     };
-    let until = scene.until;
+    let until = scene.until();
     let ask = |format: &str| {
         let mut rpm = Command::new("rpm");
+        if let Some(backend) = backend {
+            rpm.args(["--define", &format!("_db_backend {backend}")]);
+        }
         output(rpm.arg("--dbpath").arg(&database).args(["-qa", "--qf", format]), until)
     };
-    match ask(FIELDS) {
-        Ok(text) => text.lines().for_each(|line| take(scene, line, place)),
+    let packages = ask(&format!("{FIELDS}{MODULE}{RECORD}")).or_else(|_| ask(&format!("{FIELDS}{RECORD}")));
+    match packages {
+        Ok(text) if text.is_empty() => {
+            scene.note(format!("rpm lists no packages, although its database is in /{place}"));
+        }
+        Ok(text) => text.split_terminator(RECORD).for_each(|record| take(scene, record, place)),
         Err(why) => {
-            scene.notes.push(format!("the RPM packages are not known: {why}"));
+            scene.note(format!("the RPM packages cannot be listed: {why}"));
             return;
         }
     }
     match ask(FILES) {
-        Ok(text) => text.lines().for_each(|line| take_file(scene, line)),
-        Err(why) => scene.notes.push(format!("the files of RPM packages are not known: {why}")),
+        Ok(text) => text.split_terminator(RECORD).for_each(|record| take_file(scene, record)),
+        Err(why) => scene.note(format!("the files of the RPM packages cannot be listed: {why}")),
     }
 }
 
-/// Returns whether a folder contains a database: an empty folder belongs to a system where only the program is
-/// installed.
-fn has_database(scene: &Scene<'_>, place: &str) -> bool {
-    ["rpmdb.sqlite", "Packages.db", "Packages"].iter().any(|name| scene.root.join(place).join(name).is_file())
+/// Returns the backend of the database in a folder. `None` if there is no database: an empty folder belongs to a system
+/// where only the program is installed.
+fn format_in(scene: &Scene<'_>, place: &str) -> Option<Option<&'static str>> {
+    let found = FORMATS.iter().find(|(name, _)| scene.tree.open(&format!("{place}/{name}")).is_ok());
+    found.map(|(_, backend)| *backend)
 }
 
-fn take(scene: &mut Scene<'_>, line: &str, place: &str) {
-    let fields: Vec<&str> = line.split('\t').collect();
-    let [name, version, arch, size, source, license] = fields[..] else {
+fn take(scene: &mut Scene<'_>, record: &str, place: &str) {
+    let fields: Vec<&str> = record.split(FIELD).collect();
+    let [name, version, arch, size, source, license, ref module @ ..] = fields[..] else {
         return;
     };
     if name == KEYS {
         return;
     }
     let known = |text: &str| Some(text.to_owned()).filter(|text| text != "(none)" && !text.is_empty());
-    let package = Package {
+    scene.add(Package {
         arch: known(arch).unwrap_or_default(),
         source: source_of(source),
+        module: module.first().and_then(|label| known(label)),
         license: known(license),
         installed_size: size.parse().ok(),
         ..Package::new(PackageType::Rpm, name, version, &format!("/{place}"))
-    };
-    scene.packages.push(package.with_purl(&scene.os));
+    });
 }
 
 /// Returns the source package of `NAME-VERSION-RELEASE.src.rpm`.
@@ -76,8 +95,8 @@ fn source_of(file: &str) -> Option<PackageSource> {
     Some(PackageSource { name: name.to_owned(), version: format!("{version}-{release}") })
 }
 
-fn take_file(scene: &mut Scene<'_>, line: &str) {
-    let mut fields = line.splitn(4, '\t');
+fn take_file(scene: &mut Scene<'_>, record: &str) {
+    let mut fields = record.splitn(4, FIELD);
     let (Some(package), Some(flags), Some(digest), Some(path)) =
         (fields.next(), fields.next(), fields.next(), fields.next())
     else {

@@ -6,20 +6,21 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::text;
+use super::tree::{LIST, Tree};
 use crate::Socket;
 
 /// States of `/proc/net/*` (proc(5)): a TCP socket that listens, and a UDP socket without a peer.
 const LISTENS: &str = "0A";
 const NO_PEER: &str = "07";
-/// Programs that belong to the collection, and not to the image.
+/// The program that collects the contents. It does not belong to the image.
 const OURS: &str = "goldsmith-agent";
 
 pub(super) fn read() -> Vec<Socket> {
+    let machine = Tree::new(Path::new("/"));
     let programs = programs();
     let mut sockets = BTreeSet::new();
     for (protocol, state) in [("tcp", LISTENS), ("tcp6", LISTENS), ("udp", NO_PEER), ("udp6", NO_PEER)] {
-        let table = text(&Path::new("/proc/net").join(protocol)).unwrap_or_default();
+        let table = machine.text(&format!("proc/net/{protocol}"), LIST).unwrap_or_default();
         for (address, port, inode) in table.lines().skip(1).filter_map(|line| listening(line, state)) {
             let Some(program) = programs.get(&inode).filter(|program| *program != OURS) else {
                 continue;
@@ -65,11 +66,13 @@ fn programs() -> HashMap<u64, String> {
     let mut programs = HashMap::new();
     for process in fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok) {
         let path = process.path();
-        let is_process = process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
+        let is_process = process.file_name().as_encoded_bytes().iter().all(|byte| byte.is_ascii_digit());
         if !is_process || place(&path.join("root")) != own {
             continue;
         }
-        let name = text(&path.join("comm")).unwrap_or_default().trim().to_owned();
+        let name = std::fs::read(path.join("comm")).unwrap_or_default();
+        // A program names itself, with any bytes.
+        let name: String = String::from_utf8_lossy(&name).trim().chars().filter(|c| !c.is_control()).collect();
         for opened in fs::read_dir(path.join("fd")).into_iter().flatten().filter_map(Result::ok) {
             let Ok(target) = fs::read_link(opened.path()) else {
                 continue;

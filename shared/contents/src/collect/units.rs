@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
+use super::tree::Tree;
 use crate::{Unit, UnitState};
 
 /// The folder of links. The links that packages ship are in `/usr/lib/systemd/system`, and do not count: they belong to
@@ -11,10 +11,12 @@ use crate::{Unit, UnitState};
 const FOLDER: &str = "etc/systemd/system";
 /// The endings of folders whose links start units with another unit.
 const STARTS: [&str; 3] = [".wants", ".requires", ".upholds"];
+/// The largest number of units.
+const MOST: usize = 10_000;
 
-pub(super) fn read(root: &Path) -> Vec<Unit> {
+pub(super) fn read(tree: Tree<'_>) -> Vec<Unit> {
     let mut units = BTreeMap::new();
-    for (name, target) in links(&root.join(FOLDER)) {
+    for (name, target) in links(tree, FOLDER) {
         if target == "/dev/null" {
             units.insert(name, UnitState::Masked);
         } else {
@@ -23,25 +25,25 @@ pub(super) fn read(root: &Path) -> Vec<Unit> {
             units.entry(unit).or_insert(UnitState::Enabled);
         }
     }
-    let folders = fs::read_dir(root.join(FOLDER)).into_iter().flatten().filter_map(Result::ok);
-    for folder in folders {
-        let name = folder.file_name().to_string_lossy().into_owned();
+    for name in tree.names(FOLDER) {
         if STARTS.iter().any(|ending| name.ends_with(ending)) {
             // The name of the link counts, because an instance links to its template: getty@tty1 to getty@.
-            for (name, _) in links(&folder.path()) {
+            for (name, _) in links(tree, &format!("{FOLDER}/{name}")) {
                 units.entry(name).or_insert(UnitState::Enabled);
             }
         }
     }
-    units.into_iter().map(|(name, state)| Unit { name, state }).collect()
+    units.into_iter().take(MOST).map(|(name, state)| Unit { name, state }).collect()
 }
 
 /// Returns the links of a folder with their targets.
-fn links(folder: &Path) -> Vec<(String, String)> {
-    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let link = |entry: fs::DirEntry| {
-        let target = fs::read_link(entry.path()).ok()?;
-        Some((entry.file_name().to_string_lossy().into_owned(), target.to_string_lossy().into_owned()))
+fn links(tree: Tree<'_>, folder: &str) -> Vec<(String, String)> {
+    let Ok(place) = tree.resolved(folder) else {
+        return Vec::new();
     };
-    entries.filter_map(link).collect()
+    let link = |name: String| {
+        let target = fs::read_link(place.join(&name)).ok()?;
+        Some((name, target.to_string_lossy().into_owned()))
+    };
+    tree.names(folder).into_iter().filter_map(link).collect()
 }

@@ -1,13 +1,10 @@
 //! The files that no package owns: neither of the system nor of a language.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
-use super::Scene;
+use super::scene::Scene;
 use super::walk::Walk;
 use crate::UnownedFile;
 
@@ -35,8 +32,10 @@ pub(super) fn listed(scene: &Scene<'_>, walk: &Walk) -> (Vec<UnownedFile>, u64) 
         }
         let has_room = digests < MOST_DIGESTS && found.size <= LARGEST && sum + found.size <= LARGEST_SUM;
         let mut sha256 = None;
-        if has_room && Instant::now() < scene.until {
-            sha256 = digest(&scene.root.join(&found.path)).ok();
+        if has_room && Instant::now() < scene.until() {
+            // A file may have become something else since the walk, and a file that grows is not read to its end.
+            let bytes = scene.tree.bytes(&found.path, LARGEST).ok();
+            sha256 = bytes.map(|bytes| hex::encode(Sha256::digest(&bytes)));
             digests += 1;
             sum += found.size;
         }
@@ -48,14 +47,4 @@ pub(super) fn listed(scene: &Scene<'_>, walk: &Walk) -> (Vec<UnownedFile>, u64) 
         });
     }
     (files, left_out)
-}
-
-fn digest(path: &Path) -> io::Result<String> {
-    // A file may have become something else since the walk. A file that grows is read only so far.
-    if !path.symlink_metadata()?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    Ok(hex::encode(Sha256::digest(&bytes)))
 }

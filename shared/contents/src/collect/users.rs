@@ -1,15 +1,14 @@
 //! The users and groups of the machine's own files.
 
-use std::path::Path;
-
-use super::text;
+use super::scene::Scene;
+use super::tree::SMALL;
 use crate::{Group, User};
 
 /// The names of shells with which nobody can log in.
 const NO_SHELLS: &[&str] = &["nologin", "false", "sync", "halt", "shutdown"];
 
-pub(super) fn users(root: &Path) -> Vec<User> {
-    let passwd = text(&root.join("etc/passwd")).unwrap_or_default();
+pub(super) fn users(scene: &mut Scene<'_>) -> Vec<User> {
+    let passwd = scene.text("etc/passwd", SMALL).unwrap_or_default();
     let mut users: Vec<User> = passwd.lines().filter_map(user).collect();
     users.sort_by(|a, b| a.name.cmp(&b.name));
     users
@@ -32,8 +31,8 @@ fn user(line: &str) -> Option<User> {
     })
 }
 
-pub(super) fn groups(root: &Path) -> Vec<Group> {
-    let group = text(&root.join("etc/group")).unwrap_or_default();
+pub(super) fn groups(scene: &mut Scene<'_>) -> Vec<Group> {
+    let group = scene.text("etc/group", SMALL).unwrap_or_default();
     let mut groups: Vec<Group> = group.lines().filter_map(group_of).collect();
     groups.sort_by(|a, b| a.name.cmp(&b.name));
     groups

@@ -13,8 +13,10 @@ use crate::Sizes;
 
 /// The largest number of files and folders that are looked at.
 const MOST: u64 = 2_000_000;
-/// The largest number of files that are kept: about 200 MB of memory.
-const MOST_KEPT: usize = 1_000_000;
+/// The largest number of files that are kept, and of the bytes of their paths and of those of folders that are still to
+/// be looked into: about 150 MB of memory.
+const MOST_KEPT: usize = 500_000;
+const MOST_BYTES: usize = 96 * 1024 * 1024;
 /// Folders whose files change while a machine runs, without leading `/`. Containers have contents of their own.
 const SKIPPED: &[&str] = &[
     "dev",
@@ -62,6 +64,8 @@ pub(super) struct Walk {
     pub(super) sizes: Sizes,
     is_cut: bool,
     unread: u64,
+    /// The bytes of the paths that are kept.
+    bytes: usize,
 }
 
 impl Walk {
@@ -79,15 +83,17 @@ impl Walk {
         let mut linked = HashSet::new();
         // A list instead of recursion: a very deep tree must not overflow the stack.
         let mut folders = vec![PathBuf::new()];
-        let mut seen = 0;
+        let (mut seen, mut waiting) = (0, 0);
         while let Some(folder) = folders.pop() {
+            waiting -= folder.as_os_str().len();
             let Ok(entries) = fs::read_dir(root.join(&folder)) else {
                 walk.unread += 1;
                 continue;
             };
             for entry in entries.filter_map(Result::ok) {
                 seen += 1;
-                if seen > MOST || walk.files.len() >= MOST_KEPT || Instant::now() > until {
+                let is_full = walk.files.len() >= MOST_KEPT || walk.bytes + waiting >= MOST_BYTES;
+                if seen > MOST || is_full || Instant::now() > until {
                     walk.is_cut = true;
                     break;
                 }
@@ -98,6 +104,7 @@ impl Walk {
                 };
                 if found.is_dir() {
                     if found.dev() == device && !is_skipped(&path) {
+                        waiting += path.as_os_str().len();
                         folders.push(path);
                     }
                 } else if found.is_file() {
@@ -126,6 +133,7 @@ impl Walk {
         }
         let path = String::from_utf8_lossy(path.as_os_str().as_bytes());
         if !owners.has(&path) {
+            self.bytes += path.len();
             self.files.push(Found {
                 path: path.into_owned(),
                 size: found.len(),

@@ -48,7 +48,7 @@ impl Diff {
         if self.is_incomplete {
             lines.push("note: not everything could be collected, so differences may be missing".to_owned());
         }
-        lines
+        lines.iter().map(|line| in_one_line(line)).collect()
     }
 
     fn packages(&self, lines: &mut Vec<String>) {
@@ -95,6 +95,18 @@ impl Diff {
             lines.push(format!("boot: {} -> {}", seconds(from), seconds(to)));
         }
     }
+}
+
+/// Returns a line in which control characters are escapes: the name of a file may contain the text of other lines.
+fn in_one_line(line: &str) -> String {
+    line.chars().fold(String::with_capacity(line.len()), |mut shown, c| {
+        if c.is_control() {
+            shown.extend(c.escape_default())
+        } else {
+            shown.push(c)
+        }
+        shown
+    })
 }
 
 fn headline(title: &str, (added, removed, changed): (usize, usize, usize)) -> Option<String> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod dpkg;
+mod hostile;
 mod languages;
 mod rpm;
 mod sbom;

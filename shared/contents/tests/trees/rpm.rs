@@ -40,6 +40,12 @@ fn packages_are_exactly_those_of_rpm_and_its_keys_are_none() {
     let packages = [
         build(&top, "plain", "Version: 1.0\nRelease: 1", &[("/usr/share/plain", ""), ("%config /etc/plain.conf", "")]),
         build(&top, "with-epoch", "Epoch: 2\nVersion: 3.1~rc1\nRelease: 4.el9", &[("%config /etc/epoch.conf", "")]),
+        build(
+            &top,
+            "of-module",
+            "Version: 1.0\nRelease: 1.module+el9\nModularityLabel: nodejs:18:9030020231114:rhel9",
+            &[],
+        ),
         // A key that `rpm --import` has recorded has the form of a package with this name.
         build(&top, "gpg-pubkey", "Version: d651ff2e\nRelease: 5dadbbc1", &[]),
     ];
@@ -68,7 +74,9 @@ fn packages_are_exactly_those_of_rpm_and_its_keys_are_none() {
         let (size, license) = (package.installed_size.unwrap(), package.license.as_ref().unwrap());
         format!("{}|{}|{}|{size}|{license}", package.name, package.version, package.arch)
     });
-    assert_eq!((collected.len(), &collected), (2, &expected));
+    assert_eq!((collected.len(), &collected), (3, &expected));
+    let modules = lines(&contents, PackageType::Rpm, |package| package.module.clone().unwrap_or_default());
+    assert_eq!(modules, ["", "", "nodejs:18:9030020231114:rhel9"]);
     let epoch = contents.packages.iter().find(|package| package.name == "with-epoch").unwrap();
     assert_eq!(epoch.version, "2:3.1~rc1-4.el9");
     assert_eq!(epoch.purl, "pkg:rpm/amzn/with-epoch@3.1~rc1-4.el9?arch=noarch&distro=amzn-2023&epoch=2");

@@ -92,6 +92,11 @@ fn distribution(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> (S
     entries.extend(list("licenseConfigurationArns", licenses));
     if let Some(item) = fields.take("s3ExportConfiguration") {
         let export = export(translation, fields.inner("s3ExportConfiguration", item));
+        if export.is_some() {
+            let why = "a stack exports only with the roles that its parameter ExportRoleArns lists";
+            let instead = "list the ARN of the role";
+            fields.tell(&mut translation.findings, Outcome::Changed, "s3ExportConfiguration", why, instead);
+        }
         entries.extend(export.map(|export| ("s3ExportConfiguration", export)));
     }
     fields.finish(&mut translation.findings);

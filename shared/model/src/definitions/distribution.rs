@@ -11,6 +11,7 @@ use goldsmith_document::yaml::Node;
 
 use super::draft::Context;
 use super::{Kind, elsewhere, fields};
+use crate::account::is_account_id;
 use crate::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
     SsmParameter, TargetAccount, check_region, placeholder,
@@ -151,7 +152,7 @@ fn target_accounts(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Ve
         let kms_key = fields::text(&mut context.reader, &mut map, "kmsKey");
         map.finish(&mut context.reader);
         let Some((node, account)) = account else { continue };
-        if !is_account(&account) {
+        if !is_account_id(&account) {
             let message = format!("`{account}` is not an account id of 12 digits");
             context.reader.error(node.span, "wrong-value", message);
         } else if accounts.iter().any(|other| other.account == account) {
@@ -163,10 +164,6 @@ fn target_accounts(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Ve
     accounts
 }
 
-fn is_account(id: &str) -> bool {
-    id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())
-}
-
 fn launch_permission(context: &mut Context<'_, '_>, node: &Node) -> Option<LaunchPermission> {
     let reader = &mut context.reader;
     let mut map = reader.map(node, "`launchPermission`")?;
@@ -174,7 +171,7 @@ fn launch_permission(context: &mut Context<'_, '_>, node: &Node) -> Option<Launc
         move |arn: &str| arn.starts_with("arn:") && arn.contains(":organizations::") && arn.contains(part)
     };
     let permission = LaunchPermission {
-        user_ids: fields::texts(reader, &mut map, "userIds", is_account, "an account id of 12 digits"),
+        user_ids: fields::texts(reader, &mut map, "userIds", is_account_id, "an account id of 12 digits"),
         user_groups: fields::texts(reader, &mut map, "userGroups", |group| group == "all", "`all`"),
         organization_arns: fields::texts(
             reader,

@@ -57,7 +57,7 @@ pub(super) fn beside(
     match (context.load)(&path) {
         Ok(text) => Some((path, text)),
         Err(error) => {
-            let message = format!("{} cannot be read: {error}", path.display());
+            let message = format!("{} of `{key}` cannot be read: {error}", path.display());
             context.reader.error(node.span, "unreadable", message);
             None
         }

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::draft::Context;
 use super::{Kind, elsewhere, fields};
+use crate::account::is_account_id;
 use crate::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 
 /// A failed instance is kept for at most a week.
@@ -31,7 +32,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let placement = map.optional("placement").and_then(|node| placement(context, node)).unwrap_or_default();
     let key_pair = map.optional("keyPair").and_then(|node| key_pair(context, node));
     let sns_topic_arn = map.optional("snsTopicArn").and_then(|node| topic(context, node));
-    let spot = map.optional("spot").and_then(|node| context.reader.boolean(node, "`spot`")).unwrap_or_default();
+    let spot = map.optional("spot").and_then(|node| spot(context, node, &placement)).unwrap_or_default();
     let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
     let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();
     refuse_others(context, map);
@@ -95,14 +96,16 @@ fn placement(context: &mut Context<'_, '_>, node: &Node) -> Option<Placement> {
         context.reader.error(node.span, "wrong-value", message);
     }
     let is_host = |text: &str| fields::is_id(text, "h");
-    let host_id = host.and_then(|node| one_of(context, node, "hostId", is_host, "the id of a Dedicated Host"));
-    let arn = "the ARN of a host resource group";
-    let group = group.and_then(|node| one_of(context, node, "hostResourceGroupArn", is_host_group, arn));
+    let id = "the id of a Dedicated Host, such as `h-0123456789abcdef0`";
+    let host_id = host.and_then(|node| text_of_form(context, node, "hostId", is_host, id));
+    let arn = "the ARN of a host resource group, such as \
+               `arn:aws:resource-groups:eu-west-1:111122223333:group/hosts`";
+    let group = group.and_then(|node| text_of_form(context, node, "hostResourceGroupArn", is_host_group, arn));
     Some(Placement { availability_zone: zone, tenancy, host_id, host_resource_group_arn: group })
 }
 
-/// Reads a text that must have a form.
-fn one_of(
+/// Reads a text of a certain form, which `what` describes.
+fn text_of_form(
     context: &mut Context<'_, '_>,
     node: &Node,
     key: &str,
@@ -113,7 +116,7 @@ fn one_of(
     if fits(&text) {
         return Some(text);
     }
-    context.reader.error(node.span, "wrong-value", format!("`{text}` is not {what}"));
+    context.reader.error(node.span, "wrong-value", format!("`{key}` must be {what}, not `{text}`"));
     None
 }
 
@@ -121,15 +124,12 @@ fn one_of(
 /// `arn:aws:resource-groups:eu-west-1:111122223333:group/NAME` (Image Builder API reference, Placement).
 fn is_host_group(text: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let [arn, partition, service, region, account, group] = parts.as_slice() else { return false };
-    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    let ["arn", partition, "resource-groups", region, account, group] = parts.as_slice() else { return false };
     let name = group.strip_prefix("group/").unwrap_or_default();
     let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_.-/".contains(&letter);
-    *arn == "arn"
-        && partition.starts_with("aws")
-        && *service == "resource-groups"
+    partition.starts_with("aws")
         && !region.is_empty()
-        && is_account
+        && is_account_id(account)
         && !name.is_empty()
         && name.bytes().all(fits)
 }
@@ -160,14 +160,19 @@ fn key_pair(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
     None
 }
 
-fn topic(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
-    let arn = context.reader.text(node, "`snsTopicArn`")?.value;
-    if is_topic_arn(&arn) {
-        return Some(arn);
+/// Reads whether the build instance is a spot instance. RunInstances rejects one on a Dedicated Host.
+fn spot(context: &mut Context<'_, '_>, node: &Node, placement: &Placement) -> Option<bool> {
+    let spot = context.reader.boolean(node, "`spot`")?;
+    if spot && placement.tenancy == Tenancy::Host {
+        let message = "`spot: true` needs another tenancy than `host`: spot instances never run on Dedicated Hosts";
+        context.reader.error(node.span, "wrong-value", message);
     }
-    let message = format!("`{arn}` is not the ARN of an SNS topic such as `arn:aws:sns:eu-west-1:111122223333:images`");
-    context.reader.error(node.span, "wrong-value", message);
-    None
+    Some(spot)
+}
+
+fn topic(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
+    let arn = "the ARN of an SNS topic, such as `arn:aws:sns:eu-west-1:111122223333:images`";
+    text_of_form(context, node, "snsTopicArn", is_topic_arn, arn)
 }
 
 fn metadata_options(context: &mut Context<'_, '_>, node: &Node) -> Option<InstanceMetadataOptions> {

@@ -169,7 +169,7 @@ fn a_component_has_one_document_of_limited_size() {
             "web/all.yml:1:1: error: a component needs its document: `uri: FILE`, or `data: |` with the document itself",
         ),
         ("uri: nginx.yml\ndata: x\n", "web/all.yml:4:6: error: a component has `data` or `uri`, not both"),
-        ("uri: none.yml\n", "web/all.yml:4:6: error: web/none.yml cannot be read: no such file"),
+        ("uri: none.yml\n", "web/all.yml:4:6: error: web/none.yml of `uri` cannot be read: no such file"),
         ("uri: s3://b/k\n", "web/all.yml:4:6: error: `s3://` in `uri` is not supported yet"),
         ("uri: long.yml\n", "web/all.yml:4:6: error: the document has 65537 bytes: 65536 are allowed"),
         ("uri: nginx.yml\nplatform: Windows\n", "web/all.yml:5:11: error: the platform `Windows` is not supported yet"),

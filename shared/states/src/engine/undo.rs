@@ -171,7 +171,8 @@ pub(crate) async fn undo_build(
     undoing.spot_requests().await?;
     undoing.made(&effects).await?;
     let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_any_image() || of_journal(kind);
-    let unknown = effects.iter().any(|effect| is_open(effect) && has_tags(&effect.kind));
+    let is_missing = |effect: &Effect| is_open(effect) && has_tags(&effect.kind);
+    let unknown = effects.iter().any(|effect| is_missing(effect) || requests::is_unseen(effect));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;

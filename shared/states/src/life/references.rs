@@ -131,8 +131,8 @@ impl References {
         Self { images, parameters, templates, named, store }
     }
 
-    /// Returns everything that refers to an image now, right before something is done that cannot be undone: nothing that
-    /// an earlier look has read counts.
+    /// Returns everything that refers to an image, and reads all of it again. Call this right before something that cannot
+    /// be undone.
     ///
     /// # Errors
     /// As [`References::of`].
@@ -141,7 +141,7 @@ impl References {
         self.of(image).await
     }
 
-    /// Returns everything that refers to an image. What the definitions name is as an earlier look has read it.
+    /// Returns everything that refers to an image. What the definitions name may be what an earlier look has read.
     ///
     /// # Errors
     /// Fails if a call to AWS or to the table fails: then nothing is known about the image.

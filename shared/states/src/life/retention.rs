@@ -44,7 +44,7 @@ impl Judge<'_> {
         self.why(image, self.references.of(image).await?).await
     }
 
-    /// Returns the same as [`Judge::why_it_stays`], by a look for which nothing counts that an earlier look has read.
+    /// Returns the same as [`Judge::why_it_stays`], but reads everything again.
     ///
     /// # Errors
     /// As [`Judge::why_it_stays`].

@@ -31,9 +31,9 @@ pub(crate) fn is_registered(recipe: &ImageRecipe, source: &Image) -> bool {
     }
 }
 
-/// Returns what a copy of the image lacks of how the original boots, or `None` if it boots like the original. Copies of
-/// images whose recipe says nothing about it are not checked. `account` tells whether the copy is the account's own: the
-/// UEFI data of other accounts' images cannot be read.
+/// Returns how a copy of the image boots differently from its original, or `None` if it boots like its original. If the
+/// recipe says nothing about it, copies are not compared. `copied_to` is the Region of a copy that the stack's own account
+/// owns, and `None` for a copy of another account, whose UEFI data cannot be read.
 pub(crate) async fn lost(
     scene: &Scene<'_>,
     (region, original): (&str, &str),
@@ -59,7 +59,7 @@ pub(crate) async fn lost(
         let registrations = &cloud.registrations;
         let own = registrations.uefi_data(region, &original.id).await?;
         if own != registrations.uefi_data(there, &copy.id).await? {
-            return Ok(Some(format!("it has not the UEFI data of {}", original.id)));
+            return Ok(Some(format!("it does not have the UEFI data of {}", original.id)));
         }
     }
     Ok(None)

@@ -1,24 +1,25 @@
 //! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, associates it with its licenses, and
-//! shares it. Then other accounts get their own copies of it there, and at last EC2 exports it to S3.
+//! shares it. Then other accounts get their own copies of it there, and finally EC2 exports it to S3.
 //!
-//! Input: the AMI of Snapshot, or that of the image that the run distributes, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
-//! the AMI already is, a `TargetImage` effect for each of these accounts, and an `Export` effect. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
-//! it means for the build.
+//! Input: the AMI of Snapshot, or that of the image that the run distributes, and a Region of the plan. Output: an
+//! `Image` effect, or none in the home Region, where the AMI already is, a `TargetImage` effect for each of these
+//! accounts, and an `Export` effect. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish
+//! decides what it means for the build.
 
 mod accounts;
 mod export;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{ImageCopy, ImageState, Tags};
+use goldsmith_cloud::{ImageCopy, ImageState};
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
 use crate::parts::firmware;
+use crate::parts::image_tags::image_tags;
 use crate::parts::keys;
 use crate::parts::sharing::share;
-use crate::parts::status;
 use crate::parts::token::token;
 use crate::{Error, Result, State};
 
@@ -152,15 +153,6 @@ async fn license(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
     Ok(())
 }
 
-/// Returns the tags of a copy in this Region.
-fn tags(scene: &Scene<'_>, planned: &PlannedRegion) -> Tags {
-    let mut tags = planned.tags.clone();
-    tags.extend(scene.context.tags(&scene.record));
-    tags.extend(status::of_new(&scene.record));
-    tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
-    tags
-}
-
 fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageCopy {
     ImageCopy {
         token: token(&[&scene.record.execution, &scene.scope.to_string()]),
@@ -169,7 +161,7 @@ fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageC
         name: planned.name.clone(),
         description: planned.description.clone(),
         kms_key_id: planned.kms_key_id.clone(),
-        tags: tags(scene, planned),
+        tags: image_tags(scene, planned),
     }
 }
 
@@ -201,6 +193,23 @@ mod tests {
     use crate::State;
     use crate::testing::{AWAY, Stack, TARGET, Task, check_state, check_state_on, license, reach, reach_on};
 
+    /// The effects of a copy to another Region, from which another account makes its own copy.
+    pub(super) const A_COPY: [&str; 12] = [
+        "CopyImage",
+        "ModifyImageAttribute",
+        "ModifyImageAttribute",
+        "ModifySnapshotAttribute",
+        "EnableImageDeprecation",
+        // The other account may copy it, does so, and no longer needs these permissions.
+        "ModifyImageAttribute",
+        "ModifySnapshotAttribute",
+        "CopyImage",
+        "ModifyImageAttribute",
+        "EnableImageDeprecation",
+        "ModifyImageAttribute",
+        "ModifySnapshotAttribute",
+    ];
+
     #[tokio::test]
     async fn the_home_region_survives_every_fault() {
         check_state(Task::item(State::DistributeRegion, HOME), &["ModifyImageAttribute", "SendTaskSuccess"]).await;
@@ -208,26 +217,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_copy_survives_every_fault() {
-        check_state(
-            Task::item(State::DistributeRegion, AWAY),
-            &[
-                "CopyImage",
-                "ModifyImageAttribute",
-                "ModifyImageAttribute",
-                "ModifySnapshotAttribute",
-                "EnableImageDeprecation",
-                // The other account may copy it, does so, and needs these permissions no more.
-                "ModifyImageAttribute",
-                "ModifySnapshotAttribute",
-                "CopyImage",
-                "ModifyImageAttribute",
-                "EnableImageDeprecation",
-                "ModifyImageAttribute",
-                "ModifySnapshotAttribute",
-                "SendTaskSuccess",
-            ],
-        )
-        .await;
+        let effects = [&A_COPY[..], &["SendTaskSuccess"]].concat();
+        check_state(Task::item(State::DistributeRegion, AWAY), &effects).await;
     }
 
     #[tokio::test]
@@ -237,22 +228,9 @@ mod tests {
             stack.license_images().await;
             stack
         };
-        let effects = [
-            "CopyImage",
-            "ModifyImageAttribute",
-            "UpdateLicenseSpecificationsForResource",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "EnableImageDeprecation",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "CopyImage",
-            "ModifyImageAttribute",
-            "EnableImageDeprecation",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "SendTaskSuccess",
-        ];
+        // The copy is licensed before it is shared.
+        let (made, shared) = A_COPY.split_at(2);
+        let effects = [made, &["UpdateLicenseSpecificationsForResource"], shared, &["SendTaskSuccess"]].concat();
         check_state_on(stack, Task::item(State::DistributeRegion, AWAY), &effects).await;
         let stack = reach_on(stack().await, &Task::new(State::Publish)).await;
         for region in [HOME, AWAY] {
@@ -263,21 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_copy_of_an_image_with_a_firmware_of_its_own_survives_every_fault() {
-        let effects = [
-            "CopyImage",
-            "ModifyImageAttribute",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "EnableImageDeprecation",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "CopyImage",
-            "ModifyImageAttribute",
-            "EnableImageDeprecation",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "SendTaskSuccess",
-        ];
+        let effects = [&A_COPY[..], &["SendTaskSuccess"]].concat();
         check_state_on(Stack::with_firmware, Task::item(State::DistributeRegion, AWAY), &effects).await;
     }
 

@@ -68,7 +68,7 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         let machines = &scene.context.cloud.machines;
         let made = effect(scene.context, &scene.record, intended, |_| async {
             let launched = machines.launch(scene.home(), &launch).await;
-            Ok(launched.map_err(|error| advised(scene, error))?.id)
+            Ok(launched.map_err(|error| advised(scene, error))?)
         });
         let made = made.await?;
         if let Some(id) = made.id {
@@ -101,11 +101,15 @@ async fn give_up(scene: &Scene<'_>, launched: &Effect, id: &str, reason: String)
     if builder::has_request(launched) {
         undo::end_instance(scene.context, launched, id).await?;
     }
-    let lost = Effect { lost: Some(reason), ..launched.clone() };
-    match scene.context.store.complete(&scene.record, &lost).await? {
-        true => Ok(()),
-        false => Err(Error::Closed),
-    }
+    complete(scene, &Effect { lost: Some(reason), ..launched.clone() }).await
+}
+
+/// Replaces an effect in the journal.
+///
+/// # Errors
+/// Fails if a call to the table fails, and with [`Error::Closed`] if the build was closed in the meantime.
+async fn complete(scene: &Scene<'_>, effect: &Effect) -> Result<()> {
+    if scene.context.store.complete(&scene.record, effect).await? { Ok(()) } else { Err(Error::Closed) }
 }
 
 /// Launches on demand after a spot instance that has ended before its agent was online. Another spot instance of these
@@ -146,25 +150,18 @@ async fn before(scene: &Scene<'_>) -> Result<String> {
     Ok(candidates::before(&effects))
 }
 
-/// Records the volumes and the spot request with which the instance was launched. If a volume outlives the instance,
-/// only the journal shows to which build the volume belongs. All volumes are attached by the time the instance is
-/// running.
+/// Records the volumes with which the instance was launched. If a volume outlives the instance, only the journal shows to
+/// which build the volume belongs. All volumes are attached by the time the instance is running.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
-    let EffectKind::Instance { candidate, volumes, has_request, .. } = &made.kind else { return Ok(()) };
+    let EffectKind::Instance { volumes, .. } = &made.kind else { return Ok(()) };
     if instance.state != InstanceState::Running || !volumes.is_empty() || instance.volumes.is_empty() {
         return Ok(());
     }
-    let kind = EffectKind::Instance {
-        candidate: candidate.clone(),
-        volumes: instance.volumes.clone(),
-        has_request: *has_request,
-        spot_request: instance.spot_request.clone().filter(|_| *has_request),
-    };
-    let noted = Effect { kind, ..made.clone() };
-    match scene.context.store.complete(&scene.record, &noted).await? {
-        true => Ok(()),
-        false => Err(Error::Closed),
-    }
+    let mut noted = made.clone();
+    // The answer to the launch has named the request already, unless an earlier version has launched the instance.
+    noted.kind.note_spot_request(instance.spot_request.clone());
+    noted.kind.note_volumes(instance.volumes.clone());
+    complete(scene, &noted).await
 }
 
 /// Returns the image to launch: the source image for a build, and the build's own AMI or the verified AMI for a test.
@@ -321,17 +318,16 @@ fn has_failed_on_launch(instance: &Instance) -> bool {
 
 /// Describes in words for people how an instance ended.
 pub(crate) fn gone(instance: &Instance) -> String {
-    let state = match instance.state {
-        InstanceState::Stopping | InstanceState::Stopped => "was stopped",
-        _ => "was terminated",
-    };
+    let is_stopped = matches!(instance.state, InstanceState::Stopping | InstanceState::Stopped);
+    let state = if is_stopped { "was stopped" } else { "was terminated" };
     match instance.state_reason.as_str() {
         "" => format!("{} {state} from outside", instance.id),
         reason if builder::was_taken_back(instance) => {
             // EC2 stops a build instance, and terminates a test instance.
-            let whose = match state {
-                "was stopped" => "the infrastructure configuration",
-                _ => "the pipeline's `imageTestsConfiguration`",
+            let whose = if is_stopped {
+                "the infrastructure configuration"
+            } else {
+                "the pipeline's `imageTestsConfiguration`"
             };
             format!(
                 "{} {state}: {reason}. EC2 has reclaimed this spot instance: start the build again, or remove `spot` from \

@@ -8,7 +8,7 @@
 mod register;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{CloudError, Image, ImageState, InstanceState, Kind, NewImage, Tags};
+use goldsmith_cloud::{CloudError, Image, ImageState, InstanceState, Kind, NewImage};
 use goldsmith_executor::WorkOrder;
 use goldsmith_model::BootMode;
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
@@ -21,7 +21,7 @@ use crate::error_names::ErrorName;
 use crate::parts::builder;
 use crate::parts::command::{self, CommandProgress};
 use crate::parts::contents;
-use crate::parts::status;
+use crate::parts::image_tags::image_tags;
 use crate::states::launch::{devices, gone};
 use crate::{Error, Result, TAG_BUILD};
 
@@ -188,30 +188,25 @@ async fn watch(scene: &Scene<'_>, image: &str, launched: &Effect, instance: &str
     }
 }
 
+/// Returns the plan of the home Region.
+fn planned_at_home<'s>(scene: &'s Scene<'_>) -> Result<&'s PlannedRegion> {
+    let planned = scene.record.plan.region(scene.home());
+    planned.ok_or_else(|| Error::failed(ErrorName::ImageFailed, "the plan does not name the home Region"))
+}
+
 fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
     let plan = &scene.record.plan;
-    let planned = plan
-        .region(scene.home())
-        .ok_or_else(|| Error::failed(ErrorName::ImageFailed, "the plan does not name the home Region"))?;
+    let planned = planned_at_home(scene)?;
     Ok(NewImage {
         name: planned.name.clone(),
         description: planned.description.clone(),
         instance: instance.to_owned(),
         uefi_only: plan.boot_mode == Some(BootMode::Uefi),
-        tags: tags(scene, planned),
+        tags: image_tags(scene, planned),
         // The stopped instance's own volumes are decisive: CreateImage accepts no key, and no encryption other than
         // theirs.
         block_devices: devices::of_image(&plan.launch),
     })
-}
-
-fn tags(scene: &Scene<'_>, planned: &PlannedRegion) -> Tags {
-    let mut tags = planned.tags.clone();
-    // These tags replace the user's tags of the same keys: Finish and the sweep find the AMI only by them.
-    tags.extend(scene.context.tags(&scene.record));
-    tags.extend(status::of_new(&scene.record));
-    tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
-    tags
 }
 
 fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {

@@ -137,8 +137,8 @@ pub(crate) async fn kept_for_a_while() -> Stack {
 pub(crate) async fn check_state(task: Task, effects: &[&str]) {
     check(Stack::new, &whole_build(), task, effects).await;
 }
+
 /// Checks a state in the same three ways, in a run of these tasks.
-/// A stack on which all of these tasks before this state have succeeded.
 pub(crate) async fn check_state_in(run: &[Task], task: Task, effects: &[&str]) {
     check(Stack::new, run, task, effects).await;
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Case;
 use super::plan::plan;
-use super::problems::names;
+use super::problems::{assert_refused, names};
 use crate::definitions::{Pipeline, folder};
 use crate::inventory::Inventory;
 use crate::stack::Stack;
@@ -117,11 +117,11 @@ fn check_object(account: &Account<'_>, object: &ExportedObject) {
 fn exported(stack: &Stack) {
     let account = Account(stack);
     account.make_bucket("e2e-exports", HOME);
-    account.make_role("e2e-export", "vmie.amazonaws.com", &WRITES);
+    account.make_role("vmimport-e2e", "vmie.amazonaws.com", &WRITES);
     let plain = Pipeline::new("exported", &[("build", "Write", "echo written by the build > /etc/marker")]);
     let plain = Pipeline { regions: &[HOME], ..plain }.text();
     let home = format!("  - region: {HOME}\n");
-    let export = "    s3ExportConfiguration: {roleName: e2e-export, diskImageFormat: VHD, s3Bucket: e2e-exports, \
+    let export = "    s3ExportConfiguration: {roleName: vmimport-e2e, diskImageFormat: VHD, s3Bucket: e2e-exports, \
                   s3Prefix: golden/}\n";
     let files = folder(&plain.replace(&home, &format!("{home}{export}")));
 
@@ -161,8 +161,8 @@ fn failed(stack: &Stack) {
     let account = Account(stack);
     account.make_bucket("e2e-no-exports", HOME);
     // It may look at the bucket, and not write to it.
-    account.make_role("e2e-reads", "vmie.amazonaws.com", &WRITES[..4]);
-    let files = folder(&exporting("unexported", "e2e-reads", "e2e-no-exports"));
+    account.make_role("vmimport-reads", "vmie.amazonaws.com", &WRITES[..4]);
+    let files = folder(&exporting("unexported", "vmimport-reads", "e2e-no-exports"));
     let failed = stack.build(files.path());
     assert_eq!((failed.exit, failed.json["outcome"].as_str()), (1, Some("failed")), "{failed:?}");
     let image = stack.image(failed.image());
@@ -174,8 +174,8 @@ fn failed(stack: &Stack) {
     assert_eq!(stack.left_of(failed.build()).counts(), (0, 1, 1));
 
     // An export that is in progress ends with its build.
-    account.make_role("e2e-writes", "vmie.amazonaws.com", &WRITES);
-    let files = folder(&exporting("stopped-export", "e2e-writes", "e2e-no-exports"));
+    account.make_role("vmimport-writes", "vmie.amazonaws.com", &WRITES);
+    let files = folder(&exporting("stopped-export", "vmimport-writes", "e2e-no-exports"));
     stack.set(&json!({"exportAfter": 300}));
     let (stopped, ()) = stack.build_meanwhile(files.path(), || {
         stack.wait_for("the export", || (running(stack) == 1).then_some(()));
@@ -197,24 +197,29 @@ fn problems(stack: &Stack) {
     account.make_bucket("e2e-elsewhere", "us-east-2");
     account.make_bucket("e2e-near", HOME);
     account.make_role("e2e-other-service", "ec2.amazonaws.com", &WRITES);
-    account.make_role("e2e-good", "vmie.amazonaws.com", &WRITES);
+    account.make_role("vmimport-good", "vmie.amazonaws.com", &WRITES);
     let found = |role: &str, bucket: &str, change: fn(String) -> String| {
         let files = folder(&change(exporting("unplanned", role, bucket)));
         names(&plan(stack, &files.path().display().to_string(), &[]).1)
     };
     let same = |text: String| text;
     let only = |name: &str| BTreeSet::from([name.to_owned()]);
-    assert_eq!(found("e2e-good", "e2e-near", same), BTreeSet::new());
+    assert_eq!(found("vmimport-good", "e2e-near", same), BTreeSet::new());
     assert_eq!(found("e2e-nobody", "e2e-near", same), only("export-role"));
     assert_eq!(found("e2e-other-service", "e2e-near", same), only("export-role"));
-    assert_eq!(found("e2e-good", "e2e-nowhere", same), only("export-bucket"));
-    assert_eq!(found("e2e-good", "e2e-elsewhere", same), only("export-bucket"));
+    // A person may read every role, and the stack only those that it lists.
+    account.make_role("e2e-unlisted", "vmie.amazonaws.com", &WRITES);
+    assert_eq!(found("e2e-unlisted", "e2e-near", same), BTreeSet::new());
+    let unlisted = folder(&exporting("unlisted", "e2e-unlisted", "e2e-near"));
+    assert_refused(&stack.build(unlisted.path()), &["export-role-denied"]);
+    assert_eq!(found("vmimport-good", "e2e-nowhere", same), only("export-bucket"));
+    assert_eq!(found("vmimport-good", "e2e-elsewhere", same), only("export-bucket"));
     let encrypted = |text: String| map(&text, "/dev/xvda, ebs: {encrypted: true}");
-    assert_eq!(found("e2e-good", "e2e-near", encrypted), only("export-encrypted"));
+    assert_eq!(found("vmimport-good", "e2e-near", encrypted), only("export-encrypted"));
     let large = |text: String| map(&text, "/dev/xvda, ebs: {volumeSize: 1025}");
-    assert_eq!(found("e2e-good", "e2e-near", large), only("export-too-large"));
+    assert_eq!(found("vmimport-good", "e2e-near", large), only("export-too-large"));
     let second = |text: String| map(&text, "/dev/sdf, ebs: {volumeSize: 1}");
-    assert_eq!(found("e2e-good", "e2e-near", second), only("export-volumes"));
+    assert_eq!(found("vmimport-good", "e2e-near", second), only("export-volumes"));
 
     let base = stack.build(Pipeline::quick("unplanned-base", "").write().path());
     let ami = stack.image(base.image()).amis[HOME].clone();
@@ -239,22 +244,22 @@ fn problems(stack: &Stack) {
         let found = stack.block_on(ec2.describe_images().image_ids(&copy).send()).ok()?;
         (found.images().first()?.state()?.as_str() == "available").then_some(())
     });
-    assert_eq!(refused(&copy, "e2e-good").0, "InvalidParameter");
+    assert_eq!(refused(&copy, "vmimport-good").0, "InvalidParameter");
     stack.set(&json!({"productCodes": {ami.as_str(): "4t9example"}}));
-    assert_eq!(refused(&ami, "e2e-good").0, "NotExportable");
+    assert_eq!(refused(&ami, "vmimport-good").0, "NotExportable");
     let of_base = || {
-        let text = exporting("unplanned", "e2e-good", "e2e-near");
+        let text = exporting("unplanned", "vmimport-good", "e2e-near");
         let files = folder(&text.replace("ssm:/goldsmith/examples/source", &ami));
         names(&plan(stack, &files.path().display().to_string(), &[]).1)
     };
     assert_eq!(of_base(), ["export-product", "source-product"].map(str::to_owned).into());
     stack.set(&json!({"productCodes": {}, "usageOperations": {ami.as_str(): "RunInstances:0010"}}));
-    assert_eq!((refused(&ami, "e2e-good").0.as_str(), of_base()), ("NotExportable", only("export-license")));
+    assert_eq!((refused(&ami, "vmimport-good").0.as_str(), of_base()), ("NotExportable", only("export-license")));
     stack.set(&json!({"usageOperations": {}}));
 
     // EC2 looks at the bucket only once it has begun.
     for bucket in ["e2e-nowhere", "e2e-elsewhere"] {
-        let task = call(&ami, "e2e-good", bucket).unwrap().export_image_task_id.unwrap();
+        let task = call(&ami, "vmimport-good", bucket).unwrap().export_image_task_id.unwrap();
         let ended = stack.wait_for("the end of the task", || {
             let found = ec2.describe_export_image_tasks().export_image_task_ids(&task);
             let found = stack.block_on(found.send()).unwrap().export_image_tasks.unwrap().remove(0);
@@ -263,8 +268,8 @@ fn problems(stack: &Stack) {
         assert!(ended.status_message().unwrap().contains(bucket), "{ended:?}");
     }
     stack.set(&json!({"exportAfter": 300}));
-    let task = call(&ami, "e2e-good", "e2e-near").unwrap().export_image_task_id.unwrap();
-    let again = call(&ami, "e2e-good", "e2e-near").unwrap_err();
+    let task = call(&ami, "vmimport-good", "e2e-near").unwrap().export_image_task_id.unwrap();
+    let again = call(&ami, "vmimport-good", "e2e-near").unwrap_err();
     assert_eq!(again.code(), Some("ResourceLimitExceeded"), "one export of an image at a time");
     stack.block_on(ec2.cancel_export_task().export_task_id(&task).send()).unwrap();
     stack.set(&json!({"exportAfter": 0}));

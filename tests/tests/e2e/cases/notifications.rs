@@ -44,8 +44,8 @@ struct Queue<'s> {
 }
 
 impl<'s> Queue<'s> {
-    /// Subscribes a new queue to a topic, to the messages with these statuses only if some are given. None where the AWS CLI
-    /// is not to be had.
+    /// Subscribes a new queue to a topic: to the messages with these statuses, or to all messages if none are given. `None`
+    /// if the AWS CLI is not installed.
     fn of(stack: &'s Stack, topic: &str, name: &str, statuses: &[&str]) -> Option<Self> {
         let arn = format!("arn:aws:sqs:{HOME}:000000000000:{name}");
         let allowed = json!({"Version": "2012-10-17", "Statement": [{

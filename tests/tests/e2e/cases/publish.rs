@@ -134,6 +134,11 @@ fn licenses(stack: &Stack) {
         let refused = stack.block_on(again.add_license_specifications(one).send()).unwrap_err();
         assert_eq!(refused.code(), Some("InvalidParameterValueException"));
     }
+    // EC2 checks a launch from such an image on its license configurations, too.
+    let text = Pipeline::quick("from-licensed", "").text();
+    let files = folder(&text.replace("ssm:/goldsmith/examples/source", &amis["eu-west-1"]));
+    let built = stack.build(files.path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
 }
 
 fn boots_by_uefi(stack: &Stack) {

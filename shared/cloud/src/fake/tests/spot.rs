@@ -31,6 +31,23 @@ async fn a_persistent_request_launches_again_unless_it_is_cancelled_first() {
 }
 
 #[tokio::test]
+async fn an_instance_stays_until_ec2_knows_its_request() {
+    let (cloud, _, image) = fake();
+    cloud.pace(|pace| pace.hide_new = 2);
+    let request = Launch { market: stoppable(), ..launch("t", &image) };
+    let instance = cloud.launch(HOME, &request).await.unwrap();
+    let end = || cloud.end(HOME, &instance.id, instance.spot_request.as_deref());
+    // Neither can be seen, as if both had ended long ago.
+    end().await.unwrap();
+    end().await.unwrap();
+    assert!(end().await.unwrap_err().is_transient(), "the instance can be seen, and its request cannot");
+    assert_eq!(cloud.inventory().region(HOME).instances.len(), 1);
+    cloud.settle();
+    end().await.unwrap();
+    assert!(cloud.inventory().is_empty());
+}
+
+#[tokio::test]
 async fn only_an_instance_of_a_live_persistent_request_can_be_stopped() {
     let (cloud, id, _) = launched(Market::Spot).await;
     assert_eq!(cloud.stop(HOME, &id).await.unwrap_err().code, "UnsupportedOperation");

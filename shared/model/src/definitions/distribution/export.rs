@@ -1,5 +1,7 @@
 //! `s3ExportConfiguration` of a Region
 
+use std::net::Ipv4Addr;
+
 use goldsmith_document::yaml::Node;
 
 use crate::definitions::draft::Context;
@@ -9,6 +11,9 @@ use crate::{DiskImageFormat, S3Export};
 const LONGEST_ROLE: usize = 64;
 /// Longest prefix, in bytes: a key of S3 has at most 1,024, and EC2 adds the id of its task and the extension.
 const LONGEST_PREFIX: usize = 960;
+/// How the name of a bucket never begins and ends (S3 user guide, "General purpose bucket naming rules").
+const RESERVED_BEGINS: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+const RESERVED_ENDS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 
 /// Reads where the image of a Region is exported to.
 pub(super) fn read(context: &mut Context<'_, '_>, node: &Node) -> Option<S3Export> {
@@ -23,13 +28,18 @@ pub(super) fn read(context: &mut Context<'_, '_>, node: &Node) -> Option<S3Expor
         let node = node?;
         let value = reader.text(node, &format!("`{key}`"))?.value;
         if !is_right(&value) {
-            reader.error(node.span, "wrong-value", format!("`{value}` is not {expected}"));
+            reader.error(node.span, "wrong-value", format!("`{key}` must be {expected}, not `{value}`"));
         }
         Some(value)
     };
     let role_name = text("roleName", true, is_role, "the name of a role, without ARN and path");
-    let s3_bucket = text("s3Bucket", true, is_bucket, "the name of a bucket");
-    let s3_prefix = text("s3Prefix", false, is_prefix, "a prefix of at most 960 bytes that begins without a slash");
+    let s3_bucket = text("s3Bucket", true, is_bucket, "the name of a bucket, without `s3://` and prefix");
+    let s3_prefix = text(
+        "s3Prefix",
+        false,
+        is_prefix,
+        "a prefix of at most 960 bytes without control characters that begins without a slash",
+    );
     map.finish(reader);
     Some(S3Export { role_name: role_name?, disk_image_format: format?, s3_bucket: s3_bucket?, s3_prefix })
 }
@@ -44,11 +54,18 @@ fn is_bucket(text: &str) -> bool {
     let is_end = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
     let bytes = text.as_bytes();
-    (3..=63).contains(&text.len()) && text.bytes().all(allowed) && is_end(bytes.first()) && is_end(bytes.last())
+    (3..=63).contains(&text.len())
+        && text.bytes().all(allowed)
+        && is_end(bytes.first())
+        && is_end(bytes.last())
+        && !text.contains("..")
+        && text.parse::<Ipv4Addr>().is_err()
+        && !RESERVED_BEGINS.iter().any(|begin| text.starts_with(begin))
+        && !RESERVED_ENDS.iter().any(|end| text.ends_with(end))
 }
 
 fn is_prefix(text: &str) -> bool {
-    !text.is_empty() && text.len() <= LONGEST_PREFIX && !text.starts_with('/')
+    !text.is_empty() && text.len() <= LONGEST_PREFIX && !text.starts_with('/') && !text.contains(char::is_control)
 }
 
 #[cfg(test)]
@@ -74,6 +91,11 @@ mod tests {
         assert_eq!(found.object("export-ami-1"), "s3://images-1/golden/export-ami-1.vhd");
         let found = read("roleName: vmimport, diskImageFormat: RAW, s3Bucket: images-1").unwrap().unwrap();
         assert_eq!(found.object("export-ami-1"), "s3://images-1/export-ami-1.raw");
+        assert!(found.may_have_written("s3://images-1/export-ami-1.raw"));
+        for other in ["s3://images-1/golden/export-ami-1.raw", "s3://images-1/web.raw", "s3://images/export-ami-1.raw"]
+        {
+            assert!(!found.may_have_written(other), "{other}");
+        }
     }
 
     #[test]
@@ -85,9 +107,20 @@ mod tests {
                 "`roleName` of `s3ExportConfiguration` is missing",
             ),
             (right.replace("VMDK", "OVA"), "`diskImageFormat`"),
-            (right.replace("vmimport", "'arn:aws:iam::111122223333:role/vmimport'"), "the name of a role, without ARN"),
-            (right.replace("images-1", "Images"), "`Images` is not the name of a bucket"),
-            (right.replace("images-1", "-images"), "`-images` is not the name of a bucket"),
+            (
+                right.replace("vmimport", "'arn:aws:iam::111122223333:role/vmimport'"),
+                "`roleName` must be the name of a role, without ARN",
+            ),
+            (right.replace("images-1", "Images"), "`s3Bucket` must be the name of a bucket"),
+            (right.replace("images-1", "-images"), "without `s3://` and prefix, not `-images`"),
+            (right.replace("images-1", "'s3://images'"), "`s3Bucket` must be the name of a bucket"),
+            (right.replace("images-1", "im..ages"), "`s3Bucket` must be the name of a bucket"),
+            (right.replace("images-1", "192.168.5.4"), "`s3Bucket` must be the name of a bucket"),
+            (right.replace("images-1", "xn--images"), "`s3Bucket` must be the name of a bucket"),
+            (right.replace("images-1", "images--x-s3"), "`s3Bucket` must be the name of a bucket"),
+            (right.replace("VMDK", "[VMDK]"), "`diskImageFormat` must be text, not a list"),
+            (right.replace("images-1", "{a: b}"), "`s3Bucket` must be text, not a map"),
+            (format!("{right}, s3Prefix: \"a\\nb\""), "`s3Prefix` must be a prefix of at most 960 bytes"),
             (format!("{right}, s3Prefix: /golden"), "begins without a slash"),
             (format!("{right}, kmsKey: alias/own"), "kmsKey"),
         ] {

@@ -96,7 +96,9 @@ const PLACEMENT: &[Key] = &[
         Form::Text,
         "",
         "ARN of the host resource group on whose hosts EC2 may place the instances, with `tenancy: host` only, and not \
-         together with `hostId`.",
+         together with `hostId`. EC2 launches in a group only AMIs that are associated with a core- or \
+         socket-based license configuration, so the source image and the image that is tested need one. The stack's \
+         parameter `LicenseConfigurationArns` must list it.",
     ),
 ];
 
@@ -179,7 +181,7 @@ const EXPORT: &[Key] = &[
         "roleName",
         Form::Text,
         "Name of the role with which VM Import/Export writes the object, without ARN and path. The role must trust \
-         `vmie.amazonaws.com`.",
+         `vmie.amazonaws.com`, and the stack's parameter `ExportRoleArns` must list it.",
     ),
     Key::required(
         "diskImageFormat",

@@ -52,6 +52,6 @@ fn uefi_data(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
         Err(_) => "is not valid Base64".to_owned(),
         Ok(_) => return Some(text),
     };
-    context.reader.error(node.span, "wrong-value", format!("{} {why}", path.display()));
+    context.reader.error(node.span, "wrong-value", format!("{} of `uefiData` {why}", path.display()));
     None
 }

@@ -31,6 +31,9 @@ fn a_boot_mode_a_tpm_and_uefi_data_are_read_and_stored() {
 #[test]
 fn a_mistake_in_how_an_image_boots_is_explained() {
     for (rest, message) in [
+        ("bootMode: [uefi]\n", "web/all.yml:5:11: error: `bootMode` must be text, not a list"),
+        ("tpmSupport: {}\n", "web/all.yml:5:13: error: `tpmSupport` must be text, not a map"),
+        ("uefiData: [a]\n", "web/all.yml:5:11: error: `uefiData` must be text, not a list"),
         ("bootMode: bios\n", "web/all.yml:5:11: error: `bios` is not a value of `bootMode`"),
         ("tpmSupport: v1.2\n", "web/all.yml:5:13: error: `v1.2` is not a value of `tpmSupport`"),
         (
@@ -46,12 +49,12 @@ fn a_mistake_in_how_an_image_boots_is_explained() {
             "web/all.yml:5:11: error: `uefiData` must be the path of a file in this file's folder or below it, not \
              `../uefi.b64`",
         ),
-        ("uefiData: none.b64\n", "web/all.yml:5:11: error: web/none.b64 cannot be read: no such file"),
-        ("uefiData: no.b64\n", "web/all.yml:5:11: error: web/no.b64 is not valid Base64"),
-        ("uefiData: empty.b64\n", "web/all.yml:5:11: error: web/empty.b64 is empty"),
+        ("uefiData: none.b64\n", "web/all.yml:5:11: error: web/none.b64 of `uefiData` cannot be read: no such file"),
+        ("uefiData: no.b64\n", "web/all.yml:5:11: error: web/no.b64 of `uefiData` is not valid Base64"),
+        ("uefiData: empty.b64\n", "web/all.yml:5:11: error: web/empty.b64 of `uefiData` is empty"),
         (
             "uefiData: long.b64\n",
-            "web/all.yml:5:11: error: web/long.b64 has 64004 characters of Base64: EC2 allows 64000",
+            "web/all.yml:5:11: error: web/long.b64 of `uefiData` has 64004 characters of Base64: EC2 allows 64000",
         ),
     ] {
         let found = refused(&[&recipe(rest)]);

@@ -54,12 +54,19 @@ fn a_mistake_in_a_placement_or_a_key_pair_is_explained() {
         ("placement: {tenancy: hosts}\n", "`hosts` is not a value of `tenancy`"),
         ("placement: {zone: eu-west-1a}\n", "`zone`"),
         ("placement: eu-west-1a\n", "`placement`"),
+        ("placement: {tenancy: [host]}\n", "`tenancy` must be text, not a list"),
+        ("placement: {tenancy: host, hostId: [h-1]}\n", "`hostId` must be text, not a list"),
+        ("placement: {tenancy: host, hostId: 7}\n", "`hostId` must be the id of a Dedicated Host"),
+        ("spot: sometimes\n", "`spot` must be `true` or `false`, not `sometimes`"),
+        ("spot: [true]\n", "`spot` must be `true` or `false`, not a list"),
+        ("snsTopicArn: {}\n", "`snsTopicArn` must be text, not a map"),
+        ("snsTopicArn: 7\n", "`snsTopicArn` must be the ARN of an SNS topic"),
         ("placement: {hostId: h-0123456789abcdef0}\n", "`hostId` needs `tenancy: host`"),
         ("placement: {tenancy: dedicated, hostId: h-0123456789abcdef0}\n", "`hostId` needs `tenancy: host`"),
-        ("placement: {tenancy: host, hostId: host-1}\n", "`host-1` is not the id of a Dedicated Host"),
+        ("placement: {tenancy: host, hostId: host-1}\n", "`hostId` must be the id of a Dedicated Host"),
         (
             "placement: {tenancy: host, hostResourceGroupArn: \"arn:aws:x\"}\n",
-            "`arn:aws:x` is not the ARN of a host resource group",
+            "`hostResourceGroupArn` must be the ARN of a host resource group",
         ),
         (
             "placement: {tenancy: host, hostId: h-0123456789abcdef0, hostResourceGroupArn: \
@@ -125,12 +132,19 @@ fn what_is_no_topic_is_explained() {
         long.as_str(),
     ] {
         let found = refused(&[&format!("{SMALL}snsTopicArn: \"{arn}\"\n")]);
-        assert!(found.starts_with("web/all.yml:4:") && found.contains("is not the ARN of an SNS topic"), "{found}");
+        assert!(
+            found.starts_with("web/all.yml:4:") && found.contains("`snsTopicArn` must be the ARN of an SNS topic"),
+            "{found}"
+        );
     }
 }
 
 #[test]
 fn the_build_instance_may_be_a_spot_instance() {
+    let together = refused(&[&format!("{SMALL}placement: {{tenancy: host}}\nspot: true\n")]);
+    let message = "web/all.yml:5:7: error: `spot: true` needs another tenancy than `host`";
+    assert!(together.starts_with(message), "{together}");
+    infrastructure("placement: {tenancy: host}\nspot: false\n");
     for (text, spot) in [("", false), ("spot: false\n", false), ("spot: true\n", true)] {
         let read = infrastructure(text);
         assert_eq!(read.spot, spot);

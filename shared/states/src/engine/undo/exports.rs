@@ -11,11 +11,11 @@ use crate::{Context, Error, Result};
 /// Cancels an export task if it is in progress. Returns whether it is complete.
 ///
 /// # Errors
-/// Fails if a call to AWS fails, and with `Throttled` if the task transfers its image to S3: such a task can be looked at
-/// again soon.
+/// Fails if a call to AWS fails, and with `Throttled` while the task transfers its image to S3: the caller tries again
+/// later.
 pub(super) async fn cancel(context: &Context, region: &str, id: &str) -> Result<bool> {
     let exports = &context.cloud.exports;
-    // What AWS does not know can neither run nor be complete.
+    // A task that AWS does not know is neither in progress nor complete.
     let Some(task) = exports.export_task(region, id).await? else { return Ok(false) };
     match task.status {
         ExportStatus::Completed => return Ok(true),
@@ -24,7 +24,7 @@ pub(super) async fn cancel(context: &Context, region: &str, id: &str) -> Result<
     }
     match exports.cancel_export(region, id).await {
         Ok(()) => Ok(false),
-        // EC2 cancels no task that transfers its image, and such a task ends in a while.
+        // EC2 does not cancel a task while it transfers its image. Such a task ends soon.
         Err(mut error) if error.kind == Kind::WrongState => {
             error.kind = Kind::Throttled;
             Err(error.into())
@@ -34,8 +34,8 @@ pub(super) async fn cancel(context: &Context, region: &str, id: &str) -> Result<
 }
 
 impl Undoing<'_> {
-    /// Cancels the exports that the journal names, except those whose objects are published, and notes which of them are
-    /// complete.
+    /// Cancels the exports that the journal names, except those whose objects are published, and records which of them
+    /// are complete.
     pub(super) async fn exports(&mut self, effects: &[Effect], image: Option<&ImageRecord>) -> Result<()> {
         for effect in effects {
             let (Some(id), Some(object)) = (&effect.id, effect.exported()) else { continue };

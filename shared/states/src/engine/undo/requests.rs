@@ -24,6 +24,13 @@ pub(crate) async fn end_instance(context: &Context, effect: &Effect, id: &str) -
     Ok(machines.end(&effect.region, id, request.as_deref()).await?)
 }
 
+/// Returns whether no state has seen the spot instance of a persistent request running. EC2 may know neither of them yet,
+/// so both are searched for.
+pub(super) fn is_unseen(effect: &Effect) -> bool {
+    let is_new = matches!(&effect.kind, EffectKind::Instance { has_request: true, volumes, .. } if volumes.is_empty());
+    is_new && effect.id.is_some() && effect.lost.is_none()
+}
+
 impl Undoing<'_> {
     /// Cancels the spot requests of the build instance, and ends the instances that they have at the moment. After
     /// somebody has terminated an instance, its request has another one, which is not in the journal. An instance that
@@ -46,7 +53,7 @@ impl Undoing<'_> {
                     release(self.context, &home, instance, &request.id).await
                 }
                 Some(instance) => machines.end(&home, instance, Some(&request.id)).await.map_err(Error::from),
-                None => machines.cancel_spot_request(&home, &request.id).await.map_err(Error::from),
+                None => machines.cancel_spot_request(&home, &request.id).await.map(drop).map_err(Error::from),
             };
             self.tolerate(gone, &home, &request.id)?;
         }
@@ -62,5 +69,6 @@ async fn release(context: &Context, region: &str, instance: &str, request: &str)
     if found.is_some_and(|found| matches!(found.state, InstanceState::Stopping | InstanceState::Stopped)) {
         return Ok(());
     }
-    Ok(machines.cancel_spot_request(region, request).await?)
+    machines.cancel_spot_request(region, request).await?;
+    Ok(())
 }

@@ -12,10 +12,7 @@ use serde_json::json;
 
 use super::noted;
 use crate::life::{Deletion, Judge, References, delete};
-use crate::{Context, Result};
-
-/// Name of the event about an image that was disabled or deleted.
-const EVENT: &str = "Goldsmith Image Retention";
+use crate::{Context, Result, own_events};
 
 /// Applies the retention of each pipeline that is due. Returns how many images it has disabled or deleted. It judges one
 /// image in any case, and no further image after `until`: then the next call continues.
@@ -215,7 +212,7 @@ async fn tell(context: &Context, rule: &Retention, image: &ImageRecord) -> Resul
     });
     let resources = [name.to_string(), image.pipeline.to_string()];
     // The report is sent before it is recorded: if the process dies in between, it is sent twice, but never lost.
-    context.cloud.events.emit(EVENT, &resources, &detail.to_string()).await?;
+    context.cloud.events.emit(own_events::RETENTION, &resources, &detail.to_string()).await?;
     Ok(context.store.note_life_told(name, life).await?)
 }
 

@@ -104,7 +104,7 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_recorded() {
     assert_eq!(last_order(&stack).audit, None);
 }
 
-const CONTENTS: &str = r#""contents":{"sha256":"00ff","bytes":7,"packages":312,"files":4,"millis":900}"#;
+const CONTENTS: &str = r#""contents":{"sha256":"00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff","bytes":7,"packages":312,"files":4,"millis":900}"#;
 
 #[tokio::test]
 async fn the_first_test_instance_lists_what_is_in_the_image_and_the_image_names_it() {
@@ -120,7 +120,7 @@ async fn the_first_test_instance_lists_what_is_in_the_image_and_the_image_names_
         stack.run(task).await.unwrap();
     }
     let contents = stack.image().await.contents.unwrap();
-    assert_eq!((contents.key, contents.sha256.as_str(), contents.packages), (key, "00ff", 312));
+    assert_eq!((contents.key, contents.sha256, contents.packages), (key, "00ff".repeat(16), 312));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 use crate::engine::drive::{Pending, Scene};
 use crate::engine::effect::{effect, made_id};
 use crate::parts::firmware;
+use crate::parts::image_tags::image_tags;
 use crate::parts::token::token;
 use crate::{Error, Result};
 
@@ -132,7 +133,7 @@ async fn copy(
         description: planned.description.clone(),
         kms_key_id: target.kms_key.clone(),
         // No account sees the tags that another account has put on a resource, so a copy has its own.
-        tags: super::tags(scene, planned),
+        tags: image_tags(scene, planned),
     };
     let kind = EffectKind::TargetImage { account: target.account.clone() };
     let intended = Effect::intended(&scene.scope, n, kind, &planned.region, &request.token);

@@ -37,7 +37,7 @@ pub(super) async fn watch(scene: &Scene<'_>, planned: &PlannedRegion) -> Result<
         ExportStatus::Deleted => {
             let reason = if task.message.is_empty() { "EC2 gives no reason" } else { &task.message };
             let message = format!("the export {id} of {image} to {to} failed: {reason}");
-            return Err(failed(planned, id, &message, |message| message.to_owned()));
+            return Err(failed(planned, id, &message, str::to_owned));
         }
     }))
 }
@@ -83,6 +83,7 @@ mod tests {
     use serde_json::json;
 
     use crate::State;
+    use crate::states::distribute::tests::A_COPY;
     use crate::testing::{AWAY, Stack, Task, check_state_on, reach_on};
 
     async fn exporting() -> Stack {
@@ -95,22 +96,7 @@ mod tests {
     async fn an_export_survives_every_fault_and_comes_last() {
         let effects = ["ModifyImageAttribute", "ExportImage", "SendTaskSuccess"];
         check_state_on(exporting, Task::item(State::DistributeRegion, HOME), &effects).await;
-        let effects = [
-            "CopyImage",
-            "ModifyImageAttribute",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "EnableImageDeprecation",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "CopyImage",
-            "ModifyImageAttribute",
-            "EnableImageDeprecation",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "ExportImage",
-            "SendTaskSuccess",
-        ];
+        let effects = [&A_COPY[..], &["ExportImage", "SendTaskSuccess"]].concat();
         check_state_on(exporting, Task::item(State::DistributeRegion, AWAY), &effects).await;
     }
 

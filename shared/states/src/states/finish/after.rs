@@ -173,7 +173,7 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
 
 async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
     let news = news::news(context, record, image, left).await?;
-    Ok(context.cloud.events.emit(&news.detail_type, &news.resources, &news.detail.to_string()).await?)
+    Ok(context.cloud.events.emit(news.detail_type, &news.resources, &news.detail.to_string()).await?)
 }
 
 /// Sends the message about the build's end to the topic of its plan.

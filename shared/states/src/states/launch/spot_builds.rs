@@ -188,6 +188,19 @@ async fn a_failed_build_leaves_neither_an_instance_nor_a_request() {
 }
 
 #[tokio::test]
+async fn a_build_that_ends_before_ec2_shows_its_instance_leaves_no_request() {
+    let stack = reach_on(stack().await, &Task::new(State::Launch)).await;
+    stack.cloud.pace(|pace| pace.hide_new = 3);
+    let token = stack.start(&Task::new(State::Launch)).await;
+    stack.cloud.close_token(&token);
+    let there = stack.inventory().region(HOME);
+    assert_eq!((there.instances.len(), there.spot_requests.len()), (1, 1));
+    let error = crate::ErrorInfo { error: "States.Timeout".to_owned(), cause: String::new() };
+    stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+    assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+}
+
+#[tokio::test]
 async fn what_a_request_has_launched_after_a_persons_termination_ends_too() {
     let stack = launched().await;
     let id = stack.inventory().region(HOME).instances.into_keys().next().unwrap();

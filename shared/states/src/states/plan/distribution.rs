@@ -241,9 +241,7 @@ fn rest(image: &ImageRecord, mut planned: PlannedRegion, before: &[&PlannedRegio
         planned.target_accounts.iter().map(|target| &target.account).filter(could_read).cloned().collect();
     let is_exported = |to: &S3Export| {
         let is_it = |one: &ExportedObject| {
-            one.region == planned.region
-                && one.format == to.disk_image_format
-                && one.location.starts_with(&format!("{to}export-ami-"))
+            one.region == planned.region && one.format == to.disk_image_format && to.may_have_written(&one.location)
         };
         image.exports.iter().any(is_it)
     };

@@ -363,8 +363,8 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
-    /// The Dedicated Host has no room for an instance of any type of the build now. Hosts do not grow: the launch would
-    /// wait for nothing.
+    /// The Dedicated Host has no room for an instance of any type of the build now. A host does not grow, so the launch
+    /// would wait in vain.
     #[error("the Dedicated Host {id} has no room for another {types}")]
     #[strum(message = "end instances that run on it, or name another host")]
     HostFull {
@@ -529,6 +529,14 @@ pub enum Problem {
         /// What is wrong with it.
         reason: String,
     },
+    /// The stack's role may pass only the roles that the stack's parameter `ExportRoleArns` lists to VM Import/Export. Only
+    /// the Plan state sees this: a person may be allowed to read a role that the stack may not use.
+    #[error("the stack may not use the role {role} for exports")]
+    #[strum(message = "list its ARN in the stack's parameter `ExportRoleArns`")]
+    ExportRoleDenied {
+        /// The role.
+        role: String,
+    },
     /// The image is to be exported to a bucket that does not exist, or that is in another Region than the image. EC2 exports
     /// only to a bucket of the same Region.
     #[error("the image in {region} is to be exported to the bucket {bucket}, which {reason}")]
@@ -550,7 +558,7 @@ pub enum Problem {
         region: String,
     },
     /// The image is to be exported to S3, but the source image was bought, for example in AWS Marketplace. EC2 exports neither
-    /// such an image nor one that is made from it.
+    /// such an image nor an image that is made from it.
     #[error("the image in {region} is to be exported, but the source image {id} has the product code {code}")]
     #[strum(message = "remove `s3ExportConfiguration`, or build from a source image without a product code")]
     ExportProduct {
@@ -561,8 +569,8 @@ pub enum Problem {
         /// The product codes.
         code: String,
     },
-    /// The image is to be exported to S3, but the platform of the source image is billed with its instances. EC2 exports no
-    /// image with software of others that AWS provides, such as SQL Server.
+    /// The image is to be exported to S3, but the platform of the source image is billed with its instances. EC2 does not
+    /// export an image with third-party software that AWS provides, such as SQL Server.
     #[error("the image in {region} is to be exported, but the source image {id} is billed as `{operation}`")]
     #[strum(message = "remove `s3ExportConfiguration`, unless EC2 has exported such an image before")]
     ExportLicense {

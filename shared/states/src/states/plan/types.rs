@@ -80,12 +80,8 @@ pub(super) async fn runnable(
     }
     let needed = Firmware::of_image(inputs, source);
     let lacks = |name: &String| needed.lacking(name, known.get(name)?);
-    let test: Vec<String> = match test {
-        [] if is_tested || audit_only => {
-            // Builds run on the source image, tests on the new one, which may need more.
-            let fitting = build.iter().find(|name| lacks(name).is_none());
-            fitting.or(build.first()).into_iter().cloned().collect()
-        }
+    let test = match test {
+        [] if is_tested || audit_only => of_build(&build, lacks),
         some => some.to_vec(),
     };
     let lacking: Vec<String> = test.iter().filter(|name| unfit(name).is_none()).filter_map(lacks).collect();
@@ -97,6 +93,13 @@ pub(super) async fn runnable(
     let without_hosts = all.filter(|name| known.get(*name).is_some_and(|traits| !traits.runs_on_hosts));
     let without_hosts = without_hosts.cloned().collect();
     Ok(Types { build, test, audit_only, without_hosts })
+}
+
+/// Returns the type of the build on which its tests run. Builds run on the source image and tests on the new one, which
+/// may need more, so a type that lacks nothing is preferred.
+fn of_build(build: &[String], lacks: impl Fn(&String) -> Option<String>) -> Vec<String> {
+    let fitting = build.iter().find(|name| lacks(name).is_none());
+    fitting.or(build.first()).into_iter().cloned().collect()
 }
 
 /// Returns why a type cannot run the image, or `None` if it can.

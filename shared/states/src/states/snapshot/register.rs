@@ -10,12 +10,12 @@ use goldsmith_cloud::{BlockDevice, Image, ImageState, NewImage, RegisteredDevice
 use goldsmith_document::digest;
 use goldsmith_store::{Effect, EffectKind};
 
-use super::{IMAGE, adopt, create_or_adopt, failed, is_pending, request, tags};
+use super::{IMAGE, adopt, create_or_adopt, failed, is_pending, planned_at_home, request};
+use crate::Result;
 use crate::engine::drive::{Progress, Scene};
 use crate::engine::effect::{Attempt, effect, made_id};
-use crate::error_names::ErrorName;
 use crate::parts::firmware;
-use crate::{Error, Result};
+use crate::parts::image_tags::image_tags;
 
 /// Journal number of the draft.
 pub(super) const DRAFT: u32 = 2;
@@ -58,9 +58,7 @@ async fn register(scene: &Scene<'_>, draft: &Image) -> Result<Progress> {
 
 async fn registration(scene: &Scene<'_>, draft: &Image) -> Result<Registration> {
     let plan = &scene.record.plan;
-    let planned = plan
-        .region(scene.home())
-        .ok_or_else(|| Error::failed(ErrorName::ImageFailed, "the plan does not name the home Region"))?;
+    let planned = planned_at_home(scene)?;
     let boot_mode = firmware::boot_mode(plan.boot_mode, draft).map(str::to_owned);
     let tpm = plan.tpm_support.map(|version| version.name().to_owned());
     let uefi_data = match boot_mode.as_deref() {
@@ -78,7 +76,7 @@ async fn registration(scene: &Scene<'_>, draft: &Image) -> Result<Registration> 
         boot_mode,
         uefi_data,
         devices: devices(scene, draft)?,
-        tags: tags(scene, planned),
+        tags: image_tags(scene, planned),
     })
 }
 

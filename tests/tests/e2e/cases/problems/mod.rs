@@ -72,7 +72,7 @@ const TOGETHER: [&str; 33] = [
 /// `firmware.rs`, those of Dedicated Hosts are in `hosts.rs`, and those of exports are in `exports.rs`. Those of target
 /// accounts are in `targets.rs`, except a Region that only the other account has not enabled: the local EC2 enables a
 /// Region in all accounts or in none. The name of the suite's stack is short.
-const ELSEWHERE: [&str; 29] = [
+const ELSEWHERE: [&str; 30] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
@@ -82,6 +82,7 @@ const ELSEWHERE: [&str; 29] = [
     "export-license",
     "export-product",
     "export-role",
+    "export-role-denied",
     "export-too-large",
     "export-volumes",
     "host-full",
@@ -140,7 +141,7 @@ fn has_arm_agent() -> bool {
 }
 
 /// Holds the refusal of Plan against the refusals of a plan.
-fn assert_refused(built: &Built, problems: &[&str]) {
+pub(super) fn assert_refused(built: &Built, problems: &[&str]) {
     assert_eq!((built.exit, built.json["failure"]["state"].as_str()), (2, Some("Plan")), "{built:?}");
     let message = built.json["failure"]["message"].as_str().unwrap();
     for problem in problems {

@@ -4,12 +4,12 @@ use goldsmith_store::{BuildRecord, CauseStatus, FailureCause, Failures, ImageRec
 use serde_json::{Value, json};
 
 use crate::error_names::ErrorName;
-use crate::{Context, Result, State};
+use crate::{Context, Result, State, own_events};
 
 /// The end of a build.
 pub(super) struct News {
     /// Detail type of the event.
-    pub(super) detail_type: String,
+    pub(super) detail_type: &'static str,
     /// The image or the run, and its pipeline.
     pub(super) resources: [String; 2],
     /// Why the build failed, without the output of its steps.
@@ -36,14 +36,12 @@ pub(super) async fn news(
     image: &ImageRecord,
     left: &[LeftBehind],
 ) -> Result<News> {
-    let kept = match image.failure {
-        Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
-        None => None,
-    };
     // Another automatic build of the pipeline cannot have ended since, because it would need the lease.
-    let failures = match image.failure {
-        Some(_) => context.store.failures(&image.pipeline).await?,
-        None => None,
+    let (kept, failures) = match image.failure {
+        Some(_) => {
+            (context.store.cause(&image.pipeline, &image.cause).await?, context.store.failures(&image.pipeline).await?)
+        }
+        None => (None, None),
     };
     let stopped = failures.filter(|failures| failures.build == image.build && failures.stopped_at.is_some());
     let pending = kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending);
@@ -63,6 +61,7 @@ pub(super) async fn news(
         "amis": image.amis,
         "copies": image.copies,
         "exports": image.exports,
+        "overridden": image.overridden,
         "tested": image.is_verification.then_some(&image.source_image),
         "distributed": image.distributes.as_ref().map(ToString::to_string),
         "approval": record.plan.approval.as_ref().filter(|_| record.published),
@@ -72,12 +71,11 @@ pub(super) async fn news(
         "leftBehind": left,
     });
     // A rule for images must not take a run for one that has made none.
-    let kind = match image {
-        _ if image.is_verification => "Verification",
-        _ if image.distributes.is_some() => "Distribution",
-        _ => "Image",
+    let detail_type = match image {
+        _ if image.is_verification => own_events::VERIFICATION,
+        _ if image.distributes.is_some() => own_events::DISTRIBUTION,
+        _ => own_events::IMAGE,
     };
-    let detail_type = format!("Goldsmith {kind} State Change");
     let resources = [image.image.to_string(), image.pipeline.to_string()];
     Ok(News { detail_type, resources, failure, tried_again_at, given_up, stopped, left: left.len(), detail })
 }

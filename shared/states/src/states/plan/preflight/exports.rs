@@ -2,7 +2,7 @@
 //!
 //! What EC2 can export is in the VM Import/Export user guide, "Considerations for image export".
 
-use goldsmith_cloud::{BlockDevice, Image};
+use goldsmith_cloud::{BlockDevice, Image, Kind};
 use goldsmith_model::S3Export;
 use goldsmith_store::PlannedRegion;
 
@@ -11,6 +11,7 @@ use super::{Look, answer};
 use crate::Result;
 use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
+use crate::states::plan::resolve::Viewer;
 
 /// The field of a Region that has the export.
 pub(super) const FIELD: &str = "s3ExportConfiguration";
@@ -73,10 +74,16 @@ fn volumes(look: &Look<'_>, source: &Image) -> Vec<(String, u32)> {
     own.chain(added.map(|one| (one.device_name.clone(), one.ebs.volume_size.unwrap_or_default()))).collect()
 }
 
-/// Checks that the role exists and that its trust policy names VM Import/Export. Whether the role may write to the bucket
-/// is for IAM to say.
+/// Checks that the role exists, that its trust policy names VM Import/Export, and that the stack may pass it. Whether the
+/// role may write to the bucket is for IAM to say.
+///
+/// The role of the function `plan` may read exactly those roles that the role of `distribute` may pass.
 async fn role(look: &Look<'_>, to: &S3Export, place: Place, findings: &mut Vec<Finding>) -> Result<()> {
     let trusted = look.context.cloud.export_places.services_trusted_by(&to.role_name).await;
+    if trusted.as_ref().is_err_and(|error| error.kind == Kind::Denied && look.viewer == Viewer::Stack) {
+        findings.push(place.has(Problem::ExportRoleDenied { role: to.role_name.clone() }));
+        return Ok(());
+    }
     let Some(trusted) = answer(trusted, || place.clone(), findings)? else { return Ok(()) };
     let reason = match trusted {
         None => "does not exist",

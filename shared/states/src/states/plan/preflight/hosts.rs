@@ -50,8 +50,8 @@ pub(super) async fn check(look: &Look<'_>, subnets: &[Subnet], findings: &mut Ve
     Ok(())
 }
 
-/// Returns the types of the build and its tests, each once. Each must fit, because EC2 rejects a launch that does not fit
-/// for good, and the build does not go on with its next type.
+/// Returns the types of the build and its tests, each once. Each must fit: if EC2 rejects a launch because its type does
+/// not fit, the build ends, and does not try its next type.
 fn all_types<'t>(look: &Look<'t>) -> BTreeSet<&'t String> {
     look.types.iter().flat_map(|types| types.build.iter().chain(&types.test)).collect()
 }

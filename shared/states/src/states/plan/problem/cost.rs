@@ -69,6 +69,7 @@ impl Problem {
             Self::ExportRole { .. } | Self::ExportEncrypted { .. } => {
                 rejected(DistributeRegion, "ExportImage", "InvalidParameter")
             }
+            Self::ExportRoleDenied { .. } => rejected(DistributeRegion, "ExportImage", "UnauthorizedOperation"),
             Self::ExportProduct { .. } | Self::ExportLicense { .. } | Self::ExportTooLarge { .. } => {
                 rejected(DistributeRegion, "ExportImage", "NotExportable")
             }

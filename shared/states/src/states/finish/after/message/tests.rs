@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::super::news::News;
 use super::{id, line, message, subject};
-use crate::State;
-use crate::testing::{AWAY, BUILD, Stack, Task, built, kept_for_a_while, reach_on};
+use crate::testing::{AWAY, BUILD, Stack, Task, built, check_event, kept_for_a_while, reach_on};
+use crate::{State, own_events};
 
 /// The one message of the stack, and its document.
 fn only(stack: &Stack) -> (Message, Value) {
@@ -18,6 +18,7 @@ fn only(stack: &Stack) -> (Message, Value) {
     assert_eq!(messages.len(), 1, "{messages:?}");
     let message = messages[0].message.clone();
     let document = serde_json::from_str(&message.default).unwrap();
+    check_event(&document);
     (message, document)
 }
 
@@ -30,7 +31,7 @@ fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 fn news(image: &ImageRecord) -> News {
     let detail = json!({"image": image.image.to_string(), "copies": [], "leftBehind": []});
     News {
-        detail_type: "Goldsmith Image State Change".to_owned(),
+        detail_type: own_events::IMAGE,
         resources: [image.image.to_string(), image.pipeline.to_string()],
         failure: image.failure.clone(),
         tried_again_at: None,

@@ -1,11 +1,12 @@
 //! The order of versions, held against the tools whose versions they are, on generated pairs. A tool that is missing is
 //! skipped, and the reason is printed.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::cmp::Ordering;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use goldsmith_advisories::version::{Scheme, compare};
+use goldsmith_versions::{Scheme, compare};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;

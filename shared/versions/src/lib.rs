@@ -1,4 +1,4 @@
-//! The order of versions, by the rules of whoever numbers them.
+//! The order of versions, by the rules of whoever numbers them: the package managers of distributions and of languages.
 
 mod apk;
 mod dpkg;
@@ -53,48 +53,32 @@ pub struct NotAVersion {
 ///
 /// One of the texts is not a version by the scheme. The error names the first that is not.
 pub fn compare(scheme: Scheme, a: &str, b: &str) -> Result<Ordering, NotAVersion> {
-    let not = |text: &str| NotAVersion { text: text.to_owned(), scheme };
     let (a, b) = (a.trim(), b.trim());
-    match scheme {
-        Scheme::Dpkg => {
-            let left = dpkg::parse(a).ok_or_else(|| not(a))?;
-            let right = dpkg::parse(b).ok_or_else(|| not(b))?;
-            Ok(dpkg::compare(&left, &right))
-        }
-        Scheme::Rpm => {
-            for text in [a, b] {
-                if !is_rpm(text) {
-                    return Err(not(text));
-                }
-            }
-            Ok(rpm_version::rpm_evr_compare(a, b))
-        }
-        Scheme::Apk => {
-            let left = apk::parse(a).ok_or_else(|| not(a))?;
-            let right = apk::parse(b).ok_or_else(|| not(b))?;
-            Ok(apk::compare(&left, &right))
-        }
-        Scheme::Pep440 => {
-            let left = pep440_rs::Version::from_str(a).map_err(|_| not(a))?;
-            let right = pep440_rs::Version::from_str(b).map_err(|_| not(b))?;
-            Ok(left.cmp(&right))
-        }
-        Scheme::Semver => {
-            let left = semantic(a).ok_or_else(|| not(a))?;
-            let right = semantic(b).ok_or_else(|| not(b))?;
-            Ok(left.cmp_precedence(&right))
-        }
-        Scheme::Gem => {
-            let left = gem::parse(a).ok_or_else(|| not(a))?;
-            let right = gem::parse(b).ok_or_else(|| not(b))?;
-            Ok(gem::compare(&left, &right))
-        }
-    }
+    let order = match scheme {
+        Scheme::Dpkg => ordered(a, b, dpkg::parse, dpkg::compare),
+        Scheme::Rpm => ordered(a, b, rpm, |a, b| rpm_version::rpm_evr_compare(a, b)),
+        Scheme::Apk => ordered(a, b, apk::parse, |a, b| apk::compare(a, b)),
+        Scheme::Pep440 => ordered(a, b, |text| pep440_rs::Version::from_str(text).ok(), Ord::cmp),
+        Scheme::Semver => ordered(a, b, semantic, semver::Version::cmp_precedence),
+        Scheme::Gem => ordered(a, b, gem::parse, |a, b| gem::compare(a, b)),
+    };
+    order.map_err(|text| NotAVersion { text: text.to_owned(), scheme })
 }
 
-/// Whether a text is printable and not empty: RPM itself orders any such text.
-fn is_rpm(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
+/// Reads two versions and returns their order, or the first text that cannot be read.
+fn ordered<'t, V>(
+    a: &'t str,
+    b: &'t str,
+    read: impl Fn(&'t str) -> Option<V>,
+    order: impl Fn(&V, &V) -> Ordering,
+) -> Result<Ordering, &'t str> {
+    let (left, right) = (read(a).ok_or(a)?, read(b).ok_or(b)?);
+    Ok(order(&left, &right))
+}
+
+/// Returns a text if it is printable and not empty: RPM itself orders any such text.
+fn rpm(text: &str) -> Option<&str> {
+    (!text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())).then_some(text)
 }
 
 /// Reads a semantic version with what Go and old npm packages write: a leading `v` or `go`, and fewer than three

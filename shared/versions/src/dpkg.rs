@@ -63,9 +63,12 @@ fn text(a: &[u8], b: &[u8]) -> Ordering {
 
 /// Compares numbers of any length. An empty text is zero.
 pub(super) fn number(a: &[u8], b: &[u8]) -> Ordering {
-    let digits = |n: &[u8]| n.iter().position(|&c| c != b'0').map_or(Vec::new(), |at| n[at..].to_vec());
-    let (a, b) = (digits(a), digits(b));
-    a.len().cmp(&b.len()).then_with(|| a.cmp(&b))
+    let (a, b) = (without_zeros(a), without_zeros(b));
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+fn without_zeros(digits: &[u8]) -> &[u8] {
+    &digits[digits.iter().position(|&c| c != b'0').unwrap_or(digits.len())..]
 }
 
 #[cfg(test)]
