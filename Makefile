@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test isolations moto clients door-chromium audit-packages sbom-validators aws-smoke check lint advisories package build release lock clean
+.PHONY: simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -32,6 +32,12 @@ isolations:
 	@$(MAKE) --no-print-directory package
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast \
 	--test disks --test instances --test leaves_nothing --test demo -- --ignored
+
+# Runs the end-to-end cases that take more than ten minutes each. They are not part of `test`.
+slow-cases:
+	@infra/local/preflight.sh compiler instances
+	@$(MAKE) --no-print-directory package
+	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --test e2e -- --ignored
 
 # Runs a hundred thousand seeds of the simulation, or SEEDS seeds from FROM on. The simulation runs the whole system on
 # a virtual clock, with faults. A seed that breaks a rule is printed with its history. `make test` runs two thousand

@@ -322,7 +322,6 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     ...["FinishRole", "ReapRole"].map((role) => (
       allow(role, "sns:Publish", topic("images"), {}, {
         "a topic that the stack does not list": { resource: topic("images", STRANGER) },
-        "a phone": { resource: "*" },
         "it sends messages, and reads no topic": { action: "sns:GetTopicAttributes" },
         "another policy of a topic": { action: "sns:SetTopicAttributes" },
         "another receiver": { action: "sns:Subscribe" },

@@ -158,7 +158,7 @@ def test_a_dedicated_host(aws):
     tags = [{"ResourceType": "dedicated-host", "Tags": [{"Key": "team", "Value": "golden"}]}]
     host = aws("ec2 allocate-hosts", *words, tag_specifications=tags)["HostIds"][0]
     found = aws("ec2 describe-hosts --host-ids", host)["Hosts"][0]
-    same((found["State"], found["HostProperties"]["InstanceFamily"], found["AutoPlacement"]), ("available", "m5", "on"))
+    same((found["State"], found["HostProperties"]["InstanceFamily"], found["AutoPlacement"]), ("available", "m5", "off"))
     same([one["HostId"] for one in aws("ec2 describe-hosts --filter Name=tag:team,Values=golden")["Hosts"]], [host])
     same(aws("ec2 release-hosts --host-ids", host)["Successful"], [host])
     same(aws("ec2 release-hosts --host-ids", host)["Unsuccessful"][0]["Error"]["Code"], "Client.InvalidHostID.NotFound")

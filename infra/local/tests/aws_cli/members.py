@@ -61,7 +61,6 @@ READ = {
         S3ExportLocation.S3Bucket S3ExportLocation.S3Prefix Tags.Key""",
     "DescribeExportImageTasks": below("ExportImageTasks", """ExportImageTaskId ImageId Description Status StatusMessage
         S3ExportLocation.S3Bucket S3ExportLocation.S3Prefix Tags.Key"""),
-    "CancelExportTask": DONE,
     "DescribeImages": below("Images", """ImageId Name State OwnerId CreationDate Public Architecture Description
         RootDeviceName RootDeviceType VirtualizationType EnaSupport ImdsSupport BootMode DeprecationTime Tags.Key SourceImageId
         SourceImageRegion SourceInstanceId BlockDeviceMappings.DeviceName BlockDeviceMappings.Ebs.SnapshotId

@@ -39,7 +39,7 @@ def test_encryption_by_default(aws):
 
 
 def test_public_access_is_blocked(aws):
-    aws = aws.of(account="333333333333")
+    aws = aws.of(account="444444444444")
     image = copy_of_source(aws, "public")
     aws("ec2 enable-image-block-public-access --image-block-public-access-state block-new-sharing")
     same(aws("ec2 get-image-block-public-access-state")["ImageBlockPublicAccessState"], "block-new-sharing")

@@ -1,11 +1,8 @@
 """Launch templates, key pairs, networks, tags, pages, and error codes."""
 
-import json
-import urllib.request
-
 from machines import source
 
-from cli import same
+from cli import admin, same
 
 
 def test_launch_templates(aws):
@@ -161,10 +158,13 @@ def test_error_codes(aws):
 
 
 def test_faults(aws):
+    # Other tests run at the same time.
+    aws = aws.of(account="555555555555")
+
     def arm(*faults):
-        secret = {"x-goldsmith-local": "test"}
-        request = urllib.request.Request(f"{aws.url}/_local/faults", json.dumps(faults).encode(), secret, method="POST")
-        urllib.request.urlopen(request).read()
+        for fault in faults:
+            fault["when"]["account"] = aws.account
+        admin(aws, "faults", faults)
 
     launch = ["--instance-type", "t3.small", "--image-id", source(aws)]
     arm({"when": {"action": "RunInstances", "instanceType": "t3.small"}, "do": "capacity"},

@@ -262,7 +262,7 @@ fn problems(stack: &Stack) {
         let task = call(&ami, "vmimport-good", bucket).unwrap().export_image_task_id.unwrap();
         let ended = stack.wait_for("the end of the task", || {
             let found = ec2.describe_export_image_tasks().export_image_task_ids(&task);
-            let found = stack.block_on(found.send()).unwrap().export_image_tasks.unwrap().remove(0);
+            let found = stack.block_on(found.send()).unwrap().export_image_tasks?.into_iter().next()?;
             (found.status() == Some("deleted")).then_some(found)
         });
         assert!(ended.status_message().unwrap().contains(bucket), "{ended:?}");

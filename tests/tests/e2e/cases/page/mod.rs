@@ -26,7 +26,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// Names that Debian and others install it under.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// All that a page tries takes about ten seconds.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a page found: where, by which way, and what came of it.
 type Found = Vec<(String, String, String)>;
@@ -115,33 +115,43 @@ fn pages(stack: &Stack) {
     stack.terminate_one(&instance);
 }
 
-/// The page's own server is first held against all ways, since what it cannot do there shows nothing elsewhere.
+/// What a page can do with a server that is open to all. What it cannot do there shows nothing elsewhere.
+const OPEN_TO_ALL: [(&str, &str); 5] = [
+    ("fetch GET /_local/inventory", "read 200"),
+    ("fetch signed POST /", "read 200"),
+    ("fetch PUT /", "read 200"),
+    ("fetch no-cors POST /", "opaque"),
+    ("script /_local/inventory", "loaded"),
+];
+/// How often a page is opened. On a busy machine, an answer may come after the page has given it up.
+const OPENINGS: u32 = 3;
+
 fn from_another_origin(stack: &Stack, program: &str, host: &str, image: &str, doors: &[String]) {
     let open = Site::open(|_| String::new(), None);
     let all = [doors, &[format!("127.0.0.1:{}", open.port)]].concat();
-    let site = Site::open(|_| page(image, &all), None);
-    let url = format!("http://{host}:{}/page", site.port);
-    let _browser = Browser::open(program, &url, "MAP page.example 127.0.0.1");
-    let found = meanwhile(stack, &site);
     let is_open = |door: &str| door.ends_with(&format!(":{}", open.port));
-    let (open_to_all, ours): (Found, Found) = found.into_iter().partition(|(door, ..)| is_open(door));
-    assert_eq!(ours.len(), open_to_all.len() * doors.len(), "not all ways were tried");
-    let says = |way: &str, what: &str| {
-        let (_, _, outcome) = open_to_all.iter().find(|(_, tried, _)| tried == way).unwrap();
-        assert!(outcome.starts_with(what), "{way} of an open server: {outcome}");
-    };
-    says("fetch GET /_local/inventory", "read 200");
-    says("fetch signed POST /", "read 200");
-    says("fetch PUT /", "read 200");
-    says("fetch no-cors POST /", "opaque");
-    says("script /_local/inventory", "loaded");
+    for opening in 1..=OPENINGS {
+        let site = Site::open(|_| page(image, &all), None);
+        let url = format!("http://{host}:{}/page", site.port);
+        let _browser = Browser::open(program, &url, "MAP page.example 127.0.0.1");
+        let found = meanwhile(stack, &site);
+        let (open_to_all, ours): (Found, Found) = found.into_iter().partition(|(door, ..)| is_open(door));
+        assert_eq!(ours.len(), open_to_all.len() * doors.len(), "not all ways were tried");
+        let read = |outcome: &str| !matches!(outcome, "refused" | "opaque" | "silent" | "sent");
+        let got: Vec<_> = ours.iter().filter(|(_, _, outcome)| read(outcome)).collect();
+        assert!(got.is_empty(), "from {host}: {got:?}");
+        let works = |(way, what): &(&str, &str)| {
+            open_to_all.iter().any(|(_, tried, outcome)| tried == way && outcome.starts_with(what))
+        };
+        if OPEN_TO_ALL.iter().all(works) {
+            break;
+        }
+        assert!(opening < OPENINGS, "of an open server: {open_to_all:?}");
+    }
     let heard = open.heard.lock().unwrap().join("\n");
     for request in ["POST / Action=RunInstances", "POST /_ministack/reset", "OPTIONS / ", "GET /_local/inventory "] {
         assert!(heard.contains(request), "{request} has not come: {heard}");
     }
-    let read = |outcome: &str| !matches!(outcome, "refused" | "opaque" | "silent" | "sent");
-    let got: Vec<_> = ours.iter().filter(|(_, _, outcome)| read(outcome)).collect();
-    assert!(got.is_empty(), "from {host}: {got:?}");
 }
 
 /// DNS rebinding: the page's name and port are the server's, so that it reads all that it is answered.
