@@ -10,7 +10,6 @@ mod calls;
 mod channel_move;
 mod command;
 mod connection;
-mod contents;
 mod deployment;
 mod digest;
 mod exit;

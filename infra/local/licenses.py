@@ -15,10 +15,6 @@ AMI = re.compile(r"arn:aws:ec2:([a-z0-9-]+)::image/(ami-[0-9a-f]{17})")
 COUNTED = ("vCPU", "Instance", "Core", "Socket")
 
 
-# ARNs of the license configurations of each AMI, by account and ARN of the AMI.
-ASSOCIATED = {}
-
-
 class Refused(Exception):
     """A call is rejected. Its arguments are the code and the message."""
 
@@ -34,10 +30,10 @@ def needed(request, field):
 
 
 class Licenses:
-    """The configurations of all accounts and Regions."""
+    """The configurations and associations of all accounts and Regions."""
 
     def __init__(self):
-        self.configurations = {}
+        self.configurations, self.associated = {}, {}
 
     def create(self, scope, request):
         name, counted = needed(request, "Name"), needed(request, "LicenseCountingType")
@@ -86,7 +82,7 @@ class Licenses:
         named = AMI.fullmatch(needed(request, "ResourceArn"))
         if not named or named[1] != scope[1] or named[2] not in images:
             raise invalid("Invalid resource ARN.")
-        return ASSOCIATED.setdefault((scope[0], request["ResourceArn"]), [])
+        return self.associated.setdefault((scope[0], request["ResourceArn"]), [])
 
 
 def install(app, authorise, resources):

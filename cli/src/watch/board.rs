@@ -139,7 +139,6 @@ mod tests {
             log: None,
             cause: None,
             audit: None,
-            contents: None,
             waits_for: None,
         }
     }

@@ -21,7 +21,6 @@ mod ec2;
 mod emulator;
 mod endpoint;
 mod events;
-mod exports;
 mod faults;
 mod first_boot;
 mod guest;
@@ -37,10 +36,8 @@ mod request_limits;
 mod resume;
 mod secret;
 mod server;
-mod sessions;
 mod settings;
 mod source_image;
-mod spot;
 mod ssm;
 mod world;
 

@@ -11,7 +11,6 @@ mod error;
 pub mod error_names;
 mod events;
 pub mod life;
-pub mod own_events;
 mod parts;
 mod states;
 #[cfg(test)]
@@ -38,8 +37,8 @@ pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use states::plan::{
     Chosen, Cost, Difference, DistributionPreview, Estimate, Existing, Finding, InstanceTime, MissingInRegion, Place,
-    Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict,
-    between_builds, preview, preview_distribution,
+    Preview, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict, between_builds, preview,
+    preview_distribution,
 };
 pub use states::{STATES, Spec, spec};
 

@@ -4,7 +4,6 @@
 
 mod check;
 mod contract;
-mod events;
 mod features;
 mod locks;
 mod monitoring;

@@ -21,21 +21,21 @@ const BUILDS: usize = 5;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
-    pub(crate) pipeline: ImagePipeline,
+    pipeline: ImagePipeline,
     #[serde(flatten)]
-    pub(crate) holds: Holds,
+    holds: Holds,
     /// The next times at which the schedule fires, in its time zone.
-    pub(crate) next_times: Vec<NextTime>,
+    next_times: Vec<NextTime>,
     /// Why there are no such times.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) no_times: Option<&'static str>,
+    no_times: Option<&'static str>,
     /// When the parameters were rolled back, and to which images; oldest first.
-    pub(crate) rollbacks: Vec<Pointed>,
+    rollbacks: Vec<Pointed>,
     /// A rollback that has begun and not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) open_rollback: Option<Rollback>,
+    open_rollback: Option<Rollback>,
     /// The last builds of the pipeline, newest first.
-    pub(crate) builds: Vec<ImageRecord>,
+    builds: Vec<ImageRecord>,
 }
 
 /// Returns everything to show about a pipeline at this time.
@@ -184,7 +184,6 @@ next            Mon 2026-03-30 03:00:00 +00:00
     #[tokio::test]
     async fn rollbacks_are_shown() {
         let stack = Stack::new();
-        stack.closed_build(json!({"status": "AVAILABLE"})).await;
         let (store, web) = (&stack.connection.store, "web".parse().unwrap());
         let (holder, at) = ("one".to_owned(), "2026-01-02T00:00:00.000Z".to_owned());
         let image: ImageRef = "web/1.0.0/1".parse().unwrap();

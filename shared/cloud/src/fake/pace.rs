@@ -15,12 +15,10 @@ pub struct Pace {
     pub until_stopped: u32,
     /// From `pending` to `available` or `failed`.
     pub until_image: u32,
-    /// Until an export has ended.
-    pub until_export: u32,
     /// Until a command has ended.
     pub until_command: u32,
-    /// Number of checks for which a new instance, spot request, image or snapshot cannot be found, because EC2 is
-    /// eventually consistent. Calls that change the resource always find it, except the call that cancels a request.
+    /// Number of checks for which a new instance, image or snapshot cannot be found, because EC2 is eventually
+    /// consistent. Calls that change the resource always find it.
     pub hide_new: u32,
     /// Until a parameter of the type `aws:ec2:image` returns the value that was written.
     pub until_parameter: u32,
@@ -28,8 +26,6 @@ pub struct Pace {
     pub hide_new_command: u32,
     /// Number of copies that may be pending in one Region; EC2's own limit is 20.
     pub copies_at_once: usize,
-    /// Number of exports that may be in progress in one Region; EC2's own limit is 5.
-    pub exports_at_once: usize,
     /// Whether `StartExecution` rejects even a call with the same input while the execution is running, as emulators
     /// do.
     pub refuse_repeated_start: bool,
@@ -42,13 +38,11 @@ impl Default for Pace {
             until_online: 1,
             until_stopped: 1,
             until_image: 1,
-            until_export: 1,
             until_command: 1,
             hide_new: 0,
             until_parameter: 0,
             hide_new_command: 0,
             copies_at_once: 20,
-            exports_at_once: 5,
             refuse_repeated_start: false,
         }
     }

@@ -9,16 +9,13 @@ use super::ami::{AmiRecord, SnapshotRecord};
 use super::commands::CommandRecord;
 use super::events::EmittedEvent;
 use super::executions::{ExecutionBook, TokenAnswer};
-use super::exports::ExportRecord;
 use super::functions::Wakeup;
 use super::launch_templates::TemplateRecord;
-use super::machine_record::{MachineRecord, VolumeRecord};
+use super::machines::{MachineRecord, VolumeRecord};
 use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
-use super::spot::SpotRecord;
-use super::topics::PublishedMessage;
-use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Registration, Schedule};
+use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Schedule};
 
 /// 2026-01-01T00:00:00Z.
 const BEGINNING: i64 = 1_767_225_600;
@@ -34,8 +31,6 @@ pub(super) struct World {
     pub(super) answers: Vec<TokenAnswer>,
     pub(super) wakes: Vec<Wakeup>,
     pub(super) events: Vec<EmittedEvent>,
-    /// Messages of topics, in order.
-    pub(super) messages: Vec<PublishedMessage>,
     /// Schedules by group and name.
     pub(super) schedules: BTreeMap<(String, String), Schedule>,
     /// Outcomes of the next commands.
@@ -63,8 +58,6 @@ pub struct Requests {
     pub launches: Vec<(String, Launch)>,
     /// Images that were created from instances.
     pub images: Vec<(String, NewImage)>,
-    /// Images that were registered from snapshots.
-    pub registrations: Vec<(String, Registration)>,
     /// Copies with their destinations. A repeated token is not listed again.
     pub copies: Vec<(String, ImageCopy)>,
     /// Commands sent.
@@ -75,7 +68,6 @@ pub struct Requests {
 #[derive(Default)]
 pub(super) struct Region {
     pub(super) machines: BTreeMap<String, MachineRecord>,
-    pub(super) spot_requests: BTreeMap<String, SpotRecord>,
     /// All volumes with which instances were launched, including those that were deleted with their instance.
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
@@ -89,9 +81,6 @@ pub(super) struct Region {
     pub(super) logs: BTreeMap<(String, String), Vec<LogLine>>,
     /// Reasons for which the next images that are created in this Region fail.
     pub(super) failing_images: VecDeque<String>,
-    pub(super) exports: BTreeMap<String, ExportRecord>,
-    /// Messages with which the next exports in this Region fail.
-    pub(super) failing_exports: VecDeque<String>,
 }
 
 impl World {
@@ -122,8 +111,6 @@ impl World {
         for region in self.regions.values_mut() {
             region.machines.values_mut().for_each(MachineRecord::settle);
             region.images.values_mut().for_each(AmiRecord::settle);
-            region.exports.values_mut().for_each(ExportRecord::settle);
-            region.spot_requests.values_mut().for_each(|request| request.hidden.settle());
             region.snapshots.values_mut().for_each(|snapshot| snapshot.hidden.settle());
             let machines = &region.machines;
             region.commands.values_mut().for_each(|command| command.settle(command.runs_on(machines)));

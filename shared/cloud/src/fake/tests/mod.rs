@@ -5,7 +5,6 @@ mod executions;
 mod faults;
 mod images;
 mod machines;
-mod spot;
 mod stores;
 
 use super::{FakeCloud, HOME};
@@ -36,7 +35,7 @@ fn launch(token: &str, image: &str) -> Launch {
         security_groups: Vec::new(),
         instance_profile: None,
         zone: None,
-        hardware: Default::default(),
+        is_dedicated: false,
         market: Market::OnDemand,
         key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },

@@ -3,8 +3,6 @@
 //! It only reads. If AWS denies a read, that becomes a warning, which never stops a build.
 
 mod devices;
-mod exports;
-mod hosts;
 mod keys;
 mod licenses;
 mod network;
@@ -13,7 +11,6 @@ pub(super) mod regions;
 mod sharing;
 mod targets;
 mod templates;
-pub(super) mod topics;
 
 use std::collections::BTreeMap;
 
@@ -81,9 +78,7 @@ pub(super) async fn examine(
     let regions = regions_of(&inputs, &image, now);
     let (source, types) = (source.as_ref(), types.as_ref());
     let look = Look { context, viewer, inputs: &inputs, source, types, regions: &regions, existing: &BTreeMap::new() };
-    let subnets = network::check(&look, findings).await?;
-    hosts::check(&look, &subnets, findings).await?;
-    topics::check(&look, findings).await;
+    network::check(&look, findings).await?;
     // A verification maps no devices and makes no image.
     if !inputs.is_verification {
         devices::check(&look, findings);

@@ -26,10 +26,7 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::BootMode { .. }
-            | Self::ExportLicense { .. }
-            | Self::ExportVolumes { .. }
-            | Self::KeyClosed { .. }
+            Self::KeyClosed { .. }
             | Self::SourceParameterPath { .. }
             | Self::SourceProduct { .. }
             | Self::TargetLicense { .. }
