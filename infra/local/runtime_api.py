@@ -9,6 +9,7 @@ from another network namespace has no other end in this namespace, so it is clos
 """
 
 import errno
+import glob
 import os
 import socket
 import socketserver
@@ -74,12 +75,12 @@ def listed_children(process):
     """Returns the processes that this process has started and that still run, by the kernel's lists, which take little
     time. A list may lack a process if another one of it ends, and not every kernel has lists (CONFIG_PROC_CHILDREN)."""
     found = []
-    try:
-        for thread in os.listdir(f"/proc/{process}/task"):
-            with open(f"/proc/{process}/task/{thread}/children") as listed:
+    for path in glob.iglob(f"/proc/{process}/task/*/children"):
+        try:
+            with open(path) as listed:
                 found += map(int, listed.read().split())
-    except OSError:
-        pass
+        except OSError:
+            continue  # the thread has ended
     return found
 
 
