@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test isolations moto clients door-chromium audit-packages aws-smoke check lint advisories package build release lock clean
+.PHONY: simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -32,6 +32,12 @@ isolations:
 	@$(MAKE) --no-print-directory package
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast \
 	--test disks --test instances --test leaves_nothing --test demo -- --ignored
+
+# Runs the end-to-end cases that take more than ten minutes each. They are not part of `test`.
+slow-cases:
+	@infra/local/preflight.sh compiler instances
+	@$(MAKE) --no-print-directory package
+	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --test e2e -- --ignored
 
 # Runs a hundred thousand seeds of the simulation, or SEEDS seeds from FROM on. The simulation runs the whole system on
 # a virtual clock, with faults. A seed that breaks a rule is printed with its history. `make test` runs two thousand
@@ -64,13 +70,18 @@ clients:
 door-chromium:
 	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory package
-	cargo test --locked --workspace --test e2e -- no_page_in_chromium
+	cargo test --locked --workspace --test e2e -- in_chromium
 
 # Checks whether the audit names what Debian's packages create when they are installed. It is not part of `test`,
 # because it installs a hundred packages from Debian's archive as root, which takes some minutes.
 audit-packages:
 	@infra/local/preflight.sh compiler
 	cargo test --locked -p goldsmith-agent --test audit_packages -- --ignored
+
+# Checks the bills of materials that `goldsmith sbom` writes with the libraries of CycloneDX and SPDX. `test` does this
+# too, once they are installed.
+sbom-validators: .venv/sbom/complete
+	cargo test --locked -p goldsmith-contents --test trees -- sbom
 
 # Tries a release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. It asks first,
 # and it removes everything that it has created.
@@ -152,7 +163,7 @@ release:
 
 # The files that name the packages from PyPI and npm. Next to each file is its lock.
 PYTHON_SETS = infra/local/requirements $(patsubst %,infra/local/tests/%/requirements,aws_cli boto3 moto) \
-	$(patsubst %,infra/tools/%,audit build lint lock sam workflows)
+	$(patsubst %,infra/tools/%,audit build lint lock sam sbom workflows)
 NODE_SETS = infra/local/tests/javascript infra/tools/definition tests/tests/permissions
 
 # Writes the locks. npm's locks name no registry, so that every user's own registry is used.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use goldsmith_cloud::{PUBLISHED, TAG_STATUS, Tags};
 use goldsmith_model::Name;
-use goldsmith_states::life::launch_permission;
+use goldsmith_states::life::grant;
 use goldsmith_store::{Approved, ImageRecord, stamp};
 use jiff::Timestamp;
 
@@ -47,13 +47,7 @@ pub(crate) async fn approve(
     for (region, ami) in &image.amis {
         let snapshots = image.snapshots.get(region).cloned().unwrap_or_default();
         if let Some(planned) = build.plan.region(region) {
-            let with = launch_permission(planned);
-            if !with.is_empty() {
-                images.share(region, ami, &with).await?;
-            }
-            if planned.share_snapshots {
-                images.share_snapshots(region, &snapshots, &with).await?;
-            }
+            grant(&**images, planned, ami, &snapshots).await?;
         }
         let ids: Vec<String> = std::iter::once(ami.clone()).chain(snapshots).collect();
         images.tag(region, &ids, &published).await?;
@@ -63,7 +57,7 @@ pub(crate) async fn approve(
 }
 
 /// Returns who has approved an image or how to approve it, or `None` if the image needs no approval.
-pub(crate) fn told(globals: &Globals, image: &ImageRecord) -> Option<String> {
+pub(crate) fn in_words(globals: &Globals, image: &ImageRecord) -> Option<String> {
     if let Some(Approved { at, by, reason }) = &image.approved {
         let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         return Some(format!("{at} by {}{reason}", who(by)));
@@ -81,7 +75,7 @@ mod tests {
     use goldsmith_store::ImageRecord;
     use serde_json::json;
 
-    use super::{approve, is_needed, told};
+    use super::{approve, in_words, is_needed};
     use crate::channel_move::{plan, plan_back_to};
     use crate::image_switch::{disable, enable};
     use crate::render::status;
@@ -127,7 +121,7 @@ mod tests {
         let (connection, stable) = (&stack.connection, channel("stable"));
         let before = image(&stack).await;
         let how = "needed: `goldsmith promote web/1.0.0/1 --to stable` publishes the image";
-        assert_eq!(told(&globals(""), &before).as_deref(), Some(how));
+        assert_eq!(in_words(&globals(""), &before).as_deref(), Some(how));
         assert!(is_needed(connection, &before, &stable).await.unwrap());
         assert!(!is_needed(connection, &before, &channel("candidate")).await.unwrap());
         approve(connection, &before, &channel("candidate"), "anna", None).await.unwrap();
@@ -141,7 +135,7 @@ mod tests {
             let approved = image(&stack).await.approved.unwrap();
             assert_eq!((approved.by.as_str(), approved.reason.as_deref()), ("anna", Some("tested")));
         }
-        let words = told(&globals(""), &image(&stack).await).unwrap();
+        let words = in_words(&globals(""), &image(&stack).await).unwrap();
         assert!(words.ends_with(" by anna: tested"), "{words}");
         let web = channel("web");
         assert_eq!(connection.store.newest_published(&web, &web).await.unwrap().unwrap(), image(&stack).await);

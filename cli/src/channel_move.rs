@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::Globals;
+use crate::ask::consents;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
-use crate::output::Show;
-use crate::pointers::{Pointer, Unchanged, aimed, point, pointers};
+use crate::output::{self, Show};
+use crate::pointers::{Failed, Pointer, Restored, Unchanged, aimed, point, pointers};
 use crate::render::{columns, status};
 
 /// A move of a channel, before or after it is made.
@@ -46,8 +47,30 @@ impl Moving {
         self.from.is_none()
     }
 
+    /// Shows the move and these remarks, and asks whether to make it. Returns the answer.
+    ///
+    /// # Errors
+    /// Nobody can answer, and `yes` is not given.
+    pub(crate) fn ask(&self, remarks: &[String], question: &str, yes: bool) -> Result<bool> {
+        columns(&self.rows()).iter().chain(remarks).for_each(|line| output::say(line));
+        let consents = consents(question, "nothing was changed", yes)?;
+        if !consents {
+            output::say("Nothing was changed.");
+        }
+        Ok(consents)
+    }
+
+    /// Rejects the move if it would be another one now: somebody may have moved the channel, or disabled the image, while
+    /// the question waited for its answer.
+    pub(crate) fn require_still(&self, now: &Self) -> Result<()> {
+        if self.is_still(now) {
+            return Ok(());
+        }
+        Err(invalid("the channel or its parameters have changed in the meantime: call the command again"))
+    }
+
     /// Returns whether the move would still be the same now.
-    pub(crate) fn is_still(&self, now: &Self) -> bool {
+    fn is_still(&self, now: &Self) -> bool {
         let number = |one: &Self| one.last.as_ref().map(|last| last.number);
         let held = |one: &Self| one.parameters.iter().map(|one| one.now.clone()).collect::<Vec<_>>();
         number(self) == number(now) && self.to == now.to && held(self) == held(now)
@@ -159,12 +182,15 @@ pub(crate) async fn points_to(connection: &Connection, pipeline: &Name, channel:
     Err(invalid(format!("the pipeline `{pipeline}` has no channel `{channel}`{help}")))
 }
 
-/// Moves the channel and its parameters. If a parameter cannot be changed, all parameters get their old values again,
-/// and the channel moves back. Safe to repeat.
+/// Moves the channel and its parameters. If a parameter cannot be changed, the channel moves back, and all parameters
+/// get their old values again. If the channel cannot move back, for example because its old image was revoked, everything
+/// stays as far as it has come, and the error says how to finish it. Safe to repeat.
 pub(crate) async fn carry_out(connection: &Connection, moving: &Moving, by: &str, reason: Option<&str>) -> Result<()> {
     let Moving { pipeline, channel, .. } = moving;
     let mut made = None;
-    if moving.from.as_ref() != Some(&moving.to) {
+    if let Some(last) = moving.last.as_ref().filter(|last| last.to.as_ref() == Some(&moving.to)) {
+        connection.store.confirm_channel(pipeline, last).await.map_err(|error| taken(error, moving))?;
+    } else {
         let next = step(moving, moving.last.as_ref(), Some(moving.to.clone()), by, reason);
         let next = ChannelMove { is_rollback: moving.is_rollback, ..next };
         // The channel comes before its parameters: of two people who move it at once, only one goes on from here.
@@ -181,8 +207,8 @@ pub(crate) async fn carry_out(connection: &Connection, moving: &Moving, by: &str
         let is_done = match point(connection, &parameters, is_ours).await {
             Ok(()) => true,
             Err(Unchanged::TakenOver) => false,
-            Err(Unchanged::Restored(error) | Unchanged::Left(error)) => {
-                return Err(move_back(connection, moving, made.as_ref(), by, error).await);
+            Err(Unchanged::Failed(failed)) => {
+                return Err(undo(connection, moving, made.as_ref(), by, &image.image, failed).await);
             }
         };
         let now = connection.store.channel(pipeline, channel).await?.and_then(|last| last.to);
@@ -213,24 +239,53 @@ fn step(
     ChannelMove { reason: reason.map(str::to_owned), ..next }
 }
 
-/// Undoes the move if this call has made it, and returns the reason.
-async fn move_back(
+/// Undoes the move if this call has made it, and returns the reason. `to` is the image that the parameters were to name.
+async fn undo(
     connection: &Connection,
     moving: &Moving,
     made: Option<&ChannelMove>,
     by: &str,
-    error: anyhow::Error,
+    to: &ImageRef,
+    failed: Failed<'_>,
 ) -> anyhow::Error {
-    let Some(made) = made else { return error };
+    let Moving { pipeline, channel, .. } = moving;
+    // Without a move, the channel pointed to the image before, and each parameter that names it is right.
+    let Some(made) = made else { return unfinished(moving, to, "", &failed.error) };
     let undo = step(moving, Some(made), moving.from.clone(), by, Some("its parameters could not be changed"));
-    match connection.store.move_channel(&moving.pipeline, &ChannelMove { is_rollback: true, ..undo }).await {
-        Ok(()) => error,
-        Err(StoreError::Conflict { .. }) => error.context(format!(
-            "the channel `{}` of `{}` could not be moved back to where it was",
-            moving.channel, moving.pipeline
-        )),
-        Err(other) => other.into(),
+    // The channel comes before its parameters: it returns only to an image that can be used, and from then on nobody
+    // deletes that image before the parameters name it again.
+    match connection.store.move_channel(pipeline, &ChannelMove { is_rollback: true, ..undo }).await {
+        Ok(()) => match failed.restore(connection).await {
+            Restored::All(error) | Restored::NotAll(error) => error,
+        },
+        Err(StoreError::Conflict { .. }) if has_moved_on(connection, moving, made).await => {
+            failed.error.context(format!(
+                "somebody has moved the channel `{channel}` of `{pipeline}` in the meantime, so it does not return"
+            ))
+        }
+        Err(StoreError::Conflict { .. }) => {
+            let from = moving.from.as_ref().map(ImageRef::to_string).unwrap_or_default();
+            let why = format!("The channel does not return to {from}, because that image can no longer be used. ");
+            unfinished(moving, to, &why, &failed.error)
+        }
+        Err(other) => unfinished(moving, to, &format!("The channel could not return: {other}. "), &failed.error),
     }
+}
+
+/// Returns whether somebody has moved the channel since this move.
+async fn has_moved_on(connection: &Connection, moving: &Moving, made: &ChannelMove) -> bool {
+    let now = connection.store.channel(&moving.pipeline, &moving.channel).await;
+    now.is_ok_and(|now| now.is_none_or(|now| now.number != made.number))
+}
+
+/// Returns the error of a call after which the channel points to an image that not all of its parameters name.
+fn unfinished(moving: &Moving, to: &ImageRef, why: &str, error: &anyhow::Error) -> anyhow::Error {
+    let Moving { pipeline, channel, .. } = moving;
+    let message = format!(
+        "{error:#}. The channel `{channel}` of `{pipeline}` points to {to}, but not all of its parameters name {to}. \
+         {why}`goldsmith promote {to} --to {channel}` sets the other parameters"
+    );
+    Stop { exit: Exit::Aws, message }.into()
 }
 
 /// Returns the error of a call after which somebody else has moved the channel to this image.

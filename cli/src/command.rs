@@ -1,5 +1,6 @@
 //! The command line: its commands, one file each, and the function that runs each of them.
 
+mod advisories;
 mod apply;
 mod audit;
 mod build;
@@ -11,6 +12,7 @@ mod definitions;
 mod delete;
 mod deploy;
 mod deprecate;
+mod diff;
 mod disable;
 mod distribute;
 mod doctor;
@@ -25,11 +27,13 @@ mod logs;
 mod pipelines;
 mod plan;
 mod promote;
+mod report;
 mod retention;
 mod retire;
 mod revoke;
 mod rollback;
 mod run;
+mod sbom;
 mod schema;
 mod show;
 mod validate;
@@ -88,6 +92,8 @@ pub(crate) enum Command {
     Apply(apply::Args),
     /// Show what all instances of an image would share: keys, identities, credentials, histories.
     Audit(audit::Args),
+    /// Judge the packages of an image by a folder of security advisories.
+    Advisories(advisories::Args),
     /// Show what a build of a pipeline would do, and everything that would stop it. This changes nothing.
     Plan(plan::Args),
     /// Explain a problem that a plan has found.
@@ -118,6 +124,12 @@ pub(crate) enum Command {
     Definitions(definitions::Args),
     /// Show an image or its build, a pipeline with its last builds, or another definition.
     Show(show::Args),
+    /// Write a report of a build, or of a pipeline and its builds, as HTML pages.
+    Report(report::Args),
+    /// Show what differs between two images: packages, files, units, users and more.
+    Diff(diff::Args),
+    /// Write the bill of materials of an image, as CycloneDX or SPDX.
+    Sbom(sbom::Args),
     /// Print the output of the steps of an image's build.
     Logs(logs::Args),
     /// List channels and the images to which they point, or the channels of a pipeline with their history.
@@ -140,7 +152,7 @@ pub(crate) enum Command {
     Retention(retention::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
-    /// Print the JSON Schema of documents or definitions, for editors.
+    /// Print the JSON Schema of documents, definitions or events.
     Schema(schema::Args),
     /// Print the script that lets a shell complete the commands and options.
     Completion(completion::Args),
@@ -159,6 +171,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         return Err(invalid("only `clean` takes more than one --region"));
     }
     match &cli.command {
+        Command::Advisories(args) => advisories::run(globals, args).await,
         Command::Apply(args) => apply::run(globals, args).await,
         Command::Audit(args) => audit::run(globals, args).await,
         Command::Cancel(args) => cancel::run(globals, args).await,
@@ -169,6 +182,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Definitions(args) => definitions::run(globals, args).await,
         Command::Delete(args) => delete::run(globals, args).await,
         Command::Deprecate(args) => deprecate::run(globals, args).await,
+        Command::Diff(args) => diff::run(globals, args).await,
         Command::Disable(args) => disable::run(globals, args).await,
         Command::Enable(args) => enable::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
@@ -181,10 +195,12 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Images(args) => images::run(globals, args).await,
         Command::Pipelines(args) => pipelines::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,
+        Command::Report(args) => report::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
         Command::Retention(args) => retention::run(globals, args).await,
         Command::Rollback(args) => rollback::run(globals, args).await,
         Command::Run(args) => run::run(args),
+        Command::Sbom(args) => sbom::run(globals, args).await,
         Command::Schema(args) => schema::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Import(args) => import::run(globals, args),

@@ -141,7 +141,8 @@ impl Connection {
     /// Returns the object that finds what refers to an image.
     pub(crate) fn references(&self) -> References {
         let (images, parameters) = (self.cloud.images.clone(), self.cloud.parameters.clone());
-        References::new(images, parameters, self.store.clone())
+        let path = self.settings.as_ref().map(|settings| settings.image_parameter_path.as_str());
+        References::new(images, parameters, self.store.clone(), &self.region, path)
     }
 
     fn with(config: &SdkConfig, region: String, name: &str, stack: StackConfig) -> Self {

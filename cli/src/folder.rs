@@ -9,6 +9,9 @@ use goldsmith_model::definitions::SourceFile;
 
 use crate::exit::invalid;
 
+/// The largest file in bytes that a definition names. A document has at most some hundred kilobytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
 /// Reads a definition file, or all files `*.yml` and `*.yaml` directly in a folder, in the order of their names.
 pub(crate) fn read(path: &Path) -> Result<Vec<SourceFile>> {
     files(path)?.iter().map(|file| read_file(file)).collect()
@@ -54,8 +57,20 @@ pub(crate) fn documents(definitions: &[SourceFile]) -> impl Fn(&Path) -> io::Res
         if !folders.iter().any(|folder| file.starts_with(folder)) {
             return Err(io::Error::other("it is a link to a file outside the definitions' folder"));
         }
-        fs::read_to_string(file)
+        text(&file)
     }
+}
+
+/// Reads a text file that a definition names. A fifo would be waited for, and a device has no end.
+fn text(file: &Path) -> io::Result<String> {
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if found.len() > LARGEST {
+        return Err(io::Error::other(format!("it has {} bytes, and {LARGEST} is the limit", found.len())));
+    }
+    fs::read_to_string(file)
 }
 
 fn read_file(path: &Path) -> Result<SourceFile> {
@@ -112,6 +127,19 @@ mod tests {
             let refused = read(&at(link)).unwrap_err().to_string();
             assert_eq!(refused, "it is a link to a file outside the definitions' folder", "{link}");
         }
+    }
+
+    #[test]
+    fn a_document_is_a_regular_file_of_some_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+        std::fs::File::create(at("endless")).unwrap().set_len(1 << 40).unwrap();
+        let read = documents(&[SourceFile { path: at("pipeline.yml").display().to_string(), text: String::new() }]);
+        let refused = |name: &str| read(&at(name)).unwrap_err().to_string();
+        assert_eq!(refused("fifo"), "it is not a regular file");
+        assert_eq!(refused("."), "it is not a regular file");
+        assert_eq!(refused("endless"), "it has 1099511627776 bytes, and 16777216 is the limit");
     }
 
     #[test]

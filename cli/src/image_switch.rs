@@ -102,8 +102,9 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
             image.image
         )));
     }
-    let build = connection.store.build(&image.build).await?;
-    let permissions = connection.store.distributed(image).await?;
+    let builds = connection.store.builds_of(image).await?;
+    let is_build_known = builds.iter().any(|build| build.build == image.build);
+    let permissions = image.done_by(builds);
     let is_kept = image.surplus.is_some();
     for (region, ami) in &image.amis {
         connection.cloud.switches.enable(region, ami).await.map_err(|error| match error.kind {
@@ -134,7 +135,7 @@ pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Resu
     }
     let image = read(connection, image).await?;
     Ok(SwitchedImage {
-        lacks_permissions: build.is_none() && image.is_published(),
+        lacks_permissions: !is_build_known && image.is_published(),
         is_kept,
         image,
         references: Vec::new(),

@@ -10,6 +10,7 @@ mod calls;
 mod channel_move;
 mod command;
 mod connection;
+mod contents;
 mod deployment;
 mod digest;
 mod exit;

@@ -44,6 +44,11 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", harmless_json(&text))
 }
 
+/// Prints a document that is JSON already, in its own order of keys.
+pub(crate) fn json_text(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{}", harmless_json(text))
+}
+
 /// Prints a message about progress on standard error.
 pub(crate) fn say(text: &str) {
     // If nothing can be printed, the program continues all the same.

@@ -114,22 +114,37 @@ pub(crate) async fn aimed(
 }
 
 /// The reason why not all parameters name the new image.
-pub(crate) enum Unchanged {
+pub(crate) enum Unchanged<'p> {
     /// Another call has taken over the change, and this call leaves the parameters to that call.
     TakenOver,
-    /// One parameter could not be changed, and all have their old values again.
-    Restored(anyhow::Error),
-    /// One parameter could not be changed, and some could not be restored.
-    Left(anyhow::Error),
+    /// One parameter could not be changed.
+    Failed(Failed<'p>),
 }
 
-/// Changes all parameters or none. `is_ours` returns whether this call still decides what the parameters name. Safe to
-/// repeat.
-pub(crate) async fn point(
+/// A change that has failed at one parameter. Those before it name the new image.
+#[must_use]
+pub(crate) struct Failed<'p> {
+    /// Why the parameter could not be changed.
+    pub(crate) error: anyhow::Error,
+    /// The parameters that may have changed.
+    changed: Vec<&'p Pointer>,
+}
+
+/// What has become of the parameters of a change that has failed, with the reason.
+pub(crate) enum Restored {
+    /// All have their old values again.
+    All(anyhow::Error),
+    /// Some could not be restored.
+    NotAll(anyhow::Error),
+}
+
+/// Changes the parameters one after another, until one cannot be changed. `is_ours` returns whether this call still
+/// decides what the parameters name. Safe to repeat.
+pub(crate) async fn point<'p>(
     connection: &Connection,
-    pointers: &[Pointer],
+    pointers: &'p [Pointer],
     is_ours: impl AsyncFn() -> bool,
-) -> Result<(), Unchanged> {
+) -> Result<(), Unchanged<'p>> {
     let parameters = connection.cloud.parameters.as_ref();
     for (at, pointer) in pointers.iter().enumerate() {
         // Whoever has taken over may have changed this parameter already.
@@ -142,34 +157,33 @@ pub(crate) async fn point(
             return Err(Unchanged::TakenOver);
         }
         let is_changed = |(n, one): &(usize, &Pointer)| *n < at || *n == at && may_be_put || one.was_changed_before();
-        let changed = pointers.iter().enumerate().filter(is_changed).map(|(_, one)| one);
-        return Err(restore(parameters, changed, error).await);
+        let changed = pointers.iter().enumerate().filter(is_changed).map(|(_, one)| one).collect();
+        return Err(Unchanged::Failed(Failed { error, changed }));
     }
     Ok(())
 }
 
-/// Restores the values of the parameters.
-async fn restore<'p>(
-    parameters: &dyn Parameters,
-    changed: impl Iterator<Item = &'p Pointer>,
-    error: anyhow::Error,
-) -> Unchanged {
-    let mut left = Vec::new();
-    for pointer in changed {
-        if let Err(error) = restore_one(parameters, pointer).await {
-            let Pointer { region, name, from, .. } = pointer;
-            output::say(&format!("{name} in {region} cannot be restored: {error:#}"));
-            left.push(match from {
-                Some(from) => format!("set {name} in {region} to {from}"),
-                None => format!("delete {name} in {region}"),
-            });
+impl Failed<'_> {
+    /// Restores the values of the parameters. Safe to repeat.
+    pub(crate) async fn restore(self, connection: &Connection) -> Restored {
+        let Self { error, changed } = self;
+        let mut left = Vec::new();
+        for pointer in changed {
+            if let Err(error) = restore_one(connection.cloud.parameters.as_ref(), pointer).await {
+                let Pointer { region, name, from, .. } = pointer;
+                output::say(&format!("{name} in {region} cannot be restored: {error:#}"));
+                left.push(match from {
+                    Some(from) => format!("set {name} in {region} to {from}"),
+                    None => format!("delete {name} in {region}"),
+                });
+            }
         }
+        if left.is_empty() {
+            return Restored::All(error.context("the parameters were not changed"));
+        }
+        let message = format!("{error:#}; call the command again, or do this by hand: {}", left.join(", "));
+        Restored::NotAll(Stop { exit: Exit::Aws, message }.into())
     }
-    if left.is_empty() {
-        return Unchanged::Restored(error.context("the parameters were not changed"));
-    }
-    let message = format!("{error:#}; call the command again, or do this by hand: {}", left.join(", "));
-    Unchanged::Left(Stop { exit: Exit::Aws, message }.into())
 }
 
 async fn restore_one(parameters: &dyn Parameters, pointer: &Pointer) -> Result<()> {

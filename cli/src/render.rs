@@ -1,6 +1,6 @@
 //! Small pieces of text: tables, durations, times, words of enums.
 
-use goldsmith_model::Cause;
+use goldsmith_model::{BootMode, Cause, TpmSupport};
 use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, User};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,6 +30,24 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item =
 /// Returns a line for each label and its value, with aligned values.
 pub(crate) fn labelled<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> Vec<String> {
     columns(&rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect::<Vec<_>>())
+}
+
+/// Returns in words for people how instances of an image boot; `None` if the recipe says nothing about it. `uefi_data` is
+/// the SHA-256 of the UEFI data.
+pub(crate) fn firmware(
+    boot_mode: Option<BootMode>,
+    tpm_support: Option<TpmSupport>,
+    uefi_data: Option<&str>,
+) -> Option<String> {
+    let mode = boot_mode.map(|mode| match mode {
+        BootMode::LegacyBios => "by the BIOS".to_owned(),
+        BootMode::Uefi => "only by UEFI".to_owned(),
+        BootMode::UefiPreferred => "by UEFI if the instance type supports it".to_owned(),
+    });
+    let tpm = tpm_support.map(|version| format!("with a TPM ({})", version.name()));
+    let data = uefi_data.map(|digest| format!("with UEFI data (SHA-256 {digest})"));
+    let parts: Vec<String> = [mode, tpm, data].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Returns a count with its noun: `1 error`, `2 errors`.
@@ -119,9 +137,23 @@ pub(crate) fn word(value: impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_model::Cause;
+    use goldsmith_model::{BootMode, Cause, TpmSupport};
 
-    use super::{cause, columns, duration, seconds_between, word};
+    use super::{cause, columns, duration, firmware, seconds_between, word};
+
+    #[test]
+    fn what_a_recipe_says_of_how_an_image_boots_is_told() {
+        assert_eq!(firmware(None, None, None), None);
+        for (mode, said) in [
+            (BootMode::LegacyBios, "by the BIOS"),
+            (BootMode::Uefi, "only by UEFI"),
+            (BootMode::UefiPreferred, "by UEFI if the instance type supports it"),
+        ] {
+            assert_eq!(firmware(Some(mode), None, None).as_deref(), Some(said));
+        }
+        let all = firmware(Some(BootMode::Uefi), Some(TpmSupport::V2), Some("0a")).unwrap();
+        assert_eq!(all, "only by UEFI, with a TPM (v2.0), with UEFI data (SHA-256 0a)");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -14,6 +14,9 @@ use crate::connection::{Connection, Scheduling, Settings};
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
 
+/// The second Region of the distribution of [`WEB`].
+pub(crate) const ELSEWHERE: &str = "us-east-1";
+
 /// Definitions of a pipeline with a schedule and a watched source.
 pub(crate) const WEB: &str = "\
 kind: Component
@@ -107,6 +110,28 @@ impl Stack {
         let record = json!({"state": state, "status": status, "startedAt": "2026-01-01T00:00:01.000Z", "detail": detail,
                             "endedAt": "2026-01-01T00:00:03.000Z", "log": {"group": "g", "stream": state}});
         self.put("BUILD#b", &format!("STATE#{state}"), record).await;
+    }
+
+    /// Stores the definitions of [`WEB`], whose distribution writes these parameters in both of its Regions, and three
+    /// images of the pipeline, of which the third one is the newest. Returns the AMIs of each image in both Regions.
+    pub(crate) async fn three_images(&self, parameters: &str) -> Vec<[String; 2]> {
+        let mut text = WEB.replace("small, rebuildOn", "small, distributionConfiguration: two, rebuildOn");
+        for region in [HOME, ELSEWHERE] {
+            let to = format!("region: {region}");
+            text = text.replace(&to, &format!("{to}, ssmParameterConfigurations: [{parameters}]"));
+        }
+        self.apply(&text).await;
+        let mut all = Vec::new();
+        for number in 1..=3 {
+            let amis = [HOME, ELSEWHERE].map(|region| self.cloud.add_image(region, "self", &format!("web {number}")));
+            let record = json!({"image": format!("web/1.0.0/{number}"), "build": "b", "pipeline": "web", "status": "AVAILABLE",
+                                "cause": {"kind": "manual", "id": "1"}, "sourceImage": "ami-0", "inputDigest": "",
+                                "amis": {HOME: amis[0], ELSEWHERE: amis[1]}, "createdAt": format!("2026-01-0{number}T00:00:00.000Z")});
+            self.put("IMAGE#web", &format!("V#0000000001.0000000000.0000000000#{number:010}"), record).await;
+            all.push(amis);
+        }
+        self.put("IMAGES", "web", json!({})).await;
+        all
     }
 
     /// Returns another handle of the same stack.

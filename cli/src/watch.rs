@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::patience::Patience;
 
 pub(crate) use display::{Display, redraw, width};
-pub(crate) use feed::{Feed, Happening};
+pub(crate) use feed::{Feed, Happening, label};
 
 /// Pause between two checks: short enough for a live display, and long enough to cost nothing.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);

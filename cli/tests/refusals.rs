@@ -94,6 +94,11 @@ fn what_is_not_there_is_said() {
     for command in ["images", "pipelines", "channels"] {
         refused(&goldsmith(folder.path(), &[command]), 2, NO_REGION);
     }
+    for command in ["sbom", "diff", "report"] {
+        refused(&goldsmith(folder.path(), &[command, "web/1.0.0/1"]), 2, NO_REGION);
+    }
+    let none = "goldsmith: error: none is not a folder\n";
+    refused(&goldsmith(folder.path(), &["sbom", "--root", "none"]), 2, none);
     refused(&goldsmith(folder.path(), &["deprecate", "web/1.0.0/1"]), 2, NO_REGION);
     let several = "goldsmith: error: only `clean` takes more than one --region\n";
     refused(&goldsmith(folder.path(), &["images", "--region", "eu-west-1", "--region", "us-east-1"]), 2, several);

@@ -3,7 +3,7 @@ to AWS.
 
 All gaps of the emulator are closed here, never in the product: access in door.py and runtime_api.py, permissions in
 permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py,
-forwarded calls in forwarding.py, and License Manager in licenses.py.
+forwarded calls in forwarding.py, License Manager in licenses.py, and the rules of SNS for messages in topics.py.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import door
 import forwarding
 
 EMULATOR_VERSION = "1.5.33"
-EC2 = "ec2.amazonaws.com"
+SERVICES = ("ec2.amazonaws.com", "vmie.amazonaws.com")  # those for which the endpoint assumes roles
 
 
 def arguments():
@@ -134,9 +134,9 @@ def route_events(app, authorise):
     app.SERVICE_HANDLERS["events"] = events
 
 
-def assume_roles_as_ec2():
-    """Lets the endpoint, which sends this header, assume an instance's role as EC2 does: the role must trust EC2's
-    service."""
+def assume_roles_as_services():
+    """Lets the endpoint, which sends these headers, assume an instance's role as EC2 does, and the role of an export as VM
+    Import/Export does: the role must trust the service."""
     from ministack.core import iam_evaluator
     from ministack.services import sts
 
@@ -147,14 +147,15 @@ def assume_roles_as_ec2():
     def caller(headers, query_params=None):
         found = caller_identity(headers, query_params)
         if headers.get("x-goldsmith-local") == "1" and isinstance(found, dict) and found["principalType"] == "Root":
-            return {**found, "userArn": EC2, "principalType": "Service"}
+            service = headers.get("x-goldsmith-service", SERVICES[0])
+            return {**found, "userArn": service, "principalType": "Service"}
         return found
 
     def matches(principal, caller_arn):
-        if caller_arn != EC2:
+        if caller_arn not in SERVICES:
             return principal_matches(principal, caller_arn)
         services = principal.get("Service", []) if isinstance(principal, dict) else []
-        return principal == "*" or EC2 in ([services] if isinstance(services, str) else services)
+        return principal == "*" or caller_arn in ([services] if isinstance(services, str) else services)
 
     sts._caller_identity, iam_evaluator._principal_matches = caller, matches
 
@@ -183,13 +184,14 @@ def main():
     import runtime_api
     import scheduler
     import step_functions
+    import topics
 
     if options.record_calls:
         recording.install(options.directory, check_pin)
     check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
     trust_loopback(app)
     endpoint = forwarding.Endpoint(options.ec2, secret)
-    authorise, denied_keys, guard_schedules, resources = permissions.install(endpoint, check_pin)
+    authorise, denied_keys, guard_schedules, resources, key_denial = permissions.install(endpoint, check_pin)
     forwarding.route_ec2(app, endpoint, authorise, denied_keys)
     provisioning.install(endpoint, check_pin)
     forwarding.route_ssm(app, endpoint, authorise)
@@ -197,7 +199,8 @@ def main():
     guard_tokens(app, authorise)
     answer_quotas(app)
     licenses.install(app, authorise, resources)
-    assume_roles_as_ec2()
+    topics.install(app, key_denial)
+    assume_roles_as_services()
     step_functions.install(check_pin)
     scheduler.install(check_pin)
     guard_schedules(app)

@@ -15,6 +15,10 @@ AMI = re.compile(r"arn:aws:ec2:([a-z0-9-]+)::image/(ami-[0-9a-f]{17})")
 COUNTED = ("vCPU", "Instance", "Core", "Socket")
 
 
+# ARNs of the license configurations of each AMI, by account and ARN of the AMI.
+ASSOCIATED = {}
+
+
 class Refused(Exception):
     """A call is rejected. Its arguments are the code and the message."""
 
@@ -30,10 +34,10 @@ def needed(request, field):
 
 
 class Licenses:
-    """The configurations and associations of all accounts and Regions."""
+    """The configurations of all accounts and Regions."""
 
     def __init__(self):
-        self.configurations, self.associated = {}, {}
+        self.configurations = {}
 
     def create(self, scope, request):
         name, counted = needed(request, "Name"), needed(request, "LicenseCountingType")
@@ -82,7 +86,7 @@ class Licenses:
         named = AMI.fullmatch(needed(request, "ResourceArn"))
         if not named or named[1] != scope[1] or named[2] not in images:
             raise invalid("Invalid resource ARN.")
-        return self.associated.setdefault((scope[0], request["ResourceArn"]), [])
+        return ASSOCIATED.setdefault((scope[0], request["ResourceArn"]), [])
 
 
 def install(app, authorise, resources):

@@ -8,9 +8,11 @@ import json
 import re
 from urllib.parse import parse_qsl, unquote
 
+import licenses
+
 KINDS = {
     "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
-    "lt": "launch-template",
+    "lt": "launch-template", "export": "export-image-task", "h": "dedicated-host", "sir": "spot-instances-request",
 }
 # Actions of EBS on a key in the name of the caller who launches or copies (EBS user guide, "Requirements for Amazon EBS
 # encryption").
@@ -27,8 +29,9 @@ WITHOUT_ACCOUNT = ("image", "snapshot")  # ARNs of these kinds have an empty acc
 class Call:
     """One call. Its methods yield what it touches, as (action, resource, condition keys)."""
 
-    def __init__(self, action, parameters, region, account, tags):
+    def __init__(self, action, parameters, region, account, tags, owners=None):
         self.action, self.parameters, self.region, self.account, self.tags = action, parameters, region, account, tags
+        self.owners = owners or {}
 
     def values(self, field):
         """Returns the values of a parameter and of its numbered members: `InstanceId.1`, `InstanceId.2`."""
@@ -45,6 +48,13 @@ class Call:
             if kind in ("subnet", "security-group") or identity in self.tags:
                 context = {f"aws:ResourceTag/{key}": value for key, value in self.tags.get(identity, {}).items()}
                 yield self.action, self.name(kind, identity), context
+
+    def original(self):
+        """Yields the image that a call copies, in its own Region. AWS checks it by its id and its owner, and not by its
+        tags. The snapshots of the image are not checked (Service Authorization Reference, `CopyImage`)."""
+        for identity in (value for value in self.values("SourceImageId") if value in self.owners):
+            region, context = self.parameters.get("SourceRegion"), {"ec2:ImageID": identity, "ec2:Owner": self.owners[identity]}
+            yield self.action, f"arn:aws:ec2:{region}::image/{identity}", context
 
     def named(self):
         """Yields the resources that the call names by their ids. A call that names none acts on the whole account."""
@@ -65,6 +75,10 @@ class Call:
         """Returns the condition key that says whether a new instance requires tokens for requests to its metadata."""
         tokens = self.parameters.get("MetadataOptions.HttpTokens")
         return {"ec2:MetadataHttpTokens": tokens} if kind == "instance" and tokens else {}
+
+    def mapped_snapshots(self):
+        """Yields the existing snapshots from which a call registers an image."""
+        yield from self.existing(*(field for field in self.parameters if field.endswith(".Ebs.SnapshotId")))
 
     def tagged(self):
         """Yields existing resources that get further tags."""
@@ -90,6 +104,13 @@ class Call:
         for name in self.values("KeyName"):
             yield self.action, self.name("key-pair", name), {}
 
+    def licenses_of_image(self):
+        """Yields the license configurations of the image of a launch. AWS checks the launch on them (managed policy
+        AWSServiceRoleForImageBuilder; a report of StartInstances that was denied on one of them)."""
+        for identity in self.values("ImageId"):
+            for arn in licenses.ASSOCIATED.get((self.account, f"arn:aws:ec2:{self.region}::image/{identity}"), []):
+                yield self.action, arn, {}
+
     def default_subnet(self):
         """Yields a subnet of the default VPC if the call names none: this subnet also needs a permission."""
         if not self.values("SubnetId"):
@@ -105,12 +126,20 @@ class Call:
         return found
 
     def passed_role(self):
-        from ministack.services import iam
-
         for profile in self.values("IamInstanceProfile.Name") + self.values("IamInstanceProfile.Arn"):
+            from ministack.services import iam
+
             record = iam._instance_profiles.get(profile.rpartition("/")[2]) or {}
             for role in record.get("Roles", []):
                 yield "iam:PassRole", iam._roles[role]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"}
+
+    def export_role(self):
+        """Yields the role that an export names. EC2 itself rejects a role that does not exist."""
+        from ministack.services import iam
+
+        role = iam._roles.get(self.parameters.get("RoleName", "vmimport"))
+        if role:
+            yield "iam:PassRole", role["Arn"], {"iam:PassedToService": "vmie.amazonaws.com"}
 
     def document(self):
         yield self.action, f"arn:aws:ssm:{self.region}::document/{self.parameters['DocumentName']}", {}
@@ -149,12 +178,19 @@ TOUCHED = {
         *call.new("instance", "volume", "network-interface"),
         *call.spot_request(),
         *call.existing("ImageId", "SubnetId", "SecurityGroupId"),
+        *call.licenses_of_image(),
         *call.default_subnet(),
         *call.key_pair(),
         *call.passed_role(),
     ],
+    "ec2:CancelSpotInstanceRequests": lambda call: call.existing("SpotInstanceRequestId"),
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
-    "ec2:CopyImage": lambda call: call.new("image", "snapshot"),
+    "ec2:RegisterImage": lambda call: [*call.new("image"), *call.mapped_snapshots()],
+    "ec2:AllocateHosts": lambda call: call.new("dedicated-host"),
+    "ec2:ReleaseHosts": lambda call: call.existing("HostId"),
+    "ec2:CopyImage": lambda call: [*call.original(), *call.new("image", "snapshot")],
+    "ec2:ExportImage": lambda call: [*call.existing("ImageId"), *call.new("export-image-task"), *call.export_role()],
+    "ec2:CancelExportTask": lambda call: call.existing("ExportTaskId"),
     "ec2:GetConsoleOutput": lambda call: call.existing("InstanceId"),
     "ec2:CreateLaunchTemplateVersion": lambda call: call.existing("LaunchTemplateId"),
     "ec2:ModifyLaunchTemplate": lambda call: call.existing("LaunchTemplateId"),
@@ -229,11 +265,16 @@ def tags_in(inventory):
     return found
 
 
+def owners_in(inventory):
+    """Returns the owner of each image, by the image's id, as AWS's condition keys name it."""
+    return {one["id"]: "amazon" if one["source"] else one["account"] for one in inventory["images"]}
+
+
 def install(endpoint, check_pin):
-    """Takes these calls out of the emulator's own check. Returns four functions. The first checks one call, and
+    """Takes these calls out of the emulator's own check. Returns five functions. The first checks one call, and
     returns an answer if the call is denied. The second returns the keys that the caller of a call may not use: EC2 does
     not deny such a call, but the new resource fails. The third guards schedules. The fourth returns the ids of the
-    endpoint's resources."""
+    endpoint's resources. The fifth returns why a caller may not use a key by way of a service, or `None`."""
     from ministack.core import iam_actions, iam_evaluator, responses, router
     from ministack.services import kms
 
@@ -263,8 +304,10 @@ def install(endpoint, check_pin):
         action = f"{service}:{operation}"
         if not touched(action):
             return None
-        tags = {} if service in ("events", "license-manager", "states") or operation == "GetParameters" else tags_in(await inventory())
-        call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
+        knows_none = service in ("events", "license-manager", "states") or operation == "GetParameters"
+        found = {"images": []} if knows_none else await inventory()
+        call = Call(
+            action, parameters, responses.get_region(), responses.get_account_id(), tags_in(found), owners_in(found))
         key = router.extract_access_key_id(headers, query_params)
         for needed, resource, context in touched(action)(call):
             denied = enforce(key, needed, needed.partition(":")[0], call.region, resource_arn=resource, service_context=context)
@@ -322,4 +365,17 @@ def install(endpoint, check_pin):
     async def resources():
         return tags_in(await inventory()).keys()
 
-    return authorise, denied_keys, guard_schedules, resources
+    def key_denial(headers, query_params, name, rights, service):
+        key, region = kms._resolve_key(name), responses.get_region()
+        if not key:
+            return "NotFound", f"Key '{name}' does not exist"
+        if key["KeyState"] != "Enabled":
+            return "Disabled", f"{key['Arn']} is disabled."
+        caller, context = router.extract_access_key_id(headers, query_params), {"kms:ViaService": f"{service}.{region}.amazonaws.com"}
+        for right in rights:
+            denied = enforce(caller, f"kms:{right}", "kms", region, resource_arn=key["Arn"], service_context=context)
+            if denied:
+                return "AccessDenied", f"The caller is not authorized to perform: kms:{right} on resource: {key['Arn']}"
+        return None
+
+    return authorise, denied_keys, guard_schedules, resources, key_denial

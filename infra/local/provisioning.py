@@ -3,12 +3,22 @@
 import json
 from urllib.parse import urlencode
 
+# The fields of each member of these sections (CloudFormation user guide, "Template sections").
+FIELDS = {
+    "Outputs": {"Condition", "Description", "Export", "Value"},
+    "Parameters": {
+        "AllowedPattern", "AllowedValues", "ConstraintDescription", "Default", "Description", "MaxLength", "MaxValue", "MinLength",
+        "MinValue", "NoEcho", "Type",
+    },
+}
+
 
 def install(endpoint, check_pin):
     hand_over_networks(endpoint)
     bound_roles(check_pin)
     keep_what_is_in_use(endpoint)
     name_anew(check_pin)
+    reject_unknown_fields(check_pin)
 
 
 def hand_over_networks(endpoint):
@@ -140,3 +150,30 @@ def name_anew(check_pin):
             seed.reset(kept)
 
     provisioners._physical_name = name
+
+
+def unknown_field(template):
+    """Returns the first field of an output or a parameter that CloudFormation does not know, or `None`. A description with a
+    comma in a flow mapping of YAML becomes such a field, if it is not quoted."""
+    for section, known in FIELDS.items():
+        for name, member in (template.get(section) or {}).items():
+            for field in member if isinstance(member, dict) else ():
+                if field not in known:
+                    return f"{section} {name}: {field}"
+    return None
+
+
+def reject_unknown_fields(check_pin):
+    """Rejects templates with such a field, as AWS does. AWS's message is not known."""
+    from ministack.services.cloudformation import engine
+
+    check_pin(engine, {"_validate_template_statics": ["template"]})
+    validate = engine._validate_template_statics
+
+    def strictly(template):
+        unknown = unknown_field(template)
+        if unknown:
+            raise ValueError(f"Template format error: Unrecognized field in {unknown}")
+        validate(template)
+
+    engine._validate_template_statics = strictly

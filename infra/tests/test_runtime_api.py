@@ -36,7 +36,7 @@ class Connections(unittest.TestCase):
             with connection:
                 inode = runtime_api.searched(self.near, far)
                 self.assertIsNotNone(inode)
-                self.assertEqual(runtime_api.far_socket(self.near, far), inode)
+                self.assertEqual(runtime_api.asked(self.near, far), inode)
                 found = runtime_api.is_functions(self.near, far)
             client.stdin.close()
         return found
@@ -50,7 +50,7 @@ class Connections(unittest.TestCase):
         with socket.create_connection(self.near):
             connection, far = self.server.accept()
         with connection:
-            self.assertIsNone(runtime_api.far_socket(self.near, far))
+            self.assertIsNone(runtime_api.asked(self.near, far))
             self.assertIsNone(runtime_api.searched(self.near, far))
 
     def test_both_lists_of_children_agree(self):

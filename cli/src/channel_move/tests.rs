@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use goldsmith_cloud::fake::{Fault, HOME};
-use goldsmith_cloud::{ImageSwitches as _, Kind};
+use goldsmith_cloud::{ImageSwitches as _, Kind, Parameter, Parameters as _};
 use goldsmith_model::{ImageRef, Name};
-use goldsmith_store::{ChannelMove, ImageLife, ImageRecord};
+use goldsmith_states::life::By;
+use goldsmith_store::{ChannelMove, ImageLife, ImageRecord, Revocation};
 use serde_json::json;
 
 use super::{Moving, carry_out, delete, plan, plan_back, plan_back_to};
-use crate::testing::{Stack, WEB};
+use crate::testing::{ELSEWHERE, Stack};
 
-const ELSEWHERE: &str = "us-east-1";
 const ANNA: &str = "arn:aws:iam::111122223333:user/anna";
 
 /// A pipeline whose channel `stable` has a parameter in both Regions, with three images.
@@ -26,22 +26,9 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let stack = Stack::new();
-        let own = "{parameterName: /images/web}, {parameterName: /images/web/stable, channel: stable}";
-        let parameters = format!("ssmParameterConfigurations: [{own}]");
-        let text = WEB.replace("region: eu-west-1", &format!("region: eu-west-1, {parameters}"));
-        let text = text.replace("region: us-east-1", &format!("region: us-east-1, {parameters}"));
-        stack.apply(&text.replace("small, rebuildOn", "small, distributionConfiguration: two, rebuildOn")).await;
-        let mut all = Vec::new();
-        for number in 1..=3 {
-            let amis = [HOME, ELSEWHERE].map(|region| stack.cloud.add_image(region, "self", &format!("web {number}")));
-            let record = json!({"image": format!("web/1.0.0/{number}"), "build": "b", "pipeline": "web", "status": "AVAILABLE",
-                                "cause": {"kind": "manual", "id": "1"}, "sourceImage": "ami-0", "inputDigest": "",
-                                "amis": {HOME: amis[0], ELSEWHERE: amis[1]}, "createdAt": format!("2026-01-0{number}T00:00:00.000Z")});
-            stack.put("IMAGE#web", &format!("V#0000000001.0000000000.0000000000#{number:010}"), record).await;
-            all.push(amis);
-        }
-        stack.put("IMAGES", "web", json!({})).await;
-        Self { stack, web: "web".parse().unwrap(), stable: "stable".parse().unwrap(), amis: all }
+        let parameters = "{parameterName: /images/web}, {parameterName: /images/web/stable, channel: stable}";
+        let amis = stack.three_images(parameters).await;
+        Self { stack, web: "web".parse().unwrap(), stable: "stable".parse().unwrap(), amis }
     }
 
     async fn image(&self, number: u32) -> ImageRecord {
@@ -150,6 +137,59 @@ async fn if_one_region_fails_the_channel_and_all_parameters_go_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_promotion_never_returns_to_an_image_that_cannot_be_used() {
+    for fault in [Fault::Refuse(Kind::Denied), Fault::LoseAnswer] {
+        let scene = Scene::new().await;
+        let (connection, cloud) = (&scene.stack.connection, &scene.stack.cloud);
+        cloud.pace(|pace| pace.until_parameter = 0);
+        scene.promote(1).await;
+        let revocation = Revocation { at: String::new(), by: ANNA.to_owned(), reason: "CVE-2026-1".to_owned() };
+        connection.store.revoke(&name(1), &revocation).await.unwrap();
+        // The second one begins where the channel points to the new image already.
+        for _ in 0..2 {
+            let moving = scene.plan(2).await.unwrap();
+            cloud.fail_at(2, fault); // the put in the second Region
+            let error = carry_out(connection, &moving, ANNA, None).await.unwrap_err().to_string();
+            let advice = "The channel `stable` of `web` points to web/1.0.0/2, but not all of its parameters name \
+                          web/1.0.0/2. ";
+            assert!(error.contains(advice), "{error}");
+            let why = "The channel does not return to web/1.0.0/1, because that image can no longer be used. ";
+            assert_eq!(error.contains(why), moving.from == Some(name(1)), "{error}");
+            assert!(
+                error.ends_with("`goldsmith promote web/1.0.0/2 --to stable` sets the other parameters"),
+                "{error}"
+            );
+            assert_eq!(scene.moves().await.len(), 2);
+            let named = |region: &str| cloud.inventory().region(region).parameters["/images/web/stable"].clone();
+            assert_eq!(named(HOME), scene.amis[1][0], "what names the new image stays");
+            let is_put = matches!(fault, Fault::LoseAnswer);
+            assert_eq!(named(ELSEWHERE), scene.amis[usize::from(is_put)][1], "nothing is set back");
+        }
+        scene.promote(2).await;
+        scene.assert_points_to(2).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_image_to_which_a_failed_promotion_returns_is_referred_to_before_its_parameters_are() {
+    let scene = Scene::new().await;
+    let connection = &scene.stack.connection;
+    scene.promote(1).await;
+    // Each parameter takes its value after two pauses of 300 ms. The first put that fails is the one that returns.
+    scene.stack.cloud.pace(|pace| pace.until_parameter = 2);
+    let moving = scene.plan(2).await.unwrap();
+    scene.stack.cloud.fail_always("PutParameter", ELSEWHERE, Fault::Refuse(Kind::Denied));
+    let look = async {
+        tokio::time::sleep(std::time::Duration::from_millis(900)).await;
+        connection.references().of(&scene.image(1).await).await.unwrap()
+    };
+    let (ended, found) = tokio::join!(carry_out(connection, &moving, ANNA, None), look);
+    assert!(ended.is_err());
+    assert!(found.iter().any(|one| matches!(&one.by, By::Channel(channel) if *channel == scene.stable)), "{found:?}");
+    scene.assert_points_to(1).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_died_between_the_channel_and_its_parameters_is_finished_by_the_next_one() {
     let scene = Scene::new().await;
     scene.promote(1).await;
@@ -172,6 +212,26 @@ async fn of_two_people_who_promote_at_once_one_is_told_and_the_parameters_follow
     let expected = "the channel `stable` or the image web/1.0.0/1 has changed in the meantime: call the command again";
     assert_eq!(error, expected);
     scene.assert_points_to(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_parameter_names_an_image_that_goes_between_the_plan_and_the_move() {
+    for before in [1, 2] {
+        let scene = Scene::new().await;
+        let (store, parameters) = (&scene.stack.connection.store, &scene.stack.cloud);
+        scene.promote(before).await;
+        // Somebody has changed it by hand, so also a promotion of the same image would write it.
+        let by_hand = Parameter { value: "ami-0".to_owned(), data_type: "text".to_owned() };
+        parameters.put(HOME, "/images/web/stable", &by_hand).await.unwrap();
+        let moving = scene.plan(2).await.unwrap();
+        store.set_life(&name(2), Some(ImageLife::Disabled)).await.unwrap();
+        let error = carry_out(&scene.stack.connection, &moving, ANNA, None).await.unwrap_err().to_string();
+        let expected =
+            "the channel `stable` or the image web/1.0.0/2 has changed in the meantime: call the command again";
+        assert_eq!(error, expected);
+        assert_eq!(parameters.inventory().region(HOME).parameters["/images/web/stable"], "ami-0", "{before}");
+        assert_eq!(scene.moves().await.len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,11 +101,13 @@ fn place(region: &str, missing: &MissingInRegion) -> String {
         each("launch template", &missing.launch_templates),
         each("parameter", &missing.parameters),
     ];
-    format!("{what}{shared}{}", parts.concat())
+    let exported = missing.export.as_ref().map(|to| format!(", exported to {to} as {}", to.disk_image_format.as_str()));
+    format!("{what}{shared}{}{}", parts.concat(), exported.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
+    use goldsmith_model::{DiskImageFormat, S3Export};
     use goldsmith_states::{DistributionPreview, MissingInRegion};
 
     use super::{Nothing, lines};
@@ -128,6 +130,7 @@ mod tests {
             shared_with: vec![],
             shares_snapshots: false,
             license_configurations: vec![],
+            export: None,
             target_accounts: vec![],
             launch_templates: vec![],
             parameters: vec![],
@@ -137,6 +140,12 @@ mod tests {
             shared_with: vec!["111122223333".to_owned()],
             shares_snapshots: true,
             license_configurations: vec!["arn:lic-1".to_owned()],
+            export: Some(S3Export {
+                role_name: "vmimport".to_owned(),
+                disk_image_format: DiskImageFormat::Raw,
+                s3_bucket: "images".to_owned(),
+                s3_prefix: None,
+            }),
             target_accounts: vec!["222233334444".to_owned()],
             launch_templates: vec!["lt-1".to_owned()],
             parameters: vec!["/images/web".to_owned()],
@@ -144,7 +153,7 @@ mod tests {
         let both = preview(&[("eu-west-1", home), ("us-east-1", nothing)], Some("web/1.0.0/2 is newer"));
         let expected = "\
 image    web/1.0.0/1
-goes to  eu-west-1, where ami-1 is, shared with 111122223333, snapshots included, license configuration arn:lic-1, copy for account 222233334444, launch template lt-1, parameter /images/web
+goes to  eu-west-1, where ami-1 is, shared with 111122223333, snapshots included, license configuration arn:lic-1, copy for account 222233334444, launch template lt-1, parameter /images/web, exported to s3://images/ as RAW
 goes to  us-east-1, as a copy
 note     web/1.0.0/2 is newer, so its parameters and launch templates stay as they are";
         assert_eq!(lines(&both).join("\n"), expected);

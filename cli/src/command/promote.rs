@@ -5,12 +5,10 @@ use goldsmith_model::Name;
 
 use crate::approval::{approve, is_needed};
 use crate::args::Globals;
-use crate::ask::consents;
 use crate::channel_move::{carry_out, plan};
 use crate::connection::Connection;
-use crate::exit::{Exit, invalid};
+use crate::exit::Exit;
 use crate::output;
-use crate::render::columns;
 use crate::target;
 
 /// Make a channel of a pipeline point to an image.
@@ -41,24 +39,19 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let (connection, by) = Connection::open_as(globals).await?;
     let image = target::image_or_latest(&connection.store, &args.image).await?;
     let moving = plan(&connection, &image, &args.to).await?;
-    columns(&moving.rows()).iter().for_each(|line| output::say(line));
-    if is_needed(&connection, &image, &args.to).await? {
-        output::say(&format!("This approves {}: whom its distribution names can launch it then.", image.image));
-    }
+    let approves = is_needed(&connection, &image, &args.to).await?;
+    let remark = format!("This approves {}: whom its distribution names can launch it then.", image.image);
+    let remarks: Vec<String> = approves.then_some(remark).into_iter().collect();
     // A mistyped name would make a channel that nobody follows.
     let question = match moving.is_new() {
         true => format!("Make the new channel {} of {}?", args.to, image.pipeline),
         false => format!("Move {} of {}?", args.to, image.pipeline),
     };
-    if !consents(&question, "nothing was changed", args.yes)? {
-        output::say("Nothing was changed.");
+    if !moving.ask(&remarks, &question, args.yes)? {
         return Ok(Exit::Success);
     }
-    // Somebody may have moved the channel, or disabled the image, while the question waited for its answer.
     let image = target::image(&connection.store, &image.image.to_string()).await?;
-    if !moving.is_still(&plan(&connection, &image, &args.to).await?) {
-        return Err(invalid("the channel or its parameters have changed in the meantime: call the command again"));
-    }
+    moving.require_still(&plan(&connection, &image, &args.to).await?)?;
     // This comes first: whoever follows the channel must be able to launch the image.
     approve(&connection, &image, &args.to, &by, args.reason.as_deref()).await?;
     carry_out(&connection, &moving, &by, args.reason.as_deref()).await?;

@@ -1,5 +1,6 @@
-//! `goldsmith schema component|pipeline`: JSON Schema for editors. It describes keys and shapes. `goldsmith validate`
-//! checks names, references and everything else that needs the whole file.
+//! `goldsmith schema component|pipeline|events`: JSON Schema of files, for editors, and of Goldsmith's own events. The
+//! schema of a file describes keys and shapes. `goldsmith validate` checks names, references and everything else that
+//! needs the whole file.
 
 mod component;
 mod condition;
@@ -14,19 +15,21 @@ use serde_json::Value;
 use crate::exit::Exit;
 use crate::output;
 
-/// Print the JSON Schema of documents or definitions, for editors.
+/// Print the JSON Schema of documents, definitions or events.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Kind of file that the schema describes.
+    /// What the schema describes.
     #[arg(value_enum)]
     of: Of,
 }
 
-/// A kind of file.
+/// A schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Of {
     /// A component's document.
     Component,
+    /// The events that a stack puts on the default event bus.
+    Events,
     /// Definitions of pipelines and of everything that pipelines refer to.
     Pipeline,
 }
@@ -35,6 +38,7 @@ impl Of {
     fn schema(self) -> Value {
         match self {
             Of::Component => component::schema(),
+            Of::Events => goldsmith_states::own_events::schema(),
             Of::Pipeline => pipeline::schema(),
         }
     }

@@ -1,14 +1,16 @@
 //! `goldsmith show IMAGE|PIPELINE|DEFINITION`
 
 mod definition;
-mod pipeline;
+pub(crate) mod pipeline;
 mod since;
+
+pub(crate) use since::Since;
 
 use anyhow::Result;
 use goldsmith_model::Name;
 use goldsmith_store::{
-    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ImageRecord, ImageStatus, LeftBehind, Leftover, OwnedCopy,
-    Revocation, StateRecord, ancestors,
+    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ExportedObject, ImageRecord, ImageStatus, LeftBehind, Leftover,
+    OwnedCopy, Revocation, StateRecord, ancestors,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -18,12 +20,12 @@ use crate::approval;
 use crate::args::Globals;
 use crate::audited;
 use crate::connection::Connection;
+use crate::contents;
 use crate::exit::Exit;
 use crate::kept::KeptInstance;
 use crate::output::{self, Show};
 use crate::render::{self, columns, duration, labelled, seconds_between, word};
 use crate::{failure, target};
-use since::Since;
 
 /// Show an image or its build, a pipeline with its last builds, or another definition.
 #[derive(Debug, clap::Args)]
@@ -53,29 +55,44 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 }
 
 /// An image with its build.
-struct Shown {
-    image: ImageRecord,
-    states: Vec<StateRecord>,
+pub(crate) struct Shown {
+    pub(crate) image: ImageRecord,
+    /// The states of the build, in the order in which they began.
+    pub(crate) states: Vec<StateRecord>,
     /// The ancestors of the image, the parent first.
-    built_on: Vec<ImageRecord>,
+    pub(crate) built_on: Vec<ImageRecord>,
     /// The channels that point to the image.
-    channels: Vec<Name>,
+    pub(crate) channels: Vec<Name>,
     /// The instance that the build keeps for inspection.
-    kept: Option<KeptInstance>,
+    pub(crate) kept: Option<KeptInstance>,
     /// The owner of the AMI from which the build started.
-    source_owner: Option<String>,
+    pub(crate) source_owner: Option<String>,
+    /// How instances of the image boot, if the recipe says so.
+    pub(crate) firmware: Option<String>,
     /// Whether the build's cause will be retried.
-    tried_again: Option<String>,
+    pub(crate) tried_again: Option<String>,
     /// The resources that could not be removed.
-    left_behind: Vec<LeftBehind>,
+    pub(crate) left_behind: Vec<LeftBehind>,
     /// Resources that only carry the build's tags.
-    leftovers: Vec<Leftover>,
+    pub(crate) leftovers: Vec<Leftover>,
     /// What has changed since the last good build, if this one failed.
-    since: Option<Since>,
+    pub(crate) since: Option<Since>,
 }
 
 async fn image(connection: &Connection, what: &str) -> Result<Shown> {
     let image = target::image_or_latest(&connection.store, what).await?;
+    let (all, leftovers) = (connection.store.all_images().await?, connection.store.leftovers().await?);
+    of(connection, image, &all, &leftovers).await
+}
+
+/// Returns everything to show about an image. The last parameters are all images and all leftovers of the stack, which are
+/// read once for several images.
+pub(crate) async fn of(
+    connection: &Connection,
+    image: ImageRecord,
+    all: &[ImageRecord],
+    leftovers: &[Leftover],
+) -> Result<Shown> {
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
     // A reader with the nonce could write event lines that other readers believe.
@@ -86,28 +103,41 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
         None => None,
     };
     let source_owner = build.as_ref().and_then(source_owner);
-    let all = connection.store.all_images().await?;
-    let since = since::last_good(connection, &image, build.as_ref(), &all).await?;
+    let firmware = build.as_ref().map(|build| &build.plan).filter(|plan| plan.is_build());
+    let firmware =
+        firmware.and_then(|plan| render::firmware(plan.boot_mode, plan.tpm_support, plan.uefi_data.as_deref()));
+    let since = since::last_good(connection, &image, build.as_ref(), all).await?;
     let left_behind = build.map(|build| build.after.left).unwrap_or_default();
     // A run that only tests an AMI builds nothing on it.
-    let built_on = ancestors(&image, &all).into_iter().filter(|_| !image.is_verification).cloned().collect();
+    let built_on = ancestors(&image, all).into_iter().filter(|_| !image.is_verification).cloned().collect();
     let channels = connection.store.channels(&image.pipeline).await?.into_iter();
     let channels = channels.filter(|one| one.to.as_ref() == Some(&image.image)).map(|one| one.channel).collect();
-    let mut leftovers = connection.store.leftovers().await?;
-    leftovers.retain(|one| one.build.as_ref() == Some(&image.build));
+    let leftovers = leftovers.iter().filter(|one| one.build.as_ref() == Some(&image.build)).cloned().collect();
     // Only a failed cause is kept for another try.
     let cause = match image.failure {
         Some(_) => connection.store.cause(&image.pipeline, &image.cause).await?,
         None => None,
     };
     let tried_again = cause.as_ref().and_then(tried_again);
-    Ok(Shown { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers, since })
+    Ok(Shown {
+        image,
+        states,
+        built_on,
+        channels,
+        kept,
+        source_owner,
+        firmware,
+        tried_again,
+        left_behind,
+        leftovers,
+        since,
+    })
 }
 
 impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { image, states, built_on, channels, kept, source_owner, tried_again, left_behind, leftovers, since } =
-            self;
+        let Self { image, states, built_on, channels, kept, source_owner, firmware, tried_again, since, .. } = self;
+        let (left_behind, leftovers) = (&self.left_behind, &self.leftovers);
         let built_on: Vec<_> =
             built_on.iter().map(|one| json!({"image": one.image, "status": render::life(one)})).collect();
         let mut shown = json!({"image": image, "states": states, "builtOn": built_on, "channels": channels,
@@ -116,6 +146,9 @@ impl Serialize for Shown {
         // Most images have none of these, so the keys are missing instead of null.
         if let Some(kept) = kept {
             shown["kept"] = json!(kept);
+        }
+        if let Some(firmware) = firmware {
+            shown["boots"] = json!(firmware);
         }
         if let Some(audit) = audited::of(states) {
             shown["audit"] = json!(audit);
@@ -128,7 +161,7 @@ impl Serialize for Shown {
 }
 
 /// Returns when an image was revoked, by whom and why.
-fn revocation(revoked: &Revocation) -> String {
+pub(crate) fn revocation(revoked: &Revocation) -> String {
     format!("{} by {}: {}", revoked.at, render::who(&revoked.by), revoked.reason)
 }
 
@@ -210,15 +243,19 @@ impl Shown {
             image.surplus.iter().map(|one| ("retention", format!("has disabled it at {}: {}", one.at, one.why))),
         );
         rows.extend(image.revoked.iter().map(|revoked| ("revoked", revocation(revoked))));
-        rows.extend(approval::told(globals, image).map(|told| ("approval", told)));
+        rows.extend(approval::in_words(globals, image).map(|words| ("approval", words)));
         rows.extend(self.channels.iter().map(|channel| ("channel", channel.to_string())));
         rows.extend(self.built_on.iter().map(|one| ("built on", ancestor(one))));
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
         rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
         let copy = |copy: &OwnedCopy| ("copy", format!("{}  {}  of account {}", copy.region, copy.ami, copy.account));
         rows.extend(image.copies.iter().map(copy));
+        let exported = |one: &ExportedObject| ("exported", format!("{}  {}", one.region, one.location));
+        rows.extend(image.exports.iter().map(exported));
         rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
+        rows.extend(contents::record(image, &self.states).map(|found| ("contents", contents::headline(&found))));
         let of = if image.is_verification { "owner" } else { "source of" };
+        rows.extend(self.firmware.iter().map(|firmware| ("boots", firmware.clone())));
         rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));
         rows.extend(self.kept.iter().flat_map(|kept| kept.facts(globals)));
         rows.extend(self.tried_again.iter().map(|again| ("again", again.clone())));
@@ -231,8 +268,16 @@ impl Shown {
         rows
     }
 
-    fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.image.status == ImageStatus::Cancelled
+    }
+
+    /// Returns the word for how a state ended.
+    pub(crate) fn status_of(&self, state: &StateRecord) -> String {
+        // Finish ends the states that were running when the build was cancelled: as failed, with the build's message.
+        let message = self.image.failure.as_ref().map(|cause| &cause.message);
+        let is_interrupted = self.is_cancelled() && message == Some(&state.detail);
+        if is_interrupted { word(self.image.status) } else { word(state.status) }
     }
 
     fn state(&self, state: &StateRecord) -> Vec<String> {
@@ -241,177 +286,15 @@ impl Shown {
             Some(item) => format!("{} {item}", state.state),
             None => state.state.to_string(),
         };
-        // Finish ends the states that were running when the build was cancelled: as failed, with the build's message.
-        let message = self.image.failure.as_ref().map(|cause| &cause.message);
-        let is_interrupted = self.is_cancelled() && message == Some(&state.detail);
-        let status = if is_interrupted { word(self.image.status) } else { word(state.status) };
-        vec![name, status, took.map(duration).unwrap_or_default(), state.detail.clone()]
+        vec![name, self.status_of(state), took.map(duration).unwrap_or_default(), state.detail.clone()]
     }
 }
 
 /// Returns a line about a resource that carries the build's tags, but that is not known to belong to the build.
-fn stranger(one: &Leftover) -> String {
+pub(crate) fn stranger(one: &Leftover) -> String {
     let Leftover { kind, id, region, since, .. } = one;
     format!("{kind} {id} in {region} has this build's tags, but no record shows that the build made it; found {since}")
 }
 
 #[cfg(test)]
-mod tests {
-    use goldsmith_model::definitions::{Draft, SourceFile};
-    use goldsmith_store::{LeftBehind, Leftover};
-    use serde_json::json;
-
-    use super::{Shown, image, target};
-    use crate::kept::KeptInstance;
-    use crate::output::Show;
-    use crate::testing::{Stack, globals};
-
-    #[tokio::test]
-    async fn a_failed_image_is_shown_with_its_cause_and_states() {
-        let stack = Stack::new();
-        let failure = json!({"state": "Build", "error": "Goldsmith.CommandFailed", "message": "step Install failed",
-                             "step": "Install", "exitCode": 1});
-        stack
-            .closed_build(json!({"status": "FAILED", "failure": failure, "endedAt": "2026-01-01T00:01:00.000Z"}))
-            .await;
-        stack.state("Build", "FAILED", "step Install failed").await;
-        let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap();
-        let expected = "\
-image     web/1.0.0/1
-status    FAILED
-pipeline  web
-cause     manual
-source    ami-0
-build     b
-began     2026-01-01T00:00:00.000Z
-ended     2026-01-01T00:01:00.000Z
-failed    Build: step Install failed
-left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: UnauthorizedOperation: no
-not ours  image ami-9 in us-east-1 has this build's tags, but no record shows that the build made it; found 2026-01-02T00:00:00.000Z
-  step       Install
-  exit code  1
-  error      Goldsmith.CommandFailed
-
-Build  FAILED  2.0s  step Install failed";
-        let reason = "TerminateInstances in us-east-1 failed: UnauthorizedOperation: no".to_owned();
-        let left_behind = vec![LeftBehind { what: "i-1".to_owned(), region: "us-east-1".to_owned(), reason }];
-        let stranger = json!({"kind": "image", "id": "ami-9", "region": "us-east-1", "build": "b",
-                              "since": "2026-01-02T00:00:00.000Z"});
-        let leftovers: Vec<Leftover> = vec![serde_json::from_value(stranger).unwrap()];
-        let shown = Shown { left_behind, leftovers, ..shown };
-        assert_eq!(shown.lines(&globals("")).join("\n"), expected);
-        let until = "2026-01-01T04:00:00.000Z".to_owned();
-        let kept = Some(KeptInstance { id: "i-1".to_owned(), region: "eu-west-1".to_owned(), until });
-        let table = "kept      i-1 in eu-west-1 until 2026-01-01T04:00:00.000Z\n\
-                     get in    aws --region eu-west-1 ssm start-session --target i-1\nfailed  ";
-        let shown = Shown { kept, ..shown };
-        assert_eq!(shown.lines(&globals("")).join("\n"), expected.replace("failed  ", table));
-    }
-
-    #[tokio::test]
-    async fn a_verification_is_shown_as_a_run_that_has_tested_an_ami() {
-        let stack = Stack::new();
-        stack.closed_build(json!({"status": "VERIFIED", "isVerification": true})).await;
-        let text = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
-        assert!(text.starts_with("run       web/1.0.0/1\nstatus    VERIFIED\n"), "{text}");
-        assert!(text.contains("\ntested    ami-0\n") && !text.contains("source"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn a_cancelled_build_does_not_read_like_a_failure() {
-        let stack = Stack::new();
-        let stopped = "the execution was stopped";
-        let failure = json!({"state": "Execution", "error": "Execution.ABORTED", "message": stopped});
-        stack.closed_build(json!({"status": "CANCELLED", "failure": failure})).await;
-        stack.state("Launch", "SUCCEEDED", "i-1").await;
-        stack.state("Build", "FAILED", stopped).await;
-        let text = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
-        let ending = "\
-began      2026-01-01T00:00:00.000Z
-cancelled  the execution was stopped
-
-Build   CANCELLED  2.0s  the execution was stopped
-Launch  SUCCEEDED  2.0s  i-1";
-        assert!(text.ends_with(ending) && !text.to_lowercase().contains("fail"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn what_the_audit_of_an_image_has_found_is_shown() {
-        let stack = Stack::new();
-        stack.closed_build(json!({"status": "AVAILABLE"})).await;
-        let finding = json!({"path": "/etc/bind/rndc.key", "kind": "package-secret", "what": "control key of BIND",
-                             "package": "bind9", "remedy": "remove it"});
-        let record = json!({"state": "ExecuteTest", "item": "t3.small", "status": "SUCCEEDED", "startedAt": "", "audit":
-                            {"findings": [finding], "files": 9}});
-        stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
-        let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
-        assert!(
-            shown.contains("audit     1 thing that every instance would share; 9 files were examined\n"),
-            "{shown}"
-        );
-        let table = "package-secret  /etc/bind/rndc.key  bind9    control key of BIND\n  remove it\n";
-        assert!(shown.contains(table), "{shown}");
-    }
-
-    #[test]
-    fn show_says_whether_a_failed_build_is_retried() {
-        let kept = |more: serde_json::Value| -> goldsmith_store::CauseRecord {
-            let mut record = json!({"id": "a", "pipeline": "web", "status": "pending", "attempt": 2, "arrivedAt": "",
-                                    "cause": {"kind": "schedule", "scheduledTime": "2026-11-24T03:00:00Z"}});
-            record.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-            serde_json::from_value(record).unwrap()
-        };
-        for (more, expected) in [
-            (json!({}), None),
-            (json!({"notBefore": "2026-11-24T04:00:00.000Z"}), None),
-            (
-                json!({"failures": 1, "notBefore": "2026-11-24T04:00:00.000Z"}),
-                Some("it will be retried at 2026-11-24T04:00:00.000Z"),
-            ),
-            (json!({"failures": 1, "status": "served"}), None),
-            (
-                json!({"failures": 4, "status": "served", "givenUp": true}),
-                Some("it will not be retried: 4 builds for this cause have failed"),
-            ),
-        ] {
-            assert_eq!(super::tried_again(&kept(more)).as_deref(), expected);
-        }
-    }
-
-    #[tokio::test]
-    async fn an_image_is_found_by_its_build_and_a_missing_one_is_reported() {
-        let stack = Stack::new();
-        stack.closed_build(json!({"status": "AVAILABLE"})).await;
-        let store = &stack.connection.store;
-        assert_eq!(target::image_or_latest(store, "b").await.unwrap().image.to_string(), "web/1.0.0/1");
-        let unknown = "there is no build `web`: name an image as NAME/VERSION/BUILD, or a build by its id";
-        let copies = json!([{"account": "222233334444", "region": "eu-west-1", "ami": "ami-9"}]);
-        stack.closed_build(json!({"status": "AVAILABLE", "copies": copies})).await;
-        let shown = image(&stack.connection, "b").await.unwrap().lines(&globals("")).join("\n");
-        assert!(shown.contains("copy      eu-west-1  ami-9  of account 222233334444"), "{shown}");
-        for (text, message) in [
-            ("web", unknown),
-            ("web/1.0.0/2", "there is no image web/1.0.0/2"),
-            ("web/1.0/2", "`1.0` is not a version: expected three numbers, such as 1.4.2"),
-        ] {
-            assert_eq!(target::image_or_latest(store, text).await.unwrap_err().to_string(), message);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_name_of_a_pipeline_is_no_build_and_a_similar_one_is_suggested() {
-        let stack = Stack::new();
-        let store = &stack.connection.store;
-        let text = "kind: ImagePipeline\nname: gateway\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n";
-        let files = [SourceFile { path: "all.yml".to_owned(), text: text.to_owned() }];
-        let definitions = Draft::read(&files, &|_| Ok(String::new())).check_alone().unwrap();
-        store.apply(&definitions).await.unwrap();
-        let wanted = "name an image as NAME/VERSION/BUILD, or a build by its id";
-        for (text, message) in [
-            ("gateway", format!("`gateway` is a pipeline: {wanted}")),
-            ("gatewy", format!("there is no build `gatewy`: {wanted}; did you mean the pipeline `gateway`?")),
-        ] {
-            assert_eq!(target::image_or_latest(store, text).await.unwrap_err().to_string(), message);
-        }
-    }
-}
+mod tests;

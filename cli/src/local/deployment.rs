@@ -95,13 +95,18 @@ fn parameters(stack: &Stack, python: &Path, files: &Files) -> Result<BTreeMap<St
     }
     let agent: Agent =
         serde_json::from_slice(&output.stdout).context("the program that publishes the SSM agent printed no key")?;
-    // On this machine, nobody else has licenses that the stack should not use.
+    // On this machine, nobody else has licenses and topics that the stack should not use. The roles of exports are only
+    // those that the manual names, because a stack may pass a role only if it is listed.
     let licenses = "arn:aws:license-manager:*:000000000000:license-configuration:*".to_owned();
+    let topics = "arn:aws:sns:*:000000000000:*".to_owned();
+    let roles = "arn:aws:iam::000000000000:role/vmimport*".to_owned();
     let named = [
         ("Examples", "no".to_owned()),
         ("SsmAgentUrl", agent.url),
         ("SsmAgentKey", agent.key),
         ("LicenseConfigurationArns", licenses),
+        ("NotificationTopicArns", topics),
+        ("ExportRoleArns", roles),
     ];
     Ok(named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

@@ -11,7 +11,7 @@ use crate::digest;
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
 
 /// Programs of the emulator: if one of them changes, the emulator is restarted.
-const LAUNCHER: [(&str, &str); 10] = [
+const LAUNCHER: [(&str, &str); 11] = [
     ("door.py", include_str!("../../../infra/local/door.py")),
     ("forwarding.py", include_str!("../../../infra/local/forwarding.py")),
     ("launcher.py", include_str!("../../../infra/local/launcher.py")),
@@ -22,6 +22,7 @@ const LAUNCHER: [(&str, &str); 10] = [
     ("runtime_api.py", include_str!("../../../infra/local/runtime_api.py")),
     ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
     ("step_functions.py", include_str!("../../../infra/local/step_functions.py")),
+    ("topics.py", include_str!("../../../infra/local/topics.py")),
 ];
 /// Files that run in addition to the emulator.
 const BESIDE: [(&str, &str); 2] =

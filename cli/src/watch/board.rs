@@ -139,6 +139,7 @@ mod tests {
             log: None,
             cause: None,
             audit: None,
+            contents: None,
             waits_for: None,
         }
     }

@@ -1,6 +1,7 @@
 //! Tests the real binary on documents in a separate folder: the exact output and the documented exit code, without AWS.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod events;
 mod folder;
 mod import;
 mod manual;

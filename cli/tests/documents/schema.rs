@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::folder::Folder;
 
-fn schema(of: &str) -> Value {
+pub(crate) fn schema(of: &str) -> Value {
     let said = Folder::with(&[]).goldsmith(&format!("schema {of}"));
     assert_eq!((said.status, said.stderr.as_str()), (Some(0), ""));
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/{of}.schema.json"));

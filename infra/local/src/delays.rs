@@ -56,6 +56,11 @@ const FAST_SNAPSHOT_RATE: f64 = 200.0;
 const COPY_RATE: f64 = 500.0;
 /// A spot instance has two minutes between its warning and its end (EC2's guide).
 const SPOT_WARNING: Duration = Duration::from_secs(120);
+/// Time until EC2 starts an instance again that an interruption has stopped. This is a guess: AWS says only that it
+/// happens when capacity is available.
+const SPOT_RETURN: Duration = Duration::from_secs(600);
+/// Instant and demo: longer than a client takes that looks every few seconds.
+const SOON: Duration = Duration::from_secs(60);
 
 /// Time from a script's exit 194 to the reboot: the agent runs `shutdown -r +1`.
 const REBOOT: Duration = Duration::from_secs(60);
@@ -100,6 +105,8 @@ pub(crate) struct Delays {
     pub(crate) terminate: Duration,
     /// Time from a spot instance's warning to its end.
     pub(crate) spot_warning: Duration,
+    /// Time until a stopped spot instance is started again after its interruption.
+    pub(crate) spot_return: Duration,
     /// Time from exit 194 to the reboot that it requests.
     pub(crate) reboot: Duration,
     /// Time from the agent's start until it gives up a command that was running when its machine went down.
@@ -150,6 +157,7 @@ impl From<DelayProfile> for Delays {
             stop: state,
             terminate: state,
             spot_warning: state,
+            spot_return: SOON,
             reboot,
             lost_worker,
             log_upload: Duration::ZERO,
@@ -177,6 +185,7 @@ fn realistic(speed_up: f64) -> Delays {
         stop: STOP.div_f64(speed_up),
         terminate: TERMINATE.div_f64(speed_up),
         spot_warning: SPOT_WARNING.div_f64(speed_up),
+        spot_return: SPOT_RETURN.div_f64(speed_up),
         reboot: REBOOT.div_f64(speed_up),
         lost_worker: LOST_WORKER.div_f64(speed_up),
         log_upload: LOG_UPLOAD.div_f64(speed_up),

@@ -196,7 +196,9 @@ impl Call {
     async fn carry_out(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Reply {
         match self {
             Call::Ec2 { params, denied_keys } => {
-                let call = ec2::Call { endpoint, scope, params, denied_keys, fault };
+                let role_refusal = ec2::export_image::role_refusal(endpoint, scope, params).await;
+                let role_refusal = role_refusal.as_ref();
+                let call = ec2::Call { endpoint, scope, params, denied_keys, role_refusal, fault };
                 ec2::answer(params, ec2::perform(&call)).into()
             }
             Call::Ebs(request) => ebs::perform(endpoint, scope, request).await,

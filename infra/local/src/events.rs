@@ -98,12 +98,23 @@ impl Event {
         }
     }
 
-    /// Returns the warning that comes two minutes before a spot instance is interrupted.
-    pub(crate) fn of_interruption(instance: &Instance) -> Self {
+    /// Returns the event that a spot request has got its instance, at the launch or when the instance starts again.
+    pub(crate) fn of_fulfillment(instance: &Instance, request: &str) -> Self {
+        Event {
+            detail_type: "EC2 Spot Instance Request Fulfillment",
+            state: "fulfilled",
+            detail: json!({"spot-instance-request-id": request, "instance-id": instance.id}),
+            ..Event::of_instance(instance)
+        }
+    }
+
+    /// Returns the warning that comes two minutes before a spot instance is interrupted. `action` is what the
+    /// interruption does to the instance.
+    pub(crate) fn of_interruption(instance: &Instance, action: &'static str) -> Self {
         Event {
             detail_type: "EC2 Spot Instance Interruption Warning",
-            state: "terminate",
-            detail: json!({"instance-id": instance.id, "instance-action": "terminate"}),
+            state: action,
+            detail: json!({"instance-id": instance.id, "instance-action": action}),
             ..Event::of_instance(instance)
         }
     }

@@ -21,6 +21,7 @@ mod ec2;
 mod emulator;
 mod endpoint;
 mod events;
+mod exports;
 mod faults;
 mod first_boot;
 mod guest;
@@ -36,8 +37,10 @@ mod request_limits;
 mod resume;
 mod secret;
 mod server;
+mod sessions;
 mod settings;
 mod source_image;
+mod spot;
 mod ssm;
 mod world;
 

@@ -193,6 +193,7 @@ impl Endpoint {
             if let Some(instance) = self.world().instances.get_mut(id) {
                 instance.reason = None;
             }
+            self.spot_started(id);
             self.come_up(id);
         }
     }
@@ -203,6 +204,7 @@ impl Endpoint {
             if let Some(instance) = self.world().instances.get_mut(id) {
                 instance.reason = Some(Reason::now(code, message));
             }
+            self.spot_stops(id);
             self.finish_stop(id);
         }
     }
@@ -214,7 +216,9 @@ impl Endpoint {
                 guest.halt(true).await;
             }
             tokio::time::sleep(self.settings().delays.stop).await;
-            self.advance(&id, InstanceState::Stopping, InstanceState::Stopped);
+            if self.advance(&id, InstanceState::Stopping, InstanceState::Stopped) {
+                self.spot_stopped(&id);
+            }
         });
     }
 
@@ -237,21 +241,10 @@ impl Endpoint {
             tokio::time::sleep(self.settings().delays.terminate).await;
             self.remove_inside(&id).await;
             self.world().leave_volumes(&id);
-            self.advance(&id, InstanceState::ShuttingDown, InstanceState::Terminated);
+            if self.advance(&id, InstanceState::ShuttingDown, InstanceState::Terminated) {
+                self.spot_ended(&id);
+            }
             self.sweep_layers();
-        });
-    }
-
-    /// Interrupts a spot instance as EC2 does: a warning, and the end two minutes later.
-    pub(crate) fn interrupt(self: Arc<Self>, id: &str) {
-        if let Some(instance) = self.world().instances.get(id) {
-            self.emit(Event::of_interruption(instance));
-        }
-        let id = id.to_owned();
-        self.clone().spawn(async move {
-            tokio::time::sleep(self.settings().delays.spot_warning).await;
-            let code = "Server.SpotInstanceTermination";
-            self.clone().end(&id, code, "Server.SpotInstanceTermination: Spot instance termination");
         });
     }
 

@@ -63,5 +63,7 @@ pub(crate) async fn resume(endpoint: &Arc<Endpoint>) {
     let pending = unsettled(&endpoint.world());
     pending.iter().for_each(|id| endpoint.resume_image(id));
     endpoint.resume_blocks();
+    endpoint.resume_exports();
+    endpoint.resume_spot_requests();
     ssm::resume_commands(endpoint);
 }

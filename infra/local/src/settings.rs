@@ -12,6 +12,8 @@ use crate::options::{LONGEST_LAG, Options};
 
 /// EBS makes this many copies of snapshots into one Region at the same time. It rejects more, and does not queue them.
 const COPY_SLOTS: usize = 20;
+/// Conversion tasks of a Region at the same time (VM Import/Export user guide, "Considerations for image export").
+const EXPORT_SLOTS: usize = 5;
 /// Longest time for which a new resource may be unknown.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(300);
 
@@ -31,6 +33,10 @@ pub(crate) struct Settings {
     pub(crate) credentials_after: Duration,
     /// Snapshots that may be copied into a Region at the same time.
     pub(crate) copy_slots: usize,
+    /// Exports of images that may be in progress in a Region at the same time.
+    pub(crate) export_slots: usize,
+    /// Least time from the beginning of an export to the transfer of its image.
+    pub(crate) export_after: Duration,
     /// Regions that are not enabled.
     pub(crate) disabled_regions: BTreeSet<String>,
     /// Availability Zones that do not have an instance type, by type.
@@ -58,6 +64,9 @@ pub(crate) struct Change {
     /// In seconds.
     credentials_after: Option<f64>,
     copy_slots: Option<usize>,
+    export_slots: Option<usize>,
+    /// In seconds.
+    export_after: Option<f64>,
     regions: Option<Regions>,
     not_offered: Option<BTreeMap<String, BTreeSet<String>>>,
     product_codes: Option<BTreeMap<String, String>>,
@@ -80,6 +89,8 @@ impl From<&Options> for Settings {
             unknown_for: Duration::ZERO,
             credentials_after: Duration::ZERO,
             copy_slots: COPY_SLOTS,
+            export_slots: EXPORT_SLOTS,
+            export_after: Duration::ZERO,
             disabled_regions: BTreeSet::new(),
             not_offered: BTreeMap::new(),
             product_codes: BTreeMap::new(),
@@ -111,10 +122,13 @@ impl Settings {
         let lag = within(change.describe_lag, LONGEST_LAG, "describeLag")?;
         let unknown_for = within(change.unknown_for, LONGEST_UNKNOWN, "unknownFor")?;
         let credentials_after = within(change.credentials_after, LONGEST_UNKNOWN, "credentialsAfter")?;
+        let export_after = within(change.export_after, LONGEST_UNKNOWN, "exportAfter")?;
         self.lag = lag.unwrap_or(self.lag);
+        self.export_after = export_after.unwrap_or(self.export_after);
         self.unknown_for = unknown_for.unwrap_or(self.unknown_for);
         self.credentials_after = credentials_after.unwrap_or(self.credentials_after);
         self.copy_slots = change.copy_slots.unwrap_or(self.copy_slots);
+        self.export_slots = change.export_slots.unwrap_or(self.export_slots);
         if let Some(regions) = &change.regions {
             self.disabled_regions.clone_from(&regions.disabled);
         }

@@ -4,6 +4,8 @@
 #[path = "instances/agents.rs"]
 mod agents;
 mod common;
+#[path = "instances/spot.rs"]
+mod spot;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use common::emulator::FakeEmulator;

@@ -127,7 +127,7 @@ async fn filters_take_what_the_answer_shows_and_say_what_they_cannot() {
     assert_eq!(found("tag:odd", r"*value\?"), [""; 0]);
     assert_eq!(found("ip-address", "*"), [""; 0]);
     let filter = |name| [("Filter.1.Name", name), ("Filter.1.Value.1", "x")];
-    let told = message(client, "DescribeInstances", &filter("spot-instance-request-id"), "InvalidParameterValue");
+    let told = message(client, "DescribeInstances", &filter("network-interface.requester-id"), "InvalidParameterValue");
     assert!(told.contains("does not support it"), "{told}");
     let told = message(client, "DescribeInstances", &filter("nonsense"), "InvalidParameterValue");
     assert_eq!(told, "The filter 'nonsense' is invalid");

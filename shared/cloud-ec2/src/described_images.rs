@@ -62,6 +62,8 @@ fn to_image(image: &SdkImage) -> Option<Image> {
         created: text(image.creation_date()),
         architecture: text(image.architecture().map(|architecture| architecture.as_str())),
         boot_mode: image.boot_mode().map(|mode| mode.as_str().to_owned()),
+        tpm_support: image.tpm_support().map(|version| version.as_str().to_owned()),
+        ena_support: image.ena_support().unwrap_or_default(),
         root_device: text(image.root_device_name()),
         block_devices: from_sdk_block_devices(image.block_device_mappings()),
         snapshots: ebs.filter_map(|ebs| ebs.snapshot_id().map(str::to_owned)).collect(),
@@ -129,6 +131,8 @@ mod tests {
             created: "2026-01-01T00:00:00.000Z".to_owned(),
             architecture: "x86_64".to_owned(),
             boot_mode: Some("uefi".to_owned()),
+            tpm_support: Some("v2.0".to_owned()),
+            ena_support: true,
             root_device: "/dev/xvda".to_owned(),
             block_devices: vec![BlockDevice {
                 device_name: "/dev/xvda".to_owned(),

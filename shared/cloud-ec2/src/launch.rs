@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
+use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
     HttpTokensState, IamInstanceProfileSpecification, InstanceInterruptionBehavior, InstanceMarketOptionsRequest,
     InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceType, MarketType, Placement, ResourceType,
@@ -9,7 +10,7 @@ use aws_sdk_ec2::types::{
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use goldsmith_cloud::{Launch, Market, MetadataOptions};
+use goldsmith_cloud::{Hardware, Launch, Market, MetadataOptions};
 
 use crate::requests::{block_device_mappings, tag_specifications};
 
@@ -25,7 +26,7 @@ pub(crate) fn request(client: &Client, launch: &Launch) -> RunInstancesFluentBui
         launch.instance_profile.as_ref().map(|name| IamInstanceProfileSpecification::builder().name(name).build());
     let made = match launch.market {
         Market::OnDemand => &MADE_BY_LAUNCH[..3],
-        Market::Spot => &MADE_BY_LAUNCH[..],
+        Market::Spot | Market::StoppableSpot { .. } => &MADE_BY_LAUNCH[..],
     };
     client
         .run_instances()
@@ -47,21 +48,36 @@ pub(crate) fn request(client: &Client, launch: &Launch) -> RunInstancesFluentBui
         .set_tag_specifications(tag_specifications(made, &launch.tags))
 }
 
+/// Returns the placement. A host resource group implies the tenancy, which EC2 accepts together with it (EC2 API
+/// reference, Placement).
 fn placement(launch: &Launch) -> Option<Placement> {
-    let tenancy = launch.is_dedicated.then_some(Tenancy::Dedicated);
-    let placement = Placement::builder().set_availability_zone(launch.zone.clone()).set_tenancy(tenancy).build();
-    (launch.zone.is_some() || launch.is_dedicated).then_some(placement)
+    let placement = Placement::builder().set_availability_zone(launch.zone.clone());
+    let placement = match &launch.hardware {
+        Hardware::Shared if launch.zone.is_none() => return None,
+        Hardware::Shared => placement,
+        Hardware::Dedicated => placement.tenancy(Tenancy::Dedicated),
+        Hardware::Host { id, group } => {
+            placement.tenancy(Tenancy::Host).set_host_id(id.clone()).set_host_resource_group_arn(group.clone())
+        }
+    };
+    Some(placement.build())
 }
 
 /// Returns the options of a spot request. There is no maximum price, because it would only make interruptions more
 /// frequent (EC2 API reference, SpotMarketOptions).
 fn market_options(market: Market) -> Option<InstanceMarketOptionsRequest> {
-    let once = SpotMarketOptions::builder()
-        .spot_instance_type(SpotInstanceType::OneTime)
-        .instance_interruption_behavior(InstanceInterruptionBehavior::Terminate)
-        .build();
-    let spot = InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).spot_options(once).build();
-    (market == Market::Spot).then_some(spot)
+    let options = SpotMarketOptions::builder();
+    let options = match market {
+        Market::OnDemand => return None,
+        Market::Spot => options
+            .spot_instance_type(SpotInstanceType::OneTime)
+            .instance_interruption_behavior(InstanceInterruptionBehavior::Terminate),
+        Market::StoppableSpot { until } => options
+            .spot_instance_type(SpotInstanceType::Persistent)
+            .instance_interruption_behavior(InstanceInterruptionBehavior::Stop)
+            .valid_until(DateTime::from_secs(until.as_second())),
+    };
+    Some(InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).spot_options(options.build()).build())
 }
 
 fn metadata_options(options: &MetadataOptions) -> InstanceMetadataOptionsRequest {

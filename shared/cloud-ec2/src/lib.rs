@@ -3,12 +3,15 @@
 
 pub mod account;
 mod described_images;
+mod exports;
+mod hosts;
 mod image_switches;
 mod images;
 mod launch;
 mod launch_templates;
 mod machines;
 mod regions;
+mod registrations;
 mod requests;
 mod settings;
 mod target_accounts;

@@ -78,6 +78,6 @@ fn from_sdk_block_device(mapping: &BlockDeviceMapping) -> Option<BlockDevice> {
 
 /// Converts a number to a signed number, as EC2 expects it. A number that is too large exceeds every limit of EC2, and
 /// EC2 reports that.
-fn number(value: u32) -> i32 {
+pub(crate) fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

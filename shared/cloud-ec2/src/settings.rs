@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use aws_sdk_ec2::types::LocationType;
 use goldsmith_cloud::aws::failure;
-use goldsmith_cloud::{Account, DefaultEncryption, Result, Subnet};
+use goldsmith_cloud::{Account, DedicatedHost, DefaultEncryption, Result, Subnet};
 
 use crate::Ec2;
 use crate::requests::filter;
@@ -63,6 +63,10 @@ impl Account for Ec2 {
             }
         }
         Ok(zones)
+    }
+
+    async fn hosts(&self, region: &str, id: Option<&str>) -> Result<Vec<DedicatedHost>> {
+        self.dedicated_hosts(region, id).await
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn described(id: &str, created: &str) -> String {
     format!(
         "<item><imageId>{id}</imageId><name>web 1</name><imageState>available</imageState>\
          <imageOwnerId>111122223333</imageOwnerId><creationDate>{created}</creationDate>\
-         <architecture>x86_64</architecture><bootMode>uefi</bootMode><sourceInstanceId>i-1</sourceInstanceId><rootDeviceName>/dev/xvda</rootDeviceName>{devices}\
+         <architecture>x86_64</architecture><bootMode>uefi</bootMode><tpmSupport>v2.0</tpmSupport><enaSupport>true</enaSupport><sourceInstanceId>i-1</sourceInstanceId><rootDeviceName>/dev/xvda</rootDeviceName>{devices}\
          <usageOperation>RunInstances:0010</usageOperation><deprecationTime>2028-01-01T00:00:00.000Z</deprecationTime>\
          <productCodes><item><productCode>4t9example</productCode><type>marketplace</type></item></productCodes>\
          <lastLaunchedTime>2026-02-01T00:00:00.000Z</lastLaunchedTime><tagSet><item><key>goldsmith:build</key><value>b</value></item></tagSet></item>"

@@ -35,6 +35,37 @@ pub struct Subnet {
     pub zone: String,
 }
 
+/// A Dedicated Host of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DedicatedHost {
+    /// `h-…`
+    pub id: String,
+    /// Its state in EC2's words. Only a host that is `available` takes instances.
+    pub state: String,
+    /// Its Availability Zone, such as `eu-west-1a`.
+    pub zone: String,
+    /// The only instance type that it takes; `None` if it takes the types of its family.
+    pub instance_type: Option<String>,
+    /// The family of the instance types that it takes, such as `m5`; `None` if it takes one type only.
+    pub family: Option<String>,
+    /// Whether it takes instances that name no host.
+    pub auto_placement: bool,
+    /// How many more instances of each type fit on it.
+    pub free: BTreeMap<String, u32>,
+}
+
+impl DedicatedHost {
+    /// Returns whether instances of this type can run on the host if it has room.
+    #[must_use]
+    pub fn takes(&self, instance_type: &str) -> bool {
+        let family = instance_type.split_once('.').map(|(family, _)| family);
+        match &self.instance_type {
+            Some(only) => only == instance_type,
+            None => family.is_some() && family == self.family.as_deref(),
+        }
+    }
+}
+
 /// The account's own settings. Every method only reads.
 #[async_trait]
 pub trait Account: Send + Sync {
@@ -54,4 +85,7 @@ pub trait Account: Send + Sync {
     /// `DescribeInstanceTypeOfferings`. Returns the Availability Zones that offer each of these types. A type that no
     /// zone offers is left out. Without types, no call is made.
     async fn zones_of_types(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, BTreeSet<String>>>;
+    /// `DescribeHosts`. Returns the Dedicated Host with this id, or all of them if `id` is `None`. A host that does not
+    /// exist is left out.
+    async fn hosts(&self, region: &str, id: Option<&str>) -> Result<Vec<DedicatedHost>>;
 }

@@ -64,6 +64,10 @@ pub struct Image {
     pub architecture: String,
     /// Its boot mode as EC2 names it; `None` if the instance type decides.
     pub boot_mode: Option<String>,
+    /// The version of the TPM of its instances, as EC2 names it, such as `v2.0`; `None` for no TPM.
+    pub tpm_support: Option<String>,
+    /// Whether its instances use the Elastic Network Adapter.
+    pub ena_support: bool,
     /// Name of the root device, such as `/dev/xvda`.
     pub root_device: String,
     /// The EBS volumes that an instance of the AMI gets, in EC2's order.

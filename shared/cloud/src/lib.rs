@@ -13,6 +13,7 @@ mod commands;
 mod error;
 mod events;
 mod executions;
+mod exports;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod functions;
@@ -25,17 +26,20 @@ mod logs;
 mod machines;
 mod objects;
 mod parameters;
+mod registrations;
 mod schedules;
 mod target_accounts;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use account::{Account, DefaultEncryption, Subnet};
+pub use account::{Account, DedicatedHost, DefaultEncryption, Subnet};
 pub use commands::{Command, CommandStatus, Commands, Invocation, Ping};
 pub use error::{CloudError, Kind, Result};
 pub use events::Events;
 pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
+pub use exports::{ExportPlaces, ExportStatus, ExportTask, Exports, ImageExport};
 pub use functions::Functions;
 pub use image_switches::ImageSwitches;
 pub use images::{
@@ -46,11 +50,16 @@ pub use keys::{Key, KeyUsers, Keys, is_aws_key};
 pub use launch_templates::{LaunchTemplate, LaunchTemplates, NewTemplateVersion, TemplateVersion};
 pub use licenses::Licenses;
 pub use logs::{LogLine, LogPage, Logs};
-pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, Volume};
+pub use machines::{
+    BlockDevice, Hardware, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, SpotRequest, TypeTraits,
+    Volume,
+};
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
+pub use registrations::{RegisteredDevice, Registration, Registrations, UefiData};
 pub use schedules::{Schedule, Schedules};
 pub use target_accounts::{TargetAccount, TargetAccounts, target_role_name};
+pub use topics::{Message, Topics};
 
 /// AWS resource tags. Their order is fixed, so that requests are reproducible.
 pub type Tags = BTreeMap<String, String>;
@@ -66,8 +75,14 @@ pub struct Cloud {
     pub keys: Arc<dyn Keys>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
+    /// Exports of AMIs to S3.
+    pub exports: Arc<dyn Exports>,
+    /// Roles and buckets of exports.
+    pub export_places: Arc<dyn ExportPlaces>,
     /// Whether AMIs can be launched and deregistered.
     pub switches: Arc<dyn ImageSwitches>,
+    /// AMIs that are registered from snapshots.
+    pub registrations: Arc<dyn Registrations>,
     /// Accounts that get copies of their own.
     pub target_accounts: Arc<dyn TargetAccounts>,
     /// EC2 launch templates.
@@ -86,6 +101,8 @@ pub struct Cloud {
     pub functions: Arc<dyn Functions>,
     /// The default event bus.
     pub events: Arc<dyn Events>,
+    /// SNS topics.
+    pub topics: Arc<dyn Topics>,
     /// CloudWatch Logs.
     pub logs: Arc<dyn Logs>,
 }

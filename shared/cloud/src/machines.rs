@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{Result, Tags};
+use crate::{CloudError, Kind, Result, Tags};
 
 /// Instance metadata service options of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,52 @@ pub enum Market {
     /// A spot instance of a one-time request. If EC2 needs the capacity, it terminates the instance. Such an instance
     /// cannot be stopped.
     Spot,
+    /// A spot instance of a persistent request, which can be stopped. If EC2 needs the capacity, it stops the instance,
+    /// and starts it again later. If the instance is terminated, the request launches another one, unless the request
+    /// was cancelled before.
+    StoppableSpot {
+        /// When the request ends by itself, in whole seconds.
+        until: Timestamp,
+    },
+}
+
+impl Market {
+    /// Returns whether an instance of this market is a spot instance.
+    #[must_use]
+    pub fn is_spot(self) -> bool {
+        self != Self::OnDemand
+    }
+}
+
+/// On whose hardware an instance runs (`Placement`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Hardware {
+    /// As the VPC says: for almost every VPC, on hardware that accounts share.
+    #[default]
+    Shared,
+    /// On hardware that no other account uses (`Tenancy=dedicated`).
+    Dedicated,
+    /// On a Dedicated Host of the account (`Tenancy=host`). If neither a host nor a group is named, EC2 chooses a host that
+    /// accepts every instance of its type.
+    Host {
+        /// The host, `h-…`.
+        id: Option<String>,
+        /// ARN of the host resource group whose hosts EC2 may use.
+        group: Option<String>,
+    },
+}
+
+/// What instances of a type can be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TypeTraits {
+    /// The architectures, in EC2's names for the architectures of images.
+    pub architectures: Vec<String>,
+    /// `legacy-bios` and `uefi`, as far as the type supports them. Empty if EC2 has returned none.
+    pub boot_modes: Vec<String>,
+    /// Whether they can have a TPM (NitroTPM).
+    pub has_tpm: bool,
+    /// Whether they can run on Dedicated Hosts.
+    pub runs_on_hosts: bool,
 }
 
 /// A request for one instance.
@@ -61,8 +107,8 @@ pub struct Launch {
     pub subnet: Option<String>,
     /// Availability Zone. `None` stands for the subnet's zone, or for EC2's choice.
     pub zone: Option<String>,
-    /// Whether the instance runs on hardware that no other account uses (`Tenancy=dedicated`).
-    pub is_dedicated: bool,
+    /// On whose hardware the instance runs.
+    pub hardware: Hardware,
     /// How EC2 sells the instance.
     pub market: Market,
     /// Name of the key pair whose public key the instance gets.
@@ -130,6 +176,26 @@ pub struct Instance {
     pub token: String,
     /// Ids of the instance's EBS volumes, `vol-…`.
     pub volumes: Vec<String>,
+    /// Id of the spot request that launched the instance, `sir-…`, or `None` for an instance on demand. It cannot be
+    /// changed.
+    pub spot_request: Option<String>,
+}
+
+/// A request for a spot instance that may still launch or start an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpotRequest {
+    /// `sir-…`
+    pub id: String,
+    /// The instance that the request has launched, or `None` if there is none at the moment.
+    pub instance: Option<String>,
+    /// The AMI from which the request launches. It cannot be changed.
+    pub image: String,
+    /// When the request was made. It cannot be changed.
+    pub created: Option<Timestamp>,
+    /// When the request ends by itself, or `None` if it does not. It cannot be changed.
+    pub valid_until: Option<Timestamp>,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 /// An EBS volume that is attached to no instance.
@@ -153,19 +219,56 @@ pub trait Machines: Send + Sync {
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>>;
     /// Returns all instances with this tag that are not terminated.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>>;
-    /// `DescribeInstanceTypes`. Returns the architectures that each of these types can run, in EC2's names for the
-    /// architectures of images. A type that the Region does not know is left out.
-    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>>;
+    /// `DescribeInstanceTypes`. Returns what instances of each of these types can be. A type that the Region does not know
+    /// is left out.
+    async fn type_traits(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, TypeTraits>>;
     /// `GetConsoleOutput`. Returns the text that the instance has written to its console, at most 64 KiB. It is empty
     /// if there is nothing yet, which may take minutes on AWS.
     async fn console(&self, region: &str, id: &str) -> Result<String>;
     /// `StopInstances`. *Effect*. It is no error if the instance is stopped or stopping.
     async fn stop(&self, region: &str, id: &str) -> Result<()>;
-    /// `TerminateInstances`. *Effect*. It is no error if the instance is terminated or unknown.
+    /// `TerminateInstances`. *Effect*. It is no error if the instance is terminated or unknown. The spot request of an
+    /// instance must be cancelled before: [`Machines::end`] does both.
     async fn terminate(&self, region: &str, id: &str) -> Result<()>;
+    /// Returns all spot requests with this tag that may still launch or start an instance (`open`, `active` and
+    /// `disabled`).
+    async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>>;
+    /// `CancelSpotInstanceRequests`. *Effect*. Returns whether EC2 knows the request. An instance of the request that is
+    /// running goes on; an instance that is stopped ends. It is no error if the request has ended.
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<bool>;
+    /// Ends an instance for good. *Effect*, safe to repeat. A persistent spot request would launch another instance, so
+    /// the request is cancelled first, and the instance stays if that fails.
+    ///
+    /// EC2 deletes a request only hours after it was cancelled and its instance was terminated (EC2 API reference,
+    /// DescribeSpotInstanceRequests). So if EC2 does not know the request, either there is nothing left to end, or both are
+    /// too new. A new instance that cannot be seen yet stays, and is found by its tags later.
+    async fn end(&self, region: &str, id: &str, spot_request: Option<&str>) -> Result<()> {
+        if let Some(request) = spot_request
+            && !self.cancel_spot_request(region, request).await?
+        {
+            let found = self.instance(region, id).await?;
+            return match found.is_some_and(|found| !found.state.is_gone()) {
+                true => Err(unknown_request(region, id, request)),
+                false => Ok(()),
+            };
+        }
+        self.terminate(region, id).await
+    }
     /// Returns all volumes with this tag that are not attached to an instance (`available`).
     async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>>;
     /// `DeleteVolume`. *Effect*. It is no error if the volume does not exist. The error has kind `WrongState` if it is
     /// attached to an instance.
     async fn delete_volume(&self, region: &str, id: &str) -> Result<()>;
+}
+
+/// Returns the error for an instance whose spot request EC2 does not know yet.
+fn unknown_request(region: &str, instance: &str, request: &str) -> CloudError {
+    CloudError {
+        operation: "CancelSpotInstanceRequests",
+        region: region.to_owned(),
+        code: "InvalidSpotInstanceRequestID.NotFound".to_owned(),
+        message: format!("EC2 does not know the spot request {request} of {instance} yet"),
+        kind: Kind::Unanswered,
+        source: None,
+    }
 }

@@ -6,13 +6,19 @@ use async_trait::async_trait;
 
 use crate::Result;
 
-/// Objects of the stack's bucket. An object's key contains its digest, so a second write stores the same bytes.
+/// Objects of the stack's bucket. The key of an agent or an order contains its digest, so a second write stores the same
+/// bytes. An instance writes the contents of its image itself, and the build's record has their digest.
 #[async_trait]
 pub trait Objects: Send + Sync {
     /// Returns whether the object exists.
     async fn exists(&self, key: &str) -> Result<bool>;
     /// Writes the object. *Effect*, safe to repeat.
     async fn put(&self, key: &str, body: Vec<u8>) -> Result<()>;
+    /// Returns the object if it has at most `largest` bytes, or `None` if it does not exist.
+    async fn get(&self, key: &str, largest: u64) -> Result<Option<Vec<u8>>>;
+    /// Returns a PUT URL that writes the object without credentials for this long, but no longer than the session of the
+    /// caller's role.
+    async fn presign_put(&self, key: &str, valid: Duration) -> Result<String>;
     /// Returns a GET URL that works without credentials for this long, but no longer than the session of the caller's
     /// role.
     async fn presign(&self, key: &str, valid: Duration) -> Result<String>;

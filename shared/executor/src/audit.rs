@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 pub use finding::{Audit, Finding, FindingKind};
 use packages::Packages;
 use rules::{RULES, Rule};
-use since::Since;
+pub(crate) use since::Since;
 use walk::Walk;
 
 /// The time limit of an audit if the caller gives none.

@@ -143,6 +143,7 @@ impl Aws {
         let payload = match (call.payload, call.content) {
             (Some(digest), _) => digest.to_owned(),
             (None, Content::Text(text)) => sha256(text.as_bytes()),
+            (None, Content::Bytes(bytes)) => sha256(bytes),
             (None, _) => sha256(b""),
         };
         let host = call.origin.split_once("://").map_or(call.origin.as_str(), |(_, host)| host);

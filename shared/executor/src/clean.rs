@@ -81,6 +81,11 @@ pub(crate) fn clean(
     EXIT_SUCCESS
 }
 
+/// Returns whether the SSM agent was installed for this build, so that the last pass removes it.
+pub(crate) fn installed_ssm_agent(root: &Path) -> bool {
+    root.join(INSTALLED).exists()
+}
+
 /// Cleans everything once more. By then, the services that write while they stop have stopped, and no files must be
 /// kept for the SSM agent.
 pub(crate) fn clean_again(root: &Path) -> u8 {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::audit::audit_instance;
 use crate::aws::Aws;
+use crate::contents;
 use crate::documents::{DocumentError, copy_documents, read_documents};
 use crate::explain::explain;
 use crate::output::Output;
@@ -54,12 +55,7 @@ pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut
         return clean::clean_again(Path::new("/"));
     }
     if order.version == ORDER_VERSION && order.builtin == Some(Builtin::Clean) {
-        clean::let_journal_go();
-        first_boot::let_snaps_go(&order.state_directory);
-        let command = std::env::var("SSM_COMMAND_ID").ok();
-        let folder = order.working_directory.as_deref().unwrap_or(Path::new(WORKING_DIRECTORY)).to_string_lossy();
-        let mut last_pass = |installed: Option<&str>| clean::last_pass(command.as_deref(), installed);
-        return clean::clean(Path::new("/"), &order.execution, command.as_deref(), &folder, report, &mut last_pass);
+        return run_clean(order, report);
     }
     match order.absolute().map_err(ExecuteError::Path).and_then(|order| run(&order, stdout)) {
         Ok(None) => EXIT_REBOOT,
@@ -72,6 +68,25 @@ pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut
             EXIT_FAILED
         }
     }
+}
+
+/// Cleans this machine, from which an image is made next.
+fn run_clean(order: &WorkOrder, report: &mut dyn FnMut(&RunResult)) -> u8 {
+    clean::let_journal_go();
+    first_boot::let_snaps_go(&order.state_directory);
+    let command = std::env::var("SSM_COMMAND_ID").ok();
+    let folder = order.working_directory.as_deref().unwrap_or(Path::new(WORKING_DIRECTORY)).to_string_lossy();
+    let mut last_pass = |installed: Option<&str>| clean::last_pass(command.as_deref(), installed);
+    // After the clean-up, the contents are those of the image. They are collected before its report, which is the
+    // last thing that reaches the state.
+    let mut report = |result: &RunResult| match &order.contents {
+        Some(asked) if result.status == RunStatus::Success => {
+            let contents = Some(contents::of_builder(asked));
+            report(&RunResult { contents, ..result.clone() });
+        }
+        _ => report(result),
+    };
+    clean::clean(Path::new("/"), &order.execution, command.as_deref(), &folder, &mut report, &mut last_pass)
 }
 
 /// Runs an order and returns the result. `None` if a reboot is due.
@@ -99,19 +114,11 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     if order.on_instance {
         first_boot::settle(&order.state_directory, &mut output);
     }
-    // The audit runs before the first document, which may write files that do not belong to the image.
-    if let Some(asked) = order.audit
-        && state.documents.is_empty()
-        && state.audit.is_none()
-    {
-        let audit = audited(asked, &mut output);
-        state.audit = Some(audit);
-        state.result = state.audit.as_ref().filter(|_| asked.fails).and_then(|audit| refused(&state, audit));
-        if state.result.is_some() {
-            state.end = Some(Timestamp::now());
-            store.begin(&state)?;
-            return Ok(state.result);
-        }
+    look_at_image(order, &mut state, &mut output);
+    if state.result.is_some() {
+        state.end = Some(Timestamp::now());
+        store.begin(&state)?;
+        return Ok(state.result);
     }
     let mark = store.name();
     let around = Around { output: &mut output, aws: &aws, ancestors: Vec::new(), muted: false, mark };
@@ -125,6 +132,28 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
             report::write(&state, &output.secrets);
             Ok(Some(result))
         }
+    }
+}
+
+/// Collects the contents of this machine's image and audits it, as the order asks. Both come before the first document,
+/// which may install packages and write files that do not belong to the image. An audit that must find nothing, and has
+/// found something, is the result of the run.
+fn look_at_image(order: &WorkOrder, state: &mut State, output: &mut Output<'_>) {
+    if !state.documents.is_empty() {
+        return;
+    }
+    if let Some(asked) = &order.contents
+        && state.contents.is_none()
+    {
+        let report = contents::of_instance(asked);
+        output.remark(&format!("contents of the image: {}", report.headline()));
+        state.contents = Some(report);
+    }
+    if let Some(asked) = order.audit
+        && state.audit.is_none()
+    {
+        state.audit = Some(audited(asked, output));
+        state.result = state.audit.as_ref().filter(|_| asked.fails).and_then(|audit| refused(state, audit));
     }
 }
 

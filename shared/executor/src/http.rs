@@ -39,6 +39,7 @@ pub(crate) struct Request<'r> {
 pub(crate) enum Content<'r> {
     Nothing,
     Text(&'r str),
+    Bytes(&'r [u8]),
     File(&'r File),
 }
 
@@ -93,6 +94,7 @@ impl<'r> Request<'r> {
         match self.content {
             Content::Nothing => self.run((), left),
             Content::Text(text) => self.run(text, left),
+            Content::Bytes(bytes) => self.run(bytes, left),
             Content::File(mut file) => {
                 // An earlier request has left the file at its end: S3 rejects the first one if the bucket is in another
                 // Region.

@@ -6,6 +6,7 @@ mod aws;
 mod checksum;
 mod clean;
 mod condition;
+mod contents;
 mod documents;
 mod event;
 mod execute;
@@ -33,11 +34,12 @@ mod state;
 mod store;
 
 pub use audit::{Audit, Finding, FindingKind, audit_instance, audit_tree, private_key_in};
+pub use contents::ContentsReport;
 pub use event::{EVENT_PREFIX, Event, EventKind, Status};
 pub use execute::execute;
 pub use explain::explain;
 pub use nonce::Nonce;
-pub use order::{AuditOrder, Builtin, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
+pub use order::{AuditOrder, Builtin, ContentsOrder, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
 pub use order_file::OrderFile;
 pub use result::{
     EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, EXIT_USAGE, FailureContext, FailureKind, RESULT_LIMIT, RunResult, RunStatus,

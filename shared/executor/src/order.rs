@@ -52,6 +52,9 @@ pub struct WorkOrder {
     pub blocked_action_modules: Vec<String>,
     /// How the machine, a fresh instance, is audited before the documents run. `None` means no audit.
     pub audit: Option<AuditOrder>,
+    /// How the contents of the machine's image are collected: before the documents run, or after a clean-up. `None`
+    /// means that they are not collected.
+    pub contents: Option<ContentsOrder>,
     /// The nonce that seals the event lines, so that readers accept no other lines. Orders of earlier releases have
     /// none.
     pub event_nonce: Option<Nonce>,
@@ -70,6 +73,21 @@ pub struct AuditOrder {
     /// Whether a finding fails the order. If it fails, no document runs.
     #[serde(default)]
     pub fails: bool,
+}
+
+/// How the contents of the machine's image are collected. A failure is reported, and never fails the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContentsOrder {
+    /// The URL that accepts the contents in one PUT request without credentials.
+    pub url: String,
+    /// The time at which the instance's image existed. Newer files are the instance's own. `None` if the machine is the
+    /// one from which the image is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_made: Option<Timestamp>,
+    /// The time limit of the collection in seconds. `None` means one minute. The upload has a minute of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_seconds: Option<u64>,
 }
 
 /// Why there is no order.
@@ -126,6 +144,7 @@ impl WorkOrder {
             on_instance: false,
             blocked_action_modules: Vec::new(),
             audit: None,
+            contents: None,
             event_nonce: None,
         }
     }

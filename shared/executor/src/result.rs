@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::Audit;
+use crate::{Audit, ContentsReport};
 
 /// Longest result line, in bytes. SSM keeps the first 8,000 characters of standard error and adds its own text.
 pub const RESULT_LIMIT: usize = 7_500;
@@ -50,6 +50,9 @@ pub struct RunResult {
     /// The result of the audit of the machine's image, if the order asked for an audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
+    /// What became of the contents of the machine's image, if the order asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<ContentsReport>,
 }
 
 /// How a run ended.
@@ -122,6 +125,7 @@ impl RunResult {
             log_url: String::new(),
             failure_context: None,
             audit: None,
+            contents: None,
         }
     }
 

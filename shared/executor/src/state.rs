@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Audit, RunResult, RunStatus, Status};
+use crate::{Audit, ContentsReport, RunResult, RunStatus, Status};
 pub(crate) use record::{At, DocumentRecord, Input, Inputs, Iterations, PhaseRecord, StepRecord};
 
 /// One execution.
@@ -32,6 +32,9 @@ pub(crate) struct State {
     /// The result of the audit of the machine's image, if the order asked for an audit.
     #[serde(default)]
     pub(crate) audit: Option<Audit>,
+    /// What became of the contents of the machine's image, if the order asked for them.
+    #[serde(default)]
+    pub(crate) contents: Option<ContentsReport>,
     /// The result, once there is one.
     pub(crate) result: Option<RunResult>,
 }
@@ -49,6 +52,7 @@ impl State {
             boot: String::new(),
             secrets: Vec::new(),
             audit: None,
+            contents: None,
             result: None,
         }
     }
@@ -79,6 +83,7 @@ impl State {
             log_url: self.log_folder.display().to_string(),
             failure_context: failed.map(|(document, phase, step)| step.failure(&document.name, &phase.name)),
             audit: self.audit.clone(),
+            contents: self.contents.clone(),
             ..RunResult::new(&self.execution)
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{AmiName, Name};
+use crate::{AmiName, Name, S3Export};
 
 /// The Regions of an image. An image is always built in the home Region, even if that Region is not listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ pub struct Distribution {
     /// ARNs of the license configurations of License Manager that the AMI gets, of the same Region. None occurs twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub license_configuration_arns: Vec<String>,
+    /// Where the AMI is exported to, or `None` if it is not exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3_export_configuration: Option<S3Export>,
 }
 
 /// The AMI of one Region.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
+use crate::account::is_account_id;
+use crate::{Name, check_region};
 
 /// Where build and test instances run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,12 @@ pub struct InfrastructureConfiguration {
     /// Name of the key pair whose public key EC2 gives to the build instance, or `None` for no key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pair: Option<String>,
+    /// ARN of the SNS topic that is told how each build ends, or `None` for no topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sns_topic_arn: Option<String>,
+    /// Whether the build instance is a spot instance if EC2 has capacity for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot: bool,
     /// Tags of the instances and their volumes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resource_tags: BTreeMap<String, String>,
@@ -55,6 +62,12 @@ pub struct Placement {
     /// The tenancy: on whose hardware the instance runs.
     #[serde(default)]
     pub tenancy: Tenancy,
+    /// The Dedicated Host on which the instances run, `h-…`. Only with the tenancy `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<String>,
+    /// ARN of the host resource group on whose hosts the instances run. Only with the tenancy `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_resource_group_arn: Option<String>,
 }
 
 impl Placement {
@@ -74,6 +87,8 @@ pub enum Tenancy {
     Default,
     /// Hardware that only this account uses (a Dedicated Instance).
     Dedicated,
+    /// A Dedicated Host of the account.
+    Host,
 }
 
 /// Options of the instance metadata service. Tokens (IMDSv2) are always required.
@@ -88,4 +103,20 @@ impl Default for InstanceMetadataOptions {
     fn default() -> Self {
         Self { http_put_response_hop_limit: 1 }
     }
+}
+
+/// Returns whether a text has the form of the ARN of an SNS topic: `arn:aws:sns:REGION:ACCOUNT:NAME`. The name has at most
+/// 256 letters, digits, `-` and `_`, and that of a FIFO topic ends with `.fifo` (SNS API reference, CreateTopic, `Name`).
+#[must_use]
+pub fn is_topic_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    let ["arn", partition, "sns", region, account, name] = parts.as_slice() else { return false };
+    let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"-_".contains(&letter);
+    let stem = name.strip_suffix(".fifo").unwrap_or(name);
+    partition.starts_with("aws")
+        && check_region(region).is_ok()
+        && is_account_id(account)
+        && name.len() <= 256
+        && !stem.is_empty()
+        && stem.bytes().all(fits)
 }

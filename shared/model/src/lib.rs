@@ -4,6 +4,7 @@
 //! in their serde form. The YAML that users write is read without serde, so that every mistake has its file, line and
 //! column.
 
+mod account;
 mod ami_id;
 mod ami_name;
 mod cause;
@@ -11,6 +12,7 @@ mod component;
 mod definition_ref;
 pub mod definitions;
 mod distribution;
+mod export;
 mod freeze;
 mod infrastructure;
 mod input;
@@ -38,8 +40,9 @@ pub use distribution::{
     AmiDistribution, Approval, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission,
     MustSucceed, ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
 };
+pub use export::{DiskImageFormat, S3Export};
 pub use freeze::Freeze;
-pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};
+pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 pub use input::{ExecutionInput, InputError, StartFrom};
 pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};
@@ -48,7 +51,7 @@ pub use pipeline::{
     AutoDisablePolicy, ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status,
 };
 pub use placeholder::PlaceholderError;
-pub use recipe::{BlockDeviceMapping, BootMode, ComponentRef, Ebs, ImageRecipe};
+pub use recipe::{BlockDeviceMapping, BootMode, ComponentRef, Ebs, ImageRecipe, TpmSupport};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};
 pub use retention::Retention;

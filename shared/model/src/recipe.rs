@@ -31,6 +31,14 @@ pub struct ImageRecipe {
     /// The boot mode of the image; `None` for that of the source image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,
+    /// The TPM that instances of the image have; `None` for that of the source image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm_support: Option<TpmSupport>,
+    /// The non-volatile UEFI variables with which instances of the image start, such as the keys of Secure Boot, in the
+    /// Base64 form of EC2's RegisterImage: at most [`ImageRecipe::MAX_UEFI_DATA`] characters. `None` for those of the
+    /// source image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uefi_data: Option<String>,
     /// Changes to the source image's block devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub block_device_mappings: Vec<BlockDeviceMapping>,
@@ -42,14 +50,50 @@ pub struct ImageRecipe {
 impl ImageRecipe {
     /// Maximum number of components in a recipe, which is Image Builder's quota.
     pub const MAX_COMPONENTS: usize = 20;
+    /// Maximum length of UEFI data in characters of Base64 (EC2 API model, `ImageUefiDataRequest`).
+    pub const MAX_UEFI_DATA: usize = 64_000;
 }
 
-/// A boot mode that an image can get when it is made from an instance.
+/// The boot mode of an image (EC2 user guide, "Instance launch behavior with Amazon EC2 boot modes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "kebab-case")]
 pub enum BootMode {
+    /// The BIOS only.
+    LegacyBios,
     /// UEFI only: its instances never fall back to the BIOS.
     Uefi,
+    /// UEFI on every instance type that supports it, and the BIOS on every other type.
+    UefiPreferred,
+}
+
+impl BootMode {
+    /// Returns EC2's name of the mode.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LegacyBios => "legacy-bios",
+            Self::Uefi => "uefi",
+            Self::UefiPreferred => "uefi-preferred",
+        }
+    }
+}
+
+/// The version of the TPM that an instance has (EC2 user guide, "NitroTPM for Amazon EC2 instances").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TpmSupport {
+    /// TPM 2.0, which is the only one that EC2 has.
+    #[serde(rename = "v2.0")]
+    V2,
+}
+
+impl TpmSupport {
+    /// Returns EC2's name of the version.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V2 => "v2.0",
+        }
+    }
 }
 
 /// A component in a recipe.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use goldsmith_document::digest;
 use serde::{Deserialize, Serialize};
 
+use crate::account::is_account_id;
 use crate::{AmiId, AmiIdError, Name, NameError};
 
 /// The AMI from which a build starts, as the recipe names it. It is resolved to an AMI id when a build is planned.
@@ -112,8 +113,7 @@ impl SourceImage {
 
 /// Returns whether a text is an account id or one of AWS's words for owners.
 pub(crate) fn is_owner(owner: &str) -> bool {
-    matches!(owner, "self" | "amazon" | "aws-marketplace")
-        || (owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()))
+    matches!(owner, "self" | "amazon" | "aws-marketplace") || is_account_id(owner)
 }
 
 impl FromStr for SourceImage {

@@ -27,6 +27,10 @@ pub enum State {
     Launch,
     /// Runs the phases `build` and `validate`.
     Build,
+    /// Launches another build instance, on demand, after EC2 has taken the first one back.
+    LaunchAgain,
+    /// Runs the phases `build` and `validate` on that instance, from their beginning.
+    BuildAgain,
     /// Cleans and stops the build instance, and makes the AMI.
     Snapshot,
     /// Launches a test instance from the AMI.

@@ -12,6 +12,8 @@ pub enum Handling {
     Retried,
     /// It is caught, and the build fails.
     Caught,
+    /// It is caught, and the build starts again at its launch, on demand.
+    Restarted,
 }
 
 /// A name that a function can raise.
@@ -26,6 +28,8 @@ pub enum ErrorName {
     Capacity,
     /// The instance never came online, or it ended before that.
     NotOnline,
+    /// EC2 has taken the spot instance of the build back while documents ran.
+    Interrupted,
     /// A step of a document failed, or its command failed.
     CommandFailed,
     /// The documents asked for more reboots than Run Command allows.
@@ -65,7 +69,11 @@ impl ErrorName {
     /// Returns what the definition does with the error.
     #[must_use]
     pub fn handling(self) -> Handling {
-        if self == Self::Throttled { Handling::Retried } else { Handling::Caught }
+        match self {
+            Self::Throttled => Handling::Retried,
+            Self::Interrupted => Handling::Restarted,
+            _ => Handling::Caught,
+        }
     }
 
     /// Returns the states that raise the error.
@@ -107,6 +115,7 @@ mod tests {
                 let handling = match name.handling() {
                     Handling::Retried => "retried, then caught",
                     Handling::Caught => "caught",
+                    Handling::Restarted => "caught, and the build starts again",
                 };
                 (name.as_str().to_owned(), states, handling.to_owned())
             })
@@ -115,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_retries_what_is_retried_and_knows_no_other_name() {
+    fn the_definition_names_what_does_not_only_fail_the_build() {
         let definition = include_str!("../../../statemachine/image-build.asl.json");
         let names = definition.split('"').filter(|text| text.starts_with("Goldsmith."));
         let used: BTreeSet<&str> = names.collect();
-        let retried = ErrorName::ALL.iter().filter(|name| name.handling() == Handling::Retried);
-        assert_eq!(used, retried.map(|name| name.as_str()).collect());
+        let named = ErrorName::ALL.iter().filter(|name| name.handling() != Handling::Caught);
+        assert_eq!(used, named.map(|name| name.as_str()).collect());
         assert_eq!(ErrorName::Throttled.as_str(), "Goldsmith.Throttled");
     }
 }

@@ -11,6 +11,7 @@ mod error;
 pub mod error_names;
 mod events;
 pub mod life;
+pub mod own_events;
 mod parts;
 mod states;
 #[cfg(test)]
@@ -37,8 +38,8 @@ pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use states::plan::{
     Chosen, Cost, Difference, DistributionPreview, Estimate, Existing, Finding, InstanceTime, MissingInRegion, Place,
-    Preview, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict, between_builds, preview,
-    preview_distribution,
+    Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict,
+    between_builds, preview, preview_distribution,
 };
 pub use states::{STATES, Spec, spec};
 

@@ -1,8 +1,14 @@
 //! Code that several states share.
 
+pub(crate) mod builder;
 pub(crate) mod command;
+pub(crate) mod contents;
+pub(crate) mod export;
+pub(crate) mod firmware;
+pub(crate) mod image_tags;
 pub(crate) mod keys;
 pub(crate) mod newest;
+pub(crate) mod parameter_paths;
 pub(crate) mod passed;
 mod script;
 pub(crate) mod sharing;

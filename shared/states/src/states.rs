@@ -69,8 +69,8 @@ const LONGEST_COMMAND: i64 = 48 * HOUR;
 /// failure leaves.
 pub static STATES: &[Spec] = {
     use ErrorName::{
-        AuditFailed, Capacity, CommandFailed, CopyFailed, ImageFailed, NotOnline, RebootLimit, Refused, TestFailed,
-        Timeout,
+        AuditFailed, Capacity, CommandFailed, CopyFailed, ImageFailed, Interrupted, NotOnline, RebootLimit, Refused,
+        TestFailed, Timeout,
     };
     use Leaves::{Images, Instance, Nothing};
     use Run::{Once, Waits};
@@ -80,6 +80,20 @@ pub static STATES: &[Spec] = {
         row(State::Launch, "launch", Waits(HOUR, &launch::LaunchInstance), &[Capacity, NotOnline, Timeout], Instance),
         row(
             State::Build,
+            "execute-phase",
+            Waits(LONGEST_COMMAND, &execute_phase::ExecutePhase),
+            &[Refused, Interrupted, CommandFailed, RebootLimit, Timeout],
+            Instance,
+        ),
+        row(
+            State::LaunchAgain,
+            "launch",
+            Waits(HOUR, &launch::LaunchInstance),
+            &[Capacity, NotOnline, Timeout],
+            Instance,
+        ),
+        row(
+            State::BuildAgain,
             "execute-phase",
             Waits(LONGEST_COMMAND, &execute_phase::ExecutePhase),
             &[Refused, CommandFailed, RebootLimit, Timeout],

@@ -6,6 +6,7 @@
 //! effect can fail. As in Lambda, every invocation gets a new context.
 
 mod check;
+mod checked_events;
 mod faulty_table;
 mod published;
 mod stack;
@@ -16,8 +17,9 @@ pub(crate) use check::{
     before_copy, built, check_state, check_state_in, check_state_of, check_state_on, good, kept_for_a_while, reach,
     reach_in, reach_on, whole_build, whole_distribution, whole_verification,
 };
+pub(crate) use checked_events::{check_event, mistakes};
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};
 pub(crate) use published::{image_record, sort_key};
-pub(crate) use stack::{AWAY, BUILD, FAR, FakeClock, Stack, TARGET, license};
+pub(crate) use stack::{AWAY, BUILD, FAR, FIFO_TOPIC, FakeClock, Stack, TARGET, TOPIC, export, host, license};
 pub(crate) use step_functions::Task;
 pub(crate) use world::{Step, World};

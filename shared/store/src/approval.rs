@@ -2,10 +2,11 @@
 
 use goldsmith_model::Name;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_with::skip_serializing_none;
 
 use crate::builds::image_key;
+use crate::image_life::can_be_used;
+use crate::store::attribute;
 use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write};
 
 /// How often the newest image may change while an approval is written.
@@ -50,21 +51,11 @@ impl Store {
             return Ok(());
         }
         let key = image_key(&image.image);
-        let value = serde_json::to_value(approved).map_err(|source| StoreError::Malformed {
-            pk: key.pk.clone(),
-            sk: key.sk.clone(),
-            source,
-        })?;
-        let write = Write::Update {
-            key,
-            set: Item::from_iter([("approved".to_owned(), value)]),
-            remove: vec![],
-            checks: vec![
-                Check::equals("status", json!(ImageStatus::Available)),
-                Check::missing("life"),
-                Check::missing("approved"),
-            ],
-        };
+        let value = attribute(&key, approved)?;
+        let mut checks = can_be_used();
+        checks.push(Check::missing("approved"));
+        let set = Item::from_iter([("approved".to_owned(), value)]);
+        let write = Write::Update { key, set, remove: vec![], checks };
         for _ in 0..RACES {
             let mut writes = vec![write.clone()];
             // In the same transaction, because the sources of other pipelines lead to the newest image only.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::retirement::verify_in_service;
-use crate::store::{encode, readable};
+use crate::store::{attribute, encode, readable};
 use crate::{
     Aftermath, BuildRecord, BuildStatus, Check, Ending, ImageRecord, ImageStatus, Item, Result, Store, StoreError,
     Write, keys, stamp,
@@ -144,8 +144,7 @@ impl Store {
     /// Closes the build for new effects, and decides its ending. Safe to repeat: only the first ending counts.
     pub async fn close_build(&self, id: &str, ending: &Ending) -> Result<Option<BuildRecord>> {
         let key = keys::build(id);
-        let fixed =
-            serde_json::to_value(ending).map_err(|source| StoreError::Malformed { pk: key.pk, sk: key.sk, source })?;
+        let fixed = attribute(&key, ending)?;
         let set = Item::from_iter([("status".to_owned(), json!(BuildStatus::Closing)), ("ending".to_owned(), fixed)]);
         // A build that was published in the meantime must not end as a failure. Nothing is written then, and the caller
         // decides again from the record that is returned.
@@ -154,7 +153,7 @@ impl Store {
             Check::equals("status", BuildStatus::Open.as_str()),
             if published { Check::equals("published", true) } else { Check::equals("published", false) },
         ];
-        let write = Write::Update { key: keys::build(id), set, remove: vec![], checks };
+        let write = Write::Update { key, set, remove: vec![], checks };
         match self.write(vec![write]).await {
             Ok(()) | Err(StoreError::Conflict { .. }) => self.build(id).await,
             Err(other) => Err(other),
@@ -298,9 +297,7 @@ fn too_soon(record: &BuildRecord, lease: Option<&Lease>) -> Option<Timestamp> {
 
 /// Returns the remaining work of a build, as a field of its item.
 fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
-    let key = keys::build(&record.build);
-    let after =
-        serde_json::to_value(after).map_err(|source| StoreError::Malformed { pk: key.pk, sk: key.sk, source })?;
+    let after = attribute(&keys::build(&record.build), after)?;
     Ok(Item::from_iter([("after".to_owned(), after)]))
 }
 
@@ -369,6 +366,7 @@ fn building(record: &BuildRecord) -> ImageRecord {
         input_digest: record.plan.input_digest.clone(),
         overridden: record.plan.overridden,
         copies: Vec::new(),
+        exports: Vec::new(),
         amis: BTreeMap::new(),
         snapshots: BTreeMap::new(),
         created_at: record.created_at.clone(),
@@ -381,6 +379,7 @@ fn building(record: &BuildRecord) -> ImageRecord {
         distributes: record.plan.distributes.as_ref().map(|distributed| distributed.image.clone()),
         distributed_by: Vec::new(),
         revoked: None,
+        contents: None,
         approval: record.plan.approval.clone(),
         approved: None,
     }

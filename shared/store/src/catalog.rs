@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use goldsmith_model::definitions::Kind;
-use goldsmith_model::{DefinitionRef, ImagePipeline, ImageRecipe, Name, SourceImage, Version};
+use goldsmith_model::{
+    DefinitionRef, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, SourceImage, Version,
+};
 use serde::{Deserialize, Serialize};
 use serde_with::SerializeDisplay;
 
@@ -67,12 +69,7 @@ impl Store {
             let versions = self.versions(Kind::Component, &name).await?;
             catalog.components.insert(name, versions);
         }
-        // Earlier releases did not list recipes, but the list of pipelines names their recipes.
-        let of_pipelines = self.listed_pipelines().await?.into_iter().map(|one| one.recipe);
-        let recipes: BTreeSet<Name> = self.listed(Kind::ImageRecipe).await?.into_iter().chain(of_pipelines).collect();
-        for name in recipes {
-            catalog.recipes.extend(self.read_all(&partition(Kind::ImageRecipe, &name), VERSION).await?);
-        }
+        catalog.recipes = self.recipes().await?;
         catalog.infrastructures = self.listed(Kind::InfrastructureConfiguration).await?.into_iter().collect();
         catalog.distributions = self.listed(Kind::DistributionConfiguration).await?.into_iter().collect();
         for name in self.pipeline_names().await? {
@@ -82,6 +79,28 @@ impl Store {
             }
         }
         Ok(catalog)
+    }
+
+    /// Returns all stored versions of all recipes.
+    pub async fn recipes(&self) -> Result<Vec<ImageRecipe>> {
+        // Earlier releases did not list recipes, but the list of pipelines names their recipes.
+        let of_pipelines = self.listed_pipelines().await?.into_iter().map(|one| one.recipe);
+        let names: BTreeSet<Name> = self.listed(Kind::ImageRecipe).await?.into_iter().chain(of_pipelines).collect();
+        let mut recipes = Vec::new();
+        for name in names {
+            recipes.extend(self.read_all(&partition(Kind::ImageRecipe, &name), VERSION).await?);
+        }
+        Ok(recipes)
+    }
+
+    /// Returns all listed distribution configurations. Those that an earlier release has stored are listed when they are
+    /// applied again.
+    pub async fn distributions(&self) -> Result<Vec<DistributionConfiguration>> {
+        let mut found = Vec::new();
+        for name in self.listed(Kind::DistributionConfiguration).await? {
+            found.extend(self.distribution(&name).await?);
+        }
+        Ok(found)
     }
 
     /// Returns all stored versions of a component or recipe, in ascending order.

@@ -2,12 +2,11 @@
 
 use goldsmith_model::{ImageRef, Name};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_with::skip_serializing_none;
 
-use crate::builds::image_key;
+use crate::image_life::while_usable;
 use crate::store::encode;
-use crate::{BuildRecord, Check, ImageRecord, ImageStatus, Key, Result, Store, Write};
+use crate::{BuildRecord, Check, ImageRecord, Result, Store, Write, keys};
 
 /// `PIPELINE#n / CHANNEL#name` for the last move of a channel, and `PIPELINE#n / MOVED#name#number` for each.
 #[skip_serializing_none]
@@ -70,7 +69,7 @@ pub fn earlier(moves: &[ChannelMove]) -> Vec<ImageRef> {
 impl Store {
     /// Returns the last move of a channel, or `None` if the channel never pointed to an image.
     pub async fn channel(&self, pipeline: &Name, channel: &Name) -> Result<Option<ChannelMove>> {
-        self.read(&key(pipeline, channel)).await
+        self.read(&keys::channel(pipeline, channel)).await
     }
 
     /// Returns the last moves of a pipeline's channels that point to an image, ordered by name.
@@ -90,20 +89,35 @@ impl Store {
         self.read_all(&format!("PIPELINE#{pipeline}"), "MOVED#").await
     }
 
-    /// Moves a channel.
+    /// Moves a channel. Safe to repeat.
     ///
     /// # Errors
     /// [`crate::StoreError::Conflict`] if the channel has moved since the move before this one was read, or if the image
     /// is not available, or is disabled or deleted.
     pub async fn move_channel(&self, pipeline: &Name, step: &ChannelMove) -> Result<()> {
         let mut writes = writes(pipeline, step)?;
-        // `goldsmith delete` disables an image before it looks at what refers to it. So either this call sees
-        // that the image is disabled, or `delete` sees that the channel refers to it.
-        writes.extend(step.to.as_ref().map(|image| Write::Verify {
-            key: image_key(image),
-            checks: vec![Check::equals("status", json!(ImageStatus::Available)), Check::missing("life")],
-        }));
-        self.write(writes).await
+        writes.extend(step.to.as_ref().map(while_usable));
+        match self.write(writes).await {
+            // An earlier attempt may have moved it although its answer was lost.
+            Err(error) if error.is_conflict() => match self.channel(pipeline, &step.channel).await? {
+                Some(now) if now == *step => Ok(()),
+                _ => Err(error),
+            },
+            written => written,
+        }
+    }
+
+    /// Checks that this is still the last move of a channel, and that the image to which it leads can be used. Writes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] if the channel has moved since then, or if the image is not available, or is
+    /// disabled or deleted.
+    pub async fn confirm_channel(&self, pipeline: &Name, last: &ChannelMove) -> Result<()> {
+        let checks = vec![Check::equals("number", last.number)];
+        let mut verified = vec![Write::Verify { key: keys::channel(pipeline, &last.channel), checks }];
+        verified.extend(last.to.as_ref().map(while_usable));
+        self.write(verified).await
     }
 
     /// Returns the writes that move a build's channel to the image of the build. There are none if the build has no
@@ -124,15 +138,11 @@ fn writes(pipeline: &Name, step: &ChannelMove) -> Result<Vec<Write>> {
         1 => Check::Absent,
         number => Check::equals("number", number - 1),
     };
-    let history = Key::new(format!("PIPELINE#{pipeline}"), format!("MOVED#{}#{:010}", step.channel, step.number));
+    let history = keys::channel_move(pipeline, &step.channel, step.number);
     Ok(vec![
-        Write::Put { item: encode(key(pipeline, &step.channel), step)?, checks: vec![check] },
+        Write::Put { item: encode(keys::channel(pipeline, &step.channel), step)?, checks: vec![check] },
         Write::Put { item: encode(history, step)?, checks: vec![Check::Absent] },
     ])
-}
-
-fn key(pipeline: &Name, channel: &Name) -> Key {
-    Key::new(format!("PIPELINE#{pipeline}"), format!("CHANNEL#{channel}"))
 }
 
 #[cfg(test)]
@@ -206,7 +216,9 @@ mod tests {
         for round in 0..2 {
             let last = store.channel(&web, &stable).await.unwrap();
             let step = |number| ChannelMove::after(last.as_ref(), &stable, to(number), String::new(), String::new());
-            store.move_channel(&web, &step(1 + round)).await.unwrap();
+            for _ in 0..2 {
+                store.move_channel(&web, &step(1 + round)).await.unwrap();
+            }
             let second = store.move_channel(&web, &step(3)).await;
             assert!(matches!(second, Err(StoreError::Conflict { .. })), "{second:?}");
             let now = store.channel(&web, &stable).await.unwrap().unwrap();
@@ -224,6 +236,20 @@ mod tests {
         }
         assert!(moved(&store, Some(9), false).await.is_err(), "there is no image 9");
         assert_eq!(store.channels(&web).await.unwrap()[0].number, 1);
+    }
+
+    #[tokio::test]
+    async fn a_channel_is_confirmed_until_it_moves_or_its_image_cannot_be_used() {
+        let (store, web, stable) = store().await;
+        moved(&store, Some(1), false).await.unwrap();
+        let first = store.channel(&web, &stable).await.unwrap().unwrap();
+        store.confirm_channel(&web, &first).await.unwrap();
+        moved(&store, Some(2), false).await.unwrap();
+        assert!(matches!(store.confirm_channel(&web, &first).await, Err(StoreError::Conflict { .. })));
+        let second = store.channel(&web, &stable).await.unwrap().unwrap();
+        store.confirm_channel(&web, &second).await.unwrap();
+        store.set_life(&image("web", 2, false).image, Some(ImageLife::Disabled)).await.unwrap();
+        assert!(matches!(store.confirm_channel(&web, &second).await, Err(StoreError::Conflict { .. })));
     }
 
     #[tokio::test]

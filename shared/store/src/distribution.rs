@@ -4,11 +4,9 @@
 use serde_json::json;
 
 use crate::builds::{image_key, open_checks};
+use crate::image_life::can_be_used;
 use crate::store::encode;
-use crate::{
-    BuildRecord, Check, ImageRecord, ImageStatus, Item, LaterDistribution, PlannedRegion, Result, Store, StoreError,
-    Write, keys,
-};
+use crate::{BuildRecord, ImageRecord, Item, LaterDistribution, PlannedRegion, Result, Store, StoreError, Write, keys};
 
 /// Result of publishing a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +36,11 @@ impl Store {
             ("amis".to_owned(), json!(after.amis)),
             ("snapshots".to_owned(), json!(after.snapshots)),
             ("copies".to_owned(), json!(after.copies)),
+            ("exports".to_owned(), json!(after.exports)),
             ("distributedBy".to_owned(), json!(after.distributed_by)),
         ]);
         // An image that is being deleted must not get another AMI, which nobody would delete.
-        let checks = vec![Check::equals("status", json!(ImageStatus::Available)), Check::missing("life")];
+        let checks = can_be_used();
         let writes = vec![
             Write::Update {
                 key: keys::build(&record.build),
@@ -78,16 +77,23 @@ impl Store {
     /// Returns what was done for an image in each of its Regions, by its build and by later runs. A Region may occur
     /// more than once.
     pub async fn distributed(&self, image: &ImageRecord) -> Result<Vec<PlannedRegion>> {
-        let builds = self.builds_of(image).await?;
-        let is_done = |build: &str, region: &str| match image.distributed_by.iter().find(|run| run.build == build) {
+        Ok(image.done_by(self.builds_of(image).await?))
+    }
+}
+
+impl ImageRecord {
+    /// Returns what these of its builds have done for the image in each of its Regions. A Region may occur more than once.
+    #[must_use]
+    pub fn done_by(&self, builds: Vec<BuildRecord>) -> Vec<PlannedRegion> {
+        let is_done = |build: &str, region: &str| match self.distributed_by.iter().find(|run| run.build == build) {
             Some(run) => run.regions.iter().any(|done| done == region),
-            None => image.amis.contains_key(region),
+            None => self.amis.contains_key(region),
         };
         let mut done = Vec::new();
         for BuildRecord { build, plan, .. } in builds {
             done.extend(plan.regions.into_iter().filter(|planned| is_done(&build, &planned.region)));
         }
-        Ok(done)
+        done
     }
 }
 
@@ -97,6 +103,8 @@ fn with(mut image: ImageRecord, run: &ImageRecord, regions: &[String]) -> ImageR
     image.snapshots.extend(run.snapshots.clone());
     image.copies.retain(|old| run.copies.iter().all(|new| (&new.account, &new.region) != (&old.account, &old.region)));
     image.copies.extend(run.copies.clone());
+    image.exports.retain(|old| !run.exports.contains(old));
+    image.exports.extend(run.exports.clone());
     image.distributed_by.retain(|later| later.build != run.build);
     image.distributed_by.push(LaterDistribution { build: run.build.clone(), regions: regions.to_vec() });
     image
@@ -106,6 +114,7 @@ fn with(mut image: ImageRecord, run: &ImageRecord, regions: &[String]) -> ImageR
 mod tests {
     use std::sync::Arc;
 
+    use goldsmith_model::DiskImageFormat;
     use serde_json::json;
 
     use super::Distributed;
@@ -113,7 +122,8 @@ mod tests {
     use crate::samples;
     use crate::store::encode;
     use crate::{
-        BuildRecord, BuildStatus, ImageLife, ImageRecord, MemoryTable, OwnedCopy, Store, Table as _, Write, keys,
+        BuildRecord, BuildStatus, ExportedObject, ImageLife, ImageRecord, MemoryTable, OwnedCopy, Store, Table as _,
+        Write, keys,
     };
 
     /// An image in one Region, and an open run that has copied it to another.
@@ -127,11 +137,14 @@ mod tests {
         record.image = "web/1.0.0/2".parse().unwrap();
         let copy =
             OwnedCopy { account: "222233334444".to_owned(), region: "us-east-1".to_owned(), ami: "ami-3".to_owned() };
+        let location = "s3://images/export-ami-1.raw".to_owned();
+        let export = ExportedObject { region: "us-east-1".to_owned(), format: DiskImageFormat::Raw, location };
         let run = ImageRecord {
             build: record.build.clone(),
             distributes: Some(image.image.clone()),
             amis: [("us-east-1".to_owned(), "ami-2".to_owned())].into(),
             copies: vec![copy],
+            exports: vec![export],
             ..samples::image("web", 2, false)
         };
         let put = |key, item: serde_json::Value| Write::Put { item: encode(key, &item).unwrap(), checks: vec![] };
@@ -151,7 +164,7 @@ mod tests {
             assert_eq!(published(&store, &record, &run).await, Distributed::Published);
             let image = store.image(run.distributes.as_ref().unwrap()).await.unwrap().unwrap();
             assert_eq!(image.amis.values().collect::<Vec<_>>(), ["ami-1", "ami-2"]);
-            assert_eq!((image.copies.len(), image.distributed_by.len()), (1, 1));
+            assert_eq!((image.copies.len(), image.exports.len(), image.distributed_by.len()), (1, 1, 1));
             assert!(store.build(&record.build).await.unwrap().unwrap().published);
             let builds = store.builds_of(&image).await.unwrap();
             assert_eq!(builds.iter().map(|build| build.build.as_str()).collect::<Vec<_>>(), [record.build.as_str()]);

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::builds::image_key;
-use crate::{Check, ImageRecord, Item, Result, Store, StoreError, Write};
+use crate::store::attribute;
+use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write};
 
 /// What a person or the retention has done with an image after its publication. The status that the build gave the image stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,11 +112,7 @@ impl Store {
     /// [`crate::StoreError::Conflict`] if there is no such image, or if it is deleted.
     pub async fn revoke(&self, image: &ImageRef, revocation: &Revocation) -> Result<()> {
         let key = image_key(image);
-        let revoked = serde_json::to_value(revocation).map_err(|source| StoreError::Malformed {
-            pk: key.pk.clone(),
-            sk: key.sk.clone(),
-            source,
-        })?;
+        let revoked = attribute(&key, revocation)?;
         let set = [("life".to_owned(), json!(ImageLife::Disabled)), ("revoked".to_owned(), revoked)];
         let mut checks = not_deleted();
         checks.push(Check::missing("revoked"));
@@ -155,6 +152,19 @@ impl Store {
         }
         Ok(images)
     }
+}
+
+/// Returns the conditions on the record of an image that can be used.
+pub(crate) fn can_be_used() -> Vec<Check> {
+    vec![Check::equals("status", json!(ImageStatus::Available)), Check::missing("life")]
+}
+
+/// Returns the condition on an image to which something refers after a transaction.
+///
+/// Whatever deletes or disables an image by itself first records that the image is disabled, and then looks at what
+/// refers to it. So either the transaction sees that the image is disabled, or that look sees the reference.
+pub(crate) fn while_usable(image: &ImageRef) -> Write {
+    Write::Verify { key: image_key(image), checks: can_be_used() }
 }
 
 /// Returns the conditions that there is such an image, and that it is not deleted.

@@ -110,13 +110,7 @@ mod tests {
         let store = Store::new(Arc::new(table.clone()));
         let build = samples::build();
         let scope = Scope::from(State::Launch);
-        let effect = Effect::intended(
-            &scope,
-            0,
-            EffectKind::Instance { candidate: String::new(), volumes: vec![] },
-            "eu-west-1",
-            "token",
-        );
+        let effect = Effect::intended(&scope, 0, EffectKind::instance("", false), "eu-west-1", "token");
         store.complete(&build, &effect).await.unwrap();
         let began: Timestamp = build.created_at.parse().unwrap();
         let after = |days: i64| began + SignedDuration::from_hours(24 * days);

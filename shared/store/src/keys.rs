@@ -47,6 +47,26 @@ pub(crate) fn retention(pipeline: &Name) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), "RETENTION")
 }
 
+/// Returns the key of the rollback of a pipeline that has begun.
+pub(crate) fn rollback(pipeline: &Name) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), "ROLLBACK")
+}
+
+/// Returns the key of the rollback of a pipeline that was done at this time.
+pub(crate) fn pointed(pipeline: &Name, at: &str) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), format!("POINTED#{at}"))
+}
+
+/// Returns the key of the last move of a pipeline's channel.
+pub(crate) fn channel(pipeline: &Name, channel: &Name) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), format!("CHANNEL#{channel}"))
+}
+
+/// Returns the key of one move of a pipeline's channel. These keys are ordered by the number of the move.
+pub(crate) fn channel_move(pipeline: &Name, channel: &Name, number: u32) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), format!("MOVED#{channel}#{number:010}"))
+}
+
 /// Returns the key of the counter of builds of one image name and version.
 pub(crate) fn counter(image: &Name, padded_version: &str) -> Key {
     Key::new(format!("IMAGE#{image}"), format!("COUNTER#{padded_version}"))

@@ -9,6 +9,7 @@ mod catalog;
 mod causes;
 mod channels;
 mod checks;
+mod contents;
 #[cfg(test)]
 mod contract;
 mod cursors;
@@ -60,6 +61,7 @@ pub use catalog::{Catalog, User};
 pub use causes::{CauseRecord, CauseStatus};
 pub use channels::{ChannelMove, earlier};
 pub use checks::SourceCheck;
+pub use contents::ContentsRecord;
 pub use cursors::Round;
 pub use delete::DeleteError;
 pub use distribution::Distributed;
@@ -77,8 +79,8 @@ pub use pointed::{ParameterPlace, Pointed, Pointing, Rollback};
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LaterDistribution,
-    LeftBehind, OwnedCopy, stamp,
+    Aftermath, BuildRecord, BuildStatus, Ending, ExportedObject, FailureCause, ImageRecord, ImageStatus, Keep,
+    LaterDistribution, LeftBehind, OwnedCopy, stamp,
 };
 pub use retention::{RetentionRound, beyond};
 pub use retirement::Retirement;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use goldsmith_model::{
     BlockDeviceMapping, BootMode, DeregistrationProtection, ImageAudit, ImageRef, LaunchPermission, Name, Placement,
-    PublishedTemplate, SourceImage, SsmParameter, TargetAccount, Version,
+    PublishedTemplate, S3Export, SourceImage, SsmParameter, TargetAccount, TpmSupport, Version,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -32,6 +32,14 @@ pub struct Plan {
     pub working_directory: Option<String>,
     /// The boot mode of the image; `None` for that of the source image.
     pub boot_mode: Option<BootMode>,
+    /// The TPM that the recipe gives to instances of the image; `None` for that of the source image.
+    pub tpm_support: Option<TpmSupport>,
+    /// SHA-256 of the recipe's UEFI data, in hexadecimal; `None` if it has none. The data itself stays in the recipe's
+    /// own, immutable item.
+    pub uefi_data: Option<String>,
+    /// Whether the image is registered from snapshots: EC2 cannot give it all of this when it makes it of an instance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub registered: bool,
     /// How the build instance is launched.
     pub launch: PlannedLaunch,
     /// The home Region first, then every other Region of the distribution configuration.
@@ -68,6 +76,9 @@ pub struct Plan {
     /// What the run distributes; `None` if it does something else.
     #[serde(default)]
     pub distributes: Option<DistributedImage>,
+    /// ARN of the SNS topic that is told how the run has ended, or `None` for no topic.
+    #[serde(default)]
+    pub topic: Option<String>,
 }
 
 /// A published image that a run distributes. The run removes nothing of it.
@@ -148,6 +159,9 @@ pub struct PlannedLaunch {
     /// Key pair of the build instance, or `None` for no key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pair: Option<String>,
+    /// Whether the build instance is first requested as a spot instance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spot_build: bool,
     /// Whether test instances are first requested as spot instances.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spot_tests: bool,
@@ -185,6 +199,10 @@ pub struct PlannedRegion {
     /// Accounts that get their own copies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_accounts: Vec<TargetAccount>,
+    /// Those of these accounts to which an earlier plan has given the permission for the snapshots of this AMI. They keep
+    /// it when their copies are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keeps_snapshots: Vec<String>,
     /// When the AMI becomes deprecated, in the form of RFC 3339, or `None` if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecate_at: Option<String>,
@@ -199,4 +217,16 @@ pub struct PlannedRegion {
     /// ARNs of the license configurations of the AMI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub license_configurations: Vec<String>,
+    /// Where the AMI is exported to, or `None` if it is not exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<S3Export>,
+}
+
+impl PlannedRegion {
+    /// Returns whether an account may use the snapshots of the AMI for good, also after it has copied them.
+    #[must_use]
+    pub fn shares_snapshots_with(&self, account: &str) -> bool {
+        let is_named = |accounts: &[String]| accounts.iter().any(|one| one == account);
+        self.share_snapshots && is_named(&self.launch_permission.user_ids) || is_named(&self.keeps_snapshots)
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use goldsmith_model::State;
+use goldsmith_model::{S3Export, State};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{AuditRecord, FailureCause};
+use crate::{AuditRecord, ContentsRecord, ExportedObject, FailureCause};
 
 /// Progress of one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +85,8 @@ pub struct StateRecord {
     pub cause: Option<FailureCause>,
     /// Result of the audit of the state's instance.
     pub audit: Option<AuditRecord>,
+    /// Where the contents of the image are that the state's instance has collected.
+    pub contents: Option<ContentsRecord>,
     /// Time since which AWS has not found a resource that this build had just made, or `None` if AWS finds it.
     pub unsettled_since: Option<String>,
     /// Resource of the state's open wait: the key of the wait's item.
@@ -115,6 +117,13 @@ pub enum EffectKind {
         /// Volumes with which the instance was launched, recorded once the instance is running.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         volumes: Vec<String>,
+        /// Whether the instance is a spot instance of a persistent request, which must be cancelled before the instance
+        /// is terminated.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        has_request: bool,
+        /// Id of that request, recorded with the id of the instance.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spot_request: Option<String>,
     },
     /// An SSM command. Undo cancels it.
     Command {
@@ -127,10 +136,25 @@ pub enum EffectKind {
     },
     /// An AMI. Undo deregisters it and deletes its snapshots.
     Image,
+    /// An AMI from whose snapshots the build registers its image. Undo deregisters it, and leaves its snapshots to the
+    /// image.
+    Draft,
+    /// An AMI that is registered from the snapshots of the draft. Undo deregisters it and deletes the snapshots.
+    RegisteredImage {
+        /// Ids of the snapshots. EC2 names no origin of a registered image, so they show to which build it belongs.
+        snapshots: Vec<String>,
+    },
     /// An AMI that another account owns. Undo deregisters it there and deletes its snapshots.
     TargetImage {
         /// Id of the other account.
         account: String,
+    },
+    /// An export of an AMI to S3. Undo cancels it while it is in progress. The object of a completed export stays.
+    Export {
+        /// The AMI.
+        image: String,
+        /// Where it is exported to.
+        to: S3Export,
     },
     /// An SSM parameter's new value. Undo restores the previous value.
     Parameter {
@@ -154,6 +178,24 @@ pub enum EffectKind {
 }
 
 impl EffectKind {
+    /// Returns the launch of an instance, of which nothing more is known yet.
+    pub fn instance(candidate: impl Into<String>, has_request: bool) -> Self {
+        Self::Instance { candidate: candidate.into(), volumes: Vec::new(), has_request, spot_request: None }
+    }
+    /// Records the spot request of an instance. Does nothing if the instance has no persistent one.
+    pub fn note_spot_request(&mut self, request: Option<String>) {
+        if let Self::Instance { has_request: true, spot_request, .. } = self
+            && request.is_some()
+        {
+            *spot_request = request;
+        }
+    }
+    /// Records the volumes of an instance.
+    pub fn note_volumes(&mut self, attached: Vec<String>) {
+        if let Self::Instance { volumes, .. } = self {
+            *volumes = attached;
+        }
+    }
     /// Returns whether the effect is an EC2 instance.
     #[must_use]
     pub fn is_instance(&self) -> bool {
@@ -167,7 +209,17 @@ impl EffectKind {
     /// Returns whether the effect is an AMI of the stack's own account.
     #[must_use]
     pub fn is_image(&self) -> bool {
-        matches!(self, Self::Image)
+        matches!(self, Self::Image | Self::RegisteredImage { .. })
+    }
+    /// Returns whether the effect is an AMI of the stack's own account, or a draft of one.
+    #[must_use]
+    pub fn is_any_image(&self) -> bool {
+        self.is_image() || self.is_draft()
+    }
+    /// Returns whether the effect is an AMI that exists only until the build has registered its image.
+    #[must_use]
+    pub fn is_draft(&self) -> bool {
+        matches!(self, Self::Draft)
     }
     /// Returns the account that owns the AMI, if it is an AMI of another account.
     #[must_use]
@@ -176,6 +228,11 @@ impl EffectKind {
             Self::TargetImage { account } => Some(account),
             _ => None,
         }
+    }
+    /// Returns whether the effect is an export of an AMI.
+    #[must_use]
+    pub fn is_export(&self) -> bool {
+        matches!(self, Self::Export { .. })
     }
     /// Returns whether the effect is a value of an SSM parameter.
     #[must_use]
@@ -187,7 +244,13 @@ impl EffectKind {
     pub fn named_image(&self) -> Option<&str> {
         match self {
             Self::Parameter { value: image, .. } | Self::TemplateVersion { image, .. } => Some(image),
-            Self::Instance { .. } | Self::Command { .. } | Self::Image | Self::TargetImage { .. } => None,
+            Self::Instance { .. }
+            | Self::Command { .. }
+            | Self::Image
+            | Self::Draft
+            | Self::RegisteredImage { .. }
+            | Self::TargetImage { .. }
+            | Self::Export { .. } => None,
         }
     }
 }
@@ -236,6 +299,19 @@ impl Effect {
     pub fn nonce(&self) -> Option<&str> {
         match &self.kind {
             EffectKind::Command { nonce, .. } => nonce.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the object that an export writes, or `None` for every other effect and for an export whose task is not known.
+    #[must_use]
+    pub fn exported(&self) -> Option<ExportedObject> {
+        match (&self.kind, &self.id) {
+            (EffectKind::Export { to, .. }, Some(task)) => Some(ExportedObject {
+                region: self.region.clone(),
+                format: to.disk_image_format,
+                location: to.object(task),
+            }),
             _ => None,
         }
     }

@@ -2,9 +2,9 @@
 //! made it, or by what EC2 itself says about that call. Tags prove nothing: a copy of a resource may have the same
 //! tags, and every principal that may tag can write them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use goldsmith_cloud::Image;
+use goldsmith_cloud::{Image, SpotRequest};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{BuildRecord, Effect, EffectKind, ImageRecord};
@@ -24,6 +24,8 @@ pub struct Origin<'a> {
     pub instance: Option<&'a str>,
     /// The image from which this one was copied, or from which the instance was launched.
     pub image: Option<&'a str>,
+    /// The image's snapshots.
+    pub snapshots: &'a [String],
 }
 
 impl<'a> Origin<'a> {
@@ -35,6 +37,7 @@ impl<'a> Origin<'a> {
             created: image.created.parse().ok(),
             instance: image.source_instance.as_deref(),
             image: image.source_image.as_deref(),
+            snapshots: &image.snapshots,
         }
     }
 }
@@ -48,13 +51,21 @@ pub struct Proof {
     home: String,
     instances: BTreeSet<(String, String)>,
     tokens: BTreeSet<(String, String)>,
+    /// Spot requests of the build instance.
+    requests: BTreeSet<(String, String)>,
+    /// When a spot request of the build ends by itself, or `None` if the build makes none.
+    request_until: Option<Timestamp>,
     volumes: BTreeSet<(String, String)>,
     images: BTreeSet<(String, String)>,
     /// Images that the build may have copied although it has not made them. They are never the build's.
     originals: BTreeSet<(String, String)>,
     snapshots: BTreeSet<(String, String)>,
-    /// Names of images that were requested and whose ids the journal does not have yet, by Region.
-    names: BTreeMap<String, String>,
+    /// Names of images that were requested and whose ids the journal does not have yet, each with its Region.
+    names: BTreeSet<(String, String)>,
+    /// Names of drafts, each with its Region.
+    drafts: BTreeSet<(String, String)>,
+    /// Snapshots from which the build registers its image in its home Region.
+    registered: BTreeSet<String>,
 }
 
 impl Proof {
@@ -68,6 +79,7 @@ impl Proof {
             began: time(&record.created_at),
             ended: decided.or(image.and_then(|image| image.ended_at.as_ref())).and_then(time),
             home: record.plan.home_region.clone(),
+            request_until: record.spot_until().filter(|_| record.plan.launch.spot_build),
             originals: record.plan.distributes.iter().flat_map(|one| one.amis.clone()).collect(),
             ..Self::default()
         };
@@ -75,7 +87,8 @@ impl Proof {
         for effect in effects.iter().filter(|effect| effect.id.is_some() || effect.may_exist()) {
             let at = |text: &String| (effect.region.clone(), text.clone());
             match &effect.kind {
-                EffectKind::Instance { volumes, .. } => {
+                EffectKind::Instance { volumes, spot_request, .. } => {
+                    proof.requests.extend(spot_request.as_ref().map(at));
                     proof.instances.extend(effect.id.as_ref().map(at));
                     proof.tokens.insert(at(&effect.name));
                     proof.volumes.extend(volumes.iter().map(at));
@@ -83,12 +96,25 @@ impl Proof {
                 EffectKind::Image => match (&effect.id, record.plan.region(&effect.region)) {
                     (Some(id), _) => drop(proof.images.insert(at(id))),
                     // The effect of a copy is named by its client token, so the image's name comes from the plan.
-                    (None, Some(planned)) => drop(proof.names.insert(effect.region.clone(), planned.name.clone())),
+                    (None, Some(planned)) => drop(proof.names.insert(at(&planned.name))),
                     (None, None) => {}
                 },
+                EffectKind::Draft => {
+                    proof.drafts.insert(at(&effect.name));
+                    proof.images.extend(effect.id.as_ref().map(at));
+                    proof.names.extend(effect.id.is_none().then(|| at(&effect.name)));
+                }
+                EffectKind::RegisteredImage { snapshots } => {
+                    proof.registered.extend(snapshots.iter().cloned());
+                    proof.images.extend(effect.id.as_ref().map(at));
+                    proof.names.extend(effect.id.is_none().then(|| at(&effect.name)));
+                }
                 // The id of an image occurs once in all accounts.
                 EffectKind::TargetImage { .. } => proof.images.extend(effect.id.as_ref().map(at)),
-                EffectKind::Command { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => {}
+                EffectKind::Command { .. }
+                | EffectKind::Export { .. }
+                | EffectKind::Parameter { .. }
+                | EffectKind::TemplateVersion { .. } => {}
             }
         }
         if let Some(image) = image {
@@ -109,6 +135,19 @@ impl Proof {
         self.instances.contains(&pair(region, id)) || self.tokens.contains(&pair(region, token))
     }
 
+    /// Returns whether a spot request belongs to the build. Either the journal has the request's id or that of its
+    /// instance. Or the request was made while the build ran, and ends at the very second at which the build's requests
+    /// end. Nobody can change these times afterwards.
+    #[must_use]
+    pub fn has_spot_request(&self, region: &str, request: &SpotRequest) -> bool {
+        let is_of_instance = request.instance.as_ref().is_some_and(|id| self.instances.contains(&pair(region, id)));
+        let is_asked_for = || {
+            let ends_with_it = self.request_until.is_some() && request.valid_until == self.request_until;
+            region == self.home && ends_with_it && self.lived(request.created)
+        };
+        self.requests.contains(&pair(region, &request.id)) || is_of_instance || is_asked_for()
+    }
+
     /// Returns whether a volume belongs to the build: an instance of the build was launched with it.
     #[must_use]
     pub fn has_volume(&self, region: &str, id: &str) -> bool {
@@ -120,18 +159,28 @@ impl Proof {
     #[must_use]
     pub fn has_image(&self, region: &str, id: &str, origin: Origin<'_>) -> bool {
         let is_asked_for = || {
-            // In the home Region it was created from an instance, which EC2 names for such images only. In another
-            // Region it is a copy.
+            // In the home Region it was created from an instance, which EC2 names for such images only, or registered
+            // from the snapshots of such an image. In another Region it is a copy.
+            let is_registered = !origin.snapshots.is_empty()
+                && origin.snapshots.iter().all(|snapshot| self.registered.contains(snapshot));
             let is_source = match origin.instance {
                 Some(instance) => region == self.home && self.instances.contains(&pair(region, instance)),
+                None if region == self.home => is_registered,
                 None => {
                     let is_original = |id: &str| self.is_original(&self.home, id);
-                    region != self.home && origin.image.is_some_and(is_original)
+                    origin.image.is_some_and(is_original)
                 }
             };
-            self.names.get(region).is_some_and(|name| name == origin.name) && self.lived(origin.created) && is_source
+            self.names.contains(&pair(region, origin.name)) && self.lived(origin.created) && is_source
         };
         self.images.contains(&pair(region, id)) || is_asked_for()
+    }
+
+    /// Returns whether an image of the build is the draft from whose snapshots the build registers its image. A draft goes
+    /// without its snapshots.
+    #[must_use]
+    pub fn is_draft(&self, region: &str, name: &str) -> bool {
+        self.drafts.contains(&pair(region, name))
     }
 
     /// Returns whether an image of another account is the build's copy for that account. Either the journal has the
@@ -160,7 +209,8 @@ impl Proof {
             let original = original.split(' ').next().unwrap_or_default();
             // If the answer of CopyImage was lost, the id of the copy is unknown. The original then ties the snapshot
             // to the build.
-            let is_asked_for = self.names.contains_key(region) && self.is_original(&self.home, original);
+            let is_asked_for =
+                self.names.iter().any(|(there, _)| there == region) && self.is_original(&self.home, original);
             self.images.contains(&pair(region, copy)) || is_asked_for
         };
         let is_made = || {
@@ -188,116 +238,4 @@ fn pair(region: &str, what: &str) -> (String, String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Origin, Proof, Timestamp, pair};
-
-    const HOME: &str = "eu-west-1";
-    const AWAY: &str = "us-east-1";
-
-    fn time(text: &str) -> Option<Timestamp> {
-        Some(text.parse().unwrap())
-    }
-
-    /// A build that ran from three to four o'clock. The build has an instance and an image in its home Region, and has
-    /// requested a copy.
-    fn proof() -> Proof {
-        Proof {
-            began: time("2026-11-24T03:00:00Z"),
-            ended: time("2026-11-24T04:00:00Z"),
-            home: HOME.to_owned(),
-            instances: [pair(HOME, "i-1")].into(),
-            tokens: [pair(HOME, "token")].into(),
-            images: [pair(HOME, "ami-1")].into(),
-            names: [(AWAY.to_owned(), "web 1".to_owned())].into(),
-            ..Proof::default()
-        }
-    }
-
-    #[test]
-    fn an_instance_is_tied_by_its_id_or_its_token_and_by_nothing_else() {
-        let proof = proof();
-        assert!(proof.has_instance(HOME, "i-1", ""));
-        assert!(proof.has_instance(HOME, "i-2", "token"));
-        assert!(!proof.has_instance(AWAY, "i-2", "token"), "a token is its Region's");
-        assert!(!proof.has_instance(HOME, "i-2", ""));
-        assert!(!proof.has_volume(HOME, "vol-1"));
-    }
-
-    #[test]
-    fn an_image_without_an_answer_is_tied_by_name_time_and_source_together() {
-        let proof = proof();
-        let made =
-            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
-        assert!(proof.has_image(AWAY, "ami-9", made));
-        assert!(proof.has_image(HOME, "ami-1", Origin::default()), "the journal has it");
-        let others = [
-            Origin { name: "web 2", ..made },
-            Origin { created: time("2026-11-24T05:00:00Z"), ..made },
-            Origin { created: None, ..made },
-            Origin { image: Some("ami-7"), ..made },
-            Origin { image: None, ..made },
-            Origin { instance: Some("i-1"), ..made },
-        ];
-        for other in others {
-            assert!(!proof.has_image(AWAY, "ami-9", other), "{other:?}");
-        }
-        let of_instance = Origin { instance: Some("i-1"), image: Some("ami-0"), ..made };
-        assert!(!proof.has_image(HOME, "ami-9", of_instance), "none is asked for");
-        let asked = Proof { names: [(HOME.to_owned(), "web 1".to_owned())].into(), ..proof };
-        assert!(asked.has_image(HOME, "ami-9", of_instance), "whatever its instance was launched from");
-        assert!(!asked.has_image(HOME, "ami-9", Origin { instance: Some("i-7"), ..of_instance }));
-        assert!(!asked.has_image(HOME, "ami-9", Origin { instance: None, ..of_instance }), "a copy");
-    }
-
-    #[test]
-    fn a_distributed_image_ties_its_copies_and_is_not_the_runs() {
-        let proof = Proof { images: [].into(), originals: [pair(HOME, "ami-1")].into(), ..proof() };
-        let made =
-            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
-        assert!(proof.has_image(AWAY, "ami-9", made));
-        assert!(proof.has_copy(HOME, "ami-9", "web 1", made));
-        let copied = "Copied for DestinationAmi ami-9 from SourceAmi ami-1 for SourceSnapshot snap-2.";
-        assert!(proof.has_snapshot(AWAY, "snap-1", copied, time("2026-11-24T03:30:00Z")));
-        let itself = Origin { name: "web 1", instance: Some("i-1"), ..made };
-        assert!(!proof.has_image(HOME, "ami-1", itself) && !proof.has_copy(HOME, "ami-1", "web 1", Origin::default()));
-        let its = "Created by CreateImage(i-7) for ami-1";
-        assert!(!proof.has_snapshot(HOME, "snap-1", its, time("2026-11-24T03:30:00Z")));
-    }
-
-    #[test]
-    fn another_accounts_copy_is_tied_by_its_id_or_by_name_time_and_source_together() {
-        let proof = proof();
-        let made =
-            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
-        assert!(proof.has_copy(HOME, "ami-9", "web 1", made));
-        assert!(proof.has_copy(HOME, "ami-1", "web 1", Origin::default()), "the journal has it");
-        assert!(!proof.has_copy(AWAY, "ami-9", "web 1", made), "the source is in another Region");
-        for other in [
-            Origin { name: "web 2", ..made },
-            Origin { created: time("2026-11-24T05:00:00Z"), ..made },
-            Origin { image: Some("ami-7"), ..made },
-            Origin { image: None, ..made },
-        ] {
-            assert!(!proof.has_copy(HOME, "ami-9", "web 1", other), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn a_snapshot_is_tied_by_what_ec2_has_written_while_the_build_ran() {
-        let proof = proof();
-        let while_it_ran = time("2026-11-24T03:30:00Z");
-        let has = |region, text| proof.has_snapshot(region, "snap-1", text, while_it_ran);
-        assert!(has(HOME, "Created by CreateImage(i-1) for ami-1"));
-        assert!(has(HOME, "Created by CreateImage(i-1) for ami-7"), "an image that never came to be");
-        assert!(has(
-            AWAY,
-            "Copied for DestinationAmi ami-9 from SourceAmi ami-1 for SourceSnapshot snap-2. Task created on 1."
-        ));
-        assert!(!has(AWAY, "Copied for DestinationAmi ami-9 from SourceAmi ami-7 for SourceSnapshot snap-2."));
-        assert!(!has(HOME, "Copied for DestinationAmi ami-9 from SourceAmi ami-1 for SourceSnapshot snap-2."));
-        assert!(!has(HOME, "[Copied snap-2 from eu-west-1] Created by CreateImage(i-1) for ami-1"));
-        assert!(!has(HOME, "nightly of i-1 for ami-1") && !has(HOME, ""));
-        let later = time("2026-11-25T03:30:00Z");
-        assert!(!proof.has_snapshot(HOME, "snap-1", "Created by CreateImage(i-1) for ami-1", later));
-    }
-}
+mod tests;

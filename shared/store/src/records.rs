@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use goldsmith_model::{Cause, ImageRef, Name};
-use jiff::Timestamp;
+use goldsmith_model::{Cause, DiskImageFormat, ImageRef, Name};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Approved, ImageLife, Plan, Revocation, Surplus};
+use crate::{Approved, ContentsRecord, ImageLife, Plan, Revocation, Surplus};
 
 /// Formats a time for the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
 #[must_use]
@@ -76,6 +76,20 @@ pub struct BuildRecord {
     pub plan: Plan,
 }
 
+impl BuildRecord {
+    /// How long after the build's beginning the spot request of its instance ends by itself: one day after the longest
+    /// execution must have ended.
+    const SPOT_REQUEST: SignedDuration = SignedDuration::from_hours(8 * 24);
+
+    /// Returns when the spot request of the build instance ends by itself, in whole seconds, or `None` if the beginning
+    /// of the build cannot be read. The time is the same at each call: the request with a client token must not change.
+    #[must_use]
+    pub fn spot_until(&self) -> Option<Timestamp> {
+        let began: Timestamp = self.created_at.parse().ok()?;
+        Timestamp::from_second((began + Self::SPOT_REQUEST).as_second()).ok()
+    }
+}
+
 /// How a build ended. The ending is decided once, when the build is closed, so that a repeated `finish` undoes the same
 /// effects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +113,9 @@ pub struct Ending {
 pub struct Aftermath {
     /// Whether the event of the build's end still must be sent.
     pub is_untold: bool,
+    /// Whether the topic of the build's plan still must get its message.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_unnotified: bool,
     /// Whether the kept resources still must be tagged with their status and the time until which they are kept.
     pub is_untagged: bool,
     /// The resources that could not be removed or restored.
@@ -112,7 +129,7 @@ impl Aftermath {
     /// Returns whether no work remains.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        !self.is_untold && !self.is_untagged && self.left.is_empty()
+        !self.is_untold && !self.is_unnotified && !self.is_untagged && self.left.is_empty()
     }
 }
 
@@ -195,6 +212,9 @@ pub struct ImageRecord {
     /// AMIs that other accounts own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<OwnedCopy>,
+    /// Disk images in S3 to which AMIs were exported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<ExportedObject>,
     /// Snapshot ids for each Region.
     #[serde(default)]
     pub snapshots: BTreeMap<String, Vec<String>>,
@@ -224,6 +244,9 @@ pub struct ImageRecord {
     /// `snapshots` are then those that the run has made.
     #[serde(default)]
     pub distributes: Option<ImageRef>,
+    /// Where the contents of the image are, or `None` if they were not collected.
+    #[serde(default)]
+    pub contents: Option<ContentsRecord>,
     /// The runs that have distributed the image after its build, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distributed_by: Vec<LaterDistribution>,
@@ -245,6 +268,18 @@ pub struct LaterDistribution {
     pub build: String,
     /// The Regions in which it has succeeded.
     pub regions: Vec<String>,
+}
+
+/// A disk image in S3 to which an AMI was exported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportedObject {
+    /// Region of the AMI and of the bucket.
+    pub region: String,
+    /// Format of the disk image.
+    pub format: DiskImageFormat,
+    /// The object, such as `s3://bucket/images/export-ami-0123456789abcdef0.vmdk`.
+    pub location: String,
 }
 
 /// An AMI that another account owns.

@@ -4,6 +4,22 @@ use serde_json::json;
 
 use crate::{BuildRecord, ImageRecord, Wait};
 
+/// The definitions of a pipeline.
+pub(crate) const FOLDER: &str = "\
+kind: Component
+name: nginx
+semanticVersion: 1.0.0
+data: |
+  schemaVersion: 1.0
+  phases: [{name: build, steps: [{name: Run, action: ExecuteBash, inputs: {commands: [\"true\"]}}]}]
+---
+{kind: ImageRecipe, name: web, semanticVersion: 1.0.0, parentImage: ssm:/a, components: [{name: nginx, version: 1.x.x}]}
+---
+{kind: InfrastructureConfiguration, name: small, instanceTypes: [t3.small]}
+---
+{kind: ImagePipeline, name: web, imageRecipe: web, infrastructureConfiguration: small}
+";
+
 /// An open build.
 pub(crate) fn build() -> BuildRecord {
     let launch = json!({

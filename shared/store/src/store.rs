@@ -74,6 +74,15 @@ pub(crate) fn encode<T: Serialize>(key: Key, record: &T) -> Result<Item> {
     Ok(item)
 }
 
+/// Returns a record as the value of an attribute of the item with this key.
+pub(crate) fn attribute<T: Serialize>(key: &Key, record: &T) -> Result<Value> {
+    serde_json::to_value(record).map_err(|source| StoreError::Malformed {
+        pk: key.pk.clone(),
+        sk: key.sk.clone(),
+        source,
+    })
+}
+
 /// How long the steps of a closed build and the served causes are remembered. This is well over the 90 days after which
 /// Step Functions forgets the name of an execution.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);

@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::builds::{RACES, verify_open};
 use crate::store::{encode, readable, remembered_from};
 use crate::{
-    AuditRecord, BuildRecord, Check, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store,
-    StoreError, Wait, Write, keys, stamp,
+    AuditRecord, BuildRecord, Check, ContentsRecord, FailureCause, Item, LogPlace, Result, Scope, StateRecord,
+    StateStatus, Store, StoreError, Wait, Write, keys, stamp,
 };
 
 /// Partition of parked waits in the index `open`.
@@ -242,6 +242,11 @@ impl Store {
         self.write(vec![progress(record, scope, [("audit", json!(audit))])]).await
     }
 
+    /// Records where the contents of the image are that a state's instance has collected.
+    pub async fn note_contents(&self, record: &BuildRecord, scope: &Scope, contents: &ContentsRecord) -> Result<()> {
+        self.write(vec![progress(record, scope, [("contents", json!(contents))])]).await
+    }
+
     /// Ends a state. Only the first end counts.
     pub async fn end_state(
         &self,
@@ -291,6 +296,7 @@ fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
         log: None,
         cause: None,
         audit: None,
+        contents: None,
         unsettled_since: None,
         waits_for: None,
     }

@@ -17,6 +17,8 @@ use crate::simulation::Simulation;
 pub const AWAY: &str = "us-east-1";
 /// A Region that a distribution may gain.
 const FAR: &str = "eu-central-1";
+/// A topic in the Region of the stack, which half of the shapes name.
+const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:images";
 /// Pipelines: the second starts from the first's image in the shapes that have it.
 pub const PIPELINES: [&str; 2] = ["web", "api"];
 
@@ -111,12 +113,13 @@ impl Shapes {
     /// # Errors
     /// What is wrong with a definition.
     pub fn new() -> Result<Self, String> {
-        let keep = "keepOnFailure: PT4H";
+        let keep = format!("keepOnFailure: PT4H\nspot: true\nsnsTopicArn: {TOPIC}");
+        let told = format!("snsTopicArn: {TOPIC}");
         let shapes = [
             ("", "", "t3.small", false),
-            ("", "", "t3.small, t3a.small", true),
-            (keep, "mustSucceed: some", "t3.small", false),
-            ("", "mustSucceed: some", "t3.small", true),
+            ("spot: true", "", "t3.small, t3a.small", true),
+            (&keep, "mustSucceed: some", "t3.small", false),
+            (&told, "mustSucceed: some", "t3.small", true),
         ];
         let shape = |(keep, suffices, tests, second): (&str, &str, &str, bool)| {
             let base = BASE.replace("KEEP", keep).replace("SUFFICES", suffices).replace("TESTS", tests);

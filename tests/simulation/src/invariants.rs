@@ -143,6 +143,7 @@ pub fn check_rest(sim: &Arc<Simulation>) {
     check_inventory(sim, &builds);
     check_causes(sim, &builds);
     check_told(sim, &builds);
+    check_notified(sim, &builds);
     check_once(sim);
     check_pointers(sim);
 }
@@ -153,6 +154,7 @@ fn check_owed(sim: &Arc<Simulation>, build: &BuildRecord) {
     let names_nothing = |refused: &Refused| refused.name.is_none();
     let is_left = |left: &LeftBehind| lasts(sim, |refused| refused.region == left.region);
     let is_right = (!after.is_untold || lasts(sim, |refused| refused.name == Some("PutEvents")))
+        && (!after.is_unnotified || lasts(sim, |refused| refused.name == Some("Publish")))
         && (!after.is_untagged
             || lasts(sim, |refused| {
                 names_nothing(refused) || ["CreateTags", "DescribeImages"].map(Some).contains(&refused.name)
@@ -174,6 +176,7 @@ fn is_blind(sim: &Simulation, region: &str, kind: &str) -> bool {
         "images" => &["DescribeImages"],
         "snapshots" => &["DescribeImages", "DescribeSnapshots"],
         "instances" => &["DescribeInstances"],
+        "spot requests" => &["DescribeSpotInstanceRequests"],
         _ => &["DescribeVolumes"],
     };
     let hides = |refused: &Refused| refused.region == region && refused.name.is_none_or(|name| needed.contains(&name));
@@ -221,6 +224,7 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
         let all = found.images.iter().map(|(id, tags)| ("images", id, tags));
         let all = all.chain(found.snapshots.iter().map(|(id, tags)| ("snapshots", id, tags)));
         let all = all.chain(found.instances.iter().map(|(id, tags)| ("instances", id, tags)));
+        let all = all.chain(found.spot_requests.iter().map(|(id, tags)| ("spot requests", id, tags)));
         let all = all.chain(found.volumes.iter().map(|(id, tags)| ("volumes", id, tags)));
         for (kind, id, tags) in all {
             let of = tags.get(TAG_BUILD);
@@ -344,6 +348,24 @@ fn check_once(sim: &Arc<Simulation>) {
             }
         }
         sent.push((command.comment, order));
+    }
+}
+
+/// The end of each build was told to the topic that its plan names.
+fn check_notified(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
+    if lasts(sim, |refused| refused.name == Some("Publish")) {
+        return;
+    }
+    let messages = sim.cloud.messages();
+    for build in builds {
+        let Some(topic) = &build.plan.topic else { continue };
+        let image = build.image.to_string();
+        let told = |one: &goldsmith_cloud::fake::PublishedMessage| {
+            one.topic == *topic && one.message.attributes.get("image") == Some(&image)
+        };
+        if !messages.iter().any(told) {
+            sim.violate(format!("the topic was not told of the end of {}", build.build));
+        }
     }
 }
 

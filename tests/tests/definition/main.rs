@@ -4,6 +4,7 @@
 
 mod check;
 mod contract;
+mod events;
 mod features;
 mod locks;
 mod monitoring;

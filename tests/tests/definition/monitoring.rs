@@ -1,9 +1,11 @@
 //! What the template does with the failures that nobody waits for: where they go, and what tells of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::TEMPLATE;
+use goldsmith_tests::graph::levels;
+
 use crate::template::{Resource, resources};
+use crate::{DEFINITION, TEMPLATE};
 
 /// Functions that events start; finish is one of them, since the end of an execution that was stopped is an event.
 const BY_EVENTS: &[&str] = &["Finish", "Signal", "Trigger", "Reap"];
@@ -110,4 +112,121 @@ fn the_dashboard_shows_every_function_and_is_json() {
     }
     assert_eq!(metrics("Builds").len(), 5);
     assert_eq!(metrics("Events that were given up").len(), 1);
+}
+
+/// The page for the person on call.
+const PAGE: &str = include_str!("../../../docs/operations.md");
+
+/// The sections of the page about alarms, by the name of the alarm.
+fn sections() -> BTreeMap<&'static str, &'static str> {
+    let (_, alarms) = PAGE.split_once("\n## Alarms\n").expect("the page is about alarms");
+    let alarms = alarms.split("\n## ").next().unwrap_or_default();
+    alarms.split("\n### ").skip(1).filter_map(|section| section.split_once('\n')).collect()
+}
+
+/// When an alarm goes off, in words.
+fn condition(alarm: Resource<'_>) -> String {
+    let [metric, namespace, threshold] = ["MetricName", "Namespace", "Threshold"].map(|key| value(alarm, key));
+    let number = |key| value(alarm, key).split(' ').next().and_then(|number| number.parse::<u32>().ok());
+    let (Some(seconds), Some(periods)) = (number("Period"), number("EvaluationPeriods")) else {
+        panic!("{} has no period", alarm.id)
+    };
+    let statistic = value(alarm, "Statistic").to_lowercase();
+    let comparison = match value(alarm, "ComparisonOperator") {
+        "GreaterThanOrEqualToThreshold" => "at least",
+        "LessThanThreshold" => "below",
+        other => panic!("no words for {other}"),
+    };
+    let minutes = seconds / 60;
+    let when = if periods == 1 {
+        format!("{minutes} minutes.")
+    } else {
+        format!("each of {periods} periods of {minutes} minutes.")
+    };
+    let missing =
+        if value(alarm, "TreatMissingData") == "breaching" { " A period without data counts, too." } else { "" };
+    format!("Condition: the {statistic} of `{metric}` in `{namespace}` is {comparison} {threshold} in {when}{missing}")
+}
+
+#[test]
+fn the_page_says_of_each_alarm_when_it_goes_off_and_what_to_do() {
+    let mut sections = sections();
+    for alarm in of_kind("AWS::CloudWatch::Alarm") {
+        let section = sections.remove(alarm.id).unwrap_or_else(|| panic!("docs/operations.md has no {}", alarm.id));
+        let text = section.split_whitespace().collect::<Vec<_>>().join(" ");
+        let condition = condition(alarm);
+        assert!(text.starts_with(&condition), "{} must begin with: {condition}", alarm.id);
+        let parts = ["What it means", "What users see", "How to find the cause", "What to do"];
+        let places = parts.map(|part| text.find(&format!("- **{part}**: ")));
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{}: {places:?}", alarm.id);
+    }
+    assert_eq!(sections.keys().collect::<Vec<_>>(), Vec::<&&str>::new(), "the template has no such alarms");
+}
+
+#[test]
+fn the_page_names_each_widget_of_the_dashboard_the_log_groups_and_the_number_of_rules() {
+    let (_, body) = text_of("Dashboard").split_once("DashboardBody: !Sub |\n").unwrap_or_default();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}"));
+    let widgets = body["widgets"].as_array().expect("there are widgets");
+    for title in widgets.iter().filter_map(|widget| widget["properties"]["title"].as_str()) {
+        assert!(PAGE.contains(&format!("\n| {title} | ")), "{title}");
+    }
+    for group in of_kind("AWS::Logs::LogGroup") {
+        let (_, name) = group.text.split_once("LogGroupName: !Sub \"").unwrap_or_default();
+        let name = name.split('"').next().unwrap_or_default().replace("${AWS::StackName}", "goldsmith");
+        assert!(!name.is_empty() && PAGE.contains(&format!("`{name}`")), "{name}");
+    }
+    let kinds = ["Type: EventBridgeRule\n", "Type: Schedule\n"];
+    assert_eq!(kinds.iter().map(|kind| TEMPLATE.matches(kind).count()).sum::<usize>(), 10);
+    assert!(PAGE.contains("a stack has ten rules"));
+}
+
+/// The longest times of states on the page are those of the definition.
+#[test]
+fn the_page_names_the_time_limit_of_each_state() {
+    let definition: serde_json::Value = serde_json::from_str(DEFINITION).expect("the definition is JSON");
+    let (_, table) = PAGE.split_once("| state | longest time |").expect("the page has the table");
+    let table = table.split("\n\n").next().unwrap_or_default();
+    let row = |name: &str| {
+        let of_state = |line: &&str| {
+            let states = line.trim_start_matches("| ").split(" | ").next().unwrap_or_default();
+            states.split(", ").any(|state| state == name)
+        };
+        table.lines().find(of_state).unwrap_or_else(|| panic!("no time of {name}"))
+    };
+    assert_eq!(definition["TimeoutSeconds"], 7 * 24 * 3600);
+    assert!(row("the whole execution").contains("| 7 days |"));
+    let mut named = 0;
+    for (name, state) in levels(&definition).into_iter().flat_map(|level| level.states) {
+        let Some(seconds) = state["TimeoutSeconds"].as_u64() else { continue };
+        let hours = if seconds == 3600 { "1 hour".to_owned() } else { format!("{} hours", seconds / 3600) };
+        assert!(row(name).contains(&format!("| {hours}")), "{name}: {hours}");
+        named += 1;
+    }
+    assert_eq!(named, 8);
+}
+
+/// A person looks for these messages in the logs.
+#[test]
+fn the_page_quotes_messages_that_the_functions_log() {
+    let sources = [
+        include_str!("../../../shared/states/src/events/signal.rs"),
+        include_str!("../../../shared/states/src/events/trigger/sources.rs"),
+        include_str!("../../../shared/states/src/events/reap.rs"),
+        include_str!("../../../shared/states/src/events/reap/sweep.rs"),
+        include_str!("../../../shared/states/src/parts/tagged.rs"),
+        include_str!("../../../shared/states/src/states/finish/after.rs"),
+    ];
+    let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
+    for message in [
+        "the next tick will wake it",
+        "a watched source cannot be looked up",
+        "left to the next tick",
+        "the sweep will continue the next time",
+        "resources of this kind are left to the next sweep",
+        "this is still left behind after a month",
+    ] {
+        assert!(page.contains(&format!("`{message}`")), "{message}");
+        assert!(sources.iter().any(|source| source.contains(&format!("\"{message}\""))), "{message}");
+    }
 }

@@ -19,7 +19,8 @@ fn every_role_policy_and_profile_lies_below_the_path_that_is_given() {
     // The role in other accounts is not one of this stack's resources: `target-account.yaml` gives its whole name.
     let of_other_accounts = ":iam::*:role/${AWS::StackName}-target-";
     for spelled in [":role/", ":instance-profile/"] {
-        let line = TEMPLATE.lines().find(|line| line.contains(spelled) && !line.contains(of_other_accounts));
+        let mut ours = TEMPLATE.lines().filter(|line| !line.contains(of_other_accounts));
+        let line = ours.find(|line| line.contains(spelled));
         assert_eq!(line, None, "an ARN with {spelled} leaves out the path");
     }
 }
@@ -64,17 +65,44 @@ fn a_test_instance_may_do_less_than_a_build_instance() {
     }
 }
 
+/// IAM attaches at most ten managed policies to a role, unless AWS has raised the account's quota.
+#[test]
+fn no_role_has_more_managed_policies_than_iam_attaches() {
+    let all = resources(TEMPLATE);
+    let listed = |text: &'static str, field: &str| {
+        let list = text.lines().find_map(|line| line.trim().strip_prefix(field));
+        let names = list.unwrap_or_default().split("!Ref ").skip(1);
+        names.map(|name| name.trim_end_matches([',', ' ', ']'])).collect::<Vec<_>>()
+    };
+    let roles: Vec<_> = all.iter().filter(|one| one.kind == "AWS::IAM::Role").collect();
+    let counts: BTreeSet<usize> = roles
+        .iter()
+        .map(|role| {
+            let attached = all.iter().filter(|one| listed(one.text, "Roles: [").contains(&role.id)).count();
+            let count = listed(role.text, "ManagedPolicyArns: [").len() + attached;
+            assert!(count <= 10, "{} has {count} managed policies", role.id);
+            count
+        })
+        .collect();
+    assert!(counts.last() >= Some(&9), "the lists were not read: {counts:?}");
+}
+
 #[test]
 fn roles_of_instances_are_passed_to_ec2_only_and_no_others_are() {
     let passing: Vec<&str> = TEMPLATE.split("Action: iam:PassRole\n").skip(1).collect();
     let resources: Vec<&str> = passing.iter().filter_map(|rest| Some(rest.lines().next()?.trim())).collect();
-    assert_eq!(
-        resources,
-        ["Resource: !Ref InstanceRoleArns", "Resource: [!GetAtt BuildRole.Arn, !GetAtt TestInstanceRole.Arn]"]
-    );
+    // A role of an export is passed to VM Import/Export only, which assumes only roles that trust it.
+    let of_exports = "Resource: !Ref ExportRoleArns";
+    let of_instances =
+        ["Resource: !Ref InstanceRoleArns", "Resource: [!GetAtt BuildRole.Arn, !GetAtt TestInstanceRole.Arn]"];
+    assert_eq!(resources, [of_instances[0], of_instances[1], of_exports]);
     for rest in passing {
         let condition = rest.lines().nth(1).unwrap_or_default();
-        assert!(condition.contains("\"iam:PassedToService\": [ec2.amazonaws.com, "), "{condition}");
+        let services = match rest.trim_start().starts_with(of_exports) {
+            true => "\"iam:PassedToService\": vmie.amazonaws.com}",
+            false => "\"iam:PassedToService\": [ec2.amazonaws.com, ",
+        };
+        assert!(condition.contains(services), "{condition}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writes the Tasks of the definition from the table of states: resource, time-out, payload and Retry of each, and the
 //! Catch of those outside of a Map. The rest of a Task, and all other states, are written by hand.
 
+use goldsmith_states::error_names::ErrorName;
 use goldsmith_states::{Spec, State, spec};
 use goldsmith_tests::graph::{Level, levels};
 use serde_json::Value;
@@ -35,6 +36,18 @@ pub(crate) fn rewritten(text: &str) -> String {
     written
 }
 
+/// The Catch of a Task outside of a Map.
+const CATCH: &str = r#""Catch": [{"ErrorEquals": ["States.ALL"], "Output": {"error": "{% $states.errorOutput %}"}, "Next": "FinishFailed"}]"#;
+/// The Catch of a Task after which the build starts again if EC2 has taken its spot instance back.
+const CATCH_INTERRUPTED: &str = r#""Catch": [
+  {
+    "ErrorEquals": ["Goldsmith.Interrupted"],
+    "Output": {"regions": "{% $states.input.regions %}", "tests": "{% $states.input.tests %}", "error": "{% $states.errorOutput %}"},
+    "Next": "LaunchAgain"
+  },
+  {"ErrorEquals": ["States.ALL"], "Output": {"error": "{% $states.errorOutput %}"}, "Next": "FinishFailed"}
+]"#;
+
 /// Returns the indentation and the state of a line that begins a Task.
 fn begins(line: &str) -> Option<(&str, State)> {
     let name = line.trim_start().strip_prefix('"')?.strip_suffix("\": {")?;
@@ -58,10 +71,8 @@ fn task(spec: &Spec, level: &Level<'_>, indent: &str, by_hand: Vec<Field>) -> Ve
     fields.push(retry(spec, level));
     // FinishFailed is where the others lead. In a Map, each Task has a state of its own to lead to.
     if level.map.is_none() && spec.state != State::FinishFailed {
-        fields.push(
-            r#""Catch": [{"ErrorEquals": ["States.ALL"], "Output": {"error": "{% $states.errorOutput %}"}, "Next": "FinishFailed"}]"#
-                .to_owned(),
-        );
+        let catch = if spec.raises.contains(&ErrorName::Interrupted) { CATCH_INTERRUPTED } else { CATCH };
+        fields.push(catch.to_owned());
     }
     let mut fields: Vec<String> =
         fields.iter().map(|field| format!("{indent}{}", field.replace('\n', &format!("\n{indent}")))).collect();

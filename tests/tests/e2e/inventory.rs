@@ -35,14 +35,19 @@ pub(crate) struct Inventory {
     pub(crate) instances: Vec<Resource>,
     pub(crate) images: Vec<Resource>,
     pub(crate) snapshots: Vec<Resource>,
+    /// Exports that are in progress.
+    pub(crate) exports: Vec<Resource>,
     /// Those that have outlived their instance.
     pub(crate) volumes: Vec<Resource>,
+    /// Those that may still launch or start an instance.
+    #[serde(rename = "spotRequests")]
+    pub(crate) spot_requests: Vec<Resource>,
 }
 
 impl Inventory {
-    /// Instances with the volumes that have outlived theirs, images, and snapshots.
+    /// Instances with the volumes that have outlived theirs and the spot requests, images, and snapshots.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
-        (self.instances.len() + self.volumes.len(), self.images.len(), self.snapshots.len())
+        (self.instances.len() + self.volumes.len() + self.spot_requests.len(), self.images.len(), self.snapshots.len())
     }
 }
 
@@ -53,7 +58,9 @@ impl Stack {
         all.instances.retain(|one| one.is_of(build) && one.state != "shutting-down");
         all.images.retain(|one| one.is_of(build));
         all.snapshots.retain(|one| one.is_of(build));
+        all.exports.retain(|one| one.is_of(build));
         all.volumes.retain(|one| one.is_of(build));
+        all.spot_requests.retain(|one| one.is_of(build));
         all
     }
 

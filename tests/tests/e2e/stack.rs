@@ -181,6 +181,17 @@ impl Stack {
 
     /// The same as the root of another account.
     pub(crate) fn aws_cli_as(&self, root: &str, arguments: &[&str]) -> Option<Value> {
+        let secret = self.0.description["secretKey"].as_str().unwrap();
+        let answer = self.aws_cli_with(&[("AWS_ACCESS_KEY_ID", root), ("AWS_SECRET_ACCESS_KEY", secret)], arguments)?;
+        Some(answer.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// The same with these credentials. Returns the message of the CLI if the call fails.
+    pub(crate) fn aws_cli_with(
+        &self,
+        credentials: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Option<Result<Value, String>> {
         let text = |key: &str| self.0.description[key].as_str().unwrap();
         let Some(python) = crate::venv::python("aws_cli", AWS_CLI) else {
             assert!(std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_none(), "the AWS CLI does not come from PyPI");
@@ -190,11 +201,13 @@ impl Stack {
         let mut aws = Command::new(python);
         aws.args(["-m", "awscli"]).args(arguments).args(["--output", "json"]);
         aws.args(["--region", text("region"), "--endpoint-url", text("endpointUrl")]);
-        aws.env("AWS_ACCESS_KEY_ID", root).env("AWS_SECRET_ACCESS_KEY", text("secretKey"));
+        aws.envs(credentials.iter().copied());
         aws.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
         let output = aws.stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Some(serde_json::from_slice(&output.stdout).unwrap_or_default())
+        if !output.status.success() {
+            return Some(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        Some(Ok(serde_json::from_slice(&output.stdout).unwrap_or_default()))
     }
 
     /// Asks the emulator for a session of a role as the EC2 endpoint does; the status of its answer.

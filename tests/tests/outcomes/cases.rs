@@ -122,7 +122,11 @@ fn lead(case: &mut Case, level: &Level<'_>, target: &str) {
         }
         for catcher in list(&state["Catch"]) {
             let mut failed = way.clone();
-            let error = if state["Type"] == "Map" { NO_LIST } else { UNKNOWN };
+            let error = match catcher["ErrorEquals"][0].as_str() {
+                _ if state["Type"] == "Map" => NO_LIST,
+                Some("States.ALL") | None => UNKNOWN,
+                Some(named) => named,
+            };
             failed.failures.insert(name.to_owned(), error.to_owned());
             ways.push_back((catcher["Next"].as_str().expect("a Catch leads somewhere"), failed));
         }

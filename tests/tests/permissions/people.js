@@ -17,6 +17,7 @@ const cloudformation = require("./cloudformation.json");
 const [LONGEST, LONGEST_NAME] = [6144, "a".repeat(50)];
 // What the suite does not see called, and why it is there.
 const UNSEEN = {
+  "ec2:CancelSpotInstanceRequests": "`retire` cancels the spot request of an instance that it ends. No case retires a build on spot.",
   "ec2:DeleteVolume": "`retire` removes volumes that instances have left. No case leaves one to it.",
   "lambda:GetAccountSettings": "`doctor` asks for the concurrency of the account. The emulator asks no policy about it.",
   "s3:CreateBucket": "The first deployment makes the bucket of artifacts. The suite's is made before there are any people.",

@@ -20,8 +20,10 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   const logs = (group, region = HOME, stream = "one") => arn("logs", `log-group:/goldsmith/${group}:log-stream:${stream}`, region);
   const said = "0123abcd-0123-4567-89ab-0123456789ab/i-0123456789abcdef0/aws-runShellScript/stdout";
   const dynamodb = (name, region = HOME, owner = account) => arn("dynamodb", `table/${name}`, region, owner);
+  const exporter = `arn:aws:iam::${account}:role/vmimport`;
   const key = (owner = account) => arn("kms", "key/0123abcd-0123-4567-89ab-0123456789ab", HOME, owner);
   const license = (owner = account) => arn("license-manager", "license-configuration:lic-0123456789abcdef0123456789abcdef", HOME, owner);
+  const topic = (name, owner = account) => arn("sns", name, ELSEWHERE, owner);
   const via = (service) => ({ "kms:ViaService": `${service}.${HOME}.amazonaws.com` });
   const grant = { "kms:GrantIsForAWSResource": "true" };
   const allow = (role, action, resource, context, refused) => ({ role, allowed: { action, resource, context }, refused });
@@ -36,6 +38,11 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     ...foreign,
     "another account's": { resource: ec2("instance", HOME, STRANGER) },
     "it ends instances, it starts none": { action: "ec2:StartInstances" },
+  });
+  const cancels = (role) => allow(role, "ec2:CancelSpotInstanceRequests", ec2("spot-instances-request"), ours, {
+    ...foreign,
+    "another account's": { resource: ec2("spot-instances-request", HOME, STRANGER) },
+    "it cancels requests, it makes none": { action: "ec2:RequestSpotInstances" },
   });
   const reports = (role) => allow(role, "sqs:SendMessage", queue, {}, {
     "another queue": { resource: `${queue}-of-another` },
@@ -103,6 +110,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "it looks at builds, it stops none": { action: "states:StopExecution" },
     }),
     ends(role),
+    cancels(role),
     keeps(role),
   ];
   const starts = (role) => allow(role, "states:StartExecution", machine(`${stack}-image-build`), {}, {
@@ -177,6 +185,13 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a launch template, which could say anything": { resource: arn("ec2", "launch-template/lt-0123456789abcdef0") },
       "a subnet of another Region": { resource: ec2("subnet", ELSEWHERE) },
     }),
+    allow("LaunchRole", "ec2:RunInstances", license(), {}, {
+      "a license that the stack does not list": { resource: license(STRANGER) },
+      "it launches, it associates no image": { action: "license-manager:UpdateLicenseSpecificationsForResource" },
+    }),
+    allow("LaunchRole", "ec2:RunInstances", arn("resource-groups", "group/hosts"), {}, {
+      "a group of hosts in another Region": { resource: arn("resource-groups", "group/hosts", ELSEWHERE) },
+    }),
     allow("LaunchRole", "ec2:CreateTags", ec2("instance"), { ...marked, ...made("RunInstances") }, {
       "tags of what is there": { context: marked },
       "tags of another call's": { context: { ...marked, ...made("StartInstances") } },
@@ -192,6 +207,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     })),
     allow("LaunchRole", "ec2:GetConsoleOutput", ec2("instance"), ours, foreign),
     ends("LaunchRole"),
+    cancels("LaunchRole"),
     answers("LaunchRole"),
     keeps("LaunchRole"),
     writes("LaunchRole"),
@@ -203,6 +219,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     ...commands("SnapshotRole"),
     ...encrypts("SnapshotRole"),
     ends("SnapshotRole"),
+    cancels("SnapshotRole"),
     allow("SnapshotRole", "ec2:DeregisterImage", owned("image"), ours, foreign),
     allow("SnapshotRole", "ec2:DeleteSnapshot", owned("snapshot"), ours, foreign),
     allow("SnapshotRole", "ec2:StopInstances", ec2("instance"), ours, {
@@ -218,6 +235,19 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     allow("SnapshotRole", "ec2:CreateImage", owned("snapshot"), marked, {
       "a snapshot of nobody's": { context: {} },
       "a snapshot that counts as another stack's": { context: mismarked },
+    }),
+    allow("SnapshotRole", "ec2:RegisterImage", owned("image"), marked, {
+      "an image of nobody's": { context: {} },
+      "an image that counts as another stack's": { context: mismarked },
+      "an image in another Region": { resource: owned("image", ELSEWHERE) },
+    }),
+    allow("SnapshotRole", "ec2:RegisterImage", owned("snapshot"), ours, {
+      ...foreign,
+      "a snapshot of somebody else for an image with the stack's tags": { context: marked },
+    }),
+    allow("SnapshotRole", "ec2:DescribeImageAttribute", owned("image"), ours, foreign),
+    allow("SnapshotRole", "ec2:CreateTags", owned("image"), { ...marked, ...made("RegisterImage") }, {
+      "tags of what is there": { context: marked },
     }),
     allow("SnapshotRole", "ec2:CreateTags", owned("snapshot"), { ...marked, ...made("CreateImage") }, {
       "tags of what is there": { context: marked },
@@ -243,6 +273,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       ...foreign,
       "it disables no image": { action: "ec2:DisableImage" },
     }),
+    allow("DistributeRole", "ec2:DescribeImageAttribute", owned("image", ELSEWHERE), ours, foreign),
     allow("DistributeRole", "ec2:EnableImageDeprecation", owned("image", ELSEWHERE), ours, foreign),
     allow("DistributeRole", "ec2:ModifySnapshotAttribute", owned("snapshot", ELSEWHERE), ours, {
       "a snapshot of nobody's": { context: {} },
@@ -250,6 +281,33 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     }),
     answers("DistributeRole"),
     ...encrypts("DistributeRole"),
+
+    allow("DistributeRole", "ec2:ExportImage", owned("image", ELSEWHERE), ours, foreign),
+    allow("DistributeRole", "ec2:ExportImage", ec2("export-image-task", ELSEWHERE), marked, {
+      "an export of nobody's": { context: {} },
+      "an export that counts as another stack's": { context: mismarked },
+      "another account's": { resource: ec2("export-image-task", ELSEWHERE, STRANGER) },
+    }),
+    allow("DistributeRole", "ec2:CreateTags", ec2("export-image-task", ELSEWHERE), { ...marked, ...made("ExportImage") }, {
+      "tags of what is there": { context: marked },
+    }),
+    allow("DistributeRole", "iam:PassRole", exporter, { "iam:PassedToService": "vmie.amazonaws.com" }, {
+      "a role for an instance": { context: { "iam:PassedToService": "ec2.amazonaws.com" } },
+      "another account's role": { resource: exporter.replace(account, STRANGER) },
+      "a role that the stack does not list": { resource: exporter.replace("vmimport", "administrator") },
+      "it passes roles, it assumes none": { action: "sts:AssumeRole" },
+    }),
+    ...["DistributeRole", "FinishRole", "ReapRole"].map((role) => (
+      allow(role, "ec2:CancelExportTask", ec2("export-image-task", ELSEWHERE), ours, foreign))),
+    allow("PlanRole", "iam:GetRole", exporter, {}, {
+      "another account's role": { resource: exporter.replace(account, STRANGER) },
+      "a role that the stack does not list": { resource: exporter.replace("vmimport", "administrator") },
+      "a plan passes no role": { action: "iam:PassRole" },
+    }),
+    allow("PlanRole", "s3:GetBucketLocation", "arn:aws:s3:::exports", {}, {
+      "a plan lists no bucket": { action: "s3:ListBucket" },
+      "a plan reads no object": { action: "s3:GetObject", resource: "arn:aws:s3:::exports/one" },
+    }),
 
     allow("DistributeRole", "license-manager:UpdateLicenseSpecificationsForResource", license(), {}, {
       "a license that the stack does not list": { resource: license(STRANGER) },
@@ -259,6 +317,20 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     allow("PlanRole", "license-manager:GetLicenseConfiguration", license(), {}, {
       "a license that the stack does not list": { resource: license(STRANGER) },
       "a plan associates no image": { action: "license-manager:UpdateLicenseSpecificationsForResource" },
+    }),
+
+    ...["FinishRole", "ReapRole"].map((role) => (
+      allow(role, "sns:Publish", topic("images"), {}, {
+        "a topic that the stack does not list": { resource: topic("images", STRANGER) },
+        "it sends messages, and reads no topic": { action: "sns:GetTopicAttributes" },
+        "another policy of a topic": { action: "sns:SetTopicAttributes" },
+        "another receiver": { action: "sns:Subscribe" },
+        "the end of a topic": { action: "sns:DeleteTopic" },
+      })
+    )),
+    allow("PlanRole", "sns:GetTopicAttributes", topic("images"), {}, {
+      "a topic that the stack does not list": { resource: topic("images", STRANGER) },
+      "a plan tells nobody": { action: "sns:Publish" },
     }),
 
     allow("PublishRole", "ssm:PutParameter", parameter("images/web", ELSEWHERE), {}, {
@@ -308,6 +380,11 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       ...foreign,
       "a person switches its protection off": { action: "ec2:DisableImageDeregistrationProtection" },
       "a person enables it again": { action: "ec2:EnableImage" },
+    }),
+    allow("ReapRole", "ssm:GetParameter", parameter("goldsmith/examples/source"), {}, {
+      "another Region's": { resource: parameter("goldsmith/examples/source", ELSEWHERE) },
+      "what builds read": { resource: parameter(`goldsmith/build/${stack}/web`) },
+      "it reads them, it sets none": { action: "ssm:PutParameter" },
     }),
     allow("ReapRole", "ec2:DescribeImageAttribute", owned("image", ELSEWHERE), untagged, {
       "it reads who may launch it, and changes nothing": { action: "ec2:ModifyImageAttribute" },

@@ -25,11 +25,12 @@ async function replay({ roles, calls }) {
 // What a role was refused: the functions ask for nothing that they cannot get. The build instances' role is another matter,
 // since documents call what they like, and of keys it is asked which of all the account's may be used.
 //
-// A plan reads whatever parameter a recipe names and whatever license configuration a distribution names, and reports a
-// refusal (the problems source-parameter-denied and license-denied). A person's plan tries the roles of target accounts too,
+// A plan reads whatever parameter a recipe names, whatever license configuration and role a distribution names and whatever
+// topic an infrastructure configuration names, and reports a refusal (the problems source-parameter-denied, license-denied,
+// export-role-denied and topic-denied). A person's plan tries the roles of target accounts too,
 // which trust only the functions, and a person who may not approve images is refused an approval.
 function refused({ calls }) {
-  const named = ["ssm:GetParameter", "license-manager:GetLicenseConfiguration"];
+  const named = ["ssm:GetParameter", "license-manager:GetLicenseConfiguration", "iam:GetRole", "sns:GetTopicAttributes"];
   const reads = ({ role, action }) => ["PlanRole", "user"].includes(role) && named.includes(action);
   const tried = ["sts:AssumeRole", "ec2:ModifyImageAttribute"];
   const tries = ({ role, action }) => role === "user" && tried.includes(action);

@@ -225,7 +225,7 @@ impl Leftovers {
         for leftover in leftovers {
             let Leftover { kind, region, id, .. } = &leftover;
             let answer = match kind {
-                LeftoverKind::Instance => self.machines.terminate(region, id).await,
+                LeftoverKind::Instance => self.end_instance(region, id).await,
                 LeftoverKind::Volume => self.machines.delete_volume(region, id).await,
                 LeftoverKind::Image => self.images.deregister(region, id).await,
                 LeftoverKind::Snapshot => self.images.delete_snapshot(region, id).await,
@@ -236,6 +236,12 @@ impl Leftovers {
             }
         }
         (removed, refused)
+    }
+
+    /// Ends an instance, and cancels its spot request first: a persistent one would launch another instance.
+    async fn end_instance(&self, region: &str, id: &str) -> goldsmith_cloud::Result<()> {
+        let request = self.machines.instance(region, id).await?.and_then(|found| found.spot_request);
+        self.machines.end(region, id, request.as_deref()).await
     }
 
     async fn tagged(&self, region: &str) -> Result<Vec<Tagged>> {

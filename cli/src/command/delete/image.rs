@@ -28,6 +28,9 @@ pub(super) async fn run(
         output::say(&format!("{region}  {ami}"));
     }
     image.copies.iter().for_each(|copy| output::say(&stays(copy)));
+    for object in &image.exports {
+        output::say(&format!("{}  {} stays in its bucket", object.region, object.location));
+    }
     if !consents(&format!("Delete {} and its snapshots?", image.image), "nothing was deleted", yes)? {
         output::say("Nothing was deleted.");
         return Ok(Exit::Success);

@@ -1,14 +1,15 @@
 //! Shows a plan as text for people.
 
 use goldsmith_states::{
-    Chosen, Difference, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedRegion, PreviewedSource, Verdict,
+    Chosen, Difference, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedFirmware, PreviewedRegion,
+    PreviewedSource, Verdict,
 };
 use goldsmith_store::{Change, Outcome};
 
 use super::Planned;
 use crate::args::Globals;
 use crate::output::Show;
-use crate::render::{count_in_words, duration, labelled, word};
+use crate::render::{self, count_in_words, duration, labelled, word};
 
 impl Show for Planned {
     fn lines(&self, _: &Globals) -> Vec<String> {
@@ -17,11 +18,13 @@ impl Show for Planned {
         rows.extend(recipe.iter().map(|recipe| ("recipe", chosen(recipe))));
         rows.extend(source.iter().map(|source| ("source", described(source))));
         rows.extend(components.iter().map(|component| ("component", chosen(component))));
+        rows.extend(self.preview.firmware.iter().map(|firmware| ("boots", boots(firmware))));
         let types = [("instances", &self.preview.instance_types), ("tested on", &self.preview.test_types)];
         rows.extend(types.into_iter().filter(|(_, types)| !types.is_empty()).map(|(label, of)| (label, of.join(", "))));
         rows.extend(regions.iter().map(|region| ("goes to", place(region))));
         let approval = self.preview.approval.iter();
         rows.extend(approval.map(|channel| ("approval", format!("a promotion to {channel} publishes it"))));
+        rows.extend(self.preview.topic.iter().map(|topic| ("tells", topic.clone())));
         rows.extend(self.preview.input_digest.iter().map(|digest| ("inputs", digest.clone())));
         let is_same =
             newest.as_ref().is_some_and(|newest| Some(&newest.input_digest) == self.preview.input_digest.as_ref());
@@ -56,6 +59,11 @@ fn chosen(chosen: &Chosen) -> String {
     format!("{name} {version} ({pattern}){sets}")
 }
 
+fn boots(firmware: &PreviewedFirmware) -> String {
+    let PreviewedFirmware { boot_mode, tpm_support, uefi_data } = firmware;
+    render::firmware(*boot_mode, *tpm_support, uefi_data.as_deref()).unwrap_or_default()
+}
+
 fn described(source: &PreviewedSource) -> String {
     let PreviewedSource { reference, image_id, name, owner, architecture } = source;
     let owner = owner.as_ref().map(|owner| format!("of {owner}"));
@@ -69,15 +77,17 @@ fn described(source: &PreviewedSource) -> String {
 }
 
 fn place(region: &PreviewedRegion) -> String {
-    let PreviewedRegion { region, name, parameters, launch_templates, license_configurations, shared_with } = region;
+    let PreviewedRegion { region, name, parameters, launch_templates, license_configurations, export, shared_with } =
+        region;
     let parameters = parameters.iter().map(|parameter| format!(", parameter {parameter}")).collect::<String>();
     let templates = launch_templates.iter().map(|template| format!(", launch template {template}")).collect::<String>();
     let licenses = license_configurations.iter().map(|license| format!(", license {license}")).collect::<String>();
+    let exported = export.as_ref().map(|to| format!(", exported to {to} as {}", to.disk_image_format.as_str()));
     let shared = match shared_with.as_slice() {
         [] => String::new(),
         with => format!(", shared with {}", with.join(", ")),
     };
-    format!("{region} as {name}{parameters}{templates}{licenses}{shared}")
+    format!("{region} as {name}{parameters}{templates}{licenses}{shared}{}", exported.unwrap_or_default())
 }
 
 fn existing(existing: &Existing) -> String {

@@ -58,7 +58,8 @@ impl Instances {
         let any = !running.is_empty();
         for instance in running {
             output::say(&format!("Terminating instance {} in {region}", instance.id));
-            self.machines.terminate(region, &instance.id).await?;
+            // A persistent spot request would launch another instance.
+            self.machines.end(region, &instance.id, instance.spot_request.as_deref()).await?;
         }
         self.wait_for_the_end(region).await?;
         // The volumes come last: EC2 detaches them only when their instance has ended, and only detached ones are

@@ -7,26 +7,19 @@ use goldsmith_model::Name;
 
 use super::Args;
 use crate::args::Globals;
-use crate::ask::consents;
 use crate::channel_move::{Moving, carry_out, plan_back, plan_back_to};
 use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
 use crate::output;
-use crate::render::columns;
 use crate::target;
 
 pub(super) async fn run(globals: &Globals, args: &Args, channel: &Name) -> Result<Exit> {
     let (connection, by) = Connection::open_as(globals).await?;
     let moving = plan(&connection, args, channel).await?;
-    columns(&moving.rows()).iter().for_each(|line| output::say(line));
-    if !consents(&format!("Move {channel} back to {}?", moving.to), "nothing was changed", args.yes)? {
-        output::say("Nothing was changed.");
+    if !moving.ask(&[], &format!("Move {channel} back to {}?", moving.to), args.yes)? {
         return Ok(Exit::Success);
     }
-    // Somebody may have moved the channel while the question waited for its answer.
-    if !moving.is_still(&plan(&connection, args, channel).await?) {
-        return Err(invalid("the channel or its parameters have changed in the meantime: call the command again"));
-    }
+    moving.require_still(&plan(&connection, args, channel).await?)?;
     carry_out(&connection, &moving, &by, args.reason.as_deref()).await?;
     output::show(globals, &moving)?;
     Ok(Exit::Success)

@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::hold::holder;
 use crate::output;
-use crate::pointers::{Pointer, Unchanged, point};
+use crate::pointers::{Pointer, Restored, Unchanged, point};
 
 /// Returns the parameters as they were before an interrupted rollback. Adds the parameters that the pipeline no longer
 /// writes but that still exist.
@@ -59,7 +59,10 @@ pub(super) async fn roll_back(connection: &Connection, pipeline: &ImagePipeline,
     let (store, over) = (&connection.store, interrupted.as_ref().map(|one| one.holder.as_str()));
     // This comes before the first change: whoever comes after an interruption must know what the parameters held.
     if !store.begin_rollback(&pipeline.name, &rollback, over).await? {
-        return Err(invalid("another rollback has begun in the meantime: call the command again"));
+        return Err(invalid(format!(
+            "another rollback has begun, or {} has changed in the meantime: call the command again",
+            image.image
+        )));
     }
     let is_ours = async || match store.rollback(&pipeline.name).await {
         Ok(found) => found.is_some_and(|found| found.holder == rollback.holder),
@@ -69,15 +72,17 @@ pub(super) async fn roll_back(connection: &Connection, pipeline: &ImagePipeline,
     match point(connection, pointers, is_ours).await {
         Ok(()) => {}
         Err(Unchanged::TakenOver) => return Err(taken_over()),
-        // The next rollback continues this one.
-        Err(Unchanged::Left(error)) => return Err(error),
-        Err(Unchanged::Restored(error)) => {
-            // If this fails, the next rollback finds all parameters as they were, and starts again.
-            if let Err(error) = store.end_rollback(&pipeline.name, &rollback.holder, None).await {
-                output::say(&format!("the end of the rollback cannot be recorded: {error:#}"));
+        Err(Unchanged::Failed(failed)) => match failed.restore(connection).await {
+            // The next rollback continues this one.
+            Restored::NotAll(error) => return Err(error),
+            Restored::All(error) => {
+                // If this fails, the next rollback finds all parameters as they were, and starts again.
+                if let Err(error) = store.end_rollback(&pipeline.name, &rollback.holder, None).await {
+                    output::say(&format!("the end of the rollback cannot be recorded: {error:#}"));
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
+        },
     }
     let places = rollback.parameters.into_iter().map(|Pointing { region, name, .. }| ParameterPlace { region, name });
     let pointed = Pointed { at: rollback.at, image: rollback.image, parameters: places.collect() };

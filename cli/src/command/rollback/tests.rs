@@ -4,30 +4,14 @@ use goldsmith_cloud::fake::{Fault, HOME};
 use goldsmith_cloud::{ImageSwitches as _, Kind, Parameter, Parameters as _};
 use goldsmith_model::ImagePipeline;
 use goldsmith_store::{ImageLife, ParameterPlace, Pointed, Rollback};
-use serde_json::json;
 
 use super::{plan, roll_back};
-use crate::testing::{Stack, WEB};
-
-const ELSEWHERE: &str = "us-east-1";
+use crate::testing::{ELSEWHERE, Stack};
 
 /// The stack, its pipeline, and the AMIs of its three images in both Regions. The parameters name the third image.
 async fn stack() -> (Stack, ImagePipeline, Vec<[String; 2]>) {
     let stack = Stack::new();
-    let parameter = "ssmParameterConfigurations: [{parameterName: /images/web}]";
-    let text = WEB.replace("region: eu-west-1", &format!("region: eu-west-1, {parameter}"));
-    let text = text.replace("region: us-east-1", &format!("region: us-east-1, {parameter}"));
-    stack.apply(&text.replace("small, rebuildOn", "small, distributionConfiguration: two, rebuildOn")).await;
-    let mut all = Vec::new();
-    for number in 1..=3 {
-        let amis = [HOME, ELSEWHERE].map(|region| stack.cloud.add_image(region, "self", &format!("web {number}")));
-        let record = json!({"image": format!("web/1.0.0/{number}"), "build": "b", "pipeline": "web", "status": "AVAILABLE",
-                            "cause": {"kind": "manual", "id": "1"}, "sourceImage": "ami-0", "inputDigest": "",
-                            "amis": {HOME: amis[0], ELSEWHERE: amis[1]}, "createdAt": format!("2026-01-0{number}T00:00:00.000Z")});
-        stack.put("IMAGE#web", &format!("V#0000000001.0000000000.0000000000#{number:010}"), record).await;
-        all.push(amis);
-    }
-    stack.put("IMAGES", "web", json!({})).await;
+    let all = stack.three_images("{parameterName: /images/web}").await;
     for (region, ami) in [HOME, ELSEWHERE].into_iter().zip(&all[2]) {
         let value = Parameter { value: ami.clone(), data_type: "aws:ec2:image".to_owned() };
         stack.cloud.put(region, "/images/web", &value).await.unwrap();
@@ -166,13 +150,30 @@ async fn a_parameter_that_the_pipeline_no_longer_writes_is_finished_too() {
     assert_eq!(named(&stack).await, amis[1]);
 }
 
+const CHANGED: &str = "another rollback has begun, or web/1.0.0/2 has changed in the meantime: call the command again";
+
+#[tokio::test(start_paused = true)]
+async fn no_parameter_names_an_image_that_goes_between_the_plan_and_the_rollback() {
+    for life in [ImageLife::Disabled, ImageLife::Deleted] {
+        let (stack, pipeline, amis) = stack().await;
+        let planned = plan(&stack.connection, &pipeline, None).await.unwrap();
+        stack.connection.store.set_life(&planned.image.image, Some(life)).await.unwrap();
+        for _ in 0..2 {
+            let error = roll_back(&stack.connection, &pipeline, &planned).await.unwrap_err().to_string();
+            assert_eq!(error, CHANGED);
+            assert_eq!(named(&stack).await, amis[2]);
+            check_ended(&stack, &pipeline, &[]).await;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_one_of_two_calls_rolls_back() {
     let (stack, pipeline, amis) = stack().await;
     let planned = plan(&stack.connection, &pipeline, None).await.unwrap();
     interrupted(&stack, &pipeline, Some("web/1.0.0/1"), 1, Fault::KillAfter).await;
     let error = roll_back(&stack.connection, &pipeline, &planned).await.unwrap_err().to_string();
-    assert_eq!(error, "another rollback has begun in the meantime: call the command again");
+    assert_eq!(error, CHANGED);
     assert_eq!(named(&stack).await, [amis[0][0].clone(), amis[2][1].clone()]);
 }
 

@@ -21,21 +21,21 @@ const BUILDS: usize = 5;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
-    pipeline: ImagePipeline,
+    pub(crate) pipeline: ImagePipeline,
     #[serde(flatten)]
-    holds: Holds,
+    pub(crate) holds: Holds,
     /// The next times at which the schedule fires, in its time zone.
-    next_times: Vec<NextTime>,
+    pub(crate) next_times: Vec<NextTime>,
     /// Why there are no such times.
     #[serde(skip_serializing_if = "Option::is_none")]
-    no_times: Option<&'static str>,
+    pub(crate) no_times: Option<&'static str>,
     /// When the parameters were rolled back, and to which images; oldest first.
-    rollbacks: Vec<Pointed>,
+    pub(crate) rollbacks: Vec<Pointed>,
     /// A rollback that has begun and not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    open_rollback: Option<Rollback>,
+    pub(crate) open_rollback: Option<Rollback>,
     /// The last builds of the pipeline, newest first.
-    builds: Vec<ImageRecord>,
+    pub(crate) builds: Vec<ImageRecord>,
 }
 
 /// Returns everything to show about a pipeline at this time.
@@ -184,6 +184,7 @@ next            Mon 2026-03-30 03:00:00 +00:00
     #[tokio::test]
     async fn rollbacks_are_shown() {
         let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE"})).await;
         let (store, web) = (&stack.connection.store, "web".parse().unwrap());
         let (holder, at) = ("one".to_owned(), "2026-01-02T00:00:00.000Z".to_owned());
         let image: ImageRef = "web/1.0.0/1".parse().unwrap();

@@ -12,13 +12,13 @@ use crate::connection::Connection;
 /// The last good build before a failed one, and what differs between them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Since {
+pub(crate) struct Since {
     /// The image of the last good build.
-    image: ImageRef,
+    pub(crate) image: ImageRef,
     /// When that build began (RFC 3339).
-    began: String,
+    pub(crate) began: String,
     /// The differences between the plans of the two builds.
-    changes: Vec<Difference>,
+    pub(crate) changes: Vec<Difference>,
 }
 
 /// Compares a failed build with the last good build of its pipeline. Returns `None` if the build did not fail, or if no

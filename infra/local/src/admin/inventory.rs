@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
+use crate::world::{
+    ExportTask, Host, Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, SpotRequest, Volume, iso,
+};
 
-/// Returns every instance that is not terminated; every image, snapshot, launch template and key pair; every volume
-/// without an instance; and every customer key that was handed over.
+/// Returns every instance that is not terminated; every image, snapshot, export that has not ended, launch template and
+/// key pair; every volume without an instance; every Dedicated Host that is not released; every spot request that may
+/// still launch or start an instance; and every customer key that was handed over.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {
@@ -37,8 +40,16 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
             .map(|one| snapshot(one, source_snapshots.contains(&&one.id)))
             .collect::<Vec<_>>(),
         "volumes": world.volumes.values().map(volume).collect::<Vec<_>>(),
+        "exports": world.exports.values().filter(|task| task.state().is_open()).map(export).collect::<Vec<_>>(),
         "launchTemplates": world.launch_templates.values().map(template).collect::<Vec<_>>(),
+        "spotRequests": world
+            .spot_requests
+            .values()
+            .filter(|one| one.is_live() && !one.has_expired(jiff::Timestamp::now()))
+            .map(spot_request)
+            .collect::<Vec<_>>(),
         "kmsKeys": world.customer_keys().collect::<Vec<_>>(),
+        "hosts": world.hosts.values().filter(|host| host.released_at.is_none()).map(host).collect::<Vec<_>>(),
         "keyPairs": world.key_pairs.values().map(key_pair).collect::<Vec<_>>(),
     })
 }
@@ -71,6 +82,19 @@ fn image(image: &Image) -> Value {
         "sharedWith": image.grants.accounts,
         "madeBy": image.made_by,
         "madeAt": iso(image.created_at),
+    })
+}
+
+fn export(task: &ExportTask) -> Value {
+    json!({
+        "id": task.id,
+        "account": task.scope.account,
+        "region": task.scope.region,
+        "state": task.state().name(),
+        "imageId": task.image,
+        "tags": task.tags,
+        "madeBy": "ExportImage",
+        "madeAt": iso(task.made_at),
     })
 }
 
@@ -109,6 +133,30 @@ fn template(template: &LaunchTemplate) -> Value {
         "tags": template.tags,
         "madeBy": "CreateLaunchTemplate",
         "madeAt": iso(template.created_at),
+    })
+}
+
+fn host(host: &Host) -> Value {
+    json!({
+        "id": host.id,
+        "account": host.scope.account,
+        "region": host.scope.region,
+        "tags": host.tags,
+        "madeBy": "AllocateHosts",
+        "madeAt": iso(host.allocated_at),
+    })
+}
+
+fn spot_request(request: &SpotRequest) -> Value {
+    json!({
+        "id": request.id,
+        "account": request.scope.account,
+        "region": request.scope.region,
+        "state": request.state.name(),
+        "instanceId": request.instance,
+        "tags": request.tags,
+        "madeBy": "RunInstances",
+        "madeAt": iso(request.created_at),
     })
 }
 

@@ -17,10 +17,10 @@ use crate::ids;
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 512 * 1024;
 /// Bytes of a digest.
-pub(super) const DIGEST: usize = 32;
+pub(crate) const DIGEST: usize = 32;
 
 /// The digest of a block.
-pub(super) type BlockDigest = [u8; DIGEST];
+pub(crate) type BlockDigest = [u8; DIGEST];
 
 /// A block that is written, but does not yet belong to its snapshot.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Draft(PathBuf);
 
 /// Path and inode of a block's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     path: PathBuf,
     file: u64,
 }
@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// Reads digest and data of a block.
-    pub(super) fn read(&self, place: &Place) -> io::Result<(BlockDigest, Vec<u8>)> {
+    pub(crate) fn read(&self, place: &Place) -> io::Result<(BlockDigest, Vec<u8>)> {
         let text = fs::read(&place.path)?;
         let (digest, data) = text.split_first_chunk().ok_or(ErrorKind::UnexpectedEof)?;
         Ok((*digest, data.to_vec()))
@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// Returns all blocks of a snapshot, ordered by index.
-    pub(super) fn blocks(&self, id: &str) -> io::Result<BTreeMap<u32, Place>> {
+    pub(crate) fn blocks(&self, id: &str) -> io::Result<BTreeMap<u32, Place>> {
         let mut blocks = self.part(id, "parent")?;
         blocks.extend(self.part(id, "own")?);
         Ok(blocks)

@@ -88,6 +88,21 @@ fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
                 xml.maybe("value", image.imds_v2.then_some("v2.0"));
             });
         }
+        "bootMode" => {
+            xml.node("bootMode", |xml| {
+                xml.maybe("value", image.boot_mode.as_ref());
+            });
+        }
+        "tpmSupport" => {
+            xml.node("tpmSupport", |xml| {
+                xml.maybe("value", image.tpm_support.as_ref());
+            });
+        }
+        "uefiData" => {
+            xml.node("uefiData", |xml| {
+                xml.maybe("value", image.uefi_data.as_ref());
+            });
+        }
         "deregistrationProtection" => {
             xml.node("deregistrationProtection", |xml| {
                 xml.text("value", image.protection.name());

@@ -20,6 +20,8 @@ pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
     /// ARNs of the keys that the caller's own policies deny, separated by commas.
     pub(crate) denied_keys: &'a str,
+    /// Why the role that an export names may not be used; `None` if it may, or for other calls.
+    pub(crate) role_refusal: Option<&'a ApiError>,
     /// The fault that the call triggered.
     pub(crate) fault: Option<&'a CallFault>,
 }

@@ -107,6 +107,8 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Result<Image, A
         content: 0,
         imds_v2: instance.metadata.http_tokens == "required",
         boot_mode: boot_mode(call.params, instance.boot_mode.as_deref(), instance.current_boot_mode())?,
+        tpm_support: instance.tpm_support.clone(),
+        uefi_data: instance.uefi_data.clone(),
         deprecated_at: None,
         protection: Protection::Off,
         architecture: instance.architecture.clone(),

@@ -108,6 +108,7 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
         .maybe("deprecationTime", image.deprecated_at.map(iso))
         .maybe("lastLaunchedTime", image.launches.last_reported().filter(|_| !image.source).map(iso))
         .maybe("bootMode", image.boot_mode.as_ref())
+        .maybe("tpmSupport", image.tpm_support.as_ref())
         .maybe("imdsSupport", image.imds_v2.then_some("v2.0"));
     if let Some(failure) = image.failure.as_ref().filter(|_| state == ImageState::Failed) {
         // A reason starts with its code, as EC2's own reasons do.

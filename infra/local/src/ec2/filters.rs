@@ -135,6 +135,7 @@ pub(super) fn page<T>(call: &Call<'_>, values: Vec<T>) -> Result<(Vec<T>, Option
 fn check_size(action: &str, asked: usize) -> Result<usize, ApiError> {
     let bounds = match action {
         "DescribeImages" => 1..=1000,
+        "DescribeExportImageTasks" => 1..=500,
         "DescribeLaunchTemplates" | "DescribeLaunchTemplateVersions" => 1..=200,
         "DescribeInstanceTypes" => 5..=100,
         _ => 5..=1000,

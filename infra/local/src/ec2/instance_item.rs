@@ -38,11 +38,14 @@ impl Shown<'_> {
             .text("launchTime", iso(instance.launched_at))
             .text("ebsOptimized", instance.ebs_optimized)
             .text("enaSupport", true)
-            .maybe("instanceLifecycle", instance.spot.then_some("spot"));
+            .maybe("instanceLifecycle", instance.spot.then_some("spot"))
+            .maybe("spotInstanceRequestId", instance.spot_request.as_ref());
         xml.node("placement", |xml| {
             xml.text("availabilityZone", &instance.zone)
                 .text("availabilityZoneId", zone_id(&instance.zone))
                 .text("tenancy", &instance.tenancy)
+                .maybe("hostId", instance.host_id.as_ref())
+                .maybe("affinity", instance.host_id.as_ref().map(|_| "default"))
                 .text("groupName", "");
         });
         xml.nested("monitoring", "state", if instance.monitored { "enabled" } else { "disabled" });
@@ -182,6 +185,7 @@ fn options(xml: &mut Xml, instance: &Instance) {
         .text("usageOperation", "RunInstances")
         .text("usageOperationUpdateTime", iso(instance.launched_at))
         .maybe("bootMode", instance.boot_mode.as_ref())
+        .maybe("tpmSupport", instance.tpm_support.as_ref())
         .text("currentInstanceBootMode", instance.current_boot_mode());
 }
 

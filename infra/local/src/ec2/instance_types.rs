@@ -98,7 +98,24 @@ struct Type<'n> {
     ena: &'static str,
     burstable: bool,
     bare_metal: bool,
+    /// Whether an instance can boot by UEFI.
+    uefi: bool,
+    /// Whether an instance can have a TPM (NitroTPM).
+    tpm: bool,
+    /// Whether there are Dedicated Hosts for the type.
+    hosts: bool,
 }
+
+/// Nitro families whose x86 types do not support UEFI (EC2 user guide, "Requirements to launch an EC2 instance in UEFI boot
+/// mode").
+const WITHOUT_UEFI: [&str; 5] = ["dl1", "g4ad", "p4d", "p4de", "vt1"];
+/// Families without Dedicated Hosts, as far as AWS's list is known here: those of older burstable types.
+const WITHOUT_HOSTS: [&str; 4] = ["t1", "t2", "t3a", "t4g"];
+/// Sizes for which a host of a family may have room.
+const SIZES: [&str; 13] = [
+    "nano", "micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge",
+    "24xlarge", "metal",
+];
 
 impl<'n> Type<'n> {
     fn read(name: &'n str) -> Option<Self> {
@@ -122,20 +139,27 @@ impl<'n> Type<'n> {
             ("t", "medium") => 4096,
             _ => per_cpu * cpus,
         };
+        let xen = XEN.contains(&family) || XEN_WITH_ENA.contains(&family);
+        let bare_metal = size.starts_with("metal");
+        let uefi = arm || (!xen && !bare_metal && !WITHOUT_UEFI.contains(&family) && letters != "u-");
         Some(Type {
             name,
             architecture: if arm { "arm64" } else { "x86_64" },
             cpus,
             memory,
             previous: PREVIOUS.contains(&family),
-            xen: XEN.contains(&family) || XEN_WITH_ENA.contains(&family),
+            xen,
             ena: match family {
                 xen if XEN.contains(&xen) => "unsupported",
                 xen if XEN_WITH_ENA.contains(&xen) => "supported",
                 _ => "required",
             },
             burstable: letters == "t" && generation > 1,
-            bare_metal: size.starts_with("metal"),
+            bare_metal,
+            uefi,
+            // Graviton of the first generation and bare metal have no NitroTPM.
+            tpm: uefi && !bare_metal && family != "a1",
+            hosts: !WITHOUT_HOSTS.contains(&family),
         })
     }
 }
@@ -178,6 +202,23 @@ pub(super) fn check(name: &str, architecture: &str) -> Result<(), ApiError> {
     Err(ApiError::new("InvalidParameterValue", message))
 }
 
+/// Returns whether a type can boot by UEFI, and whether it can have a TPM.
+pub(super) fn firmware_of(name: &str) -> (bool, bool) {
+    Type::read(name).map_or((false, false), |found| (found.uefi, found.tpm))
+}
+
+/// Returns whether there are Dedicated Hosts for a type.
+pub(super) fn has_hosts(name: &str) -> bool {
+    Type::read(name).is_some_and(|found| found.hosts)
+}
+
+/// Returns the types of a family that fit on a host. Only burstable families have sizes below `medium`.
+pub(super) fn sizes_of(family: &str) -> Vec<String> {
+    let sizes = if family.starts_with('t') { &SIZES[..] } else { &SIZES[3..] };
+    let names = sizes.iter().map(|size| format!("{family}.{size}"));
+    names.filter(|name| Type::read(name).is_some_and(|found| found.cpus <= crate::world::Host::CPUS)).collect()
+}
+
 /// Returns the vCPUs of a type.
 pub(super) fn cpus_of(name: &str) -> u32 {
     Type::read(name).map_or(1, |found| found.cpus)
@@ -201,7 +242,20 @@ fn item(xml: &mut Xml, found: Type<'_>) {
     xml.text("instanceType", found.name)
         .text("currentGeneration", !found.previous)
         .text("bareMetal", found.bare_metal)
-        .text("burstablePerformanceSupported", found.burstable);
+        .text("burstablePerformanceSupported", found.burstable)
+        .text("dedicatedHostsSupported", found.hosts)
+        .text("nitroTpmSupport", if found.tpm { "supported" } else { "unsupported" });
+    if found.tpm {
+        xml.node("nitroTpmInfo", |xml| {
+            xml.items("supportedVersions", ["2.0"], |xml, one| xml.push_text(one));
+        });
+    }
+    let modes: &[&str] = match (found.architecture, found.uefi) {
+        ("arm64", _) => &["uefi"],
+        (_, true) => &["legacy-bios", "uefi"],
+        (_, false) => &["legacy-bios"],
+    };
+    xml.items("supportedBootModes", modes, |xml, mode| xml.push_text(mode));
     if !found.bare_metal {
         xml.text("hypervisor", if found.xen { "xen" } else { "nitro" });
     }
@@ -286,6 +340,22 @@ mod tests {
         for wrong in ["x9.huge", "t3", "micro", "t3.giga", "q5.large", "t3.micro.large", "m5.0xlarge", "m5!.large"] {
             assert_eq!(facts(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_type_from_before_nitro_or_of_bare_metal_has_no_uefi() {
+        for (name, uefi, tpm, hosts) in [
+            ("t3.small", true, true, true),
+            ("t2.micro", false, false, false),
+            ("m5.metal", false, false, true),
+            ("g4ad.xlarge", false, false, true),
+            ("m6g.large", true, true, true),
+            ("m6g.metal", true, false, true),
+            ("a1.2xlarge", true, false, true),
+        ] {
+            assert_eq!((firmware_of(name), has_hosts(name)), ((uefi, tpm), hosts), "{name}");
+        }
+        assert!(sizes_of("m5").contains(&"m5.24xlarge".to_owned()) && !sizes_of("m5").contains(&"m5.nano".to_owned()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::call::Call;
 use super::params::Params;
-use super::{block_devices, instance_types, market};
+use super::{block_devices, firmware, instance_types, market, placement};
 use crate::api::{ApiError, Scope};
 use crate::ids;
 use crate::ssm::parameters;
@@ -19,8 +19,9 @@ use crate::world::{
 /// Bytes of user data in Base64. EC2's limit is 16 KiB before the encoding.
 const MOST_USER_DATA: usize = 16 * 1024 * 4 / 3 + 4;
 
-/// Returns the instance, without ids.
-pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiError> {
+/// Returns the instance, without ids, and how many of its kind its Dedicated Host has room for; `None` if the placement
+/// does not limit it.
+pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<(Instance, Option<usize>), ApiError> {
     // A Region gets its copy of the source image at the first call that could name it.
     world.newest_source(&call.scope.region);
     let params = call.params;
@@ -28,15 +29,20 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     let image = launchable(world, call, &image)?;
     let instance_type = params.get("InstanceType").unwrap_or(instance_types::default_for(&image.architecture));
     instance_types::check(instance_type, &image.architecture)?;
+    firmware::check_type(instance_type, image)?;
     // Errors that the request alone shows come before the lookup of what it names.
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
-    let (tenancy, spot) = (tenancy(params)?, market::is_spot(params)?);
+    let spot = market::spot(params)?.is_some();
+    let tenancy = placement::tenancy(call, spot)?;
     check_hibernation(params, &devices, &image.root_device)?;
     let (network, interface) = (world.network(call.scope), interface(params)?);
-    let subnet = subnet(&network, params, &interface)?;
+    // EC2 chooses a subnet in the zone of the host if the call leaves the choice to it.
+    let of_host = params.get("Placement.HostId").and_then(|id| world.hosts.get(id)).map(|host| host.zone.as_str());
+    let subnet = subnet(&network, params, &interface, of_host)?;
     check_offered(call, &interface, instance_type, subnet)?;
+    let placed = placement::place(call, world, tenancy, instance_type, &subnet.zone)?;
     let (profile, key_name) = identity(call, world, &network)?;
-    Ok(Instance {
+    let model = Instance {
         id: String::new(),
         reservation: ids::resource("r"),
         scope: call.scope.clone(),
@@ -61,6 +67,8 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         reason: None,
         architecture: image.architecture.clone(),
         boot_mode: image.boot_mode.clone(),
+        tpm_support: image.tpm_support.clone(),
+        uefi_data: image.uefi_data.clone(),
         root_device: image.root_device.clone(),
         client_token: params.get("ClientToken").map(str::to_owned),
         address: own_address(params, &interface, subnet)?,
@@ -68,7 +76,10 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         key_name: key_name.map(str::to_owned),
         user_data: user_data(params)?,
         spot,
-        tenancy,
+        spot_request: None,
+        tenancy: placed.tenancy,
+        host_id: placed.host,
+        has_uefi: instance_types::firmware_of(instance_type).0,
         has_agent: image.has_agent,
         keep_from_terminate: params.flag("DisableApiTermination"),
         keep_from_stop: params.flag("DisableApiStop"),
@@ -78,7 +89,8 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         source_dest_check: true,
         console: String::new(),
         initialized: false,
-    })
+    };
+    Ok((model, placed.room))
 }
 
 /// Returns the instance profile and the name of the key pair.
@@ -92,28 +104,6 @@ fn identity<'p>(
     let key_name = call.params.get("KeyName");
     check_key(world, call.scope, key_name)?;
     Ok((profile, key_name))
-}
-
-/// Returns the tenancy. No account has Dedicated Hosts here, so a launch on one of them fails.
-fn tenancy(params: &Params) -> Result<String, ApiError> {
-    if let Some(host) = params.get("Placement.HostId") {
-        return Err(ApiError::new("InvalidHostID.NotFound", format!("The host ID '{host}' does not exist")));
-    }
-    let group = params.get("Placement.HostResourceGroupArn");
-    match params.get("Placement.Tenancy").unwrap_or("default") {
-        "host" => Err(no_hosts()),
-        _ if group.is_some() => Err(no_hosts()),
-        tenancy @ ("default" | "dedicated") => Ok(tenancy.to_owned()),
-        other => {
-            let message = format!("Invalid value '{other}' for tenancy.");
-            Err(ApiError::new("InvalidParameterValue", message))
-        }
-    }
-}
-
-fn no_hosts() -> ApiError {
-    let message = "There are no Dedicated Hosts here. AWS launches on the hosts of the account.";
-    ApiError::new("UnsupportedOperation", message)
 }
 
 /// Rejects hibernation with an unencrypted root volume (EC2 user guide, "Prerequisites for EC2 instance hibernation").
@@ -222,14 +212,22 @@ fn own_address(params: &Params, interface: &Params, subnet: &Subnet) -> Result<S
     }
 }
 
-fn subnet<'n>(network: &'n Network, params: &Params, interface: &Params) -> Result<&'n Subnet, ApiError> {
+fn subnet<'n>(
+    network: &'n Network,
+    params: &Params,
+    interface: &Params,
+    of_host: Option<&str>,
+) -> Result<&'n Subnet, ApiError> {
     let zone = params.get("Placement.AvailabilityZone");
     if let Some(zone) = zone.filter(|zone| !network.has_zone(zone)) {
         return Err(ApiError::new("InvalidParameterValue", format!("Invalid Availability Zone ({zone})")));
     }
     let subnet = match params.get("SubnetId").or(interface.get("SubnetId")) {
         Some(id) => network.subnet(Some(id))?,
-        None => zone.and_then(|zone| network.default_subnet_in(zone)).map_or_else(|| network.subnet(None), Ok)?,
+        None => zone
+            .or(of_host)
+            .and_then(|zone| network.default_subnet_in(zone))
+            .map_or_else(|| network.subnet(None), Ok)?,
     };
     match zone {
         Some(zone) if zone != subnet.zone => {

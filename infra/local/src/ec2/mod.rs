@@ -12,9 +12,12 @@ mod describe_instances;
 mod describe_launch_templates;
 mod describe_tags;
 mod encryption;
+pub(crate) mod export_image;
 mod filters;
 mod fingerprint;
+mod firmware;
 mod grants;
+mod hosts;
 mod image_switches;
 mod instance_attributes;
 mod instance_item;
@@ -30,6 +33,7 @@ mod launch_templates;
 mod market;
 mod network;
 mod params;
+mod placement;
 mod public_access;
 mod register_image;
 mod routes;
@@ -38,6 +42,7 @@ mod security_group_rules;
 mod security_groups;
 mod snapshot_attributes;
 mod snapshots;
+mod spot_requests;
 mod tags;
 #[cfg(test)]
 mod testing;
@@ -47,6 +52,7 @@ mod xml;
 pub(crate) use call::Call;
 use call::Row;
 pub(crate) use params::Params;
+pub(crate) use run_instances::launch_for_request;
 use xml::Xml;
 
 use crate::api::{Answer, ApiError};
@@ -56,16 +62,19 @@ use crate::ids;
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// The calls by their family. Each file lists its own, so that a call is served by one file.
-const FAMILIES: [(&str, &[&[Row]]); 10] = [
+const FAMILIES: [(&str, &[&[Row]]); 13] = [
     ("instances", &[run_instances::CALLS, describe_instances::CALLS, instance_states::CALLS, console::CALLS]),
+    ("spot requests", &[spot_requests::CALLS]),
     ("instance types, attributes", &[instance_types::CALLS, instance_attributes::CALLS, instance_status::CALLS]),
     ("new images", &[create_image::CALLS, register_image::CALLS, copy_image::CALLS]),
     ("images", &[describe_images::CALLS, attributes::CALLS, image_switches::CALLS, deregister_image::CALLS]),
+    ("exports of images", &[export_image::CALLS]),
     ("volumes and snapshots", &[volumes::CALLS, snapshots::CALLS, snapshot_attributes::CALLS]),
     ("tags", &[tags::CALLS, describe_tags::CALLS]),
     ("encryption, public access", &[encryption::CALLS, public_access::CALLS]),
     ("launch templates", &[launch_templates::CALLS, describe_launch_templates::CALLS]),
     ("keys, security groups", &[key_pairs::CALLS, security_groups::CALLS, security_group_rules::CALLS]),
+    ("Dedicated Hosts", &[hosts::CALLS]),
     ("networks", &[network::CALLS, routes::CALLS]),
 ];
 

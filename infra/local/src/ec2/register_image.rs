@@ -6,6 +6,7 @@ use super::block_devices;
 use super::block_devices::empty;
 use super::call::{Call, Row};
 use super::create_image::check_name;
+use super::firmware::Firmware;
 use super::params::Params;
 use super::snapshots::own_snapshot;
 use super::xml::Xml;
@@ -31,6 +32,9 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     let root_device = params.require("RootDeviceName")?;
     let devices = devices(call, &world)?;
     let root = root_snapshot(call, &world, &devices, root_device)?.clone();
+    let asked = params.get("Architecture").unwrap_or(architecture());
+    let firmware = Firmware::read(params, asked)?;
+    check_tagged(params)?;
     call.check_dry_run()?;
     let image = Image {
         id: ids::resource("ami"),
@@ -47,10 +51,12 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
         has_agent: true,
         content: root.content,
         imds_v2: params.get("ImdsSupport") == Some("v2.0"),
-        boot_mode: boot_mode(params)?,
+        boot_mode: firmware.boot_mode,
+        tpm_support: firmware.tpm_support,
+        uefi_data: firmware.uefi_data,
         deprecated_at: None,
         protection: Protection::Off,
-        architecture: params.get("Architecture").unwrap_or(architecture()).to_owned(),
+        architecture: asked.to_owned(),
         root_device: root_device.to_owned(),
         from_instance: None,
         launched_from: None,
@@ -68,13 +74,16 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(Xml::of("imageId", &id))
 }
 
-/// Returns the boot mode; `None` if the instance type is to decide.
-fn boot_mode(params: &Params) -> Result<Option<String>, ApiError> {
-    match params.get("BootMode") {
-        Some(mode) if !["legacy-bios", "uefi", "uefi-preferred"].contains(&mode) => {
-            Err(ApiError::new("InvalidParameterValue", format!("Value ({mode}) for parameter BootMode is invalid.")))
+/// Checks that only the new image is tagged (EC2 API reference, RegisterImage, `TagSpecifications`).
+fn check_tagged(params: &Params) -> Result<(), ApiError> {
+    let specifications = params.structures("TagSpecification");
+    let mut kinds = specifications.iter().filter_map(|one| one.get("ResourceType"));
+    match kinds.find(|kind| *kind != "image") {
+        None => Ok(()),
+        Some(kind) => {
+            let message = format!("'{kind}' is not a valid taggable resource type for this operation.");
+            Err(ApiError::new("InvalidParameterValue", message))
         }
-        mode => Ok(mode.map(str::to_owned)),
     }
 }
 
@@ -85,6 +94,12 @@ fn devices(call: &Call<'_>, world: &World) -> Result<Vec<BlockDevice>, ApiError>
         let mut device = BlockDevice { delete_on_termination: true, ..empty(asked.require("DeviceName")?) };
         if let Some(id) = asked.get("Ebs.SnapshotId") {
             let snapshot = own_snapshot(call, world, id)?;
+            // "If you specify an Amazon EBS volume using the ID of an Amazon EBS snapshot, you can't specify the encryption
+            // state of the volume" (EC2 API reference, RegisterImage, `BlockDeviceMappings`).
+            if asked.get("Ebs.Encrypted").is_some() || asked.get("Ebs.KmsKeyId").is_some() {
+                let message = "The encryption of a volume cannot be specified together with a snapshot.";
+                return Err(ApiError::new("InvalidParameterCombination", message));
+            }
             if !snapshot.completed {
                 let message = format!("Snapshot '{id}' is not 'completed'.");
                 return Err(ApiError::new("IncorrectState", message));

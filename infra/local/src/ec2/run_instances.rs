@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
+
 use super::call::{Call, Row};
 use super::instance_item::{self, Shown};
 use super::launch_plan;
 use super::params::Params;
 use super::xml::Xml;
-use super::{encryption, launch_templates};
+use super::{encryption, launch_templates, market};
 use crate::api::ApiError;
+use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::faults::CallFault;
 use crate::guest::inotify;
 use crate::ids;
-use crate::world::{Instance, Subnet, World};
+use crate::world::{Instance, InstanceState, SpotRequest, SpotState, Subnet, Tags, Timeline, World};
 
 /// The calls that this file serves.
 pub(super) const CALLS: &[Row] = &[("RunInstances", run)];
@@ -39,7 +42,8 @@ fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let (least, most) = count(call.params)?;
     let launch = launch_templates::resolve(call, &world)?;
     let call = &Call { params: &launch.params, ..*call };
-    let mut model = launch_plan::plan(call, &mut world)?;
+    let (mut model, room_on_host) = launch_plan::plan(call, &mut world)?;
+    let most = room_on_host.map_or(most, |room| most.min(room));
     model.tags.extend(launch.tags);
     model.silent = call.fault == Some(&CallFault::NoAgent);
     call.check_dry_run()?;
@@ -50,9 +54,19 @@ fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
         let by_spot = || encryption::may_use_for_spot(&world, call.scope, devices, sources);
         encryption::may_use(&world, call, devices, sources) && (!model.spot || by_spot())
     });
+    let spot = market::spot(call.params)?;
+    let request_tags = call.params.tags_for("spot-instances-request")?;
     let planned = as_many_as_fit(call, &world, &model, (least, most), has_keys)?;
     let mut made = Vec::new();
-    for instance in planned {
+    for mut instance in planned {
+        // Each instance has a request of its own.
+        if let Some(ask) = &spot {
+            let id = ids::resource("sir");
+            let request = SpotRequest::fulfilled(id.clone(), call.scope, &instance.id, ask, request_tags.clone());
+            call.endpoint.emit(Event::of_fulfillment(&instance, &id));
+            world.spot_requests.insert(id.clone(), request);
+            instance.spot_request = Some(id);
+        }
         call.endpoint.emit(Event::of_instance(&instance));
         made.push(instance.id.clone());
         if let Some(image) = world.images.get_mut(&instance.image_id) {
@@ -135,6 +149,50 @@ fn as_many_as_fit(
             Ok(Instance { launch_index, address: address.to_string(), ..with_ids(model, id, has_keys) })
         })
         .collect()
+}
+
+/// Launches the next instance of an open spot request, like the one before it, and returns its id. It has no tags and no
+/// client token: the tags of the call were for the instance that the call has launched (EC2 user guide, "Tag Spot
+/// Instance requests").
+pub(crate) fn launch_for_request(endpoint: &Endpoint, request: &str) -> Result<String, ApiError> {
+    let mut world = endpoint.world();
+    let gone = || ApiError::new("InternalError", format!("the request {request} has no instance"));
+    let before = world.spot_requests.get(request).map(|one| one.instance.clone()).ok_or_else(gone)?;
+    let before = world.instances.get(&before).cloned().ok_or_else(gone)?;
+    if endpoint.room(&world, 1) == 0 {
+        return Err(no_room());
+    }
+    let model = Instance {
+        reservation: ids::resource("r"),
+        address: String::new(),
+        tags: Tags::new(),
+        volume_tags: Tags::new(),
+        client_token: None,
+        launched_at: Timestamp::now(),
+        states: Timeline::new(InstanceState::Pending),
+        online: false,
+        online_since: None,
+        last_heard: None,
+        reason: None,
+        console: String::new(),
+        initialized: false,
+        launch_index: 0,
+        ..before
+    };
+    let network = world.network(&model.scope);
+    let subnet = network.subnet(Some(&model.subnet_id))?;
+    let used = world.used_addresses(&model.scope, &model.vpc_id);
+    let id = ids::resource("i");
+    let address = address(&model, &id, subnet, &used)?.to_string();
+    let instance = Instance { address, ..with_ids(&model, id.clone(), true) };
+    endpoint.emit(Event::of_fulfillment(&instance, request));
+    endpoint.emit(Event::of_instance(&instance));
+    world.instances.insert(id.clone(), instance);
+    if let Some(request) = world.spot_requests.get_mut(request) {
+        request.instance.clone_from(&id);
+        request.enter(SpotState::Active, "fulfilled");
+    }
+    Ok(id)
 }
 
 /// Adds the instance's id and the ids of its volumes, which are not made without their keys.

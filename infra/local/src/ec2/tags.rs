@@ -65,8 +65,10 @@ fn missing(id: &str) -> ApiError {
         "vol" => "InvalidVolume.NotFound",
         "sg" => "InvalidGroup.NotFound",
         "subnet" => "InvalidSubnetID.NotFound",
+        "h" => "InvalidHostID.NotFound",
         "key" => "InvalidKeyPair.NotFound",
         "lt" => "InvalidLaunchTemplateId.NotFound",
+        "sir" => "InvalidSpotInstanceRequestID.NotFound",
         _ => "InvalidID",
     };
     ApiError::new(code, format!("The ID '{id}' is not valid"))

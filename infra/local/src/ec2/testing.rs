@@ -32,7 +32,8 @@ impl Scene {
         let params =
             Params::parse(None, form.append_pair("Action", action).extend_pairs(parameters).finish().as_bytes());
         let (endpoint, scope) = (&self.endpoint, &self.scope);
-        perform(&Call { endpoint, scope, params: &params, denied_keys: "", fault: None }).map(|xml| xml.to_string())
+        perform(&Call { endpoint, scope, params: &params, denied_keys: "", role_refusal: None, fault: None })
+            .map(|xml| xml.to_string())
     }
 
     /// Returns the code of a call that must fail.

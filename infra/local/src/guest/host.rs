@@ -16,7 +16,14 @@ use super::{Guest, Power, flags, groups, inotify, processes};
 use crate::ebs::store::Store;
 use crate::metadata::service::Service;
 use crate::own::{FolderError, is_ours, own_folder};
+use crate::programs::run;
 use crate::{base, ids};
+
+/// Mounts trees over each other, and writes their files to a file system. Without a journal, most of the file is a hole.
+const MAKE_FILE_SYSTEM: &str = "\
+    tree=$1
+    case $1 in *:*) mount -t overlay -o \"lowerdir=$1$2\" overlay \"$3\"; tree=$3;; esac
+    exec mke2fs -q -F -t ext4 -b 4096 -m 0 -L root -O ^has_journal -E nodiscard,lazy_itable_init=1 -d \"$tree\" \"$4\" \"$5\"";
 
 /// Folders of one endpoint, and the disk and isolation that were found for it.
 #[derive(Debug)]
@@ -115,7 +122,7 @@ impl Host {
         })
     }
 
-    /// Removes all disks and layers except these.
+    /// Removes all disks and layers except these, and what interrupted work has left.
     pub(crate) fn keep_only(&self, instances: &BTreeSet<String>, layers: &BTreeSet<String>) -> Result<(), GuestError> {
         for (name, kept) in [("instances", instances), ("layers", layers)] {
             let folder = self.dir.join(name);
@@ -125,12 +132,63 @@ impl Host {
                 }
             }
         }
+        // Interrupted work starts again from the beginning.
+        std::fs::remove_dir_all(self.dir.join("work")).unwrap_or_default();
         Ok(())
     }
 
     /// Returns the store for the blocks of snapshots that are written by blocks.
     pub(crate) fn blocks(&self) -> Store {
         Store::of(&self.dir)
+    }
+
+    /// Makes an empty folder for the files of some work, which end with the work.
+    pub(crate) fn make_work(&self, name: &str) -> Result<PathBuf, GuestError> {
+        let folder = self.dir.join("work").join(name);
+        std::fs::create_dir_all(&folder).map_err(GuestError::prepare(&folder))?;
+        Ok(folder)
+    }
+
+    /// Removes the folder of some work, if there is one.
+    pub(crate) fn remove_work(&self, name: &str) {
+        // What stays behind is removed when the next endpoint starts.
+        std::fs::remove_dir_all(self.dir.join("work").join(name)).unwrap_or_default();
+    }
+
+    /// Writes the files of an image to an ext4 file system in a new file of `gib` GiB. What is empty in it is a hole of the
+    /// file. `folder` is for what the work needs.
+    pub(crate) async fn make_file_system(
+        &self,
+        layers: &[String],
+        gib: u32,
+        folder: &Path,
+        file: &Path,
+    ) -> Result<(), GuestError> {
+        let unable = || GuestError::Unable { missing: self.abilities.missing().unwrap_or_default() };
+        let way = self.abilities.way().ok_or_else(unable)?;
+        self.link_base(way).await?;
+        let newest = layers.iter().rev().map(|layer| format!("layers/{layer}"));
+        let mut trees: Vec<String> = newest.chain(["base".to_owned()]).collect();
+        if way.disk == Disk::Copy {
+            // The newest layer of a copied image has its whole content.
+            trees.truncate(1);
+        }
+        let size = format!("{gib}G");
+        let merged = folder.join("tree");
+        std::fs::create_dir_all(&merged).map_err(GuestError::prepare(&merged))?;
+        let mut command = match trees.as_slice() {
+            [_] => way.isolation.as_root("sh"),
+            _ => way.isolation.as_root("unshare"),
+        };
+        if trees.len() > 1 {
+            command.args(["--mount", "--propagation", "private", "--", "sh"]);
+        }
+        let flags = if way.isolation.needs_root() { "" } else { ",userxattr" };
+        command.args(["-ec", MAKE_FILE_SYSTEM, "sh", &trees.join(":"), flags]).arg(&merged).arg(file).arg(size);
+        // Debian has mke2fs where only root's search path leads.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.current_dir(&self.dir).env("PATH", format!("{path}:/usr/sbin:/sbin"));
+        Ok(run("mke2fs", &mut command).await?)
     }
 
     /// Returns the size of a layer's files in bytes: what an instance changed.

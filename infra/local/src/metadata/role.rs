@@ -3,16 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::reply::Reply;
 use super::tree::time;
-use crate::chain::chain;
 use crate::endpoint::Endpoint;
+use crate::sessions::{self, Credentials, Refusal};
 use crate::world::Instance;
 
 /// How long the same credentials are shown: half of their lifetime, so that no program gets credentials that are about
@@ -30,22 +28,6 @@ struct Shown {
     document: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Assumed {
-    credentials: Credentials,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Credentials {
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: String,
-    /// Seconds since 1970.
-    expiration: i64,
-}
-
 impl Role {
     /// Returns the document with the role's credentials. The document also exists if EC2 may not assume the role, and
     /// says so.
@@ -55,7 +37,9 @@ impl Role {
         if let Some(shown) = shown.as_ref().filter(|one| one.role == role && one.since.elapsed() < SHOWN_FOR) {
             return Reply::text(shown.document.clone());
         }
-        match assume(endpoint, instance, role).await {
+        let emulator = endpoint.emulator.as_ref();
+        // The session has the instance's name.
+        match sessions::assume(emulator, &instance.scope, sessions::EC2, role, &instance.id).await {
             Ok(found) => {
                 let document = document(&found).to_string();
                 *shown = Some(Shown { role: role.to_owned(), since: Instant::now(), document: document.clone() });
@@ -70,29 +54,6 @@ impl Role {
                 Reply::refusal(500, "Internal Server Error")
             }
         }
-    }
-}
-
-enum Refusal {
-    /// STS rejects the call with this message.
-    Role(String),
-    /// STS does not answer, or its answer cannot be read.
-    Emulator(String),
-}
-
-/// Opens a session as EC2 does, with the instance's name. The launcher makes the emulator accept the endpoint as EC2's
-/// service.
-async fn assume(endpoint: &Endpoint, instance: &Instance, role: &str) -> Result<Credentials, Refusal> {
-    let emulator = endpoint.emulator.as_ref().ok_or_else(|| Refusal::Emulator("there is no emulator".to_owned()))?;
-    let target = "AWSSecurityTokenServiceV20110615.AssumeRole";
-    let body = json!({"RoleArn": role, "RoleSessionName": instance.id}).to_string();
-    let answer = emulator.hand_on(&instance.scope, "sts", target, Bytes::from(body)).await;
-    match answer.map_err(|error| Refusal::Emulator(chain(&error)))? {
-        (200, text) => serde_json::from_str::<Assumed>(&text)
-            .map(|assumed| assumed.credentials)
-            .map_err(|error| Refusal::Emulator(chain(&error))),
-        (429 | 500.., text) => Err(Refusal::Emulator(text)),
-        (_, text) => Err(Refusal::Role(text)),
     }
 }
 

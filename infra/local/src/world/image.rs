@@ -143,6 +143,12 @@ pub(crate) struct Image {
     /// Its boot mode as EC2 names it; `None` if the instance type decides.
     #[serde(default)]
     pub(crate) boot_mode: Option<String>,
+    /// The version of the TPM of its instances; `None` for no TPM.
+    #[serde(default)]
+    pub(crate) tpm_support: Option<String>,
+    /// The UEFI variables of its instances, in Base64.
+    #[serde(default)]
+    pub(crate) uefi_data: Option<String>,
     /// Time from which the image counts as deprecated (`EnableImageDeprecation`).
     pub(crate) deprecated_at: Option<Timestamp>,
     pub(crate) protection: Protection,

@@ -107,6 +107,12 @@ pub(crate) struct Instance {
     /// The boot mode of its image.
     #[serde(default)]
     pub(crate) boot_mode: Option<String>,
+    /// The version of its TPM, which its image has set.
+    #[serde(default)]
+    pub(crate) tpm_support: Option<String>,
+    /// The UEFI variables of its image.
+    #[serde(default)]
+    pub(crate) uefi_data: Option<String>,
     pub(crate) root_device: String,
     pub(crate) client_token: Option<String>,
     pub(crate) address: String,
@@ -117,9 +123,18 @@ pub(crate) struct Instance {
     pub(crate) user_data: Option<String>,
     /// Whether a spot request launched it (`InstanceMarketOptions`).
     pub(crate) spot: bool,
-    /// On whose hardware it runs: `default` or `dedicated`.
+    /// The id of that request; `None` in a journal that was written before requests were stored.
+    #[serde(default)]
+    pub(crate) spot_request: Option<String>,
+    /// On whose hardware it runs: `default`, `dedicated` or `host`.
     #[serde(default = "shared_hardware")]
     pub(crate) tenancy: String,
+    /// The Dedicated Host on which it runs.
+    #[serde(default)]
+    pub(crate) host_id: Option<String>,
+    /// Whether its type supports UEFI.
+    #[serde(default = "yes")]
+    pub(crate) has_uefi: bool,
     /// Whether its image contains a Systems Manager agent.
     pub(crate) has_agent: bool,
     /// Whether TerminateInstances is rejected (`DisableApiTermination`).
@@ -151,11 +166,11 @@ fn shared_hardware() -> String {
 }
 
 impl Instance {
-    /// Returns the boot mode in which it runs. All types here support UEFI, and arm64 supports nothing else (EC2 user
-    /// guide, "Instance launch behavior with Amazon EC2 boot modes").
+    /// Returns the boot mode in which it runs. Types for arm64 support nothing but UEFI (EC2 user guide, "Instance launch
+    /// behavior with Amazon EC2 boot modes").
     pub(crate) fn current_boot_mode(&self) -> &'static str {
         match self.boot_mode.as_deref() {
-            Some("uefi" | "uefi-preferred") => "uefi",
+            Some("uefi" | "uefi-preferred") if self.has_uefi => "uefi",
             _ if self.architecture == "arm64" => "uefi",
             _ => "legacy-bios",
         }

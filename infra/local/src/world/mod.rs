@@ -4,6 +4,8 @@
 
 mod block_snapshot;
 mod command;
+mod export_task;
+mod host;
 mod image;
 mod instance;
 mod journal;
@@ -12,6 +14,7 @@ mod launch_template;
 mod lines;
 mod network;
 pub(crate) mod source;
+mod spot_request;
 mod storage;
 mod subnet;
 mod table;
@@ -25,6 +28,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use block_snapshot::BlockSnapshot;
 pub(crate) use command::{Command, Invocation, InvocationStatus};
+pub(crate) use export_task::{DiskFormat, ExportState, ExportTask};
+pub(crate) use host::Host;
 pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Launches, Protection, Snapshot};
 pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
 pub(crate) use journal::{Journal, JournalError};
@@ -33,6 +38,7 @@ pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
 pub(crate) use network::{
     Network, Peer, Rule, SecurityGroup, gateway_of, no_default_vpc, profile_arn, profile_id, profile_name,
 };
+pub(crate) use spot_request::{SpotAsk, SpotRequest, SpotState};
 pub(crate) use storage::{KEY_FAILURE, KmsKey, SnapshotAccess, Storage, key_arn, split};
 pub(crate) use subnet::{Block, Subnet};
 use table::Rows;
@@ -53,12 +59,17 @@ pub(crate) struct World {
     pub(crate) snapshots: Table<Snapshot>,
     /// The data of those snapshots that consist of blocks, by the same ids.
     pub(crate) block_snapshots: Table<BlockSnapshot>,
+    /// Exports of images to S3, including those that have ended.
+    pub(crate) exports: Table<ExportTask>,
     /// Volumes that no instance has any more.
     pub(crate) volumes: Table<Volume>,
     /// Size in bytes of each layer that was ever made and is not removed.
     pub(crate) layers: Table<u64>,
     pub(crate) commands: Table<Command>,
     pub(crate) key_pairs: Table<KeyPair>,
+    /// Dedicated Hosts.
+    pub(crate) hosts: Table<Host>,
+    pub(crate) spot_requests: Table<SpotRequest>,
     pub(crate) launch_templates: Table<LaunchTemplate>,
     /// Resources that the deployment handed over, by account and Region (`account/region`).
     pub(crate) networks: Table<Network>,
@@ -78,16 +89,19 @@ struct Token {
 
 impl World {
     /// Returns all tables by the names that the journal uses.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 13] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 16] {
         [
             ("instances", &mut self.instances),
             ("images", &mut self.images),
             ("snapshots", &mut self.snapshots),
             ("blockSnapshots", &mut self.block_snapshots),
+            ("exports", &mut self.exports),
             ("volumes", &mut self.volumes),
             ("layers", &mut self.layers),
             ("commands", &mut self.commands),
             ("keyPairs", &mut self.key_pairs),
+            ("hosts", &mut self.hosts),
+            ("spotRequests", &mut self.spot_requests),
             ("launchTemplates", &mut self.launch_templates),
             ("networks", &mut self.networks),
             ("storage", &mut self.storage),
@@ -176,7 +190,10 @@ impl World {
             "i" => self.instances.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "ami" => self.images.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "snap" => self.snapshots.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "export" => self.exports.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "h" => self.hosts.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "key" => self.key_pairs.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "sir" => self.spot_requests.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "lt" => self.launch_templates.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "vol" => return self.volume_tags_mut(scope, id),
             "sg" | "subnet" => return self.network_tags_mut(scope, id),
@@ -204,8 +221,14 @@ impl World {
         all.extend(images.map(|one| ("image", one.id.as_str(), &one.tags)));
         let snapshots = self.snapshots.values().filter(|one| own(&one.scope));
         all.extend(snapshots.map(|one| ("snapshot", one.id.as_str(), &one.tags)));
+        let exports = self.exports.values().filter(|one| own(&one.scope) && one.state().is_open());
+        all.extend(exports.map(|one| ("export-image-task", one.id.as_str(), &one.tags)));
         let pairs = self.key_pairs.values().filter(|one| own(&one.scope));
         all.extend(pairs.map(|one| ("key-pair", one.id.as_str(), &one.tags)));
+        let hosts = self.hosts.values().filter(|one| own(&one.scope));
+        all.extend(hosts.map(|one| ("dedicated-host", one.id.as_str(), &one.tags)));
+        let requests = self.spot_requests.values().filter(|one| own(&one.scope));
+        all.extend(requests.map(|one| ("spot-instances-request", one.id.as_str(), &one.tags)));
         let templates = self.launch_templates.values().filter(|one| own(&one.scope));
         all.extend(templates.map(|one| ("launch-template", one.id.as_str(), &one.tags)));
         if let Some(network) = self.networks.get(&scope.to_string()) {

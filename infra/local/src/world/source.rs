@@ -130,6 +130,8 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, releas
         imds_v2: true,
         // As AWS's and Debian's own images.
         boot_mode: Some(if cfg!(target_arch = "aarch64") { "uefi" } else { "uefi-preferred" }.to_owned()),
+        tpm_support: None,
+        uefi_data: None,
         deprecated_at: None,
         protection: Protection::Off,
         architecture: architecture().to_owned(),

@@ -16,14 +16,15 @@ NOT_FILTERS = {"informational", "low", "medium", "high", "critical"}
 UNANSWERED = {
     "DescribeInstances": """metadata-options.http-protocol-ipv4 network-interface.deny-all-igw-traffic
         network-interface.ipv6-native network-interface.requester-id network-interface.requester-managed
-        network-interface.tag-key network-interface.tag-value spot-instance-request-id""",
-    "DescribeInstanceTypes": """auto-recovery-supported dedicated-hosts-supported ebs-info.* free-tier-eligible
+        network-interface.tag-key network-interface.tag-value""",
+    "DescribeInstanceTypes": """auto-recovery-supported ebs-info.* free-tier-eligible
         hibernation-supported instance-storage-info.* instance-storage-supported network-info.b* network-info.ef*
-        network-info.enc* network-info.f* network-info.i* network-info.m* network-info.n* nitro-enclaves-support nitro-tpm-info.* nitro-tpm-support processor-info.supported-features
-        processor-info.sustained-clock-speed-in-ghz reboot-migration-support supported-boot-mode vcpu-info.default-cores
+        network-info.enc* network-info.f* network-info.i* network-info.m* network-info.n* nitro-enclaves-support processor-info.supported-features
+        processor-info.sustained-clock-speed-in-ghz reboot-migration-support vcpu-info.default-cores
         vcpu-info.default-threads-per-core vcpu-info.valid-cores vcpu-info.valid-threads-per-core""",
     "DescribeImages": """free-tier-eligible image-allowed image-watermark.* instance-type-specification.*
         public-ssm-parameter-name scan-result.*""",
+    "DescribeSpotInstanceRequests": "network-interface.*",
     "DescribeVpcs": "dhcp-options-id",
     "DescribeLaunchTemplateVersions": """host-resource-group-arn http-protocol-ipv4 license-configuration-arn
         network-card-index""",
@@ -31,7 +32,7 @@ UNANSWERED = {
 OPERATIONS = """DescribeInstances DescribeInstanceStatus DescribeInstanceTypes DescribeInstanceTypeOfferings DescribeImages
     DescribeSnapshots DescribeVolumes DescribeTags DescribeKeyPairs DescribeLaunchTemplates
     DescribeLaunchTemplateVersions DescribeSecurityGroups DescribeSubnets DescribeVpcs DescribeRegions
-    DescribeAvailabilityZones DescribeRouteTables DescribeVpcEndpoints""".split()
+    DescribeAvailabilityZones DescribeRouteTables DescribeVpcEndpoints DescribeHosts DescribeSpotInstanceRequests""".split()
 
 
 def client(aws, service):
@@ -40,9 +41,13 @@ def client(aws, service):
         service, aws.region, endpoint_url=aws.url, aws_access_key_id=aws.account, aws_secret_access_key="test")
 
 
+def parameter_of(operation):
+    return "Filter" if operation == "DescribeHosts" else "Filters"
+
+
 def documented(ec2, operation):
     """The names that the description of `Filters` lists; a tag filter stands for any key."""
-    filters = ec2.meta.service_model.operation_model(operation).input_shape.members["Filters"]
+    filters = ec2.meta.service_model.operation_model(operation).input_shape.members[parameter_of(operation)]
     names = {html.unescape(name) for name in NAMES.findall(filters.documentation)} - NOT_FILTERS
     assert names, f"{operation} documents no filters"
     return {"tag:some" if name in ("tag", "tag:<key>") else name for name in names}
@@ -50,7 +55,7 @@ def documented(ec2, operation):
 
 def said(ec2, operation, name):
     """The endpoint's refusal of a filter; none where it takes it."""
-    arguments = {"Filters": [{"Name": name, "Values": ["some"]}]}
+    arguments = {parameter_of(operation): [{"Name": name, "Values": ["some"]}]}
     if operation == "DescribeLaunchTemplateVersions":
         arguments["Versions"] = ["$Latest"]
     try:

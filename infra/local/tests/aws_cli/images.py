@@ -4,7 +4,7 @@ import datetime
 
 from machines import available, in_state, launch, run, source
 
-from cli import same
+from cli import same, until
 
 
 def test_an_image_keeps_what_its_instance_wrote(aws):
@@ -114,3 +114,23 @@ def test_snapshots_are_shared(aws):
     aws("ec2 deregister-image --image-id", image)
     aws("ec2 delete-snapshot --snapshot-id", snapshot)
     same(aws.error("ec2 delete-snapshot --snapshot-id", snapshot), "InvalidSnapshot.NotFound")
+
+
+def test_an_export_ends_where_there_is_no_s3(aws):
+    image = copy_of_source(aws, "exported")
+    words = ["--image-id", image, "--disk-image-format", "VHD", "--role-name", "vmimport", "--description", "golden",
+             "--s3-export-location", "S3Bucket=images,S3Prefix=golden/", "--client-token", "export"]
+    tags = [{"ResourceType": "export-image-task", "Tags": [{"Key": "role", "Value": "web"}]}]
+    made = aws("ec2 export-image", *words, tag_specifications=tags)
+    task = made["ExportImageTaskId"]
+    same((made["Status"], made["ImageId"], made["DiskImageFormat"]), ("active", image, "VHD"))
+    same(aws("ec2 export-image", *words, tag_specifications=tags)["ExportImageTaskId"], task)
+    def ended():
+        found = aws("ec2 describe-export-image-tasks --export-image-task-ids", task)["ExportImageTasks"][0]
+        return found if found["Status"] == "deleted" else None
+    same(until("the end of the export", ended)["StatusMessage"], "ClientError: This endpoint has no S3.")
+    same(aws("ec2 describe-export-image-tasks --filters Name=task-state,Values=active")["ExportImageTasks"], [])
+    same(aws.error("ec2 cancel-export-task --export-task-id", task), "IncorrectState")
+    again = aws("ec2 export-image --disk-image-format RAW --s3-export-location S3Bucket=images --image-id", image)
+    same(again["RoleName"], "vmimport")
+    aws("ec2 deregister-image --image-id", image)

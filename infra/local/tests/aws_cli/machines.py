@@ -136,3 +136,29 @@ def test_commands(aws):
          "InvocationDoesNotExist")
     same(aws.error("ssm cancel-command --command-id", "0" * 36), "InvalidCommandId")
     aws("ec2 terminate-instances --instance-ids", instance)
+
+
+def test_a_persistent_spot_request(aws):
+    market = {"MarketType": "spot", "SpotOptions": {
+        "SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop", "ValidUntil": "2999-01-01T00:00:00Z"}}
+    tags = [{"ResourceType": "spot-instances-request", "Tags": [{"Key": "role", "Value": "builder"}]}]
+    instance = launch(aws, source(aws), instance_market_options=market, tag_specifications=tags)
+    found = aws("ec2 describe-spot-instance-requests --filters", f"Name=instance-id,Values={instance}")
+    request = found["SpotInstanceRequests"][0]
+    same((request["State"], request["Type"], request["Status"]["Code"]), ("active", "persistent", "fulfilled"))
+    identity = request["SpotInstanceRequestId"]
+    cancelled = aws("ec2 cancel-spot-instance-requests --spot-instance-request-ids", identity)
+    same(cancelled["CancelledSpotInstanceRequests"][0]["State"], "cancelled")
+    aws("ec2 terminate-instances --instance-ids", instance)
+    in_state(aws, instance, "terminated")
+
+
+def test_a_dedicated_host(aws):
+    words = ["--instance-family", "m5", "--availability-zone", "eu-west-1a", "--quantity", "1"]
+    tags = [{"ResourceType": "dedicated-host", "Tags": [{"Key": "team", "Value": "golden"}]}]
+    host = aws("ec2 allocate-hosts", *words, tag_specifications=tags)["HostIds"][0]
+    found = aws("ec2 describe-hosts --host-ids", host)["Hosts"][0]
+    same((found["State"], found["HostProperties"]["InstanceFamily"], found["AutoPlacement"]), ("available", "m5", "off"))
+    same([one["HostId"] for one in aws("ec2 describe-hosts --filter Name=tag:team,Values=golden")["Hosts"]], [host])
+    same(aws("ec2 release-hosts --host-ids", host)["Successful"], [host])
+    same(aws("ec2 release-hosts --host-ids", host)["Unsuccessful"][0]["Error"]["Code"], "Client.InvalidHostID.NotFound")

@@ -31,6 +31,14 @@ READ = {
     "DescribeInstanceAttribute": "InstanceId InstanceType.Value",
     "ModifyInstanceMetadataOptions": "InstanceId InstanceMetadataOptions.HttpTokens",
     "GetConsoleOutput": "InstanceId Output Timestamp",
+    "DescribeSpotInstanceRequests": below("SpotInstanceRequests", """SpotInstanceRequestId State Status.Code Type
+        InstanceId CreateTime ValidUntil InstanceInterruptionBehavior LaunchSpecification.ImageId
+        LaunchSpecification.InstanceType LaunchedAvailabilityZone Tags.Key Tags.Value"""),
+    "CancelSpotInstanceRequests": below("CancelledSpotInstanceRequests", "SpotInstanceRequestId State"),
+    "AllocateHosts": "HostIds",
+    "DescribeHosts": below("Hosts", """HostId State AutoPlacement AvailabilityZone HostProperties.InstanceFamily
+        AvailableCapacity.AvailableVCpus Tags.Key Tags.Value"""),
+    "ReleaseHosts": "Successful Unsuccessful.ResourceId Unsuccessful.Error.Code",
     "DescribeVolumes": below("Volumes", """VolumeId Size VolumeType State Encrypted SnapshotId AvailabilityZone
         CreateTime Attachments.InstanceId Attachments.Device Attachments.State Attachments.DeleteOnTermination Tags"""),
     "DeleteVolume": DONE,
@@ -49,6 +57,10 @@ READ = {
     "CreateImage": "ImageId",
     "RegisterImage": "ImageId",
     "CopyImage": "ImageId",
+    "ExportImage": """ExportImageTaskId ImageId Description DiskImageFormat RoleName Progress Status StatusMessage
+        S3ExportLocation.S3Bucket S3ExportLocation.S3Prefix Tags.Key""",
+    "DescribeExportImageTasks": below("ExportImageTasks", """ExportImageTaskId ImageId Description Status StatusMessage
+        S3ExportLocation.S3Bucket S3ExportLocation.S3Prefix Tags.Key"""),
     "DescribeImages": below("Images", """ImageId Name State OwnerId CreationDate Public Architecture Description
         RootDeviceName RootDeviceType VirtualizationType EnaSupport ImdsSupport BootMode DeprecationTime Tags.Key SourceImageId
         SourceImageRegion SourceInstanceId BlockDeviceMappings.DeviceName BlockDeviceMappings.Ebs.SnapshotId

@@ -141,3 +141,9 @@ def test_networks_and_keys(aws):
     group.delete()
     pair.delete()
     same(list(aws.resource.key_pairs.all()), [])
+
+
+def test_a_spot_request(aws):
+    instance = launch(aws, aws.source(), InstanceMarketOptions={"MarketType": "spot"})
+    aws.wait("spot_instance_request_fulfilled", SpotInstanceRequestIds=[instance.spot_instance_request_id])
+    end(aws, instance)

@@ -66,15 +66,15 @@ impl FakeEmulator {
         puts.map(|call| format!("{}/{}", call.account, call.region)).collect()
     }
 
-    /// Region, detail type and state of all events so far.
+    /// Region, detail type and state of all events so far. Some events have no state.
     pub(crate) fn events(&self) -> Vec<(String, String, String)> {
         let received = self.received.lock().unwrap();
         let puts = received.iter().filter(|call| call.target == "AWSEvents.PutEvents");
         puts.map(|call| {
             let entry = &call.body["Entries"][0];
             let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
-            let state =
-                ["state", "State", "status", "instance-action"].iter().find_map(|name| detail[name].as_str()).unwrap();
+            let states = ["state", "State", "status", "instance-action"];
+            let state = states.iter().find_map(|name| detail[name].as_str()).unwrap_or_default();
             (call.region.clone(), entry["DetailType"].as_str().unwrap().to_owned(), state.to_owned())
         })
         .collect()

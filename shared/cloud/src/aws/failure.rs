@@ -142,8 +142,8 @@ pub(super) fn kind_of(code: &str, status: u16) -> Kind {
 }
 
 /// Returns whether the call may succeed later because AWS limits its rate. The codes are the SDK's own list, EC2's
-/// limits on what may run at once (snapshots, copies, tag writes), and those of Step Functions, Parameter Store and
-/// License Manager.
+/// limits on what may run at once (snapshots, copies, tag writes), and those of Step Functions, Parameter Store, License
+/// Manager, and KMS in the name of SNS.
 fn is_throttling(code: &str) -> bool {
     matches!(
         code,
@@ -166,6 +166,7 @@ fn is_throttling(code: &str) -> bool {
             | "SnapshotCreationPerVolumeRateExceeded"
             | "ConcurrentTagAccess"
             | "ExecutionLimitExceeded"
+            | "KMSThrottling"
     )
 }
 
@@ -178,6 +179,8 @@ fn is_capacity(code: &str) -> bool {
         code,
         "InsufficientInstanceCapacity"
             | "InsufficientHostCapacity"
+            | "InsufficientCapacityOnHost"
+            | "IncompatibleHostRequirements"
             | "InsufficientReservedInstanceCapacity"
             | "InsufficientCapacity"
             | "InsufficientVolumeCapacity"
@@ -219,6 +222,8 @@ fn is_denial(code: &str) -> bool {
             | "AccessDenied"
             | "AccessDeniedException"
             | "AuthFailure"
+            | "AuthorizationError"
+            | "KMSAccessDenied"
             | "OptInRequired"
             | "UnrecognizedClientException"
             | "InvalidClientTokenId"
@@ -249,6 +254,8 @@ mod tests {
             ("HTTP 429", 429, Kind::Throttled),
             ("InsufficientInstanceCapacity", 500, Kind::Capacity),
             ("Unsupported", 400, Kind::Capacity),
+            ("InsufficientCapacityOnHost", 400, Kind::Capacity),
+            ("IncompatibleHostRequirements", 400, Kind::Capacity),
             ("MaxSpotInstanceCountExceeded", 400, Kind::Capacity),
             ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, Kind::Capacity),
             ("SpotMaxPriceTooLow", 400, Kind::Capacity),
@@ -262,6 +269,7 @@ mod tests {
             ("InvalidLaunchTemplateId.VersionNotFound", 400, Kind::NotFound),
             ("HTTP 404", 404, Kind::NotFound),
             ("UnauthorizedOperation", 403, Kind::Denied),
+            ("KMSAccessDenied", 400, Kind::Denied),
             ("HTTP 403", 403, Kind::Denied),
             ("InternalError", 500, Kind::Unanswered),
             ("HTTP 502", 502, Kind::Unanswered),

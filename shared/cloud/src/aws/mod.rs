@@ -7,6 +7,7 @@ mod config;
 pub mod emulator;
 mod events;
 mod executions;
+mod export_places;
 mod failure;
 mod functions;
 mod keys;
@@ -19,6 +20,7 @@ mod regional;
 pub mod replay;
 mod schedules;
 mod services;
+mod topics;
 
 pub use aws_config::SdkConfig;
 
@@ -26,6 +28,7 @@ pub use commands::SsmCommands;
 pub use config::{sdk_config, with_keys, with_session};
 pub use events::EventBridge;
 pub use executions::StepFunctions;
+pub use export_places::RolesAndBuckets;
 pub use failure::{failure, incomplete, known, malformed};
 pub use functions::LambdaFunctions;
 pub use keys::Kms;
@@ -36,6 +39,7 @@ pub use parameters::SsmParameters;
 pub use regional::{Regional, home_region};
 pub use schedules::EventBridgeScheduler;
 pub use services::with_ec2;
+pub use topics::SnsTopics;
 
 #[cfg(test)]
 mod tests;

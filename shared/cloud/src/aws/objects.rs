@@ -41,19 +41,52 @@ impl Objects for S3Objects {
         Ok(())
     }
 
+    async fn get(&self, key: &str, largest: u64) -> Result<Option<Vec<u8>>> {
+        const OPERATION: &str = "GetObject";
+        let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let Some(object) = known(answer.map_err(failure(OPERATION, &self.region)))? else { return Ok(None) };
+        let broken = |code: &str, message: String| CloudError {
+            operation: OPERATION,
+            region: self.region.clone(),
+            code: code.to_owned(),
+            message,
+            kind: Kind::Invalid,
+            source: None,
+        };
+        // The body is read only after its length is known, because a program of an instance may have written it.
+        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
+        if length.is_none_or(|length| length > largest) {
+            return Err(broken("EntityTooLarge", format!("{key} has more than {largest} bytes")));
+        }
+        let body = object.body.collect().await.map_err(|error| broken("IncompleteBody", format!("{key}: {error}")))?;
+        Ok(Some(body.to_vec()))
+    }
+
+    async fn presign_put(&self, key: &str, valid: Duration) -> Result<String> {
+        const OPERATION: &str = "PutObject";
+        let request = self.client.put_object().bucket(&self.bucket).key(key);
+        let url = request.presigned(self.expiry(OPERATION, valid)?).await.map_err(failure(OPERATION, &self.region))?;
+        Ok(url.uri().to_owned())
+    }
+
     async fn presign(&self, key: &str, valid: Duration) -> Result<String> {
         const OPERATION: &str = "GetObject";
-        let valid = PresigningConfig::expires_in(valid).map_err(|error| CloudError {
-            operation: OPERATION,
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let url = request.presigned(self.expiry(OPERATION, valid)?).await.map_err(failure(OPERATION, &self.region))?;
+        Ok(url.uri().to_owned())
+    }
+}
+
+impl S3Objects {
+    fn expiry(&self, operation: &'static str, valid: Duration) -> Result<PresigningConfig> {
+        PresigningConfig::expires_in(valid).map_err(|error| CloudError {
+            operation,
             region: self.region.clone(),
             code: "InvalidExpiry".to_owned(),
             message: "the URL cannot be valid for so long".to_owned(),
             kind: Kind::Invalid,
             source: Some(Box::new(error)),
-        })?;
-        let request = self.client.get_object().bucket(&self.bucket).key(key);
-        let url = request.presigned(valid).await.map_err(failure(OPERATION, &self.region))?;
-        Ok(url.uri().to_owned())
+        })
     }
 }
 
@@ -89,8 +122,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn reads_an_object_that_is_not_too_large() {
+        let absent = Canned::Answer(404, "<Error><Code>NoSuchKey</Code></Error>".to_owned());
+        let (objects, replay) = objects([Canned::ok("body"), Canned::ok("larger"), absent]);
+        assert_eq!(objects.get("contents/b", 4).await.unwrap(), Some(b"body".to_vec()));
+        assert_eq!(objects.get("contents/b", 4).await.unwrap_err().code, "EntityTooLarge");
+        assert_eq!(objects.get("contents/b", 4).await.unwrap(), None);
+        assert_eq!(replay.sent()[0].method, "GET");
+    }
+
+    #[tokio::test]
     async fn presigns_without_a_call() {
         let (objects, replay) = objects([]);
+        let put = objects.presign_put("contents/b", Duration::from_secs(600)).await.unwrap();
+        assert!(put.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/contents/b?"), "{put}");
+        assert!(put.contains("x-id=PutObject") && put.contains("X-Amz-Signature="), "{put}");
         let url = objects.presign("orders/b", Duration::from_secs(600)).await.unwrap();
         assert!(url.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/orders/b?"), "{url}");
         assert!(url.contains("X-Amz-Expires=600") && url.contains("X-Amz-Signature="), "{url}");

@@ -106,7 +106,12 @@ impl HttpConnector for Replay {
         let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         HttpConnectorFuture::ready(match answer {
             Some(Canned::Answer(status, body)) => StatusCode::try_from(status)
-                .map(|status| HttpResponse::new(status, SdkBody::from(body)))
+                .map(|status| {
+                    let length = body.len().to_string();
+                    let mut response = HttpResponse::new(status, SdkBody::from(body));
+                    response.headers_mut().insert("content-length", length);
+                    response
+                })
                 .map_err(|error| ConnectorError::other(error.into(), None)),
             Some(Canned::Lost) => Err(ConnectorError::io("the connection broke".into())),
             None => Err(ConnectorError::other("no more canned answers".into(), None)),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::call::Call;
-use crate::{Account, DefaultEncryption, KeyUsers, Result, Subnet};
+use crate::{Account, DedicatedHost, DefaultEncryption, KeyUsers, Result, Subnet};
 
 /// The Regions that are enabled in every account and that tests use.
 const ENABLED: [&str; 8] =
@@ -32,7 +32,7 @@ pub struct AccountSettings {
     pub disabled_keys: BTreeSet<String>,
     /// Who may use a key, by the end of its ARN. If a test sets nothing, every account may use it.
     pub key_users: BTreeMap<String, KeyUsers>,
-    /// Subnets, security groups, KMS keys and license configurations that do not exist.
+    /// Subnets, security groups, KMS keys, license configurations, topics, roles of exports and buckets that do not exist.
     pub missing: BTreeSet<String>,
     /// The VPC of a subnet or a security group.
     pub vpcs: BTreeMap<String, String>,
@@ -40,8 +40,14 @@ pub struct AccountSettings {
     pub zones: BTreeMap<String, char>,
     /// Accounts in which the stack's role does not exist.
     pub closed_accounts: BTreeSet<String>,
+    /// Roles that do not trust VM Import/Export.
+    pub closed_roles: BTreeSet<String>,
+    /// Regions of buckets. A bucket that is not listed is in the Region in which it is looked for.
+    pub buckets: BTreeMap<String, String>,
     /// Instance types with the letter of a zone that does not offer them.
     pub not_offered: BTreeSet<(String, char)>,
+    /// Dedicated Hosts of the home Region.
+    pub hosts: Vec<DedicatedHost>,
 }
 
 impl AccountSettings {
@@ -129,6 +135,14 @@ impl Account for FakeCloud {
             };
             let all = types.iter().map(|name| (name.clone(), zones(name)));
             Ok(all.filter(|(_, zones)| !zones.is_empty()).collect())
+        })
+        .await
+    }
+
+    async fn hosts(&self, region: &str, id: Option<&str>) -> Result<Vec<DedicatedHost>> {
+        self.read(Call::new("DescribeHosts", region), |world| {
+            let wanted = |host: &&DedicatedHost| id.is_none_or(|id| host.id == id);
+            Ok(world.account.hosts.iter().filter(wanted).cloned().collect())
         })
         .await
     }

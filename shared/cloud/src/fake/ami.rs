@@ -8,7 +8,7 @@ use super::target_accounts::account_in;
 use super::world::{Region, World};
 use crate::{
     BlockDevice, Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Protection, Result,
-    Snapshot, Tags,
+    Snapshot, Tags, UefiData,
 };
 
 /// An AMI, and how it will change.
@@ -22,6 +22,8 @@ pub(super) struct AmiRecord {
     pub(super) deprecated_at: Option<String>,
     /// The request for the copy that created the AMI.
     copy: Option<ImageCopy>,
+    /// Its UEFI variables.
+    pub(super) uefi_data: Option<UefiData>,
     hidden: Looks,
     left: Looks,
     /// The reason for which the AMI will fail, or `None` if it will not fail.
@@ -72,16 +74,33 @@ impl AmiRecord {
     }
 }
 
+/// The billing of an image without a product or a license.
+pub(super) fn plain_billing() -> (Vec<String>, String) {
+    (Vec::new(), "RunInstances".to_owned())
+}
+
+/// The billing of an image, which images of its instances and its copies have, too.
+fn billing_of(image: &Image) -> (Vec<String>, String) {
+    (image.product_codes.clone(), image.usage_operation.clone())
+}
+
 /// The source of a new image.
 pub(super) struct Blueprint {
     pub(super) name: String,
     pub(super) owner: String,
     pub(super) architecture: String,
     pub(super) root_device: String,
+    pub(super) boot_mode: Option<String>,
+    pub(super) tpm_support: Option<String>,
+    pub(super) uefi_data: Option<UefiData>,
+    /// The product codes, and what is billed for its instances.
+    pub(super) billing: (Vec<String>, String),
     pub(super) tags: Tags,
     /// Each device has a snapshot.
     pub(super) block_devices: Vec<BlockDevice>,
     pub(super) copy: Option<ImageCopy>,
+    /// The snapshots from which the image is registered; `None` if the call makes them.
+    pub(super) registered: Option<Vec<String>>,
     /// The instance from which the image is created.
     pub(super) instance: Option<String>,
     /// The image from which this instance was launched.
@@ -94,7 +113,11 @@ impl World {
     /// Adds a new image and its snapshots to a Region.
     pub(super) fn add_image(&mut self, region: &str, blueprint: Blueprint, pace: Pace) -> String {
         let id = self.ec2_id("ami");
-        let snapshots: Vec<String> = blueprint.block_devices.iter().map(|_| self.ec2_id("snap")).collect();
+        let made: Vec<String> = match blueprint.registered {
+            Some(_) => Vec::new(),
+            None => blueprint.block_devices.iter().map(|_| self.ec2_id("snap")).collect(),
+        };
+        let snapshots = blueprint.registered.unwrap_or_else(|| made.clone());
         let (created, now) = (self.next_created(), self.now());
         // EC2 writes these descriptions for CreateImage and CopyImage.
         let description = match (&blueprint.instance, &blueprint.copy) {
@@ -105,7 +128,7 @@ impl World {
             (None, None) => String::new(),
         };
         let region = self.region(region);
-        for id in &snapshots {
+        for id in &made {
             let snapshot = Snapshot {
                 id: id.clone(),
                 description: description.clone(),
@@ -126,13 +149,15 @@ impl World {
             owner: blueprint.owner,
             created,
             architecture: blueprint.architecture,
-            boot_mode: Some("uefi-preferred".to_owned()),
+            boot_mode: blueprint.boot_mode,
+            tpm_support: blueprint.tpm_support,
+            ena_support: true,
             root_device: blueprint.root_device,
             block_devices: blueprint.block_devices,
             snapshots,
             source_instance: blueprint.instance,
-            product_codes: Vec::new(),
-            usage_operation: "RunInstances".to_owned(),
+            product_codes: blueprint.billing.0,
+            usage_operation: blueprint.billing.1,
             deprecated: None,
             protection: Protection::Off,
             last_launched: None,
@@ -146,6 +171,7 @@ impl World {
             licenses: BTreeSet::new(),
             deprecated_at: None,
             copy: blueprint.copy,
+            uefi_data: blueprint.uefi_data,
             hidden: Looks(pace.hide_new),
             left: Looks(pace.until_image),
             failure: blueprint.failure,
@@ -179,8 +205,16 @@ impl World {
             owner: ACCOUNT.to_owned(),
             architecture: origin.map_or_else(|| "x86_64".to_owned(), |image| image.architecture.clone()),
             root_device: origin.map_or_else(|| "/dev/xvda".to_owned(), |image| image.root_device.clone()),
+            boot_mode: match request.uefi_only {
+                true => Some("uefi".to_owned()),
+                false => origin.and_then(|image| image.boot_mode.clone()),
+            },
+            tpm_support: origin.and_then(|image| image.tpm_support.clone()),
+            uefi_data: None,
+            billing: origin.map_or_else(plain_billing, billing_of),
             tags: request.tags.clone(),
             block_devices,
+            registered: None,
             copy: None,
             instance: Some(request.instance.clone()),
             source: Some(source),
@@ -203,6 +237,7 @@ impl World {
             from.lets_copy(call, &request.source_image, account)?;
         }
         let source = from.usable_image(call, &request.source_image)?.clone();
+        let uefi_data = from.images.get(&request.source_image).and_then(|record| record.uefi_data.clone());
         let pace = self.pace;
         let region = self.region(call.region);
         region.free_name(call, &request.name)?;
@@ -211,13 +246,19 @@ impl World {
         {
             return Err(call.error(Kind::Throttled, "ResourceLimitExceeded", "too many snapshot copies at once"));
         }
+        let billing = billing_of(&source);
         let blueprint = Blueprint {
             name: request.name.clone(),
             owner: ACCOUNT.to_owned(),
+            billing,
             architecture: source.architecture,
             root_device: source.root_device,
+            boot_mode: source.boot_mode,
+            tpm_support: source.tpm_support,
+            uefi_data,
             tags: request.tags.clone(),
             block_devices: source.block_devices,
+            registered: None,
             copy: Some(request.clone()),
             instance: None,
             source: None,
@@ -291,7 +332,7 @@ impl Region {
     }
 
     /// Checks that no image of this account in this Region has this name. A failed image keeps its name.
-    fn free_name(&self, call: Call<'_>, name: &str) -> Result<()> {
+    pub(super) fn free_name(&self, call: Call<'_>, name: &str) -> Result<()> {
         if !(3..=128).contains(&name.len()) {
             return Err(call.error(Kind::Invalid, "InvalidAMIName.Malformed", "AMI names have 3 to 128 characters"));
         }

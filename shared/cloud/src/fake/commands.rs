@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::call::Call;
-use super::machines::MachineRecord;
+use super::machine_record::MachineRecord;
 use super::outcome::Outcome;
 use super::pace::Looks;
 use super::world::World;

@@ -7,7 +7,7 @@ use goldsmith_glob::filter_matches;
 use jiff::Timestamp;
 
 use super::FakeCloud;
-use super::ami::{AmiRecord, Blueprint, SnapshotRecord};
+use super::ami::{AmiRecord, Blueprint, SnapshotRecord, plain_billing};
 use super::call::{ACCOUNT, Call, account_of};
 use super::pace::{Looks, Pace};
 use super::world::Region;
@@ -265,8 +265,13 @@ impl FakeCloud {
             owner: account_of(owner).to_owned(),
             architecture: "x86_64".to_owned(),
             root_device: root.device_name.clone(),
+            boot_mode: Some("uefi-preferred".to_owned()),
+            tpm_support: None,
+            uefi_data: None,
+            billing: plain_billing(),
             tags: Tags::new(),
             block_devices: vec![root],
+            registered: None,
             copy: None,
             instance: None,
             source: None,

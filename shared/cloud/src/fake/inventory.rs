@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::FakeCloud;
 use super::world::Region;
 use crate::{CommandStatus, Tags};
@@ -19,6 +21,8 @@ pub struct Inventory {
 pub struct RegionInventory {
     /// Instances that are not ending, by id.
     pub instances: BTreeMap<String, Tags>,
+    /// Persistent spot requests that may still launch or start an instance, by id.
+    pub spot_requests: BTreeMap<String, Tags>,
     /// EBS volumes that still exist after their instances, by id.
     pub volumes: BTreeMap<String, Tags>,
     /// This account's images, including failed ones, by id.
@@ -27,6 +31,8 @@ pub struct RegionInventory {
     pub snapshots: BTreeMap<String, Tags>,
     /// Comments of the commands that are running on those instances, by command id.
     pub commands: BTreeMap<String, String>,
+    /// AMIs that are being exported, by the id of the task.
+    pub exports: BTreeMap<String, String>,
     /// Values by parameter name.
     pub parameters: BTreeMap<String, String>,
     /// Images that versions of launch templates name, by template and version. The first version of a template is not
@@ -55,13 +61,14 @@ impl FakeCloud {
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         let world = self.world();
-        let regions = world.regions.iter().map(|(name, region)| (name.clone(), region.inventory()));
+        let now = world.now();
+        let regions = world.regions.iter().map(|(name, region)| (name.clone(), region.inventory(now)));
         Inventory { regions: regions.filter(|(_, region)| *region != RegionInventory::default()).collect() }
     }
 }
 
 impl Region {
-    fn inventory(&self) -> RegionInventory {
+    fn inventory(&self, now: Timestamp) -> RegionInventory {
         let instances: BTreeMap<String, Tags> = self
             .machines
             .values()
@@ -76,6 +83,12 @@ impl Region {
             .collect();
         let theirs = |snapshot: &str| self.user_of(snapshot).is_some_and(|image| !self.images[image].is_ours());
         RegionInventory {
+            spot_requests: self
+                .spot_requests
+                .iter()
+                .filter(|(_, request)| request.is_persistent() && request.is_live(now))
+                .map(|(id, request)| (id.clone(), request.tags.clone()))
+                .collect(),
             volumes: self
                 .volumes
                 .iter()
@@ -94,6 +107,7 @@ impl Region {
                 .filter(|(id, _)| !theirs(id))
                 .map(|(id, record)| (id.clone(), record.snapshot.tags.clone()))
                 .collect(),
+            exports: self.active_exports(),
             parameters: self.parameters.iter().map(|(name, found)| (name.clone(), found.value.clone())).collect(),
             template_versions: self
                 .launch_templates

@@ -8,184 +8,38 @@ use jiff::Timestamp;
 use super::FakeCloud;
 use super::ami::changed;
 use super::call::Call;
-use super::pace::{Looks, Pace};
+use super::machine_record::{MachineRecord, VolumeRecord};
+use super::pace::Looks;
+use super::spot::SpotRecord;
+use super::types::{check_type, traits_of};
 use super::world::{Region, World};
-use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Market, Ping, Result, Tags, Volume};
-
-/// An instance, and how it will change.
-pub(super) struct MachineRecord {
-    pub(super) instance: Instance,
-    launch: Launch,
-    /// The EBS volumes with which the instance was launched.
-    pub(super) devices: Vec<BlockDevice>,
-    hidden: Looks,
-    /// Number of checks until the instance reaches the state to which it is changing.
-    left: Looks,
-    online_in: Looks,
-    /// The text that the instance has written to its console.
-    console: String,
-    /// When SSM last heard from the instance's agent, if SSM has lost it.
-    lost: Option<Timestamp>,
-    /// When the instance ends by itself, and why.
-    doom: Option<(Looks, String)>,
-}
-
-/// An EBS volume of an instance.
-pub(super) struct VolumeRecord {
-    pub(super) instance: String,
-    /// Whether the volume is deleted with the instance.
-    pub(super) goes_with_it: bool,
-    pub(super) created: Timestamp,
-    pub(super) tags: Tags,
-}
-
-impl MachineRecord {
-    fn new(id: String, launch: &Launch, devices: Vec<BlockDevice>, pace: Pace, doom: Option<(u32, String)>) -> Self {
-        let instance = Instance {
-            id,
-            state: InstanceState::Pending,
-            state_reason: String::new(),
-            image: launch.image.clone(),
-            tags: launch.tags.clone(),
-            instance_type: launch.instance_type.clone(),
-            launched: None,
-            token: launch.token.clone(),
-            volumes: Vec::new(),
-        };
-        let mut record = Self {
-            instance,
-            launch: launch.clone(),
-            devices,
-            hidden: Looks(pace.hide_new),
-            left: Looks(0),
-            online_in: Looks(pace.until_online),
-            console: String::new(),
-            lost: None,
-            doom: doom.map(|(looks, reason)| (Looks(looks), reason)),
-        };
-        record.enter(InstanceState::Pending, pace.until_running);
-        record
-    }
-
-    fn enter(&mut self, state: InstanceState, looks: u32) {
-        self.instance.state = state;
-        self.left = Looks(looks);
-        self.arrive();
-    }
-
-    /// Changes to the next state if the number of checks until then is used up.
-    fn arrive(&mut self) {
-        if self.left.is_over() {
-            self.instance.state = match self.instance.state {
-                InstanceState::Pending => InstanceState::Running,
-                InstanceState::Stopping => InstanceState::Stopped,
-                InstanceState::ShuttingDown => InstanceState::Terminated,
-                other => other,
-            };
-        }
-    }
-
-    fn advance(&mut self) {
-        self.left.spend();
-        self.arrive();
-        let doomed = self.doom.as_mut().is_some_and(|(looks, _)| {
-            looks.spend();
-            looks.is_over()
-        });
-        if doomed && let Some((_, reason)) = self.doom.take() {
-            self.end(&reason);
-        }
-    }
-
-    fn look(&mut self) -> Option<Instance> {
-        if self.hidden.spend() {
-            return None;
-        }
-        let seen = self.instance.clone();
-        self.advance();
-        Some(seen)
-    }
-
-    /// Returns whether SSM can reach the instance now.
-    pub(super) fn is_online(&self) -> bool {
-        self.instance.state == InstanceState::Running && self.online_in.is_over()
-    }
-
-    /// Returns what SSM reports about the instance's agent at one check.
-    pub(super) fn ping(&mut self) -> Ping {
-        let seen = match self.lost {
-            None if self.is_online() => Ping::Online,
-            None => Ping::Unknown,
-            since => Ping::Lost(since),
-        };
-        if self.instance.state == InstanceState::Running {
-            self.online_in.spend();
-        }
-        if self.look().is_some() { seen } else { Ping::Unknown }
-    }
-
-    fn end(&mut self, reason: &str) {
-        if self.instance.state != InstanceState::Terminated {
-            self.instance.state = InstanceState::Terminated;
-            self.instance.state_reason = reason.to_owned();
-        }
-    }
-
-    pub(super) fn settle(&mut self) {
-        self.hidden.settle();
-        self.left.settle();
-        self.online_in.settle();
-        self.arrive();
-    }
-}
+use crate::{
+    BlockDevice, Hardware, Instance, InstanceState, Kind, Launch, Machines, Result, SpotRequest, Tags, TypeTraits,
+    Volume,
+};
 
 fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instance> {
     if request.token.is_empty() || request.token.len() > 64 || !request.token.is_ascii() {
         return Err(call.error(Kind::Invalid, "InvalidParameterValue", "ClientToken: 1 to 64 ASCII characters"));
     }
-    // A token is valid in its zone. Each subnet of the fake is a zone of its own.
-    let known = world
-        .region(call.region)
-        .machines
-        .values()
-        .find(|machine| machine.launch.token == request.token && machine.launch.subnet == request.subnet);
-    if let Some(machine) = known {
-        if machine.launch != *request {
-            return Err(call.error(
-                Kind::Duplicate,
-                "IdempotentParameterMismatch",
-                "the token was used for another request",
-            ));
-        }
-        return Ok(machine.instance.clone());
+    if let Some(known) = launched_before(world, call, request)? {
+        return Ok(known);
     }
     let image = world.region(call.region).usable_image(call, &request.image)?;
     let devices = changed(&image.block_devices, &request.block_devices);
-    check_type(call, &request.instance_type, &image.architecture)?;
-    if world.no_capacity.contains(&(request.instance_type.clone(), request.subnet.clone())) {
-        let message = format!("no {} here now", request.instance_type);
-        return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
-    }
-    if request.market == Market::Spot && world.no_spot {
-        let message = "Max spot instance count exceeded";
-        return Err(call.error(Kind::Capacity, "MaxSpotInstanceCountExceeded", message));
-    }
+    check_type(call, &request.instance_type, image)?;
+    check_capacity(world, call, request)?;
     let doom = world.doomed.pop_front();
     let (id, now) = (world.ec2_id("i"), world.now());
-    let mut volumes = Vec::new();
-    for device in &devices {
-        let volume = VolumeRecord {
-            instance: id.clone(),
-            goes_with_it: device.delete_on_termination,
-            created: now,
-            tags: request.tags.clone(),
-        };
-        let volume_id = world.ec2_id("vol");
-        volumes.push(volume_id.clone());
-        world.region(call.region).volumes.insert(volume_id, volume);
-    }
-    let mut machine = MachineRecord::new(id, request, devices, world.pace, doom);
+    let volumes = make_volumes(world, call, request, &id, &devices);
+    let mut machine = MachineRecord::new(id.clone(), request, devices, world.pace, doom);
     machine.instance.volumes = volumes;
+    if request.market.is_spot() {
+        let spot_request = world.ec2_id("sir");
+        machine.instance.spot_request = Some(spot_request.clone());
+        let record = SpotRecord::of(request, &id, now, Looks(world.pace.hide_new));
+        world.region(call.region).spot_requests.insert(spot_request, record);
+    }
     if let Some((console, launched)) = &world.boots {
         machine.console.clone_from(console);
         machine.instance.launched = Some(*launched);
@@ -196,24 +50,61 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     Ok(instance)
 }
 
-/// Returns the architecture of a type: a `g` after the number of the generation means Graviton. Returns `None` if the
-/// type does not exist.
-fn architecture_of(instance_type: &str) -> Option<&'static str> {
-    let (family, _) = instance_type.split_once('.')?;
-    let options = family.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
-    Some(if options.contains('g') { "arm64" } else { "x86_64" })
+/// Returns the instance that an earlier request with the same token has launched. A token is valid in its zone, and each
+/// subnet of the fake is a zone of its own.
+fn launched_before(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Option<Instance>> {
+    let is_same = |one: &&MachineRecord| one.launch.token == request.token && one.launch.subnet == request.subnet;
+    match world.region(call.region).machines.values().find(is_same) {
+        Some(machine) if machine.launch != *request => {
+            let message = "the token was used for another request";
+            Err(call.error(Kind::Duplicate, "IdempotentParameterMismatch", message))
+        }
+        known => Ok(known.map(|machine| machine.instance.clone())),
+    }
 }
 
-fn check_type(call: Call<'_>, instance_type: &str, image: &str) -> Result<()> {
-    let message = match architecture_of(instance_type) {
-        Some(runs) if runs == image => return Ok(()),
-        Some(runs) => format!(
-            "The architecture '{runs}' of the specified instance type does not match the architecture '{image}' of the \
-             specified AMI."
-        ),
-        None => format!("Invalid value '{instance_type}' for InstanceType."),
-    };
-    Err(call.error(Kind::Invalid, "InvalidParameterValue", message))
+/// Checks that there is room for the instance: in its zone, on its host and in its market.
+fn check_capacity(world: &World, call: Call<'_>, request: &Launch) -> Result<()> {
+    let instance_type = &request.instance_type;
+    if world.no_capacity.contains(&(instance_type.clone(), request.subnet.clone())) {
+        let message = format!("no {instance_type} here now");
+        return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
+    }
+    if let Hardware::Host { id: Some(id), .. } = &request.hardware
+        && !world.account.hosts.iter().any(|host| host.id == *id && host.takes(instance_type))
+    {
+        let message = format!("the host {id} takes no {instance_type}");
+        return Err(call.error(Kind::NotFound, "InvalidHostID.NotFound", message));
+    }
+    if request.market.is_spot() && world.no_spot {
+        let message = "Max spot instance count exceeded";
+        return Err(call.error(Kind::Capacity, "MaxSpotInstanceCountExceeded", message));
+    }
+    Ok(())
+}
+
+/// Makes the volumes with which an instance is launched, and returns their ids.
+fn make_volumes(
+    world: &mut World,
+    call: Call<'_>,
+    request: &Launch,
+    instance: &str,
+    devices: &[BlockDevice],
+) -> Vec<String> {
+    let created = world.now();
+    let mut volumes = Vec::new();
+    for device in devices {
+        let id = world.ec2_id("vol");
+        let volume = VolumeRecord {
+            instance: instance.to_owned(),
+            goes_with_it: device.delete_on_termination,
+            created,
+            tags: request.tags.clone(),
+        };
+        world.region(call.region).volumes.insert(id.clone(), volume);
+        volumes.push(id);
+    }
+    volumes
 }
 
 impl Region {
@@ -248,10 +139,10 @@ impl Machines for FakeCloud {
         .await
     }
 
-    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
-        let runs = |name: &String| Some((name.clone(), vec![architecture_of(name)?.to_owned()]));
+    async fn type_traits(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, TypeTraits>> {
+        let traits = |name: &String| Some((name.clone(), traits_of(name)?));
         let call = Call::new("DescribeInstanceTypes", region);
-        self.read(call, |_| Ok(types.iter().filter_map(runs).collect())).await
+        self.read(call, |_| Ok(types.iter().filter_map(traits).collect())).await
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {
@@ -264,6 +155,12 @@ impl Machines for FakeCloud {
         let call = Call::new("StopInstances", region);
         self.effect(call, id, |world| {
             let looks = world.pace.until_stopped;
+            let machine = world.region(region).known_machine(call, id)?;
+            let request = machine.instance.spot_request.clone();
+            if machine.instance.state == InstanceState::Running && !world.region(region).can_stop(request.as_deref()) {
+                let message = format!("the spot request of {id} does not allow a stop");
+                return Err(call.error(Kind::Invalid, "UnsupportedOperation", message));
+            }
             let machine = world.region(region).known_machine(call, id)?;
             match machine.instance.state {
                 InstanceState::Running => machine.enter(InstanceState::Stopping, looks),
@@ -288,7 +185,42 @@ impl Machines for FakeCloud {
                 machine.instance.state_reason = "Client.UserInitiatedShutdown: User initiated shutdown".to_owned();
                 machine.enter(InstanceState::ShuttingDown, looks);
             }
+            world.launch_again(region, id);
             Ok(())
+        })
+        .await
+    }
+
+    async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>> {
+        self.read(Call::new("DescribeSpotInstanceRequests", region), |world| {
+            let now = world.now();
+            let live = world.region(region).spot_requests.iter_mut().filter(|(_, one)| one.is_live(now));
+            let ours = live.filter(|(_, one)| one.tags.get(key).is_some_and(|found| found == value));
+            Ok(ours.filter_map(|(id, one)| (!one.hidden.spend()).then(|| one.seen(id))).collect())
+        })
+        .await
+    }
+
+    async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<bool> {
+        let call = Call::new("CancelSpotInstanceRequests", region);
+        self.effect(call, id, |world| {
+            let looks = world.pace.until_stopped;
+            let now = world.now();
+            let region = world.region(region);
+            let Some(request) = region.spot_requests.get_mut(id).filter(|one| one.hidden.is_over()) else {
+                return Ok(false);
+            };
+            if !request.is_live(now) {
+                return Ok(true);
+            }
+            request.is_over = true;
+            // EC2 terminates an instance that is stopped together with its request.
+            if let Some(machine) = request.instance.as_ref().and_then(|instance| region.machines.get_mut(instance))
+                && machine.instance.state == InstanceState::Stopped
+            {
+                machine.enter(InstanceState::ShuttingDown, looks);
+            }
+            Ok(true)
         })
         .await
     }
@@ -372,11 +304,15 @@ impl FakeCloud {
             .collect()
     }
 
-    /// Terminates an instance at once and from outside, as EC2 does when hardware fails. Does nothing if the instance
-    /// does not exist.
+    /// Terminates an instance at once and from outside, as EC2 does when hardware fails. If the reason is an interruption
+    /// and the instance's spot request is persistent, the instance is stopped instead. Does nothing if the instance does
+    /// not exist.
     pub fn end_instance(&self, region: &str, id: &str, reason: &str) {
-        if let Some(machine) = self.world().region(region).machines.get_mut(id) {
-            machine.end(reason);
+        let mut world = self.world();
+        let Some(machine) = world.region(region).machines.get_mut(id) else { return };
+        machine.doom_with(reason);
+        if machine.instance.state.is_gone() {
+            world.launch_again(region, id);
         }
     }
 

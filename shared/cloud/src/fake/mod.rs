@@ -11,6 +11,7 @@ mod call;
 mod commands;
 mod events;
 mod executions;
+mod exports;
 mod faults;
 mod functions;
 mod image_switches;
@@ -20,15 +21,20 @@ mod keys;
 mod launch_templates;
 mod licenses;
 mod logs;
+mod machine_record;
 mod machines;
 mod objects;
 mod outcome;
 mod pace;
 mod parameters;
+mod registrations;
 mod schedules;
+mod spot;
 mod target_accounts;
 #[cfg(test)]
 mod tests;
+mod topics;
+mod types;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +49,7 @@ pub use inventory::{Inventory, RegionInventory};
 pub use outcome::Outcome;
 pub use pace::{NEVER, Pace};
 pub use target_accounts::place;
+pub use topics::PublishedMessage;
 pub use world::Requests;
 
 use crate::{Cloud, Result};
@@ -71,7 +78,10 @@ impl FakeCloud {
             machines: fake.clone(),
             account: fake.clone(),
             images: fake.clone(),
+            exports: fake.clone(),
+            export_places: fake.clone(),
             switches: fake.clone(),
+            registrations: fake.clone(),
             target_accounts: fake.clone(),
             keys: fake.clone(),
             templates: fake.clone(),
@@ -82,6 +92,7 @@ impl FakeCloud {
             executions: fake.clone(),
             functions: fake.clone(),
             events: fake.clone(),
+            topics: fake.clone(),
             logs: fake,
         }
     }

@@ -50,19 +50,36 @@ impl Objects for FakeCloud {
         .await
     }
 
-    async fn presign(&self, key: &str, valid: Duration) -> Result<String> {
-        if valid > LONGEST {
-            return Err(Call::home("GetObject").error(
-                Kind::Invalid,
-                "AuthorizationQueryParametersError",
-                "over seven days",
-            ));
+    async fn get(&self, key: &str, largest: u64) -> Result<Option<Vec<u8>>> {
+        let found = self.read(Call::home("GetObject"), |world| {
+            Ok(world.kept().find(|(kept, _)| *kept == key).map(|(_, body)| body.clone()))
+        });
+        match found.await? {
+            Some(body) if body.len() as u64 > largest => {
+                Err(Call::home("GetObject").error(Kind::Invalid, "EntityTooLarge", "too large"))
+            }
+            other => Ok(other),
         }
-        Ok(format!(
-            "https://bucket.s3.amazonaws.com/{key}?X-Amz-Expires={}&X-Amz-Signature=0123456789abcdef",
-            valid.as_secs()
-        ))
     }
+
+    async fn presign_put(&self, key: &str, valid: Duration) -> Result<String> {
+        presigned("PutObject", key, valid)
+    }
+
+    async fn presign(&self, key: &str, valid: Duration) -> Result<String> {
+        presigned("GetObject", key, valid)
+    }
+}
+
+fn presigned(operation: &'static str, key: &str, valid: Duration) -> Result<String> {
+    if valid > LONGEST {
+        let refused = Call::home(operation);
+        return Err(refused.error(Kind::Invalid, "AuthorizationQueryParametersError", "over seven days"));
+    }
+    Ok(format!(
+        "https://bucket.s3.amazonaws.com/{key}?X-Amz-Expires={}&X-Amz-Signature=0123456789abcdef&x-id={operation}",
+        valid.as_secs()
+    ))
 }
 
 impl FakeCloud {

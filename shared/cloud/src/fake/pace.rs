@@ -15,10 +15,12 @@ pub struct Pace {
     pub until_stopped: u32,
     /// From `pending` to `available` or `failed`.
     pub until_image: u32,
+    /// Until an export has ended.
+    pub until_export: u32,
     /// Until a command has ended.
     pub until_command: u32,
-    /// Number of checks for which a new instance, image or snapshot cannot be found, because EC2 is eventually
-    /// consistent. Calls that change the resource always find it.
+    /// Number of checks for which a new instance, spot request, image or snapshot cannot be found, because EC2 is
+    /// eventually consistent. Calls that change the resource always find it, except the call that cancels a request.
     pub hide_new: u32,
     /// Until a parameter of the type `aws:ec2:image` returns the value that was written.
     pub until_parameter: u32,
@@ -26,6 +28,8 @@ pub struct Pace {
     pub hide_new_command: u32,
     /// Number of copies that may be pending in one Region; EC2's own limit is 20.
     pub copies_at_once: usize,
+    /// Number of exports that may be in progress in one Region; EC2's own limit is 5.
+    pub exports_at_once: usize,
     /// Whether `StartExecution` rejects even a call with the same input while the execution is running, as emulators
     /// do.
     pub refuse_repeated_start: bool,
@@ -38,11 +42,13 @@ impl Default for Pace {
             until_online: 1,
             until_stopped: 1,
             until_image: 1,
+            until_export: 1,
             until_command: 1,
             hide_new: 0,
             until_parameter: 0,
             hide_new_command: 0,
             copies_at_once: 20,
+            exports_at_once: 5,
             refuse_repeated_start: false,
         }
     }

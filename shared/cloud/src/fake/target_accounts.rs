@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::call::Call;
 use crate::{
-    Account, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, ListedTemplate, NewImage,
-    Result, Snapshot, Subnet, Tags, TargetAccount, TargetAccounts,
+    Account, DedicatedHost, DefaultEncryption, Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission,
+    ListedTemplate, NewImage, Result, Snapshot, Subnet, Tags, TargetAccount, TargetAccounts,
 };
 
 /// Returns the name that an inventory and a fault use for the Region of another account.
@@ -164,5 +164,9 @@ impl Account for Other {
 
     async fn zones_of_types(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, BTreeSet<String>>> {
         self.cloud.zones_of_types(&self.place(region), types).await
+    }
+
+    async fn hosts(&self, region: &str, id: Option<&str>) -> Result<Vec<DedicatedHost>> {
+        self.cloud.hosts(&self.place(region), id).await
     }
 }

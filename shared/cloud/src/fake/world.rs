@@ -9,13 +9,16 @@ use super::ami::{AmiRecord, SnapshotRecord};
 use super::commands::CommandRecord;
 use super::events::EmittedEvent;
 use super::executions::{ExecutionBook, TokenAnswer};
+use super::exports::ExportRecord;
 use super::functions::Wakeup;
 use super::launch_templates::TemplateRecord;
-use super::machines::{MachineRecord, VolumeRecord};
+use super::machine_record::{MachineRecord, VolumeRecord};
 use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
-use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Schedule};
+use super::spot::SpotRecord;
+use super::topics::PublishedMessage;
+use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Registration, Schedule};
 
 /// 2026-01-01T00:00:00Z.
 const BEGINNING: i64 = 1_767_225_600;
@@ -31,6 +34,8 @@ pub(super) struct World {
     pub(super) answers: Vec<TokenAnswer>,
     pub(super) wakes: Vec<Wakeup>,
     pub(super) events: Vec<EmittedEvent>,
+    /// Messages of topics, in order.
+    pub(super) messages: Vec<PublishedMessage>,
     /// Schedules by group and name.
     pub(super) schedules: BTreeMap<(String, String), Schedule>,
     /// Outcomes of the next commands.
@@ -58,6 +63,8 @@ pub struct Requests {
     pub launches: Vec<(String, Launch)>,
     /// Images that were created from instances.
     pub images: Vec<(String, NewImage)>,
+    /// Images that were registered from snapshots.
+    pub registrations: Vec<(String, Registration)>,
     /// Copies with their destinations. A repeated token is not listed again.
     pub copies: Vec<(String, ImageCopy)>,
     /// Commands sent.
@@ -68,6 +75,7 @@ pub struct Requests {
 #[derive(Default)]
 pub(super) struct Region {
     pub(super) machines: BTreeMap<String, MachineRecord>,
+    pub(super) spot_requests: BTreeMap<String, SpotRecord>,
     /// All volumes with which instances were launched, including those that were deleted with their instance.
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
@@ -81,6 +89,9 @@ pub(super) struct Region {
     pub(super) logs: BTreeMap<(String, String), Vec<LogLine>>,
     /// Reasons for which the next images that are created in this Region fail.
     pub(super) failing_images: VecDeque<String>,
+    pub(super) exports: BTreeMap<String, ExportRecord>,
+    /// Messages with which the next exports in this Region fail.
+    pub(super) failing_exports: VecDeque<String>,
 }
 
 impl World {
@@ -111,6 +122,8 @@ impl World {
         for region in self.regions.values_mut() {
             region.machines.values_mut().for_each(MachineRecord::settle);
             region.images.values_mut().for_each(AmiRecord::settle);
+            region.exports.values_mut().for_each(ExportRecord::settle);
+            region.spot_requests.values_mut().for_each(|request| request.hidden.settle());
             region.snapshots.values_mut().for_each(|snapshot| snapshot.hidden.settle());
             let machines = &region.machines;
             region.commands.values_mut().for_each(|command| command.settle(command.runs_on(machines)));

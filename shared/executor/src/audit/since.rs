@@ -26,14 +26,14 @@ const STEP: SignedDuration = SignedDuration::from_mins(1);
 
 /// The time after which a file is the instance's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Since(Option<Timestamp>);
+pub(crate) struct Since(Option<Timestamp>);
 
 impl Since {
     /// All files belong to the image: it is audited from outside.
-    pub(super) const NEVER: Self = Self(None);
+    pub(crate) const NEVER: Self = Self(None);
 
     /// Returns the time for an instance of an image that was made at this time, as far as it is known.
-    pub(super) fn on_instance(image_made: Option<Timestamp>, notes: &mut Vec<String>) -> Self {
+    pub(crate) fn on_instance(image_made: Option<Timestamp>, notes: &mut Vec<String>) -> Self {
         let (since, note) = Self::of(image_made, booted(), first_made(Path::new("/run")));
         notes.extend(note);
         since
@@ -60,7 +60,7 @@ impl Since {
     }
 
     /// Returns whether a file came with the image.
-    pub(super) fn is_of_image(self, file: &Metadata) -> bool {
+    pub(crate) fn is_of_image(self, file: &Metadata) -> bool {
         let Some(since) = self.0 else { return true };
         // A time that cannot be represented counts as old, so that the file is looked at.
         let time = |seconds: i64, nanoseconds: i64| {

@@ -23,7 +23,7 @@ const INSTEAD: [(&str, &str); 17] = [
     ("userData", "do the same in the component's first step"),
     ("force", "remove it: every build gives its AMI a different name"),
     ("snapshot", "remove it: snapshots have the tags of their AMI"),
-    ("spot", "remove it: builds run on demand; tests may have `imageTestsConfiguration: {spot: true}` in the pipeline"),
+    ("spot", "remove it, and write `spot: true` into the infrastructure configuration"),
     ("accessKey", "give the command a profile, or build in the account of the stack"),
     ("secretKey", "give the command a profile, or build in the account of the stack"),
     ("profile", "give --profile to commands"),

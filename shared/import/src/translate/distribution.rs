@@ -90,6 +90,15 @@ fn distribution(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> (S
         fields.tell(&mut translation.findings, Outcome::Changed, "licenseConfigurationArns", why, instead);
     }
     entries.extend(list("licenseConfigurationArns", licenses));
+    if let Some(item) = fields.take("s3ExportConfiguration") {
+        let export = export(translation, fields.inner("s3ExportConfiguration", item));
+        if export.is_some() {
+            let why = "a stack exports only with the roles that its parameter ExportRoleArns lists";
+            let instead = "list the ARN of the role";
+            fields.tell(&mut translation.findings, Outcome::Changed, "s3ExportConfiguration", why, instead);
+        }
+        entries.extend(export.map(|export| ("s3ExportConfiguration", export)));
+    }
     fields.finish(&mut translation.findings);
     (region, Yaml::map(entries))
 }
@@ -267,6 +276,24 @@ fn parameter(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Optio
     fields.finish(&mut translation.findings);
     let mut entries = vec![("parameterName", Yaml::Text(name))];
     entries.extend(kind.filter(|kind| kind == "text").map(|kind| ("dataType", Yaml::Text(kind))));
+    Some(Yaml::map(entries))
+}
+
+/// Returns where the AMI is exported to; `None` if one of the required values is known only later.
+fn export(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Option<Yaml> {
+    let role = translation.text(&mut fields, "roleName");
+    let format = translation.text(&mut fields, "diskImageFormat");
+    let bucket = translation.text(&mut fields, "s3Bucket");
+    let prefix = translation.text(&mut fields, "s3Prefix");
+    let missing = [("roleName", &role), ("diskImageFormat", &format), ("s3Bucket", &bucket)];
+    for (key, _) in missing.into_iter().filter(|(_, value)| value.is_none()) {
+        let why = "an export needs it, so the whole export is left out";
+        fields.tell(&mut translation.findings, Outcome::LeftOut, key, why, "write it by hand");
+    }
+    fields.finish(&mut translation.findings);
+    let mut entries = vec![("roleName", Yaml::Text(role?)), ("diskImageFormat", Yaml::Text(format?))];
+    entries.push(("s3Bucket", Yaml::Text(bucket?)));
+    entries.extend(prefix.map(|prefix| ("s3Prefix", Yaml::Text(prefix))));
     Some(Yaml::map(entries))
 }
 

@@ -1,5 +1,7 @@
 //! Infrastructure configurations.
 
+use goldsmith_model::is_topic_arn;
+
 use super::{Translation, list, tag_map};
 use crate::fields::Fields;
 use crate::finding::Outcome;
@@ -42,6 +44,7 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
             "use `keepOnFailure: PT4H` and a shell of Session Manager, or list the key pair and write `keyPair`";
         fields.tell(&mut translation.findings, Outcome::LeftOut, "keyPair", why, instead);
     }
+    entries.extend(topic(translation, fields));
     entries.extend(tag_map("resourceTags", translation.tags(fields, "resourceTags")));
     if translation.flag(fields, "terminateInstanceOnFailure") == Some(false) {
         let why = "Goldsmith keeps a failed instance for a limited time and then terminates it";
@@ -57,20 +60,36 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
     entries
 }
 
-/// Reads the zone and the tenancy. Dedicated Hosts are left out.
+/// Reads the topic, which the stack must list.
+fn topic(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<(&'static str, Yaml)> {
+    let topic = translation.texts(fields, "snsTopicArn", is_topic_arn, "the ARN of an SNS topic").into_iter().next()?;
+    let why = "a stack sends messages only to the topics that its parameter NotificationTopicArns lists";
+    let instead = "list it; the message has another form than Image Builder's";
+    fields.tell(&mut translation.findings, Outcome::Changed, "snsTopicArn", why, instead);
+    Some(("snsTopicArn", Yaml::Text(topic)))
+}
+
+/// Reads the zone, the tenancy, and the Dedicated Host or the group of hosts.
 fn placement(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<(&'static str, Yaml)> {
     let item = fields.take("placement")?;
     let mut placement = fields.inner("placement", item);
     let zone = translation.text(&mut placement, "availabilityZone");
     let tenancy = translation.text(&mut placement, "tenancy");
-    if tenancy.as_ref().is_some_and(|tenancy| tenancy == "host") {
-        let why = "Dedicated Hosts are not supported";
-        placement.tell(&mut translation.findings, Outcome::LeftOut, "tenancy", why, "write `tenancy: dedicated`");
+    let tenancy = tenancy.filter(|tenancy| ["default", "dedicated", "host"].contains(&tenancy.as_str()));
+    let is_on_host = tenancy.as_deref() == Some("host");
+    let mut entries: Vec<_> = zone.into_iter().map(|zone| ("availabilityZone", Yaml::Text(zone))).collect();
+    entries.extend(tenancy.map(|tenancy| ("tenancy", Yaml::Text(tenancy))));
+    for key in ["hostId", "hostResourceGroupArn"] {
+        match translation.text(&mut placement, key) {
+            Some(text) if is_on_host => entries.push((key, Yaml::Text(text))),
+            Some(_) => {
+                let (why, instead) = ("it has no effect without `tenancy: host`", "write `tenancy: host`");
+                placement.tell(&mut translation.findings, Outcome::LeftOut, key, why, instead);
+            }
+            None => {}
+        }
     }
     placement.finish(&mut translation.findings);
-    let tenancy = tenancy.filter(|tenancy| ["default", "dedicated"].contains(&tenancy.as_str()));
-    let zone = zone.map(|zone| ("availabilityZone", Yaml::Text(zone)));
-    let entries: Vec<_> = zone.into_iter().chain(tenancy.map(|tenancy| ("tenancy", Yaml::Text(tenancy)))).collect();
     (!entries.is_empty()).then(|| ("placement", Yaml::map(entries)))
 }
 

@@ -1,7 +1,5 @@
 //! `kind: Component`
 
-use std::path::{self, Path};
-
 use goldsmith_document::yaml::Node;
 use goldsmith_document::{Document, MapReader, Target, digest};
 
@@ -78,21 +76,7 @@ fn beside(context: &mut Context<'_, '_>, node: &Node) -> Option<(String, Documen
         context.reader.error(node.span, "unsupported", format!("`{scheme}://` in `uri` is not supported yet"));
         return None;
     }
-    // A user who applies another person's folder must not read the user's own files into it.
-    if !Path::new(&uri).components().all(|part| matches!(part, path::Component::Normal(_) | path::Component::CurDir)) {
-        let message = format!("`uri` must be the path of a document in this file's folder or below it, not `{uri}`");
-        context.reader.error(node.span, "wrong-value", message);
-        return None;
-    }
-    let path = Path::new(context.reader.source.file).parent().unwrap_or(Path::new("")).join(&uri);
-    let text = match (context.load)(&path) {
-        Ok(text) => text,
-        Err(error) => {
-            let message = format!("{} cannot be read: {error}", path.display());
-            context.reader.error(node.span, "unreadable", message);
-            return None;
-        }
-    };
+    let (path, text) = fields::beside(context, node, ("uri", "document"), &uri)?;
     check_size(context, node, &text)?;
     match Document::parse_for(&path.to_string_lossy(), &text, &target()) {
         Ok(document) => Some((text, document)),

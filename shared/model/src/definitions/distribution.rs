@@ -1,6 +1,7 @@
 //! `kind: DistributionConfiguration`
 
 mod approval;
+mod export;
 mod licenses;
 mod protection;
 mod templates;
@@ -10,6 +11,7 @@ use goldsmith_document::yaml::Node;
 
 use super::draft::Context;
 use super::{Kind, elsewhere, fields};
+use crate::account::is_account_id;
 use crate::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
     SsmParameter, TargetAccount, check_region, placeholder,
@@ -58,7 +60,8 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
     let templates = templates.and_then(|node| context.reader.list(node, "`launchTemplateConfigurations`"));
     let templates = templates::read(context, templates.unwrap_or_default());
     let licenses = licenses::read(context, &mut map, region.as_deref());
-    let elsewhere = ["fastLaunchConfigurations", "containerDistributionConfiguration", "s3ExportConfiguration"];
+    let export = map.optional("s3ExportConfiguration").and_then(|node| export::read(context, node));
+    let elsewhere = ["fastLaunchConfigurations", "containerDistributionConfiguration"];
     elsewhere::refuse(context, Kind::DistributionConfiguration, &mut map, &elsewhere);
     map.finish(&mut context.reader);
     Some(Distribution {
@@ -67,6 +70,7 @@ fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distributi
         ssm_parameter_configurations: parameters,
         launch_template_configurations: templates,
         license_configuration_arns: licenses,
+        s3_export_configuration: export,
     })
 }
 
@@ -148,7 +152,7 @@ fn target_accounts(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Ve
         let kms_key = fields::text(&mut context.reader, &mut map, "kmsKey");
         map.finish(&mut context.reader);
         let Some((node, account)) = account else { continue };
-        if !is_account(&account) {
+        if !is_account_id(&account) {
             let message = format!("`{account}` is not an account id of 12 digits");
             context.reader.error(node.span, "wrong-value", message);
         } else if accounts.iter().any(|other| other.account == account) {
@@ -160,10 +164,6 @@ fn target_accounts(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Ve
     accounts
 }
 
-fn is_account(id: &str) -> bool {
-    id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())
-}
-
 fn launch_permission(context: &mut Context<'_, '_>, node: &Node) -> Option<LaunchPermission> {
     let reader = &mut context.reader;
     let mut map = reader.map(node, "`launchPermission`")?;
@@ -171,7 +171,7 @@ fn launch_permission(context: &mut Context<'_, '_>, node: &Node) -> Option<Launc
         move |arn: &str| arn.starts_with("arn:") && arn.contains(":organizations::") && arn.contains(part)
     };
     let permission = LaunchPermission {
-        user_ids: fields::texts(reader, &mut map, "userIds", is_account, "an account id of 12 digits"),
+        user_ids: fields::texts(reader, &mut map, "userIds", is_account_id, "an account id of 12 digits"),
         user_groups: fields::texts(reader, &mut map, "userGroups", |group| group == "all", "`all`"),
         organization_arns: fields::texts(
             reader,

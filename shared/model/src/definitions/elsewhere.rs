@@ -8,7 +8,7 @@ use super::draft::Context;
 const NO_TAGS: &str = "definitions have no tags of their own: remove it";
 
 /// Kind, key, and what to write instead.
-const KEYS: [(Kind, &str, &str); 33] = [
+const KEYS: [(Kind, &str, &str); 31] = [
     (Kind::Component, "kmsKeyId", "the stack's table and bucket have their own key: remove it"),
     (Kind::Component, "supportedOsVersions", "an `Assert` on `{{ context:osName }}` in the document checks the system"),
     (Kind::Component, "tags", NO_TAGS),
@@ -26,11 +26,6 @@ const KEYS: [(Kind, &str, &str); 33] = [
         Kind::InfrastructureConfiguration,
         "logging",
         "remove it: the output of steps is in CloudWatch Logs, and `goldsmith logs` shows it",
-    ),
-    (
-        Kind::InfrastructureConfiguration,
-        "snsTopicArn",
-        "an EventBridge rule on the state machine's `Step Functions Execution Status Change` notifies a topic",
     ),
     (Kind::InfrastructureConfiguration, "subnetId", "write `subnetIds: [subnet-…]`"),
     (Kind::InfrastructureConfiguration, "tags", NO_TAGS),
@@ -51,11 +46,6 @@ const KEYS: [(Kind, &str, &str); 33] = [
         Kind::DistributionConfiguration,
         "containerDistributionConfiguration",
         "Goldsmith builds AMIs, not container images",
-    ),
-    (
-        Kind::DistributionConfiguration,
-        "s3ExportConfiguration",
-        "remove it, and export a published AMI with `aws ec2 export-image`",
     ),
     (Kind::ImagePipeline, "containerRecipe", "Goldsmith builds AMIs, not container images"),
     (Kind::ImagePipeline, "containerRecipeArn", "Goldsmith builds AMIs, not container images"),

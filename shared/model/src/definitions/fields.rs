@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::{self, Path, PathBuf};
 use std::str::FromStr;
 
 use goldsmith_document::yaml::{Node, Span, Value};
 use goldsmith_document::{MapReader, Reader, Spanned};
 
+use super::draft::Context;
 use crate::placeholder;
 
 /// Maximum number of tags of an AWS resource.
@@ -35,6 +37,31 @@ where
 pub(super) fn text(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'static str) -> Option<String> {
     let node = map.optional(key)?;
     reader.text(node, &format!("`{key}`")).map(|text| text.value)
+}
+
+/// Reads the file that a key names, which is in the definition file's folder or below it. `kind` is what the file is for
+/// people. Returns its path and its text.
+pub(super) fn beside(
+    context: &mut Context<'_, '_>,
+    node: &Node,
+    (key, kind): (&str, &str),
+    file: &str,
+) -> Option<(PathBuf, String)> {
+    // A user who applies another person's folder must not read the user's own files into it.
+    if !Path::new(file).components().all(|part| matches!(part, path::Component::Normal(_) | path::Component::CurDir)) {
+        let message = format!("`{key}` must be the path of a {kind} in this file's folder or below it, not `{file}`");
+        context.reader.error(node.span, "wrong-value", message);
+        return None;
+    }
+    let path = Path::new(context.reader.source.file).parent().unwrap_or(Path::new("")).join(file);
+    match (context.load)(&path) {
+        Ok(text) => Some((path, text)),
+        Err(error) => {
+            let message = format!("{} of `{key}` cannot be read: {error}", path.display());
+            context.reader.error(node.span, "unreadable", message);
+            None
+        }
+    }
 }
 
 /// Reads an optional text with placeholders of a build. Its length in characters is limited after the placeholders are

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 
 use super::draft::Context;
 use super::{Kind, elsewhere, fields};
-use crate::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy};
+use crate::account::is_account_id;
+use crate::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 
 /// A failed instance is kept for at most a week.
 const LONGEST_KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -30,6 +31,8 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let options = map.optional("instanceMetadataOptions").and_then(|node| metadata_options(context, node));
     let placement = map.optional("placement").and_then(|node| placement(context, node)).unwrap_or_default();
     let key_pair = map.optional("keyPair").and_then(|node| key_pair(context, node));
+    let sns_topic_arn = map.optional("snsTopicArn").and_then(|node| topic(context, node));
+    let spot = map.optional("spot").and_then(|node| spot(context, node, &placement)).unwrap_or_default();
     let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
     let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();
     refuse_others(context, map);
@@ -43,6 +46,8 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         instance_metadata_options: options.unwrap_or_default(),
         placement,
         key_pair,
+        sns_topic_arn,
+        spot,
         resource_tags,
         keep_on_failure,
     });
@@ -58,7 +63,7 @@ fn refuse_others(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
         let help = Some("write `keepOnFailure: PT4H`: the instance is kept that long".to_owned());
         context.reader.error_with_help(node.span, "unsupported", message, help);
     }
-    let later = ["instanceProfileArn", "logging", "snsTopicArn", "subnetId", "tags"];
+    let later = ["instanceProfileArn", "logging", "subnetId", "tags"];
     elsewhere::refuse(context, Kind::InfrastructureConfiguration, map, &later);
 }
 
@@ -77,14 +82,56 @@ fn profile_name(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
 fn placement(context: &mut Context<'_, '_>, node: &Node) -> Option<Placement> {
     let mut map = context.reader.map(node, "`placement`")?;
     let zone = map.optional("availabilityZone").and_then(|node| zone(context, node));
-    let tenancies = [("default", Tenancy::Default), ("dedicated", Tenancy::Dedicated)];
+    let tenancies = [("default", Tenancy::Default), ("dedicated", Tenancy::Dedicated), ("host", Tenancy::Host)];
     let tenancy = map.optional("tenancy").and_then(|node| context.reader.choice(node, "`tenancy`", &tenancies));
-    for key in ["hostId", "hostResourceGroupArn"] {
-        let instead = "write `tenancy: dedicated`, or build without it: Dedicated Hosts are not supported";
-        map.unsupported_with(&mut context.reader, key, Some(instead));
-    }
+    let (host, group) = (map.optional("hostId"), map.optional("hostResourceGroupArn"));
     map.finish(&mut context.reader);
-    Some(Placement { availability_zone: zone, tenancy: tenancy.unwrap_or_default() })
+    let tenancy = tenancy.unwrap_or_default();
+    for (key, node) in [("hostId", host), ("hostResourceGroupArn", group)] {
+        let Some(node) = node.filter(|_| tenancy != Tenancy::Host) else { continue };
+        context.reader.error(node.span, "wrong-value", format!("`{key}` needs `tenancy: host`"));
+    }
+    if let (Some(_), Some(node)) = (host, group) {
+        let message = "a placement has `hostId` or `hostResourceGroupArn`, not both";
+        context.reader.error(node.span, "wrong-value", message);
+    }
+    let is_host = |text: &str| fields::is_id(text, "h");
+    let id = "the id of a Dedicated Host, such as `h-0123456789abcdef0`";
+    let host_id = host.and_then(|node| text_of_form(context, node, "hostId", is_host, id));
+    let arn = "the ARN of a host resource group, such as \
+               `arn:aws:resource-groups:eu-west-1:111122223333:group/hosts`";
+    let group = group.and_then(|node| text_of_form(context, node, "hostResourceGroupArn", is_host_group, arn));
+    Some(Placement { availability_zone: zone, tenancy, host_id, host_resource_group_arn: group })
+}
+
+/// Reads a text of a certain form, which `what` describes.
+fn text_of_form(
+    context: &mut Context<'_, '_>,
+    node: &Node,
+    key: &str,
+    fits: impl Fn(&str) -> bool,
+    what: &str,
+) -> Option<String> {
+    let text = context.reader.text(node, &format!("`{key}`"))?.value;
+    if fits(&text) {
+        return Some(text);
+    }
+    context.reader.error(node.span, "wrong-value", format!("`{key}` must be {what}, not `{text}`"));
+    None
+}
+
+/// Returns whether a text can be the ARN of a host resource group:
+/// `arn:aws:resource-groups:eu-west-1:111122223333:group/NAME` (Image Builder API reference, Placement).
+fn is_host_group(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, "resource-groups", region, account, group] = parts.as_slice() else { return false };
+    let name = group.strip_prefix("group/").unwrap_or_default();
+    let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_.-/".contains(&letter);
+    partition.starts_with("aws")
+        && !region.is_empty()
+        && is_account_id(account)
+        && !name.is_empty()
+        && name.bytes().all(fits)
 }
 
 /// Reads the name of an Availability Zone, such as `eu-west-1a`, or of a Local Zone, such as `us-west-2-lax-1a`.
@@ -111,6 +158,21 @@ fn key_pair(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
     let message = format!("`{name}` is not the name of a key pair: it has 1 to 255 ASCII characters");
     context.reader.error(node.span, "wrong-value", message);
     None
+}
+
+/// Reads whether the build instance is a spot instance. RunInstances rejects one on a Dedicated Host.
+fn spot(context: &mut Context<'_, '_>, node: &Node, placement: &Placement) -> Option<bool> {
+    let spot = context.reader.boolean(node, "`spot`")?;
+    if spot && placement.tenancy == Tenancy::Host {
+        let message = "`spot: true` needs another tenancy than `host`: spot instances never run on Dedicated Hosts";
+        context.reader.error(node.span, "wrong-value", message);
+    }
+    Some(spot)
+}
+
+fn topic(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
+    let arn = "the ARN of an SNS topic, such as `arn:aws:sns:eu-west-1:111122223333:images`";
+    text_of_form(context, node, "snsTopicArn", is_topic_arn, arn)
 }
 
 fn metadata_options(context: &mut Context<'_, '_>, node: &Node) -> Option<InstanceMetadataOptions> {

@@ -3,11 +3,13 @@
 use goldsmith_document::yaml::{Node, Value};
 use goldsmith_document::{INSTEAD_OF_SECRET, MapReader, SECRET, Spanned, looks_like_secret};
 
+mod firmware;
+
 use super::draft::{Context, Parent, Placed};
 use super::{Kind, Reference, elsewhere, fields};
 use crate::source_image::is_owner;
 use crate::{
-    BlockDeviceMapping, BootMode, ComponentRef, Ebs, ImageRecipe, ManagedParent, Name, SourceImage, SourceImageError,
+    BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe, ManagedParent, Name, SourceImage, SourceImageError,
     VersionPattern, managed_component, managed_parent,
 };
 
@@ -33,8 +35,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     // Without components, a build copies its source: to encrypt it, to resize it, to share it.
     let components = map.optional("components").map_or_else(|| Some(Vec::new()), |node| components(context, node));
     let working_directory = working_directory(context, map);
-    let boot_mode = map.optional("bootMode");
-    let boot_mode = boot_mode.and_then(|node| context.reader.choice(node, "`bootMode`", &[("uefi", BootMode::Uefi)]));
+    let firmware = firmware::read(context, map);
     let devices = map.optional("blockDeviceMappings").map(|node| block_devices(context, node)).unwrap_or_default();
     let tags = fields::tag_templates(&mut context.reader, map, "tags");
     let later = ["additionalInstanceConfiguration", "amiTags", "amiWatermarks", "userDataOverride", "version"];
@@ -51,7 +52,9 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         parent_image_owners: owners,
         components: components?,
         working_directory,
-        boot_mode,
+        boot_mode: firmware.boot_mode,
+        tpm_support: firmware.tpm_support,
+        uefi_data: firmware.uefi_data,
         block_device_mappings: devices,
         tags,
     });

@@ -1,5 +1,6 @@
 //! Tests with whole files: the result is either definitions or the rendered mistakes.
 
+mod firmware;
 mod instances;
 mod migrated;
 mod starts;
@@ -22,6 +23,10 @@ fn load(path: &Path) -> std::io::Result<String> {
     match path.to_str() {
         Some("web/nginx.yml") => Ok(NGINX.to_owned()),
         Some("web/broken.yml") => Ok(NGINX.replace("ExecuteBash", "ExecuteBsh")),
+        Some("web/keys/uefi.b64") => Ok("QU1aTlVF\nRkkAAQ==\n".to_owned()),
+        Some("web/no.b64") => Ok("not Base64!".to_owned()),
+        Some("web/empty.b64") => Ok("\n".to_owned()),
+        Some("web/long.b64") => Ok("A".repeat(64_004)),
         Some("web/long.yml") => Ok("#".repeat(64 * 1024 + 1)),
         _ => Err(Error::new(ErrorKind::NotFound, "no such file")),
     }
@@ -164,7 +169,7 @@ fn a_component_has_one_document_of_limited_size() {
             "web/all.yml:1:1: error: a component needs its document: `uri: FILE`, or `data: |` with the document itself",
         ),
         ("uri: nginx.yml\ndata: x\n", "web/all.yml:4:6: error: a component has `data` or `uri`, not both"),
-        ("uri: none.yml\n", "web/all.yml:4:6: error: web/none.yml cannot be read: no such file"),
+        ("uri: none.yml\n", "web/all.yml:4:6: error: web/none.yml of `uri` cannot be read: no such file"),
         ("uri: s3://b/k\n", "web/all.yml:4:6: error: `s3://` in `uri` is not supported yet"),
         ("uri: long.yml\n", "web/all.yml:4:6: error: the document has 65537 bytes: 65536 are allowed"),
         ("uri: nginx.yml\nplatform: Windows\n", "web/all.yml:5:11: error: the platform `Windows` is not supported yet"),

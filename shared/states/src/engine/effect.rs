@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use goldsmith_cloud::{CloudError, Kind};
+use goldsmith_cloud::{CloudError, Instance, Kind};
 use goldsmith_store::{BuildRecord, Effect, EffectKind, Intent};
 
 use crate::engine::undo;
@@ -19,18 +19,43 @@ pub(crate) enum Attempt {
     Again,
 }
 
+/// What AWS's answer says about the resource that a call has made.
+pub(crate) struct Made {
+    id: String,
+    /// The spot request of an instance.
+    spot_request: Option<String>,
+}
+
+impl From<String> for Made {
+    fn from(id: String) -> Self {
+        Self { id, spot_request: None }
+    }
+}
+
+impl From<Instance> for Made {
+    fn from(instance: Instance) -> Self {
+        Self { id: instance.id, spot_request: instance.spot_request }
+    }
+}
+
 /// Makes an effect, and returns its journal entry. The entry has the `id`, or `refused` if AWS had no capacity.
-/// `make` learns whether this is the first attempt, and returns the resource's id.
+/// `make` learns whether this is the first attempt, and returns the resource's id, or the instance that was launched.
 ///
 /// # Errors
 /// Fails with [`Error::Closed`] if the build is closed (the effect is undone at once), and if a call to the table or to
 /// AWS fails. If AWS rejects the call that makes the resource, the journal records the rejection, so that `finish` does
 /// not look for a resource that was never made. The rejection is not recorded if an earlier call may have made the
 /// resource.
-pub(crate) async fn effect<F, M>(context: &Context, record: &BuildRecord, intended: Effect, make: M) -> Result<Effect>
+pub(crate) async fn effect<F, M, R>(
+    context: &Context,
+    record: &BuildRecord,
+    intended: Effect,
+    make: M,
+) -> Result<Effect>
 where
     M: FnOnce(Attempt) -> F,
-    F: Future<Output = Result<String>>,
+    F: Future<Output = Result<R>>,
+    R: Into<Made>,
 {
     let (mut entry, attempt) = match context.store.intend(record, &intended).await? {
         Intent::Closed => return Err(Error::Closed),
@@ -43,9 +68,11 @@ where
         Intent::Existing(entry) => (*entry, Attempt::Again),
     };
     let refusal = match make(attempt).await {
-        Ok(id) => {
+        Ok(made) => {
+            let Made { id, spot_request } = made.into();
             entry.id = Some(id);
             entry.refused = None;
+            entry.kind.note_spot_request(spot_request);
             None
         }
         Err(Error::Cloud(error)) if is_refusal(&entry.kind, &error) => {
@@ -90,7 +117,10 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
     let makes: &[&str] = match kind {
         EffectKind::Instance { .. } => &["RunInstances"],
         EffectKind::Image => &["CreateImage", "CopyImage"],
+        EffectKind::Draft => &["CreateImage"],
+        EffectKind::RegisteredImage { .. } => &["RegisterImage"],
         EffectKind::TargetImage { .. } => &["CopyImage"],
+        EffectKind::Export { .. } => &["ExportImage"],
         EffectKind::Command { .. } => &["SendCommand"],
         EffectKind::Parameter { .. } => &["PutParameter"],
         EffectKind::TemplateVersion { .. } => &["CreateLaunchTemplateVersion"],

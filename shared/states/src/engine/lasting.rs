@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_cloud::fake::{CallName, Fault, Inventory};
+use goldsmith_cloud::fake::{CallName, Fault, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Kind};
 use goldsmith_store::BuildStatus;
 use jiff::SignedDuration;
@@ -69,7 +69,7 @@ async fn build(stack: &Stack) {
 
 /// The calls of a build in which every call succeeds, and the resources that the build leaves.
 async fn good() -> (BTreeSet<CallName>, Inventory) {
-    let stack = Stack::new().await;
+    let stack = Stack::with_topic().await;
     stack.start_execution().await;
     build(&stack).await;
     let writes = stack.cloud.effects().into_iter().skip(1).map(|effect| (effect.name, effect.region));
@@ -87,16 +87,40 @@ async fn after_any_lasting_fault_the_pipeline_builds_and_nothing_is_left() {
             if [TABLE_READ, TABLE_WRITE].contains(name) && lasts == Lasts::ForEver {
                 continue;
             }
-            check((name, region), fault, lasts, &published).await;
+            check(Stack::with_topic().await, (name, region), fault, lasts, &published).await;
             counted += 1;
         }
     }
     assert_eq!(counted, (calls.len() - 2) * CASES.len() + 2 * 4, "{calls:?}");
 }
 
-async fn check((name, region): (&'static str, &str), fault: Fault, lasts: Lasts, published: &Inventory) {
+/// A build on a spot instance, which EC2 takes back before it is online.
+#[tokio::test]
+async fn after_any_lasting_fault_of_spot_requests_nothing_is_left() {
+    for is_doomed in [false, true] {
+        let new = async || {
+            let stack = Stack::new().await;
+            stack.build_on_spot().await;
+            if is_doomed {
+                stack.cloud.next_instance_ends(1, "Server.SpotInstanceShutdown: Spot instance shutdown");
+            }
+            stack
+        };
+        let stack = new().await;
+        stack.start_execution().await;
+        build(&stack).await;
+        let published = stack.inventory();
+        for name in ["CancelSpotInstanceRequests", "DescribeSpotInstanceRequests", "RunInstances", "TerminateInstances"]
+        {
+            for (fault, lasts) in CASES {
+                check(new().await, (name, HOME), fault, lasts, &published).await;
+            }
+        }
+    }
+}
+
+async fn check(stack: Stack, (name, region): (&'static str, &str), fault: Fault, lasts: Lasts, published: &Inventory) {
     let what = format!("{name} in {region}, {fault:?}, {lasts:?}");
-    let stack = Stack::new().await;
     stack.start_execution().await;
     match lasts {
         Lasts::Times(times) => (0..times).for_each(|_| stack.cloud.fail_next(name, fault)),
@@ -116,6 +140,7 @@ async fn check((name, region): (&'static str, &str), fault: Fault, lasts: Lasts,
     }
     let left = stack.inventory();
     let is_recorded = record.is_some();
+    let has_topic = record.as_ref().is_some_and(|record| record.plan.topic.is_some());
     match record {
         Some(record) if record.published => assert_eq!(&left, published, "{what}"),
         _ => assert!(left.is_empty(), "{what}: {left:?}"),
@@ -124,4 +149,5 @@ async fn check((name, region): (&'static str, &str), fault: Fault, lasts: Lasts,
     assert!(owed.is_over(), "{what}: {owed:?}");
     let told = stack.cloud.events().iter().filter(|event| event.detail_type == "Goldsmith Image State Change").count();
     assert!(told >= usize::from(is_recorded), "{what}: nobody was told");
+    assert!(stack.cloud.messages().len() >= usize::from(has_topic), "{what}: the topic was not told");
 }

@@ -4,7 +4,9 @@
 //! it, proves that it belongs to the build ([`Proof`]). Everything else is left to [`crate::events::reap`], which
 //! reports it.
 
+mod exports;
 mod images;
+mod requests;
 mod targets;
 mod templates;
 
@@ -12,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, LeftBehind, PreviousParameter, Proof, Tagged};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, ExportedObject, LeftBehind, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
 use crate::engine::LATE;
@@ -24,6 +26,8 @@ const SEARCHES: u32 = 5;
 /// Pause between two of these describe calls.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
+pub(crate) use requests::end_instance;
+
 /// Undoes one effect.
 pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
     let cloud = &context.cloud;
@@ -34,9 +38,13 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
         (EffectKind::TemplateVersion { image, source, description }, _) => {
             templates::undo(context, effect, image, source, description).await?;
         }
+        (EffectKind::Export { .. }, Some(id)) => drop(exports::cancel(context, &effect.region, id).await?),
         (_, None) => {}
-        (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
-        (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
+        (EffectKind::Instance { .. }, Some(id)) => end_instance(context, effect, id).await?,
+        (EffectKind::Draft, Some(id)) => cloud.registrations.unregister(&effect.region, id).await?,
+        (EffectKind::Image | EffectKind::RegisteredImage { .. }, Some(id)) => {
+            cloud.images.deregister(&effect.region, id).await?
+        }
         (EffectKind::TargetImage { account }, Some(id)) => {
             cloud.target_accounts.enter(account).await?.images.deregister(&effect.region, id).await?;
         }
@@ -98,6 +106,8 @@ pub(crate) struct Undone {
     pub(crate) is_putting: bool,
     /// The resources that could not be removed or restored.
     pub(crate) left: Vec<LeftBehind>,
+    /// Objects of exports that were completed: they stay.
+    pub(crate) exported: Vec<ExportedObject>,
 }
 
 /// One attempt to undo a build. If a resource cannot be removed, or a Region cannot be read, the rest must still be
@@ -110,6 +120,7 @@ struct Undoing<'a> {
     proof: Proof,
     patience: Patience,
     left: Vec<LeftBehind>,
+    exported: Vec<ExportedObject>,
     /// Images that a parameter or a launch template may still name.
     held: BTreeSet<String>,
     /// Whether there was anything to remove.
@@ -145,27 +156,34 @@ pub(crate) async fn undo_build(
     let mut undoing = Undoing::new(context, record, keep, patience, proof);
     // The journal was read before the parameters are, so a parameter that a function puts from here on may be missed.
     let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
-    // Nothing but the journal leads to the copy of another account: the sweep looks at the stack's own account only.
-    let may_come =
-        |kind: &EffectKind| kind.target_account().is_some() || !keep.parameters && kind.named_image().is_some();
+    // Nothing but the journal leads to the copy of another account and to an export: the sweep looks for neither.
+    let of_journal = |kind: &EffectKind| kind.target_account().is_some() || kind.is_export();
+    let may_come = |kind: &EffectKind| of_journal(kind) || !keep.parameters && kind.named_image().is_some();
     let is_putting = effects.iter().any(|effect| is_open(effect) && may_come(&effect.kind));
     // Parameters and launch templates come first, since they must never name an image that no longer exists.
     if !keep.parameters {
         undoing.pointers(&effects).await?;
         undoing.hold(&effects);
     }
+    // An image may be exported, so exports come before images.
+    undoing.exports(&effects, image.as_ref()).await?;
+    // Spot requests come before their instances, since they would launch others.
+    undoing.spot_requests().await?;
     undoing.made(&effects).await?;
-    let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_image() || kind.target_account().is_some();
-    let unknown = effects.iter().any(|effect| is_open(effect) && has_tags(&effect.kind));
+    let has_tags = |kind: &EffectKind| kind.is_instance() || kind.is_any_image() || of_journal(kind);
+    let is_missing = |effect: &Effect| is_open(effect) && has_tags(&effect.kind);
+    let unknown = effects.iter().any(|effect| is_missing(effect) || requests::is_unseen(effect));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;
+            undoing.spot_requests().await?;
         }
+        undoing.lost_exports(&effects).await?;
         undoing.tagged().await?;
         // On the heap, because the futures of a whole build are nested, and tests run them on small stacks.
         Box::pin(undoing.of_targets(&effects)).await?;
     }
-    Ok(Undone { is_putting, left: undoing.left })
+    Ok(Undone { is_putting, left: undoing.left, exported: undoing.exported })
 }
 
 /// Removes those of the found resources that provably belong to the build, except those that are still kept.
@@ -216,7 +234,17 @@ impl Found {
 
 impl<'a> Undoing<'a> {
     fn new(context: &'a Context, record: &'a BuildRecord, keep: &'a Kept, patience: Patience, proof: Proof) -> Self {
-        Self { context, record, keep, proof, patience, left: Vec::new(), held: BTreeSet::new(), found: false }
+        Self {
+            context,
+            record,
+            keep,
+            proof,
+            patience,
+            left: Vec::new(),
+            exported: Vec::new(),
+            held: BTreeSet::new(),
+            found: false,
+        }
     }
 
     /// Returns the result of a call, or `None` if the call failed and the failure was recorded.
@@ -270,12 +298,16 @@ impl<'a> Undoing<'a> {
             let Some(id) = &effect.id else { continue };
             // A command ends with its instance. Only a command on a kept instance would run on.
             let needed = match effect.kind {
-                EffectKind::Instance { .. } | EffectKind::Image | EffectKind::TargetImage { .. } => {
+                EffectKind::Instance { .. }
+                | EffectKind::Image
+                | EffectKind::Draft
+                | EffectKind::RegisteredImage { .. }
+                | EffectKind::TargetImage { .. } => {
                     let keeps = [&self.keep.images, &self.keep.instances, &self.held];
                     keeps.iter().all(|kept| !kept.contains(id))
                 }
                 EffectKind::Command { .. } => !self.keep.instances.is_empty(),
-                EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => false,
+                EffectKind::Export { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => false,
             };
             if needed {
                 let undone = undo(self.context, effect).await;
@@ -308,7 +340,7 @@ impl<'a> Undoing<'a> {
             let is_ours = self.proof.has_instance(region, &instance.id, &instance.token);
             if is_ours && !kept && !instance.state.is_gone() {
                 self.found = true;
-                let ended = machines.terminate(region, &instance.id).await;
+                let ended = machines.end(region, &instance.id, instance.spot_request.as_deref()).await;
                 self.tolerate(ended.map_err(Error::from), region, &instance.id)?;
             }
         }

@@ -76,7 +76,7 @@ pub async fn delete(
     }
     // This look is the one that counts. The caller may have looked too, but somebody may have begun to use the image since
     // then, for example while a question waited for its answer. From here on, no build can.
-    let references = references.of(image).await;
+    let references = references.of_now(image).await;
     let in_the_way = references.map(|found| found.into_iter().find(|one| !one.is_only_of(unshare)));
     if image.is_in_use() && !matches!(in_the_way, Ok(None)) {
         store.set_life(&image.image, None).await?;

@@ -10,6 +10,7 @@ use goldsmith_model::{DefinitionRef, ImageRef, Name, placeholder};
 use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, Rollback, Store, User};
 use serde::{Serialize, Serializer};
 
+use super::named::Named;
 use super::template_uses::{TemplateUse, TemplateUses};
 use crate::Result;
 
@@ -38,6 +39,8 @@ pub enum By {
     Parameter(String),
     /// A parameter that cannot be read, and AWS's message.
     Unread(String, String),
+    /// A version of a recipe that names the AMI as its source.
+    Recipe(DefinitionRef),
     /// An image that was built from this image, or that is being built from it.
     Child(ImageRef),
     /// A channel of the image's pipeline that points to the image.
@@ -59,6 +62,7 @@ impl fmt::Display for By {
             Self::Template(one) => one.fmt(out),
             Self::Parameter(name) => write!(out, "the parameter {name}"),
             Self::Unread(name, why) => write!(out, "the parameter {name}, which cannot be read: {why}"),
+            Self::Recipe(recipe) => write!(out, "{recipe}, which starts from it"),
             Self::Child(image) => write!(out, "the image {image}, which was built from it"),
             Self::Channel(channel) => write!(out, "the channel {channel}, which points to it"),
             Self::Pipeline(user) => write!(out, "{user}, which builds from the newest image"),
@@ -102,23 +106,42 @@ impl Reference {
 }
 
 /// Where to look for references. A command looks at all of its images through one of these, because it remembers the
-/// launch templates.
+/// launch templates and what the definitions name.
 pub struct References {
     images: Arc<dyn Images>,
     parameters: Arc<dyn Parameters>,
     templates: TemplateUses,
+    named: Named,
     store: Store,
 }
 
 impl References {
-    /// Creates it. No call is made.
+    /// Creates it. No call is made. `home` is the stack's home Region, and `path` is its `ImageParameterPath`, or `None` if
+    /// it is not known.
     #[must_use]
-    pub fn new(images: Arc<dyn Images>, parameters: Arc<dyn Parameters>, store: Store) -> Self {
+    pub fn new(
+        images: Arc<dyn Images>,
+        parameters: Arc<dyn Parameters>,
+        store: Store,
+        home: &str,
+        path: Option<&str>,
+    ) -> Self {
         let templates = TemplateUses::new(images.clone(), parameters.clone());
-        Self { images, parameters, templates, store }
+        let named = Named::new(parameters.clone(), store.clone(), home, path);
+        Self { images, parameters, templates, named, store }
     }
 
-    /// Returns everything that refers to an image now.
+    /// Returns everything that refers to an image, and reads all of it again. Call this right before something that cannot
+    /// be undone.
+    ///
+    /// # Errors
+    /// As [`References::of`].
+    pub async fn of_now(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
+        self.named.forget().await;
+        self.of(image).await
+    }
+
+    /// Returns everything that refers to an image. What the definitions name may be what an earlier look has read.
     ///
     /// # Errors
     /// Fails if a call to AWS or to the table fails: then nothing is known about the image.
@@ -134,12 +157,15 @@ impl References {
             found.extend(templates.into_iter().map(|one| here(By::Template(one))));
             for (_, name) in names.iter().filter(|(of, _)| of == region) {
                 match self.parameters.get(region, name).await {
-                    Ok(Some(parameter)) if parameter.value == *ami => found.push(here(By::Parameter(name.clone()))),
+                    Ok(Some(parameter)) if parameter.value.trim() == ami => {
+                        found.push(here(By::Parameter(name.clone())))
+                    }
                     Ok(_) => {}
                     // A parameter that cannot be read may name the image.
                     Err(error) => found.push(here(By::Unread(name.clone(), error.to_string()))),
                 }
             }
+            found.extend(self.named.naming(region, ami, &names).await?.into_iter().map(here));
             if rollback.as_ref().is_some_and(|rollback| names_in(rollback, region, ami)) {
                 found.push(here(By::Rollback(image.pipeline.clone())));
             }

@@ -5,7 +5,7 @@ use goldsmith_model::Retention;
 use goldsmith_store::{ImageRecord, beyond};
 use jiff::{SignedDuration, Timestamp};
 
-use super::references::References;
+use super::references::{Reference, References};
 use crate::Result;
 
 /// Tag of an AMI that stays whatever the retention of its pipeline says. Its value does not matter.
@@ -41,7 +41,19 @@ impl Judge<'_> {
     /// # Errors
     /// Fails if a call to AWS or to the table fails. Then nothing is known about the image, and it must stay.
     pub async fn why_it_stays(&self, image: &ImageRecord) -> Result<Vec<String>> {
-        let found = self.references.of(image).await?.into_iter();
+        self.why(image, self.references.of(image).await?).await
+    }
+
+    /// Returns the same as [`Judge::why_it_stays`], but reads everything again.
+    ///
+    /// # Errors
+    /// As [`Judge::why_it_stays`].
+    pub async fn why_it_stays_now(&self, image: &ImageRecord) -> Result<Vec<String>> {
+        self.why(image, self.references.of_now(image).await?).await
+    }
+
+    async fn why(&self, image: &ImageRecord, found: Vec<Reference>) -> Result<Vec<String>> {
+        let found = found.into_iter();
         let mut why: Vec<String> =
             found.filter(|one| !one.is_only_of(self.unshare)).map(|one| one.by.to_string()).collect();
         why.extend(self.why_its_amis_stay(image).await?);

@@ -8,14 +8,12 @@ use goldsmith_cloud::{Images, Parameters};
 use tokio::sync::Mutex;
 
 use crate::Result;
+use crate::parts::parameter_paths::OF_AWS;
 
 /// What a launch template has in front of a parameter that names its AMI. Behind the parameter's name, it may have a
 /// version or a label, which Systems Manager reads too: `resolve:ssm:NAME:2` (EC2 user guide, "Use a Systems Manager
 /// parameter instead of an AMI ID").
 const BY_PARAMETER: &str = "resolve:ssm:";
-/// What AWS's public parameters begin with. Nobody else can write one ("Working with public parameters", Systems Manager
-/// user guide), so none of them names an image of this account.
-const OF_AWS: &str = "/aws/service/";
 
 /// A launch template that names an AMI.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,27 +1,39 @@
 //! Lets others launch an AMI, as the plan of its Region says.
 
-use goldsmith_cloud::LaunchPermission;
+use goldsmith_cloud::{CloudError, Images, LaunchPermission};
 use goldsmith_store::PlannedRegion;
 
 use crate::{Context, Result};
 
-/// Grants the launch permission of a Region's plan, and the permission to use the snapshots if it is planned. None of this
-/// is in the journal: it ends with the AMI and its snapshots, and it is safe to repeat. Returns false if the snapshots
-/// that are to be shared are not visible yet.
+/// Grants what a Region's plan gives others. None of this is in the journal: it ends with the AMI and its snapshots, and it
+/// is safe to repeat. Returns false if the snapshots that are to be shared are not visible yet.
 pub(crate) async fn share(context: &Context, planned: &PlannedRegion, id: &str) -> Result<bool> {
+    let images = &*context.cloud.images;
+    let image = if planned.share_snapshots { images.image(&planned.region, id).await? } else { None };
+    let snapshots = image.map(|image| image.snapshots).unwrap_or_default();
+    grant(images, planned, id, &snapshots).await?;
+    Ok(!planned.share_snapshots || !snapshots.is_empty())
+}
+
+/// Grants the launch permission of a Region's plan for an AMI, and the permission to use these snapshots of the AMI if it
+/// is planned. Safe to repeat.
+///
+/// # Errors
+/// Fails if AWS rejects a call.
+pub async fn grant(
+    images: &dyn Images,
+    planned: &PlannedRegion,
+    id: &str,
+    snapshots: &[String],
+) -> std::result::Result<(), CloudError> {
     let with = launch_permission(planned);
-    let images = &context.cloud.images;
     if !with.is_empty() {
         images.share(&planned.region, id, &with).await?;
     }
-    if planned.share_snapshots {
-        let snapshots = images.image(&planned.region, id).await?.map(|image| image.snapshots).unwrap_or_default();
-        if snapshots.is_empty() {
-            return Ok(false);
-        }
-        images.share_snapshots(&planned.region, &snapshots, &with).await?;
+    if planned.share_snapshots && !snapshots.is_empty() {
+        images.share_snapshots(&planned.region, snapshots, &with).await?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Returns who may launch the AMI of a Region according to a plan of that Region.

@@ -1,22 +1,25 @@
 //! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, associates it with its licenses, and
-//! shares it. Then other accounts get their own copies of it there.
+//! shares it. Then other accounts get their own copies of it there, and finally EC2 exports it to S3.
 //!
-//! Input: the AMI of Snapshot, or that of the image that the run distributes, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
-//! the AMI already is, and a `TargetImage` effect for each of these accounts. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
-//! it means for the build.
+//! Input: the AMI of Snapshot, or that of the image that the run distributes, and a Region of the plan. Output: an
+//! `Image` effect, or none in the home Region, where the AMI already is, a `TargetImage` effect for each of these
+//! accounts, and an `Export` effect. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish
+//! decides what it means for the build.
 
 mod accounts;
+mod export;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{ImageCopy, ImageState, Tags};
+use goldsmith_cloud::{ImageCopy, ImageState};
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
+use crate::parts::firmware;
+use crate::parts::image_tags::image_tags;
 use crate::parts::keys;
 use crate::parts::sharing::share;
-use crate::parts::status;
 use crate::parts::token::token;
 use crate::{Error, Result, State};
 
@@ -30,6 +33,10 @@ impl Waiting for DistributeRegion {
         let planned = scene.record.plan.region(scene.item()).ok_or_else(|| {
             Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
         })?;
+        // The export comes last, so once it has begun, everything else is done.
+        if let Some(progress) = export::watch(scene, planned).await? {
+            return Ok(progress);
+        }
         if let Some(existing) = scene.record.plan.existing_ami(&planned.region) {
             return open(scene, planned, existing, format!("{existing} is there")).await;
         }
@@ -55,17 +62,25 @@ async fn original(scene: &Scene<'_>) -> Result<String> {
 
 /// Opens an available AMI of this Region to others, and has it copied into the accounts that get their own.
 async fn open(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, done: String) -> Result<Progress> {
+    let effects = scene.effects().await?;
+    // An export that waits for a free slot is in the journal, and everything before it is done.
+    if effects.iter().any(|effect| effect.kind.is_export()) {
+        return export::begin(scene, planned, id, done).await;
+    }
     // An AMI that was published before is open, and Publish grants what it lacks: until then, the run may fail.
     let was_published = scene.record.plan.existing_ami(&planned.region).is_some();
     // The copies of other accounts come last, so once one has begun, everything else is done.
     if was_published {
         license(scene, planned, id).await?;
     }
-    let is_open = was_published || scene.effects().await?.iter().any(|effect| effect.kind.target_account().is_some());
+    let is_open = was_published || effects.iter().any(|effect| effect.kind.target_account().is_some());
     if !is_open && !open_up(scene, planned, id).await? {
         return Ok(pending(planned, id, format!("{id} is not visible yet")));
     }
-    Ok(accounts::bring(scene, planned, id).await?.map_or(Progress::Done(done), Progress::Waiting))
+    if let Some(pending) = accounts::bring(scene, planned, id).await? {
+        return Ok(Progress::Waiting(pending));
+    }
+    export::begin(scene, planned, id, done).await
 }
 
 async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Progress> {
@@ -91,7 +106,19 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
             let advise = |message: &str| keys::advise(message, &named, unnamed);
             Err(failed(planned, id, &format!("the copy {id} failed: {}", image.state_reason), advise))
         }
-        ImageState::Available => open(scene, planned, id, format!("{id} is available")).await,
+        ImageState::Available => {
+            let original = original(scene).await?;
+            let lost = firmware::lost(scene, (scene.home(), &original), &image, Some(&planned.region)).await?;
+            if let Some(lost) = lost {
+                return Err(failed(
+                    planned,
+                    id,
+                    &format!("the copy {id} does not boot like its original: {lost}"),
+                    str::to_owned,
+                ));
+            }
+            open(scene, planned, id, format!("{id} is available")).await
+        }
     }
 }
 
@@ -126,15 +153,6 @@ async fn license(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
     Ok(())
 }
 
-/// Returns the tags of a copy in this Region.
-fn tags(scene: &Scene<'_>, planned: &PlannedRegion) -> Tags {
-    let mut tags = planned.tags.clone();
-    tags.extend(scene.context.tags(&scene.record));
-    tags.extend(status::of_new(&scene.record));
-    tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
-    tags
-}
-
 fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageCopy {
     ImageCopy {
         token: token(&[&scene.record.execution, &scene.scope.to_string()]),
@@ -143,7 +161,7 @@ fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageC
         name: planned.name.clone(),
         description: planned.description.clone(),
         kms_key_id: planned.kms_key_id.clone(),
-        tags: tags(scene, planned),
+        tags: image_tags(scene, planned),
     }
 }
 
@@ -175,6 +193,23 @@ mod tests {
     use crate::State;
     use crate::testing::{AWAY, Stack, TARGET, Task, check_state, check_state_on, license, reach, reach_on};
 
+    /// The effects of a copy to another Region, from which another account makes its own copy.
+    pub(super) const A_COPY: [&str; 12] = [
+        "CopyImage",
+        "ModifyImageAttribute",
+        "ModifyImageAttribute",
+        "ModifySnapshotAttribute",
+        "EnableImageDeprecation",
+        // The other account may copy it, does so, and no longer needs these permissions.
+        "ModifyImageAttribute",
+        "ModifySnapshotAttribute",
+        "CopyImage",
+        "ModifyImageAttribute",
+        "EnableImageDeprecation",
+        "ModifyImageAttribute",
+        "ModifySnapshotAttribute",
+    ];
+
     #[tokio::test]
     async fn the_home_region_survives_every_fault() {
         check_state(Task::item(State::DistributeRegion, HOME), &["ModifyImageAttribute", "SendTaskSuccess"]).await;
@@ -182,26 +217,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_copy_survives_every_fault() {
-        check_state(
-            Task::item(State::DistributeRegion, AWAY),
-            &[
-                "CopyImage",
-                "ModifyImageAttribute",
-                "ModifyImageAttribute",
-                "ModifySnapshotAttribute",
-                "EnableImageDeprecation",
-                // The other account may copy it, does so, and needs these permissions no more.
-                "ModifyImageAttribute",
-                "ModifySnapshotAttribute",
-                "CopyImage",
-                "ModifyImageAttribute",
-                "EnableImageDeprecation",
-                "ModifyImageAttribute",
-                "ModifySnapshotAttribute",
-                "SendTaskSuccess",
-            ],
-        )
-        .await;
+        let effects = [&A_COPY[..], &["SendTaskSuccess"]].concat();
+        check_state(Task::item(State::DistributeRegion, AWAY), &effects).await;
     }
 
     #[tokio::test]
@@ -211,27 +228,42 @@ mod tests {
             stack.license_images().await;
             stack
         };
-        let effects = [
-            "CopyImage",
-            "ModifyImageAttribute",
-            "UpdateLicenseSpecificationsForResource",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "EnableImageDeprecation",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "CopyImage",
-            "ModifyImageAttribute",
-            "EnableImageDeprecation",
-            "ModifyImageAttribute",
-            "ModifySnapshotAttribute",
-            "SendTaskSuccess",
-        ];
+        // The copy is licensed before it is shared.
+        let (made, shared) = A_COPY.split_at(2);
+        let effects = [made, &["UpdateLicenseSpecificationsForResource"], shared, &["SendTaskSuccess"]].concat();
         check_state_on(stack, Task::item(State::DistributeRegion, AWAY), &effects).await;
         let stack = reach_on(stack().await, &Task::new(State::Publish)).await;
         for region in [HOME, AWAY] {
             let image = stack.inventory().region(region).images.into_keys().next().unwrap();
             assert_eq!(stack.cloud.licenses(region, &image), [license(region)].into(), "{region}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_of_an_image_with_a_firmware_of_its_own_survives_every_fault() {
+        let effects = [&A_COPY[..], &["SendTaskSuccess"]].concat();
+        check_state_on(Stack::with_firmware, Task::item(State::DistributeRegion, AWAY), &effects).await;
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_does_not_boot_like_its_original_fails() {
+        type Loss = (fn(&mut goldsmith_cloud::Image), &'static str);
+        let losses: [Loss; 2] = [
+            (|image| image.tpm_support = None, "it has no TPM"),
+            (|image| image.boot_mode = None, "it has the boot mode none"),
+        ];
+        for (loss, said) in losses {
+            let task = Task::item(State::DistributeRegion, AWAY);
+            let stack = reach_on(Stack::with_firmware().await, &task).await;
+            stack.cloud.pace(|pace| pace.until_image = 1_000_000);
+            let token = stack.start(&task).await;
+            let copy = stack.inventory().region(AWAY).images.into_keys().next().unwrap();
+            stack.cloud.edit_image(AWAY, &copy, loss);
+            stack.cloud.settle();
+            stack.tick_after(SignedDuration::from_mins(1)).await;
+            let error = stack.answer(&token).unwrap().unwrap_err();
+            assert_eq!(error.error, "Goldsmith.CopyFailed");
+            assert!(error.cause.contains(said), "{}", error.cause);
         }
     }
 

@@ -1,21 +1,25 @@
-//! Build and ExecuteTest: run the documents on an instance.
+//! Build, BuildAgain and ExecuteTest: run the documents on an instance.
 //!
 //! Input: the plan's documents, and the instance that Launch or LaunchTest made. Output: nothing except the log. Error:
 //! `CommandFailed` with the document, phase, step, action, exit code and last lines, `RebootLimit`, `Timeout`,
-//! `AuditFailed`.
+//! `AuditFailed`; of Build also `Interrupted`, if EC2 has taken its spot instance back.
 //!
 //! The image is audited on the first test instance, before the documents run. The documents may write files that do not
 //! come from the image, or remove files that do. One instance is enough, since all instances are launched from one
-//! image.
+//! image. The contents of the image are collected there too, for the same reasons. If that fails, the build goes on.
 
 use async_trait::async_trait;
+use goldsmith_cloud::Instance;
 use goldsmith_executor::{AuditOrder, OrderDocument, WorkOrder};
 use goldsmith_model::ImageAudit;
-use goldsmith_store::{EffectKind, PlannedDocument, Scope};
+use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedDocument, Scope};
+use jiff::Timestamp;
 
 use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::error_names::ErrorName;
+use crate::parts::builder;
 use crate::parts::command::{self, CommandProgress};
+use crate::parts::contents;
 use crate::{Error, Result, State};
 
 /// Longest time that an audit may take, in seconds.
@@ -27,13 +31,49 @@ pub(crate) struct ExecutePhase;
 #[async_trait]
 impl Waiting for ExecutePhase {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
-        let launched_by = if scene.scope.item.is_some() { State::LaunchTest } else { State::Launch };
-        let instance = scene.made_by(launched_by, scene.scope.item.as_deref(), EffectKind::is_instance).await?;
-        match command::run(scene, 0, &instance, async || order(scene).await).await? {
+        let (launched, instance) = instance(scene).await?;
+        let looked = command::run(scene, 0, &instance, async || order(scene).await).await;
+        // A step fails if its machine goes down, so this is asked first.
+        let has_ended = matches!(looked, Ok(CommandProgress::Ended(_)));
+        if let Some(launched) = launched
+            && !has_ended
+            && let Some(found) = builder::taken_back(scene, &launched, &instance).await?
+        {
+            return Err(interrupted(scene, &found));
+        }
+        match looked? {
             CommandProgress::Running(pending) => Ok(Progress::Waiting(pending)),
             CommandProgress::Ended(result) => Ok(Progress::Done(ran(result.executed_step_count))),
         }
     }
+}
+
+/// Returns the instance of this state. For Build, also returns its launch.
+async fn instance(scene: &Scene<'_>) -> Result<(Option<Effect>, String)> {
+    match (scene.scope.state, &scene.scope.item) {
+        (State::Build, None) => {
+            let found = builder::launched_by(scene, State::Launch).await?;
+            let (launched, id) = found.ok_or_else(|| Error::internal("Launch has recorded no instance"))?;
+            Ok((Some(launched), id))
+        }
+        (_, None) => Ok((None, scene.made_by(State::LaunchAgain, None, EffectKind::is_instance).await?)),
+        (_, Some(item)) => Ok((None, scene.made_by(State::LaunchTest, Some(item), EffectKind::is_instance).await?)),
+    }
+}
+
+/// Returns the error after which the definition starts the build again on demand. What the documents have done so far
+/// is lost: a result that mixes two instances proves nothing.
+fn interrupted(scene: &Scene<'_>, instance: &Instance) -> Error {
+    let cause = FailureCause {
+        message: format!(
+            "{} was interrupted: EC2 has reclaimed this spot instance ({}); the build starts again on demand",
+            instance.id, instance.state_reason
+        ),
+        region: Some(scene.home().to_owned()),
+        resource: Some(instance.id.clone()),
+        ..Error::failed(ErrorName::Interrupted, "").cause(&scene.scope)
+    };
+    Error::because(ErrorName::Interrupted, cause)
 }
 
 fn ran(steps: u32) -> String {
@@ -54,18 +94,24 @@ async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
     };
     let mut order = WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), documents);
     order.on_instance = true;
-    order.audit = audit(scene).await?;
+    if is_first_test(scene) {
+        let image_made = image_made(scene).await?;
+        order.audit = audit(scene, image_made);
+        order.contents = Some(contents::order(scene, image_made).await?);
+    }
     order.working_directory = scene.record.plan.working_directory.clone().map(Into::into);
     Ok(order)
 }
 
-/// Returns how this instance is audited, or `None` if it is not audited.
-async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
-    let plan = &scene.record.plan;
-    if plan.audit == ImageAudit::Off || scene.scope.item.is_none() || scene.scope.item.as_ref() != plan.tests.first() {
-        return Ok(None);
-    }
-    let made = match &plan.verifies {
+/// Returns whether this instance is the first test instance. All test instances have the same image, so what is found on
+/// one is enough.
+fn is_first_test(scene: &Scene<'_>) -> bool {
+    scene.scope.item.is_some() && scene.scope.item.as_ref() == scene.record.plan.tests.first()
+}
+
+/// Returns when the image of this test instance existed.
+async fn image_made(scene: &Scene<'_>) -> Result<Option<Timestamp>> {
+    let made = match &scene.record.plan.verifies {
         Some(verified) => Some(verified.created.clone()),
         // Snapshot ends after the AMI is made and before an instance is launched from it. So this time separates the
         // files of the image from those that the instance itself writes.
@@ -74,13 +120,19 @@ async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
             scene.context.store.state(&scene.record.build, &made).await?.and_then(|state| state.ended_at)
         }
     };
+    Ok(made.and_then(|made| made.parse().ok()))
+}
+
+/// Returns how this instance is audited, or `None` if it is not audited.
+fn audit(scene: &Scene<'_>, image_made: Option<Timestamp>) -> Option<AuditOrder> {
+    let plan = &scene.record.plan;
     // The documents need most of the test's time.
     let quarter = u64::from(plan.test_timeout_minutes) * 60 / 4;
-    Ok(Some(AuditOrder {
+    (plan.audit != ImageAudit::Off).then(|| AuditOrder {
         limit_seconds: Some(quarter.clamp(15, LONGEST_AUDIT)),
-        image_made: made.and_then(|made| made.parse().ok()),
+        image_made,
         fails: plan.audit == ImageAudit::Fail,
-    }))
+    })
 }
 
 async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderDocument> {

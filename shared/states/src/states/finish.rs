@@ -1,6 +1,6 @@
 //! Finish: ends every build, no matter how its execution ended. It closes the build for new effects, and undoes what is
 //! not kept, as far as AWS allows it. It writes the final status of the image, releases the lease, and sends the event
-//! of the build's end. The reaper does later what Finish could not do at once.
+//! of the build's end and the message to its topic. The reaper does later what Finish could not do at once.
 //!
 //! Input: the definition's Finish or FinishFailed, or the execution's own status event, since no Catch runs if an
 //! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}`, `{outcome,
@@ -15,7 +15,8 @@ mod kept;
 use goldsmith_cloud::{Execution, ExecutionStatus};
 use goldsmith_model::{ExecutionFailure, ExecutionInput, ExecutionOutput};
 use goldsmith_store::{
-    BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus, stamp,
+    BuildRecord, BuildStatus, Ending, ExportedObject, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus,
+    stamp,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -166,8 +167,8 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     let ending = record.ending.clone().ok_or_else(|| Error::internal("a build was closed without an ending"))?;
     let mut image = image(context, &record, &ending).await?;
     if record.status == BuildStatus::Closed {
-        // The build has ended before. Only the event of its end may still be missing.
-        if record.after.is_untold {
+        // The build has ended before. Only those whom it concerns may not know yet.
+        if record.after.is_untold || record.after.is_unnotified {
             after::look_again(context, &record).await?;
         }
         return Ok(image);
@@ -176,6 +177,9 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     context.store.note_running(&record.build, &scope, context.clock.now()).await?;
     let kept = kept(context, &record, &ending, &image).await?;
     let undone = undo_build(context, &record, &kept, patience(context, &ending)).await?;
+    let is_known = |object: &ExportedObject| image.exports.contains(object);
+    let more: Vec<ExportedObject> = undone.exported.iter().filter(|object| !is_known(object)).cloned().collect();
+    image.exports.extend(more);
     if matches!(ending.keep, Keep::Images { .. }) {
         image.amis = kept_amis(context, &record).await?;
     }
@@ -186,7 +190,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     end_open_states(context, &record, &ending).await?;
     note_served(context, &record, &ending).await?;
     // This releases the lease. Only then follows what AWS may refuse for a long time.
-    let owed = after::owed(&ending.keep, &undone);
+    let owed = after::owed(&record, &ending.keep, &undone);
     context.store.finish_build(&record, &image, &owed, now + LATE).await?;
     after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;
     Ok(image)

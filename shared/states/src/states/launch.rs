@@ -1,4 +1,4 @@
-//! Launch and LaunchTest: launch an instance and wait until SSM reports it online.
+//! Launch, LaunchAgain and LaunchTest: launch an instance and wait until SSM reports it online.
 //!
 //! Input: the plan's instance types, subnets and markets, and the source image or the AMI to test. Output: an
 //! `Instance` effect. Error: `Capacity` if no candidate could be launched, `NotOnline` if the instance ended early or
@@ -8,15 +8,17 @@ mod candidates;
 pub(crate) mod devices;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind, Launch, Market, MetadataOptions, Ping};
-use goldsmith_model::Tenancy;
+use goldsmith_cloud::{CloudError, Hardware, Instance, InstanceState, Kind, Launch, Market, MetadataOptions, Ping};
+use goldsmith_model::{Placement, Tenancy};
 use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 
 use self::candidates::{Candidate, candidates};
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::effect;
+use crate::engine::undo;
 use crate::error_names::ErrorName;
+use crate::parts::builder;
 use crate::parts::command::lines::last_lines;
 use crate::parts::keys;
 use crate::parts::token::token;
@@ -42,7 +44,12 @@ impl Waiting for LaunchInstance {
             Some(tried) if tried.refused.is_some() => try_candidates(scene, tried.n + 1).await,
             // The answer was lost. RunInstances with the same token returns the instance of the first call.
             Some(unknown) => try_candidates(scene, unknown.n).await,
-            None => try_candidates(scene, 0).await,
+            None => {
+                if scene.scope.state == State::LaunchAgain {
+                    remove_interrupted(scene).await?;
+                }
+                try_candidates(scene, 0).await
+            }
         }
     }
 }
@@ -55,12 +62,13 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     let candidates = candidates(scene);
     for (n, candidate) in (0u32..).zip(&candidates).skip(first as usize) {
         let launch = request(scene, &image, candidate)?;
-        let kind = EffectKind::Instance { candidate: candidate.to_string(), volumes: vec![] };
+        let has_request = matches!(candidate.market, Market::StoppableSpot { .. });
+        let kind = EffectKind::instance(candidate.to_string(), has_request);
         let intended = Effect::intended(&scene.scope, n, kind, scene.home(), &launch.token);
         let machines = &scene.context.cloud.machines;
         let made = effect(scene.context, &scene.record, intended, |_| async {
             let launched = machines.launch(scene.home(), &launch).await;
-            Ok(launched.map_err(|error| advised(scene, error))?.id)
+            Ok(launched.map_err(|error| advised(scene, error))?)
         });
         let made = made.await?;
         if let Some(id) = made.id {
@@ -73,18 +81,43 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
 }
 
 fn is_spot(scene: &Scene<'_>, made: &Effect) -> bool {
-    candidates(scene).get(made.n as usize).is_some_and(|candidate| candidate.market == Market::Spot)
+    candidates(scene).get(made.n as usize).is_some_and(|candidate| candidate.market.is_spot())
+}
+
+/// Removes the spot instances of Launch that EC2 has taken back, before another instance is launched: nothing of them is
+/// used again. Safe to repeat.
+async fn remove_interrupted(scene: &Scene<'_>) -> Result<()> {
+    while let Some((launched, id)) = builder::launched_by(scene, State::Launch).await? {
+        let found = scene.context.cloud.machines.instance(scene.home(), &id).await?;
+        let reason = found.map(|found| found.state_reason).unwrap_or_default();
+        give_up(scene, &launched, &id, reason).await?;
+    }
+    Ok(())
+}
+
+/// Ends an instance that the build does not use any more, and records why.
+async fn give_up(scene: &Scene<'_>, launched: &Effect, id: &str, reason: String) -> Result<()> {
+    // EC2 has only stopped an instance of a persistent request, and would start it again.
+    if builder::has_request(launched) {
+        undo::end_instance(scene.context, launched, id).await?;
+    }
+    complete(scene, &Effect { lost: Some(reason), ..launched.clone() }).await
+}
+
+/// Replaces an effect in the journal.
+///
+/// # Errors
+/// Fails if a call to the table fails, and with [`Error::Closed`] if the build was closed in the meantime.
+async fn complete(scene: &Scene<'_>, effect: &Effect) -> Result<()> {
+    if scene.context.store.complete(&scene.record, effect).await? { Ok(()) } else { Err(Error::Closed) }
 }
 
 /// Launches on demand after a spot instance that has ended before its agent was online. Another spot instance of these
 /// types would probably end in the same way. The journal keeps the reason, because EC2 forgets an instance soon after its
 /// end.
 async fn on_demand_instead(scene: &Scene<'_>, made: &Effect, ended: &Instance) -> Result<Progress> {
-    let lost = Effect { lost: Some(ended.state_reason.clone()), ..made.clone() };
-    if !scene.context.store.complete(&scene.record, &lost).await? {
-        return Err(Error::Closed);
-    }
-    let on_demand = candidates(scene).iter().take_while(|candidate| candidate.market == Market::Spot).count();
+    give_up(scene, made, &ended.id, ended.state_reason.clone()).await?;
+    let on_demand = candidates(scene).iter().take_while(|candidate| candidate.market.is_spot()).count();
     try_candidates(scene, u32::try_from(on_demand).unwrap_or(u32::MAX)).await
 }
 
@@ -98,7 +131,7 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
     match instance.state {
         InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"))),
         InstanceState::Running if scene.context.cloud.commands.ping(scene.home(), id).await? == Ping::Online => {
-            Ok(Progress::Done(format!("{id} is online{}", candidates::before(&scene.effects().await?))))
+            Ok(Progress::Done(format!("{id} is online{}", before(scene).await?)))
         }
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
         InstanceState::Running => Ok(waiting(scene, id, format!("{id} is running; its SSM agent is not online yet"))),
@@ -107,19 +140,28 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
     }
 }
 
-/// Records the volumes with which the instance was launched. If a volume outlives the instance, only the journal shows
-/// to which build the volume belongs. All volumes are attached by the time the instance is running.
+/// Returns in words for people what was launched or tried before the instance that is online now.
+async fn before(scene: &Scene<'_>) -> Result<String> {
+    let mut effects = Vec::new();
+    if scene.scope.state == State::LaunchAgain {
+        effects = scene.context.store.effects(&scene.record.build, &State::Launch.into()).await?;
+    }
+    effects.extend(scene.effects().await?);
+    Ok(candidates::before(&effects))
+}
+
+/// Records the volumes with which the instance was launched. If a volume outlives the instance, only the journal shows to
+/// which build the volume belongs. All volumes are attached by the time the instance is running.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
-    let EffectKind::Instance { candidate, volumes } = &made.kind else { return Ok(()) };
+    let EffectKind::Instance { volumes, .. } = &made.kind else { return Ok(()) };
     if instance.state != InstanceState::Running || !volumes.is_empty() || instance.volumes.is_empty() {
         return Ok(());
     }
-    let kind = EffectKind::Instance { candidate: candidate.clone(), volumes: instance.volumes.clone() };
-    let noted = Effect { kind, ..made.clone() };
-    match scene.context.store.complete(&scene.record, &noted).await? {
-        true => Ok(()),
-        false => Err(Error::Closed),
-    }
+    let mut noted = made.clone();
+    // The answer to the launch has named the request already, unless an earlier version has launched the instance.
+    noted.kind.note_spot_request(instance.spot_request.clone());
+    noted.kind.note_volumes(instance.volumes.clone());
+    complete(scene, &noted).await
 }
 
 /// Returns the image to launch: the source image for a build, and the build's own AMI or the verified AMI for a test.
@@ -147,7 +189,7 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Laun
         instance_type: candidate.instance_type.clone(),
         subnet: candidate.subnet.clone(),
         zone: planned.placement.availability_zone.clone(),
-        is_dedicated: planned.placement.tenancy == Tenancy::Dedicated,
+        hardware: hardware(&planned.placement),
         market: candidate.market,
         key_pair: key_pair(scene),
         security_groups,
@@ -157,6 +199,16 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Laun
         block_devices: devices::of_launch(planned, scene.scope.item.is_some()),
         user_data: Some(user_data(&config.ssm_agent)?),
     })
+}
+
+fn hardware(placement: &Placement) -> Hardware {
+    match placement.tenancy {
+        Tenancy::Default => Hardware::Shared,
+        Tenancy::Dedicated => Hardware::Dedicated,
+        Tenancy::Host => {
+            Hardware::Host { id: placement.host_id.clone(), group: placement.host_resource_group_arn.clone() }
+        }
+    }
 }
 
 /// Returns the instance profile of the infrastructure configuration, or the stack's own profile. A test instance runs
@@ -254,7 +306,7 @@ fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
 /// that it needs a grant for only if the instance is a spot instance (EC2 user guide, "Grant access to customer managed
 /// keys for use with encrypted AMIs and EBS snapshots").
 fn may_work_on_demand(instance: &Instance) -> bool {
-    was_interrupted(instance) || has_failed_on_launch(instance)
+    builder::was_taken_back(instance) || has_failed_on_launch(instance)
 }
 
 /// Returns whether EC2 could not use a KMS key, as far as its codes say. EC2's user guide names the key among the causes
@@ -264,28 +316,30 @@ fn has_failed_on_launch(instance: &Instance) -> bool {
     [NO_KEY, "Client.InvalidKMSKey."].iter().any(|code| instance.state_reason.contains(code))
 }
 
-/// Returns whether EC2 has taken back a spot instance (EC2 API reference, StateReason: `Server.SpotInstanceTermination`
-/// and `Server.SpotInstanceShutdown`).
-fn was_interrupted(instance: &Instance) -> bool {
-    instance.state_reason.contains("Server.SpotInstance")
-}
-
 /// Describes in words for people how an instance ended.
 pub(crate) fn gone(instance: &Instance) -> String {
-    let state = match instance.state {
-        InstanceState::Stopping | InstanceState::Stopped => "was stopped",
-        _ => "was terminated",
-    };
+    let is_stopped = matches!(instance.state, InstanceState::Stopping | InstanceState::Stopped);
+    let state = if is_stopped { "was stopped" } else { "was terminated" };
     match instance.state_reason.as_str() {
         "" => format!("{} {state} from outside", instance.id),
-        reason if was_interrupted(instance) => format!(
-            "{} {state}: {reason}. EC2 has reclaimed this spot instance: start the build again, or remove `spot` from \
-             the pipeline's `imageTestsConfiguration`",
-            instance.id
-        ),
+        reason if builder::was_taken_back(instance) => {
+            // EC2 stops a build instance, and terminates a test instance.
+            let whose = if is_stopped {
+                "the infrastructure configuration"
+            } else {
+                "the pipeline's `imageTestsConfiguration`"
+            };
+            format!(
+                "{} {state}: {reason}. EC2 has reclaimed this spot instance: start the build again, or remove `spot` from \
+                 {whose}",
+                instance.id
+            )
+        }
         reason => format!("{} {state}: {reason}", instance.id),
     }
 }
 
+#[cfg(test)]
+mod spot_builds;
 #[cfg(test)]
 mod tests;

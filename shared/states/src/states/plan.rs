@@ -37,8 +37,8 @@ pub use finding::{Finding, Place};
 use freeze::freeze;
 use preflight::examine;
 pub use preview::{
-    Chosen, Difference, Estimate, Existing, InstanceTime, Preview, PreviewedRegion, PreviewedSource, StateTime,
-    Verdict, preview,
+    Chosen, Difference, Estimate, Existing, InstanceTime, Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource,
+    StateTime, Verdict, preview,
 };
 pub use problem::{Cost, Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};

@@ -10,8 +10,8 @@ use std::time::Duration;
 use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
-    BuildRecord, Distributed, Effect, EffectKind, ImageRecord, ImageStatus, Keep, OwnedCopy, PreviousParameter, Scope,
-    stamp,
+    BuildRecord, ContentsRecord, Distributed, Effect, EffectKind, ExportedObject, ImageRecord, ImageStatus, Keep,
+    OwnedCopy, PreviousParameter, Scope, stamp,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -54,6 +54,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         if record.plan.overridden { Named::default() } else { name_image(context, record, start, &known).await? };
     let snapshots = snapshots(context, &made).await?;
     let copies = copies(context, record, &good).await?;
+    let exports = exports(context, record, &good).await?;
     let distributes = record.plan.distributes.as_ref().map(|distributed| distributed.image.clone());
     let image = ImageRecord {
         image: record.image.clone(),
@@ -66,6 +67,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         overridden: record.plan.overridden,
         amis: made,
         copies,
+        exports,
         snapshots,
         created_at: record.created_at.clone(),
         ended_at: Some(stamp(context.clock.now())),
@@ -77,6 +79,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         distributes,
         distributed_by: Vec::new(),
         revoked: None,
+        contents: contents(context, record).await?,
         approval: record.plan.approval.clone(),
         approved: None,
     };
@@ -95,6 +98,18 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         plural(regions == 1),
         plural(parameters == 1)
     ))
+}
+
+/// Returns where the contents of the image are, as its first test or its clean-up has recorded it.
+async fn contents(context: &Context, record: &BuildRecord) -> Result<Option<ContentsRecord>> {
+    if record.plan.distributes.is_some() {
+        return Ok(None);
+    }
+    let scope = match record.plan.tests.first() {
+        Some(item) => Scope { state: State::ExecuteTest, item: Some(item.clone()) },
+        None => Scope::from(State::Snapshot),
+    };
+    Ok(context.store.state(&record.build, &scope).await?.and_then(|state| state.contents))
 }
 
 /// Opens the AMIs that were published before the run to those whom the configuration has gained. A permission is not
@@ -217,6 +232,14 @@ async fn copies(context: &Context, record: &BuildRecord, good: &BTreeSet<String>
         Some(OwnedCopy { account, region: effect.region, ami: effect.id? })
     };
     Ok(effects.into_iter().filter(|effect| good.contains(&effect.region)).filter_map(copy).collect())
+}
+
+/// Returns the objects to which the AMIs of the Regions that succeeded were exported, from the journal. A Region succeeds
+/// only once its export is complete.
+async fn exports(context: &Context, record: &BuildRecord, good: &BTreeSet<String>) -> Result<Vec<ExportedObject>> {
+    let effects = context.store.all_effects(&record.build).await?;
+    let exported = effects.iter().filter(|effect| good.contains(&effect.region)).filter_map(Effect::exported);
+    Ok(exported.collect())
 }
 
 async fn snapshots(context: &Context, amis: &BTreeMap<String, String>) -> Result<BTreeMap<String, Vec<String>>> {

@@ -26,7 +26,7 @@ impl Stack {
     /// The means to find what refers to an image.
     pub(crate) fn references(&self) -> References {
         let cloud = self.cloud.cloud();
-        References::new(cloud.images, cloud.parameters, self.store())
+        References::new(cloud.images, cloud.parameters, self.store(), HOME, Some("images"))
     }
 
     /// Stores definitions.

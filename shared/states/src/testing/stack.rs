@@ -1,22 +1,23 @@
 //! The stack: one pipeline with a build component and a test component, two Regions, and a published parameter.
 
+mod changes;
+
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
-use goldsmith_cloud::{ExecutionStatus, Parameter};
+use goldsmith_cloud::{Cloud, DedicatedHost, ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
-use goldsmith_model::{
-    Approval, DeregistrationProtection, DistributionConfiguration, ImagePipeline, PublishedTemplate,
-};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
+pub(crate) use self::changes::{FIFO_TOPIC, TOPIC, export, license};
+use super::checked_events::CheckedEvents;
 use super::faulty_table::FaultyTable;
-use crate::{Clock, Config, Context, Nonce, SsmAgent, TAG_HOME, TAG_STACK};
+use crate::{Clock, Config, Context, Nonce, SsmAgent};
 
 /// The second Region.
 pub(crate) const AWAY: &str = "us-east-1";
@@ -118,10 +119,16 @@ pub(crate) struct Stack {
     agents: TempDir,
 }
 
-/// The ARN of a license configuration of a Region.
-pub(crate) fn license(region: &str) -> String {
-    let id = "lic-0123456789abcdef0123456789abcdef";
-    format!("arn:aws:license-manager:{region}:{ACCOUNT}:license-configuration:{id}")
+/// A Dedicated Host in the first zone of the home Region, for two instances of `t3.small`.
+pub(crate) fn host(id: &str) -> DedicatedHost {
+    DedicatedHost {
+        id: id.to_owned(),
+        state: "available".to_owned(),
+        zone: format!("{HOME}a"),
+        family: Some("t3".to_owned()),
+        free: [("t3.small".to_owned(), 2)].into(),
+        ..DedicatedHost::default()
+    }
 }
 
 impl Stack {
@@ -176,9 +183,10 @@ impl Stack {
 
     fn context_with(&self, faults: Faults) -> Context {
         let table = FaultyTable { table: self.table.clone(), faults };
+        let cloud = self.cloud.cloud();
         Context {
             store: Store::new(Arc::new(table)),
-            cloud: self.cloud.cloud(),
+            cloud: Cloud { events: Arc::new(CheckedEvents(Arc::clone(&cloud.events))), ..cloud },
             clock: Arc::new(self.clock.clone()),
             nonces: Arc::new(Nonce::random),
             config: Config {
@@ -198,71 +206,6 @@ impl Stack {
                 },
             },
         }
-    }
-
-    /// Applies another pipeline of the same recipe.
-    pub(crate) async fn put_pipeline(&self, pipeline: ImagePipeline) {
-        let pipelines = vec![pipeline];
-        self.store().apply(&Definitions { pipelines, ..Definitions::default() }).await.unwrap();
-    }
-
-    /// Makes the infrastructure configuration name an instance profile, or none.
-    pub(crate) async fn name_instance_profile(&self, name: Option<&str>) {
-        let mut infrastructures = definitions().infrastructures;
-        for infrastructure in &mut infrastructures {
-            infrastructure.instance_profile_name = name.map(str::to_owned);
-        }
-        self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
-    }
-
-    /// Lets the distribution associate the images of both Regions with a license configuration.
-    pub(crate) async fn license_images(&self) {
-        let mut distributions = definitions().distributions;
-        for to in &mut distributions[0].distributions {
-            to.license_configuration_arns.push(license(&to.region));
-        }
-        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
-    }
-
-    /// Adds two launch templates to the second Region, and lets the distribution publish to both. The version of the
-    /// second one does not become its default version.
-    pub(crate) async fn publish_to_templates(&self) {
-        let mut distributions = definitions().distributions;
-        let tags = [(TAG_STACK, "goldsmith"), (TAG_HOME, HOME)];
-        let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        for (id, set_default_version) in [("lt-1", true), ("lt-2", false)] {
-            self.cloud.add_tagged_launch_template(AWAY, id, "ami-old", &tags);
-            let template = PublishedTemplate { template: id.to_owned(), set_default_version };
-            distributions[0].distributions[1].launch_template_configurations.push(template);
-        }
-        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
-    }
-
-    /// Changes the distribution configuration.
-    pub(crate) async fn edit_distribution(&self, change: impl FnOnce(&mut DistributionConfiguration)) {
-        let mut to = self.store().distribution(&"two".parse().unwrap()).await.unwrap().unwrap();
-        change(&mut to);
-        let definitions = Definitions { distributions: vec![to], ..Definitions::default() };
-        self.store().apply(&definitions).await.unwrap();
-    }
-
-    /// Lets the distribution protect the images of its two Regions.
-    pub(crate) async fn protect_images(&self, protections: [DeregistrationProtection; 2]) {
-        let mut distributions = definitions().distributions;
-        for (to, protection) in distributions[0].distributions.iter_mut().zip(protections) {
-            to.ami_distribution_configuration.deregistration_protection = Some(protection);
-        }
-        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
-    }
-
-    /// Makes the images of the distribution need a promotion to `stable`, and removes the copies for other accounts.
-    pub(crate) async fn need_approval(&self) {
-        let mut distributions = definitions().distributions;
-        distributions[0].approval = Some(Approval { channel: "stable".parse().unwrap() });
-        for to in &mut distributions[0].distributions {
-            to.ami_distribution_configuration.target_accounts.clear();
-        }
-        self.store().apply(&Definitions { distributions, ..Definitions::default() }).await.unwrap();
     }
 
     /// Returns the store for a caller whose calls pass through this account's faults.

@@ -147,7 +147,15 @@ impl Stack {
                         results.push(outcome(item, tested.and(test_ended)));
                     }
                 }
-                State::ExecuteTest | State::EndTest => {}
+                State::ExecuteTest | State::EndTest | State::LaunchAgain | State::BuildAgain => {}
+                State::Build => match self.run_as(name, &Task::new(state)).await {
+                    Err(error) if error.error == ErrorName::Interrupted.as_str() => {
+                        for state in [State::LaunchAgain, State::BuildAgain] {
+                            self.run_as(name, &Task::new(state)).await?;
+                        }
+                    }
+                    built => drop(built?),
+                },
                 State::DistributeRegion => {
                     for item in items("regions") {
                         let copied = self.run_as(name, &Task::item(state, &item)).await;

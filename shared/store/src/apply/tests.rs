@@ -5,22 +5,8 @@ use std::sync::Arc;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 
 use super::Outcome;
+use crate::samples::FOLDER;
 use crate::{MemoryTable, Store};
-
-const FOLDER: &str = "\
-kind: Component
-name: nginx
-semanticVersion: 1.0.0
-data: |
-  schemaVersion: 1.0
-  phases: [{name: build, steps: [{name: Run, action: ExecuteBash, inputs: {commands: [\"true\"]}}]}]
----
-{kind: ImageRecipe, name: web, semanticVersion: 1.0.0, parentImage: ssm:/a, components: [{name: nginx, version: 1.x.x}]}
----
-{kind: InfrastructureConfiguration, name: small, instanceTypes: [t3.small]}
----
-{kind: ImagePipeline, name: web, imageRecipe: web, infrastructureConfiguration: small}
-";
 
 fn store() -> Store {
     Store::new(Arc::new(MemoryTable::new()))

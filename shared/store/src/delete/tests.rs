@@ -4,22 +4,8 @@ use std::sync::Arc;
 
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 
+use crate::samples::FOLDER;
 use crate::{MemoryTable, Store, Table as _, Write};
-
-const FOLDER: &str = "\
-kind: Component
-name: nginx
-semanticVersion: 1.0.0
-data: |
-  schemaVersion: 1.0
-  phases: [{name: build, steps: [{name: Run, action: ExecuteBash, inputs: {commands: [\"true\"]}}]}]
----
-{kind: ImageRecipe, name: web, semanticVersion: 1.0.0, parentImage: ssm:/a, components: [{name: nginx, version: 1.x.x}]}
----
-{kind: InfrastructureConfiguration, name: small, instanceTypes: [t3.small]}
----
-{kind: ImagePipeline, name: web, imageRecipe: web, infrastructureConfiguration: small}
-";
 
 async fn read(store: &Store, text: &str) -> (Definitions, goldsmith_model::definitions::Stored) {
     let files = [SourceFile { path: "all.yml".to_owned(), text: text.to_owned() }];

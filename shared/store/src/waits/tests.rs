@@ -77,26 +77,11 @@ async fn progress_of_a_build_expires_long_after_it_and_the_build_does_not() {
     let other = Scope::from(State::Plan);
     store.note_running("web-1", &other, now).await.unwrap();
     for n in 0..2 {
-        let effect = Effect::intended(
-            &scope(),
-            n,
-            EffectKind::Instance { candidate: String::new(), volumes: vec![] },
-            "eu-west-1",
-            "token",
-        );
+        let effect = Effect::intended(&scope(), n, EffectKind::instance("", false), "eu-west-1", "token");
         store.intend(&build(), &effect).await.unwrap();
     }
     store
-        .complete(
-            &build(),
-            &Effect::intended(
-                &scope(),
-                0,
-                EffectKind::Instance { candidate: String::new(), volumes: vec![] },
-                "eu-west-1",
-                "token",
-            ),
-        )
+        .complete(&build(), &Effect::intended(&scope(), 0, EffectKind::instance("", false), "eu-west-1", "token"))
         .await
         .unwrap();
     store.end_state("web-1", &other, crate::StateStatus::Succeeded, "", None, now).await.unwrap();

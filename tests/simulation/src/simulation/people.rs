@@ -11,6 +11,9 @@ use serde_json::Value;
 use super::{MACHINE, Simulation};
 use crate::account::AWAY;
 
+/// EC2's reason for a spot instance that it has stopped.
+const TAKEN_BACK: &str = "Server.SpotInstanceShutdown: Spot instance shutdown";
+
 impl Simulation {
     /// AWS as a person has it: nothing goes wrong, and nothing takes time.
     #[must_use]
@@ -41,11 +44,15 @@ impl Simulation {
 
     pub(super) fn end_instance(&self, amount: u64) {
         let alive = self.cloud.inventory();
+        let has_request = !alive.region(HOME).spot_requests.is_empty();
         let ids: Vec<String> = alive.region(HOME).instances.into_keys().collect();
         let which = usize::try_from(amount % ids.len().max(1) as u64).unwrap_or(0);
         if let Some(id) = ids.get(which) {
-            self.note(|| format!("EC2 ends {id}"));
-            self.cloud.end_instance(HOME, id, "Server.InternalError");
+            // Only a spot instance is taken back.
+            let is_spot = has_request && (amount / 1_000).is_multiple_of(2);
+            let reason = if is_spot { TAKEN_BACK } else { "Server.InternalError" };
+            self.note(|| format!("EC2 ends {id}: {reason}"));
+            self.cloud.end_instance(HOME, id, reason);
         }
     }
 }
@@ -62,7 +69,10 @@ pub fn let_builds_vary(sim: &Simulation) {
         4 => sim.cloud.next_image_fails(HOME, "Client.InternalError"),
         5 => sim.cloud.next_image_fails(AWAY, "Client.InvalidKMSKey"),
         6 => sim.cloud.no_capacity("t3.small", None),
-        7 => sim.cloud.next_instance_ends(u32::try_from(draw.2).unwrap_or(1), "Server.InternalError"),
+        7 => {
+            let reason = if draw.1.is_multiple_of(2) { TAKEN_BACK } else { "Server.InternalError" };
+            sim.cloud.next_instance_ends(u32::try_from(draw.2).unwrap_or(1), reason);
+        }
         _ => {}
     }
     let few = |sim: &Simulation, most: u64| u32::try_from(sim.random(|rng| rng.below(most + 1))).unwrap_or(0);

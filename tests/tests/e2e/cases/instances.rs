@@ -12,7 +12,10 @@ use crate::stack::Stack;
 pub(super) const CASES: &[(&str, Case)] = &[
     ("tests_run_on_a_spot_instance_and_on_demand_if_there_is_none", spot),
     ("a_test_whose_spot_instance_is_taken_back_fails_and_leaves_nothing", interrupted),
+    ("a_build_runs_on_a_spot_instance_and_leaves_no_request", built_on_spot),
+    ("a_build_whose_spot_instance_is_taken_back_starts_again_on_demand", built_again),
     ("instances_are_where_the_infrastructure_places_them", placed),
+    ("a_build_has_the_first_instance_type_and_subnet_with_capacity", with_capacity),
 ];
 
 /// Tests on a type of their own, by which faults tell its launches from those of the build.
@@ -87,6 +90,67 @@ fn interrupted(stack: &Stack) {
     assert!(failure.message.contains(advice), "{failure:?}");
 }
 
+/// Writes a pipeline whose build instance is a spot instance.
+fn on_spot(pipeline: &Pipeline) -> tempfile::TempDir {
+    let types = "instanceTypes: [t3.small]\n";
+    folder(&pipeline.text().replace(types, &format!("{types}spot: true\n")))
+}
+
+fn built_on_spot(stack: &Stack) {
+    let script = format!("{LIFE_CYCLE}spot");
+    let pipeline = Pipeline {
+        regions: &["eu-west-1"],
+        ..Pipeline::new("built-spot", &[("build", "IsSpot", script.as_str()), ("test", "Fine", "true")])
+    };
+    let built = stack.build(on_spot(&pipeline).path());
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    assert_eq!(stack.image(built.image()).status, ImageStatus::Available);
+    let launched = launched(stack, built.build(), &State::Launch.into());
+    let [(candidate, Some(instance))] = &launched[..] else { panic!("{launched:?}") };
+    assert_eq!(candidate, "t3.small (spot)");
+    assert_eq!(instance.instance_lifecycle(), Some(&InstanceLifecycleType::Spot));
+    // The request was persistent, and was cancelled before its instance ended.
+    let ec2 = aws_sdk_ec2::Client::new(stack.sdk());
+    let id = instance.spot_instance_request_id().unwrap();
+    let described = stack.block_on(ec2.describe_spot_instance_requests().spot_instance_request_ids(id).send()).unwrap();
+    let request = &described.spot_instance_requests()[0];
+    assert_eq!(request.state().map(|state| state.as_str()), Some("cancelled"));
+    assert!(request.valid_until().is_some() && request.tags().iter().any(|tag| tag.key() == Some("goldsmith:build")));
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
+    assert!(stack.inventory().spot_requests.is_empty(), "{:?}", stack.inventory().spot_requests);
+}
+
+fn built_again(stack: &Stack) {
+    // The first command is that of the build.
+    stack.arm(&json!([{"when": {"action": "SendCommand", "nth": 1}, "do": "interrupt"}]));
+    // What the first instance has written is not there on the second one.
+    let script = "test ! -e /etc/first || exit 7\ntouch /etc/first\nsleep 5";
+    let pipeline = Pipeline {
+        regions: &["eu-west-1"],
+        ..Pipeline::new("taken-back-build", &[("build", "Long", script), ("test", "Fine", "true")])
+    };
+    let built = stack.build(on_spot(&pipeline).path());
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    assert_eq!(stack.image(built.image()).status, ImageStatus::Available);
+    let effects = stack.block_on(stack.store().effects(built.build(), &State::Launch.into())).unwrap();
+    let lost = effects.last().and_then(|effect| effect.lost.as_deref());
+    assert!(lost.is_some_and(|why| why.contains("Server.SpotInstanceShutdown")), "{effects:?}");
+    let again = launched(stack, built.build(), &State::LaunchAgain.into());
+    let [(candidate, Some(instance))] = &again[..] else { panic!("{again:?}") };
+    assert_eq!((candidate.as_str(), instance.instance_lifecycle()), ("t3.small", None));
+    let state = |state: State| stack.block_on(stack.store().state(built.build(), &state.into())).unwrap().unwrap();
+    let cause = state(State::Build).cause.unwrap();
+    assert_eq!(cause.error, "Goldsmith.Interrupted");
+    assert!(cause.message.contains("the build starts again on demand"), "{cause:?}");
+    assert!(state(State::LaunchAgain).detail.ends_with("was interrupted"), "{}", state(State::LaunchAgain).detail);
+    assert_eq!(state(State::BuildAgain).detail, "1 step ran");
+    let shown = stack.goldsmith(&["show", built.image(), "--local"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("EC2 has reclaimed this spot instance"), "{shown}");
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
+    assert!(stack.inventory().spot_requests.is_empty(), "{:?}", stack.inventory().spot_requests);
+}
+
 fn placed(stack: &Stack) {
     let steps = [("build", "Fine", "true"), ("test", "FineToo", "true")];
     let text = Pipeline { regions: &["eu-west-1"], ..Pipeline::new("placed-apart", &steps) }.text();
@@ -101,5 +165,35 @@ fn placed(stack: &Stack) {
         let is = (placement.availability_zone(), placement.tenancy());
         assert_eq!(is, (Some("eu-west-1b"), Some(&Tenancy::Dedicated)), "{scope}");
     }
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
+}
+
+/// One type has no capacity in either subnet, and the next type none in the first one.
+fn with_capacity(stack: &Stack) {
+    let ec2 = aws_sdk_ec2::Client::new(stack.sdk());
+    let subnets = stack.block_on(ec2.describe_subnets().send()).unwrap().subnets.unwrap();
+    let [one, two, ..] = &subnets[..] else { panic!("{subnets:?}") };
+    let [one, two] = [one, two].map(|subnet| subnet.subnet_id().unwrap());
+    let lacks = |size: &str, subnet: &str| {
+        let launch = json!({"action": "RunInstances", "instanceType": size, "subnet": subnet, "probability": 1});
+        json!({"when": launch, "do": "capacity"})
+    };
+    stack.arm(&json!([lacks("t3a.small", one), lacks("t3a.small", two), lacks("t3.small", one)]));
+    let more = "imageTestsConfiguration: {instanceTypes: [t3.medium]}\n";
+    let steps = [("build", "Fine", "true"), ("test", "FineToo", "true")];
+    let text = Pipeline { regions: &["eu-west-1"], more, ..Pipeline::new("with-capacity", &steps) }.text();
+    let types = format!("instanceTypes: [t3a.small, t3.small]\nsubnetIds: [{one}, {two}]\n");
+    let built = stack.build(folder(&text.replace("instanceTypes: [t3.small]\n", &types)).path());
+    stack.disarm();
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    let tried = launched(stack, built.build(), &State::Launch.into());
+    let [(_, None), (_, None), (_, None), (candidate, Some(instance))] = &tried[..] else { panic!("{tried:?}") };
+    assert_eq!(*candidate, format!("t3.small in {two}"));
+    assert_eq!(instance.instance_type().map(|size| size.as_str()), Some("t3.small"));
+    let state = stack.block_on(stack.store().state(built.build(), &State::Launch.into())).unwrap().unwrap();
+    let reason = format!("t3a.small in {one}: InsufficientInstanceCapacity");
+    assert!(state.detail.contains(&reason), "{}", state.detail);
+    let shown = stack.goldsmith(&["show", built.image(), "--local"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains(&reason), "{shown:?}");
     assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
 }

@@ -3,18 +3,23 @@
 mod audits;
 mod canary;
 mod channels;
+mod contents;
 mod definitions;
 mod dependencies;
 mod distribute;
 mod doctor;
 mod documents;
+mod exports;
 mod failures;
+mod firmware;
 mod given_up;
 mod good;
+mod hosts;
 mod image_life;
 mod instances;
 mod kills;
 mod lifecycle;
+mod notifications;
 mod organisation;
 mod page;
 mod plan;
@@ -46,15 +51,20 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         kills::CASES,
         page::CASES,
         doctor::CASES,
+        notifications::CASES,
         good::CASES,
         documents::CASES,
         audits::CASES,
+        contents::CASES,
         failures::CASES,
         dependencies::CASES,
         refusals::CASES,
         plan::CASES,
         problems::CASES,
         publish::CASES,
+        exports::CASES,
+        firmware::CASES,
+        hosts::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,

@@ -134,6 +134,11 @@ fn licenses(stack: &Stack) {
         let refused = stack.block_on(again.add_license_specifications(one).send()).unwrap_err();
         assert_eq!(refused.code(), Some("InvalidParameterValueException"));
     }
+    // EC2 checks a launch from such an image on its license configurations, too.
+    let text = Pipeline::quick("from-licensed", "").text();
+    let files = folder(&text.replace("ssm:/goldsmith/examples/source", &amis["eu-west-1"]));
+    let built = stack.build(files.path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
 }
 
 fn boots_by_uefi(stack: &Stack) {
@@ -169,13 +174,19 @@ fn boots_by_uefi(stack: &Stack) {
     });
     stack.block_on(ec2.terminate_instances().instance_ids(&launched).send()).unwrap();
 
-    let source = Pipeline { source: "ami-0123456789abcdef0", ..Pipeline::quick("boots-never", "") };
+    // EC2 cannot know whether that disk boots by UEFI, so the image is registered, and the plan warns of it.
+    let source = Pipeline { source: "ami-0123456789abcdef0", ..Pipeline::quick("boots-anew", "") };
     let text = source.text().replacen("components:\n", "bootMode: uefi\ncomponents:\n", 1);
     let files = folder(&text.replace("ami-0123456789abcdef0", &bios));
     let path = files.path().display().to_string();
     let plan = stack.goldsmith(&["plan", &path, "--local", "--output", "json"]);
     let said = String::from_utf8_lossy(&plan.stdout);
-    assert!(said.contains("\"boot-mode\""), "{said}");
+    assert!(said.contains("\"boot-mode\"") && said.contains("\"warning\""), "{said}");
+    let built = stack.build(files.path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
+    let ami = stack.image(built.image()).amis["eu-west-1"].clone();
+    let found = stack.block_on(ec2.describe_images().image_ids(ami).send()).unwrap();
+    assert_eq!(found.images()[0].boot_mode(), Some(&BootModeValues::Uefi));
 }
 
 fn protected(stack: &Stack) {

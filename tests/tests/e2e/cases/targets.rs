@@ -62,6 +62,7 @@ fn owned(stack: &Stack) {
     assert_eq!(own.tags, theirs.tags, "a copy has the tags of its original");
     assert_eq!(own.shared_with, [""; 0], "only the copy has needed the permission");
     assert!(!snapshots["000000000000"].encrypted && snapshots[ACCOUNT].encrypted, "{snapshots:?}");
+    check_copies(stack, &role, &image.amis[REGION], &image.source_image);
     let theirs = stack.aws_cli_as(ACCOUNT, &["ec2", "describe-images", "--owners", "self"]).unwrap();
     assert_eq!((&theirs["Images"][0]["ImageId"], &theirs["Images"][0]["ImdsSupport"]), (&json!(ami), &json!("v2.0")));
 
@@ -70,6 +71,43 @@ fn owned(stack: &Stack) {
     assert!(deleted.status.success() && text.contains(&format!("{ami}  account {ACCOUNT} owns this copy")), "{text}");
     let left = stack.left_of(built.build());
     assert_eq!((left.images[0].id.as_str(), left.counts()), (ami.as_str(), (0, 1, 1)), "{left:?}");
+}
+
+/// Checks that the policy of the role allows copies only of the stack's account, and only with the stack's tags.
+fn check_copies(stack: &Stack, role: &str, original: &str, public: &str) {
+    let cli = |arguments: &[&str]| stack.aws_cli_as(ACCOUNT, arguments).unwrap();
+    let name = role.rsplit_once('/').unwrap().1;
+    let policy =
+        cli(&["iam", "get-role-policy", "--role-name", name, "--policy-name", "copy"])["PolicyDocument"].clone();
+    // The role itself trusts the stack's functions only.
+    let trusts = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                        "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}}]});
+    cli(&["iam", "create-role", "--role-name", "like-it", "--assume-role-policy-document", &trusts.to_string()]);
+    let put = ["iam", "put-role-policy", "--role-name", "like-it", "--policy-name", "copy", "--policy-document"];
+    cli(&[&put[..], &[&policy.to_string()]].concat());
+    let like_it = format!("arn:aws:iam::{ACCOUNT}:role/like-it");
+    let session =
+        cli(&["sts", "assume-role", "--role-arn", &like_it, "--role-session-name", "e2e"])["Credentials"].clone();
+    let key = |name: &str| session[name].as_str().unwrap();
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", key("AccessKeyId")),
+        ("AWS_SECRET_ACCESS_KEY", key("SecretAccessKey")),
+        ("AWS_SESSION_TOKEN", key("SessionToken")),
+    ];
+    let error = |image: &str, stack_tag: &str| {
+        let tags = format!("{{Key=goldsmith:stack,Value={stack_tag}}},{{Key=goldsmith:home,Value={REGION}}}");
+        let specification = format!("ResourceType=image,Tags=[{tags}]");
+        let copy = ["ec2", "copy-image", "--source-region", REGION, "--name", "taken", "--source-image-id", image];
+        let answer = stack.aws_cli_with(&keys, &[&copy[..], &["--tag-specifications", &specification]].concat());
+        answer.unwrap().expect_err("the copy")
+    };
+    for (image, tag) in [(public, stack.name()), (original, "another")] {
+        let error = error(image, tag);
+        assert!(error.contains("(UnauthorizedOperation)") && error.contains("CopyImage"), "{image} {tag}: {error}");
+    }
+    // The original is not shared any more. The policy would allow the copy.
+    let missing = error(original, stack.name());
+    assert!(missing.contains("(InvalidAMIID.NotFound)"), "{missing}");
 }
 
 /// Gives the other account a key of its own. Returns its ARN.

@@ -1,7 +1,10 @@
 //! Codes of images and snapshots.
 
 use aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder;
-use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, LaunchPermission, LaunchPermissionModifications};
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, DiskImageFormat, EbsBlockDevice, ExportTaskS3LocationRequest, LaunchPermission,
+    LaunchPermissionModifications,
+};
 use serde_json::json;
 
 use super::Met;
@@ -34,8 +37,24 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     met.refused("InvalidAMIID.Unavailable", aws.launching(&image).send().await);
     ec2.deregister_image().image_id(&image).delete_associated_snapshots(true).send().await.unwrap();
     met.refused("InvalidSnapshot.NotFound", ec2.delete_snapshot().snapshot_id(&snapshot).send().await);
+    exports(met, local, &aws).await;
     failed_snapshot(met, local, &aws).await;
     too_many_copies(met, local, &aws).await;
+}
+
+/// Exports of an image that was bought, and of tasks that do not exist.
+async fn exports(met: &mut Met, local: &Local, aws: &Aws) {
+    let image = copying(aws, local.source(), "exported").send().await.unwrap().image_id.unwrap();
+    aws.available(&image).await;
+    let bought = local.set(&json!({"productCodes": {image.as_str(): "4t9example"}}), json!({"productCodes": {}}));
+    let place = ExportTaskS3LocationRequest::builder().s3_bucket("images").build();
+    let export = aws.ec2.export_image().image_id(&image).disk_image_format(DiskImageFormat::Raw);
+    met.refused("NotExportable", export.s3_export_location(place).send().await);
+    drop(bought);
+    let cancel = |id: &str| aws.ec2.cancel_export_task().export_task_id(id).send();
+    met.refused("InvalidExportTaskID.Malformed", cancel("export-i-1").await);
+    met.refused("InvalidExportTaskID.NotFound", cancel("export-ami-0123456789abcdef0").await);
+    aws.ec2.deregister_image().image_id(image).delete_associated_snapshots(true).send().await.unwrap();
 }
 
 /// A snapshot that never became complete cannot be registered.

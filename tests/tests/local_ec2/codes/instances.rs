@@ -17,6 +17,7 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     launches(met, &aws, local.source()).await;
     not_to_be_had(met, &aws, local).await;
     spot(met, &aws, local.source()).await;
+    hosts(met, &aws, local.source()).await;
     no_subnet(met, local).await;
     full_subnet(met, local).await;
     let made = aws.launching(local.source()).client_token("one").send().await.unwrap();
@@ -38,7 +39,7 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     met.refused("InvalidAction", ec2.describe_addresses().send().await);
 }
 
-/// A spot instance of a one-time request ends; it is not stopped.
+/// A spot instance of a one-time request ends; it is not stopped. Nor is one whose persistent request was cancelled.
 async fn spot(met: &mut Met, aws: &Aws, source: &str) {
     let request = |kind, behavior| {
         let options = SpotMarketOptions::builder().spot_instance_type(kind).instance_interruption_behavior(behavior);
@@ -54,17 +55,22 @@ async fn spot(met: &mut Met, aws: &Aws, source: &str) {
     let id = aws.launched(once).await;
     met.refused("UnsupportedOperation", aws.ec2.stop_instances().instance_ids(&id).send().await);
     aws.terminate(&id).await;
+    let id = aws.launched(request(SpotInstanceType::Persistent, InstanceInterruptionBehavior::Stop)).await;
+    let described = aws.ec2.describe_instances().instance_ids(&id).send().await.unwrap();
+    let spot_request = described.reservations()[0].instances()[0].spot_instance_request_id().unwrap().to_owned();
+    let cancel = |request: &str| aws.ec2.cancel_spot_instance_requests().spot_instance_request_ids(request);
+    met.refused("InvalidSpotInstanceRequestID.Malformed", cancel("sir-x").send().await);
+    met.refused("InvalidSpotInstanceRequestID.NotFound", cancel("sir-0123456789abcdef0").send().await);
+    cancel(&spot_request).send().await.unwrap();
+    met.refused("IncorrectSpotRequestState", aws.ec2.stop_instances().instance_ids(&id).send().await);
+    aws.terminate(&id).await;
 }
 
 async fn launches(met: &mut Met, aws: &Aws, source: &str) {
     let launch = aws.launching(source);
     met.refused("InvalidAMIID.NotFound", aws.launching(NO_IMAGE).send().await);
     met.refused("InvalidAMIID.Malformed", aws.launching("ami-x").send().await);
-    let host = Placement::builder().host_id("h-0123456789abcdef0").build();
-    met.refused("InvalidHostID.NotFound", launch.clone().placement(host).send().await);
-    for (code, tenancy) in [("UnsupportedOperation", Tenancy::Host), ("InvalidParameterValue", Tenancy::from("own"))] {
-        met.refused(code, launch.clone().placement(Placement::builder().tenancy(tenancy).build()).send().await);
-    }
+    met.refused("InvalidParameterValue", launch.clone().placement(on(Tenancy::from("own"), None)).send().await);
     let hibernation = HibernationOptionsRequest::builder().configured(true).build();
     let hibernating = launch.clone().hibernation_options(hibernation);
     met.refused("UnsupportedHibernationConfiguration", hibernating.send().await);
@@ -85,6 +91,50 @@ async fn launches(met: &mut Met, aws: &Aws, source: &str) {
     met.refused("InvalidBlockDeviceMapping", launch.clone().block_device_mappings(small).send().await);
     let unencrypted = mapped(EbsBlockDevice::builder().kms_key_id("key").build());
     met.refused("InvalidParameterDependency", launch.block_device_mappings(unencrypted).send().await);
+}
+
+fn on(tenancy: Tenancy, host: Option<&str>) -> Placement {
+    Placement::builder().tenancy(tenancy).set_host_id(host.map(str::to_owned)).build()
+}
+
+/// Dedicated Hosts, and launches on them.
+async fn hosts(met: &mut Met, aws: &Aws, source: &str) {
+    let launch = aws.launching(source);
+    let refused_on = async |met: &mut Met, code: &'static str, placement: Placement| {
+        met.refused(code, launch.clone().placement(placement).send().await);
+    };
+    let no_host = "h-0123456789abcdef0";
+    let none = Some(no_host);
+    refused_on(met, "InvalidHostID.NotFound", on(Tenancy::Host, none)).await;
+    refused_on(met, "InvalidHostID.Malformed", on(Tenancy::Host, Some("host-1"))).await;
+    refused_on(met, "InvalidParameterCombination", on(Tenancy::Dedicated, none)).await;
+    refused_on(met, "IncompatibleHostRequirements", on(Tenancy::Host, None)).await;
+    let group = Placement::builder().host_resource_group_arn("arn:aws:resource-groups:eu-west-1:1:group/g").build();
+    refused_on(met, "UnsupportedOperation", group).await;
+    let subnets = aws.ec2.describe_subnets().send().await.unwrap();
+    let zone = subnets.subnets()[0].availability_zone().unwrap();
+    let make = aws.ec2.allocate_hosts().availability_zone(zone).quantity(1);
+    met.refused("MissingParameter", make.clone().send().await);
+    met.refused("InvalidHostConfiguration", make.clone().instance_type("t2.micro").send().await);
+    let both = make.clone().instance_type("m5.large").instance_family("m5");
+    met.refused("InvalidParameterCombination", both.send().await);
+    met.refused("HostLimitExceeded", make.clone().instance_family("c5").quantity(9).send().await);
+    let made = make.instance_family("t3").send().await.unwrap();
+    let id = made.host_ids()[0].clone();
+    let other = launch.clone().instance_type(InstanceType::M5Large).placement(on(Tenancy::Host, Some(&id)));
+    met.refused("InvalidHostConfiguration", other.send().await);
+    let many = launch.clone().min_count(900).max_count(900).placement(on(Tenancy::Host, Some(&id)));
+    met.refused("InsufficientCapacityOnHost", many.send().await);
+    let running = aws.launched(launch.clone().placement(on(Tenancy::Host, Some(&id)))).await;
+    let kept = aws.ec2.release_hosts().host_ids(&id).send().await.unwrap();
+    let error = kept.unsuccessful()[0].error().unwrap();
+    assert_eq!(error.code(), Some("Client.InvalidHost.Occupied"));
+    met.0.insert("InvalidHost.Occupied".to_owned()); // the answer has it for one host
+    aws.terminate(&running).await;
+    let released = aws.ec2.release_hosts().host_ids(&id).send().await.unwrap();
+    assert_eq!(released.successful(), std::slice::from_ref(&id), "{released:?}");
+    refused_on(met, "InvalidHostState", on(Tenancy::Host, Some(&id))).await;
+    met.refused("InvalidHostID.NotFound", aws.ec2.describe_hosts().host_ids(no_host).send().await);
 }
 
 /// A type that a zone does not have, and an image that has to be subscribed to.

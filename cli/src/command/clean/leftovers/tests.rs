@@ -27,7 +27,7 @@ fn launch(token: &str, image: &str, tags: Tags) -> Launch {
         security_groups: vec![],
         instance_profile: None,
         zone: None,
-        is_dedicated: false,
+        hardware: Default::default(),
         market: Market::OnDemand,
         key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },

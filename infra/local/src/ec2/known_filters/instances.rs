@@ -160,6 +160,7 @@ pub(crate) const INSTANCES: Known = Known {
         ("root-device-name", "rootDeviceName"),
         ("root-device-type", "rootDeviceType"),
         ("source-dest-check", "sourceDestCheck"),
+        ("spot-instance-request-id", "spotInstanceRequestId"),
         ("state-reason-code", "stateReason/code"),
         ("state-reason-message", "stateReason/message"),
         ("subnet-id", "subnetId"),
@@ -172,7 +173,50 @@ pub(crate) const INSTANCES: Known = Known {
     ],
     unanswered: "metadata-options.http-protocol-ipv4 network-interface.deny-all-igw-traffic \
         network-interface.ipv6-native network-interface.requester-id network-interface.requester-managed \
-        network-interface.tag-key network-interface.tag-value spot-instance-request-id",
+        network-interface.tag-key network-interface.tag-value",
+    tags: true,
+};
+
+/// Filters of DescribeSpotInstanceRequests.
+pub(crate) const SPOT_REQUESTS: Known = Known {
+    fields: &[
+        ("availability-zone-group", "availabilityZoneGroup"),
+        ("create-time", "createTime"),
+        ("fault-code", "fault/code"),
+        ("fault-message", "fault/message"),
+        ("instance-id", "instanceId"),
+        ("launch-group", "launchGroup"),
+        (
+            "launch.block-device-mapping.delete-on-termination",
+            "launchSpecification/blockDeviceMapping/item/ebs/deleteOnTermination",
+        ),
+        ("launch.block-device-mapping.device-name", "launchSpecification/blockDeviceMapping/item/deviceName"),
+        ("launch.block-device-mapping.snapshot-id", "launchSpecification/blockDeviceMapping/item/ebs/snapshotId"),
+        ("launch.block-device-mapping.volume-size", "launchSpecification/blockDeviceMapping/item/ebs/volumeSize"),
+        ("launch.block-device-mapping.volume-type", "launchSpecification/blockDeviceMapping/item/ebs/volumeType"),
+        ("launch.group-id", "launchSpecification/groupSet/item/groupId"),
+        ("launch.group-name", "launchSpecification/groupSet/item/groupName"),
+        ("launch.image-id", "launchSpecification/imageId"),
+        ("launch.instance-type", "launchSpecification/instanceType"),
+        ("launch.kernel-id", "launchSpecification/kernelId"),
+        ("launch.key-name", "launchSpecification/keyName"),
+        ("launch.monitoring-enabled", "launchSpecification/monitoring/enabled"),
+        ("launch.ramdisk-id", "launchSpecification/ramdiskId"),
+        ("launched-availability-zone", "launchedAvailabilityZone"),
+        ("launched-availability-zone-id", "launchedAvailabilityZoneId"),
+        ("product-description", "productDescription"),
+        ("spot-instance-request-id", "spotInstanceRequestId"),
+        ("spot-price", "spotPrice"),
+        ("state", "state"),
+        ("status-code", "status/code"),
+        ("status-message", "status/message"),
+        ("type", "type"),
+        ("valid-from", "validFrom"),
+        ("valid-until", "validUntil"),
+    ],
+    unanswered: "network-interface.addresses.primary network-interface.delete-on-termination \
+        network-interface.description network-interface.device-index network-interface.group-id \
+        network-interface.network-interface-id network-interface.private-ip-address network-interface.subnet-id",
     tags: true,
 };
 

@@ -1,4 +1,4 @@
-//! Filters of DescribeInstanceTypes and DescribeInstanceTypeOfferings.
+//! Filters of DescribeInstanceTypes, DescribeInstanceTypeOfferings and DescribeHosts.
 
 use super::super::filters::Known;
 
@@ -9,17 +9,21 @@ pub(crate) const TYPES: Known = Known {
         ("bare-metal", "bareMetal"),
         ("burstable-performance-supported", "burstablePerformanceSupported"),
         ("current-generation", "currentGeneration"),
+        ("dedicated-hosts-supported", "dedicatedHostsSupported"),
         ("hypervisor", "hypervisor"),
         ("instance-type", "instanceType"),
         ("memory-info.size-in-mib", "memoryInfo/sizeInMiB"),
         ("network-info.ena-support", "networkInfo/enaSupport"),
+        ("nitro-tpm-info.supported-versions", "nitroTpmInfo/supportedVersions/item"),
+        ("nitro-tpm-support", "nitroTpmSupport"),
         ("processor-info.supported-architecture", "processorInfo/supportedArchitectures/item"),
+        ("supported-boot-mode", "supportedBootModes/item"),
         ("supported-root-device-type", "supportedRootDeviceTypes/item"),
         ("supported-usage-class", "supportedUsageClasses/item"),
         ("supported-virtualization-type", "supportedVirtualizationTypes/item"),
         ("vcpu-info.default-vcpus", "vCpuInfo/defaultVCpus"),
     ],
-    unanswered: "auto-recovery-supported dedicated-hosts-supported ebs-info.attachment-limit-type \
+    unanswered: "auto-recovery-supported ebs-info.attachment-limit-type \
         ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps ebs-info.ebs-optimized-info.baseline-iops \
         ebs-info.ebs-optimized-info.baseline-throughput-in-mbps \
         ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps ebs-info.ebs-optimized-info.maximum-iops \
@@ -34,9 +38,9 @@ pub(crate) const TYPES: Known = Known {
         network-info.flexible-ena-queues-support network-info.ipv4-addresses-per-interface \
         network-info.ipv6-addresses-per-interface network-info.ipv6-supported \
         network-info.maximum-network-cards network-info.maximum-network-interfaces \
-        network-info.network-performance nitro-enclaves-support nitro-tpm-info.supported-versions \
-        nitro-tpm-support processor-info.supported-features processor-info.sustained-clock-speed-in-ghz \
-        reboot-migration-support supported-boot-mode vcpu-info.default-cores \
+        network-info.network-performance nitro-enclaves-support \
+        processor-info.supported-features processor-info.sustained-clock-speed-in-ghz \
+        reboot-migration-support vcpu-info.default-cores \
         vcpu-info.default-threads-per-core vcpu-info.valid-cores vcpu-info.valid-threads-per-core",
     tags: false,
 };
@@ -44,3 +48,17 @@ pub(crate) const TYPES: Known = Known {
 /// Filters of DescribeInstanceTypeOfferings.
 pub(crate) const OFFERINGS: Known =
     Known { fields: &[("instance-type", "instanceType"), ("location", "location")], unanswered: "", tags: false };
+
+/// Filters of DescribeHosts. Nothing here has a reservation.
+pub(crate) const HOSTS: Known = Known {
+    fields: &[
+        ("auto-placement", "autoPlacement"),
+        ("availability-zone", "availabilityZone"),
+        ("client-token", "clientToken"),
+        ("host-reservation-id", "hostReservationId"),
+        ("instance-type", "hostProperties/instanceType"),
+        ("state", "state"),
+    ],
+    unanswered: "",
+    tags: true,
+};

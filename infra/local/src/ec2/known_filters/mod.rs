@@ -6,7 +6,7 @@ mod kinds;
 mod network;
 mod storage;
 
-pub(super) use instances::{INSTANCES, STATUS};
-pub(super) use kinds::{OFFERINGS, TYPES};
+pub(super) use instances::{INSTANCES, SPOT_REQUESTS, STATUS};
+pub(super) use kinds::{HOSTS, OFFERINGS, TYPES};
 pub(super) use network::{GROUPS, REGIONS, ROUTE_TABLES, SUBNETS, VPC_ENDPOINTS, VPCS, ZONES};
-pub(super) use storage::{IMAGES, KEYS, SNAPSHOTS, TAGS, TEMPLATES, VERSIONS, VOLUMES};
+pub(super) use storage::{EXPORTS, IMAGES, KEYS, SNAPSHOTS, TAGS, TEMPLATES, VERSIONS, VOLUMES};

@@ -53,6 +53,9 @@ pub(crate) const IMAGES: Known = Known {
     tags: true,
 };
 
+/// Filters of DescribeExportImageTasks.
+pub(crate) const EXPORTS: Known = Known { fields: &[("task-state", "status")], unanswered: "", tags: false };
+
 /// Filters of DescribeSnapshots.
 pub(crate) const SNAPSHOTS: Known = Known {
     fields: &[

@@ -49,10 +49,12 @@ async fn every_mutating_method_is_one_effect() {
     cloud.executions.fail("t", "", "").await.unwrap();
     cloud.functions.wake("launch", "{}").await.unwrap();
     cloud.events.emit("Image Built", &[], "{}").await.unwrap();
+    let message = crate::Message { subject: "s".into(), group: "g".into(), id: "i".into(), ..Default::default() };
+    cloud.topics.publish("arn:aws:sns:eu-west-1:111122223333:t", &message).await.unwrap();
     let names: Vec<_> = fake.effects().into_iter().map(|effect| effect.name).collect();
     let expected = "RunInstances SendCommand CancelCommand StopInstances CreateImage CopyImage ModifyImageAttribute CreateTags \
         DeregisterImage DeleteSnapshot TerminateInstances PutParameter DeleteParameter PutObject StartExecution StopExecution \
-        SendTaskSuccess SendTaskFailure Invoke PutEvents";
+        SendTaskSuccess SendTaskFailure Invoke PutEvents Publish";
     assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
 }
 

@@ -75,8 +75,9 @@ async fn only_an_available_image_of_the_region_and_a_fit_token_launch() {
 async fn a_type_runs_images_of_its_own_architecture_only() {
     let (fake, cloud, source) = fake();
     let types = ["t3.small", "t4g.small", "g4dn.xlarge", "nothing"].map(str::to_owned);
-    let found = cloud.machines.architectures(HOME, &types).await.unwrap();
-    assert_eq!(found.values().flatten().collect::<Vec<_>>(), ["x86_64", "x86_64", "arm64"], "{found:?}");
+    let found = cloud.machines.type_traits(HOME, &types).await.unwrap();
+    let runs: Vec<_> = found.values().flat_map(|traits| &traits.architectures).collect();
+    assert_eq!(runs, ["x86_64", "x86_64", "arm64"], "{found:?}");
     for instance_type in ["t4g.small", "nothing"] {
         let request = Launch { instance_type: instance_type.to_owned(), ..launch("t", &source) };
         assert_eq!(kind(cloud.machines.launch(HOME, &request).await), Kind::Invalid);

@@ -5,6 +5,7 @@ mod executions;
 mod faults;
 mod images;
 mod machines;
+mod spot;
 mod stores;
 
 use super::{FakeCloud, HOME};
@@ -35,7 +36,7 @@ fn launch(token: &str, image: &str) -> Launch {
         security_groups: Vec::new(),
         instance_profile: None,
         zone: None,
-        is_dedicated: false,
+        hardware: Default::default(),
         market: Market::OnDemand,
         key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },

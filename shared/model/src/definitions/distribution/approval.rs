@@ -33,6 +33,11 @@ pub(super) fn refuse_what_cannot_wait(context: &mut Context<'_, '_>, node: &Node
         "copies that other accounts own do not wait for the `approval`: share the image by `launchPermission` instead",
     );
     refuse(
+        node.get("s3ExportConfiguration"),
+        region.s3_export_configuration.is_some(),
+        "an export to S3 does not wait for the `approval`: export an approved AMI with `aws ec2 export-image` instead",
+    );
+    refuse(
         node.get("ssmParameterConfigurations"),
         region.ssm_parameter_configurations.iter().any(|one| placeholder::differs(&one.parameter_name)),
         "a parameter whose name has a placeholder does not wait for the `approval`: use a fixed name",
@@ -71,6 +76,10 @@ mod tests {
             (
                 "amiDistributionConfiguration: {targetAccounts: [{account: '222233334444'}]}",
                 "copies that other accounts",
+            ),
+            (
+                "s3ExportConfiguration: {roleName: vmimport, diskImageFormat: RAW, s3Bucket: images}",
+                "an export to S3 does not wait",
             ),
             (
                 "ssmParameterConfigurations: [{parameterName: '/web/{{ imagebuilder:buildVersion }}'}]",

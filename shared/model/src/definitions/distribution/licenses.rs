@@ -2,6 +2,7 @@
 
 use goldsmith_document::MapReader;
 
+use crate::account::is_account_id;
 use crate::definitions::draft::Context;
 use crate::definitions::fields;
 
@@ -39,7 +40,7 @@ fn is_arn(text: &str) -> bool {
     let id = id.strip_prefix("lic-").unwrap_or_default();
     partition.starts_with("aws")
         && !region.is_empty()
-        && super::is_account(account)
+        && is_account_id(account)
         && id.len() == 32
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
 }

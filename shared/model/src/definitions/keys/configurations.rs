@@ -39,6 +39,21 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
          an instance that `keepOnFailure` has kept. Test instances get no key, and the clean-up removes the key from the \
          image. The stack's parameter `KeyPairArns` must list the key pair.",
     ),
+    Key::optional(
+        "snsTopicArn",
+        Form::Text,
+        "no topic",
+        "ARN of an SNS topic that gets a message when a build, a verification or a distribution has ended. The topic may \
+         be in another Region or account. The stack's parameter `NotificationTopicArns` must list it.",
+    ),
+    Key::optional(
+        "spot",
+        Form::Flag,
+        "`false`",
+        "Whether the build instance is first requested as a spot instance, of each type in each subnet. If EC2 has none, \
+         the instance is launched on demand. If EC2 takes the spot instance back while documents run, the build starts \
+         again on demand, from the launch. `imageTestsConfiguration` of a pipeline has the same key for test instances.",
+    ),
     Key::optional("resourceTags", Form::Pairs, "", "Tags of the instances and their volumes."),
     Key::optional(
         "keepOnFailure",
@@ -65,10 +80,25 @@ const PLACEMENT: &[Key] = &[
     ),
     Key::optional(
         "tenancy",
-        Form::Word(&["default", "dedicated"]),
+        Form::Word(&["default", "dedicated", "host"]),
         "`default`",
-        "`dedicated` launches Dedicated Instances, on hardware that no other account uses. Dedicated Hosts are not \
-         supported.",
+        "`dedicated` launches Dedicated Instances, on hardware that no other account uses. `host` launches the instances on \
+         a Dedicated Host of the account. Spot instances never run on one.",
+    ),
+    Key::optional(
+        "hostId",
+        Form::Text,
+        "a host that accepts every instance of its type",
+        "Id of the Dedicated Host, with `tenancy: host` only. The subnets must be in its zone.",
+    ),
+    Key::optional(
+        "hostResourceGroupArn",
+        Form::Text,
+        "",
+        "ARN of the host resource group on whose hosts EC2 may place the instances, with `tenancy: host` only, and not \
+         together with `hostId`. EC2 launches in a group only AMIs that are associated with a core- or \
+         socket-based license configuration, so the source image and the image that is tested need one. The stack's \
+         parameter `LicenseConfigurationArns` must list it.",
     ),
 ];
 
@@ -137,6 +167,39 @@ const REGION: &[Key] = &[
          in this Region, and the stack's parameter `LicenseConfigurationArns` must list them. Copies that other accounts \
          own are not associated.",
     ),
+    Key::optional(
+        "s3ExportConfiguration",
+        Form::Map(EXPORT),
+        "not exported",
+        "Where EC2 exports the AMI to as a disk image, once the AMI is available in this Region \
+         ([how](deploy.md#disk-images-in-s3)). Not with `approval`.",
+    ),
+];
+
+const EXPORT: &[Key] = &[
+    Key::required(
+        "roleName",
+        Form::Text,
+        "Name of the role with which VM Import/Export writes the object, without ARN and path. The role must trust \
+         `vmie.amazonaws.com`, and the stack's parameter `ExportRoleArns` must list it.",
+    ),
+    Key::required(
+        "diskImageFormat",
+        Form::Word(&["VMDK", "RAW", "VHD"]),
+        "Format of the disk image: a stream-optimized VMDK, the disk itself, or a Virtual Hard Disk.",
+    ),
+    Key::required(
+        "s3Bucket",
+        Form::Text,
+        "Bucket of the same account in this Region, without encryption by a KMS key.",
+    ),
+    Key::optional(
+        "s3Prefix",
+        Form::Text,
+        "no prefix",
+        "Beginning of the object's key, at most 960 bytes. EC2 adds `export-ami-ID.FORMAT`, so the prefix of a folder ends \
+         with a slash.",
+    ),
 ];
 
 const TEMPLATE: &[Key] = &[
@@ -204,7 +267,8 @@ const AMI: &[Key] = &[
         Form::FlagOrMap(PROTECTION),
         "`false`",
         "Whether the published AMI is protected from deregistration. `goldsmith delete` and `goldsmith retention` \
-         switch the protection off first.",
+         switch the protection off first, if the image's own build or a later distribution of the image has switched it \
+         on. The stack itself never switches it off.",
     ),
     Key::optional(
         "kmsKeyId",

@@ -88,8 +88,8 @@ const RETENTION: &[Key] = &[
         "olderThan",
         Form::Text,
         "the number alone counts",
-        "How old an image must be before it is deleted, as a number of days or weeks from `P1D` to `P3650D`, such as `P90D` \
-         or `P12W`.",
+        "How long ago the build of an image must have begun before the image is beyond the retention, as a number of days \
+         or weeks from `P1D` to `P3650D`, such as `P90D` or `P12W`.",
     ),
     Key::optional(
         "notLaunchedFor",
@@ -172,7 +172,7 @@ const TESTS: &[Key] = &[
         Form::Flag,
         "`false`",
         "Whether each test instance is first requested as a spot instance. If EC2 has none, the instance is launched on \
-         demand. The build instance is always on demand: the image is made from the stopped instance, and EC2 cannot \
-         stop a spot instance of a one-time request.",
+         demand. If EC2 takes it back during the test, the test fails. `spot` of the infrastructure configuration is \
+         for the build instance.",
     ),
 ];

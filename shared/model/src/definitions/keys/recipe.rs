@@ -50,10 +50,25 @@ pub(super) const RECIPE: &[Key] = &[
     Key::optional("workingDirectory", Form::Text, "`/tmp`", "Absolute path of the folder in which steps start."),
     Key::optional(
         "bootMode",
-        Form::Word(&["uefi"]),
+        Form::Word(&["legacy-bios", "uefi", "uefi-preferred"]),
         "that of the source image",
-        "`uefi` makes an image that boots only by UEFI, for a source image that prefers UEFI: instances never fall back \
-         to the BIOS. EC2 sets no other mode for an image that is made from an instance.",
+        "How instances of the image boot: by the BIOS, only by UEFI, or by UEFI on each instance type that supports it. \
+         The disk must be able to boot in this way: EC2 does not check it. Images for arm64 boot only by UEFI.",
+    ),
+    Key::optional(
+        "tpmSupport",
+        Form::Word(&["v2.0"]),
+        "that of the source image",
+        "`v2.0` gives each instance of the image a TPM (NitroTPM). It needs an image that boots only by UEFI, and instance \
+         types that support NitroTPM.",
+    ),
+    Key::optional(
+        "uefiData",
+        Form::Text,
+        "the variables of the source image",
+        "Path of a file with the UEFI variables of the image, such as your own keys for Secure Boot, in this file's folder \
+         or below it. The file has the Base64 text that `aws ec2 get-instance-uefi-data` prints, at most 64,000 \
+         characters. It needs an image that boots only by UEFI.",
     ),
     Key::optional(
         "blockDeviceMappings",

@@ -50,7 +50,11 @@ impl Undoing<'_> {
                 kept_snapshots.extend(image.snapshots);
             } else {
                 self.found = true;
-                let gone = images.deregister(region, &image.id).await;
+                // The snapshots of a draft may be those of an image that stays.
+                let gone = match account.is_none() && self.proof.is_draft(region, &image.name) {
+                    true => self.context.cloud.registrations.unregister(region, &image.id).await,
+                    false => images.deregister(region, &image.id).await,
+                };
                 self.tolerate(gone.map_err(Error::from), region, &image.id)?;
             }
         }

@@ -12,16 +12,14 @@ use serde_json::json;
 
 use super::noted;
 use crate::life::{Deletion, Judge, References, delete};
-use crate::{Context, Result};
-
-/// Name of the event about an image that was disabled or deleted.
-const EVENT: &str = "Goldsmith Image Retention";
+use crate::{Context, Result, own_events};
 
 /// Applies the retention of each pipeline that is due. Returns how many images it has disabled or deleted. It judges one
 /// image in any case, and no further image after `until`: then the next call continues.
 pub(super) async fn apply(context: &Context, until: Timestamp) -> Result<u32> {
-    let references =
-        References::new(context.cloud.images.clone(), context.cloud.parameters.clone(), context.store.clone());
+    let (cloud, config) = (&context.cloud, &context.config);
+    let (images, parameters, path) = (cloud.images.clone(), cloud.parameters.clone(), &config.image_parameter_path);
+    let references = References::new(images, parameters, context.store.clone(), &config.region, Some(path));
     let mut changed = 0;
     for name in context.store.pipeline_names().await? {
         let round = round(context, &references, &name, until).await;
@@ -125,7 +123,7 @@ async fn begin(context: &Context, judge: &Judge<'_>, image: &ImageRecord) -> Res
     }
     // This look is the one that counts. From here on, no build and no channel can begin to use the image, but until the
     // record was written, one could.
-    let late = judge.why_it_stays(image).await;
+    let late = judge.why_it_stays_now(image).await;
     if !matches!(&late, Ok(why) if why.is_empty()) && image.life.is_none() {
         context.store.set_life(&image.image, None).await?;
     }
@@ -214,7 +212,7 @@ async fn tell(context: &Context, rule: &Retention, image: &ImageRecord) -> Resul
     });
     let resources = [name.to_string(), image.pipeline.to_string()];
     // The report is sent before it is recorded: if the process dies in between, it is sent twice, but never lost.
-    context.cloud.events.emit(EVENT, &resources, &detail.to_string()).await?;
+    context.cloud.events.emit(own_events::RETENTION, &resources, &detail.to_string()).await?;
     Ok(context.store.note_life_told(name, life).await?)
 }
 

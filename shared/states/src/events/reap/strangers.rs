@@ -9,7 +9,7 @@ use goldsmith_store::{Leftover, LeftoverKind, Tagged, stamp};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::{Context, Result, TAG_BUILD, TAG_IMAGE, TAG_LEFTOVER};
+use crate::{Context, Result, TAG_BUILD, TAG_IMAGE, TAG_LEFTOVER, own_events};
 
 /// Pauses between two reports of the same stranger. The last one repeats, since the stranger costs money for as long as
 /// it exists.
@@ -157,7 +157,7 @@ async fn tell(context: &Context, leftover: &Leftover) -> Result<()> {
         "kind": kind, "id": id, "region": region, "build": build, "image": image, "since": since, "message": message,
     });
     let resources: Vec<String> = std::iter::once(id.clone()).chain(image.clone()).collect();
-    Ok(context.cloud.events.emit("Goldsmith Leftover Found", &resources, &detail.to_string()).await?)
+    Ok(context.cloud.events.emit(own_events::LEFTOVER, &resources, &detail.to_string()).await?)
 }
 
 #[cfg(test)]

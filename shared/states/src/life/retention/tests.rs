@@ -9,6 +9,7 @@ use goldsmith_cloud::{
     Parameters as _, Tags,
 };
 use goldsmith_model::Retention;
+use goldsmith_model::definitions::Definitions;
 use goldsmith_store::ImageLife;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -28,6 +29,12 @@ enum Kind {
     Stopped,
     LaunchTemplate,
     Parameter,
+    /// A recipe that names the AMI by its id.
+    Recipe,
+    /// A parameter that a person has set, and by which a recipe names its source.
+    SourceParameter,
+    /// A parameter that only the distribution configuration of another pipeline names.
+    OtherParameter,
     Child,
     BuildingChild,
     OtherAccount,
@@ -37,11 +44,14 @@ enum Kind {
     Nothing,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 14] = [
     Kind::Running,
     Kind::Stopped,
     Kind::LaunchTemplate,
     Kind::Parameter,
+    Kind::Recipe,
+    Kind::SourceParameter,
+    Kind::OtherParameter,
     Kind::Child,
     Kind::BuildingChild,
     Kind::OtherAccount,
@@ -80,7 +90,7 @@ fn launch(image: &str, number: u32) -> Launch {
         security_groups: vec![],
         instance_profile: None,
         zone: None,
-        is_dedicated: false,
+        hardware: Default::default(),
         market: Market::OnDemand,
         key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
@@ -88,6 +98,23 @@ fn launch(image: &str, number: u32) -> Launch {
         block_devices: vec![],
         user_data: None,
     }
+}
+
+/// Stores another version of a recipe with this source, or a distribution configuration with this parameter.
+async fn define(stack: &Stack, source: Option<&str>, parameter: Option<(&str, &str)>) {
+    let patch = stack.store().recipes().await.unwrap().len();
+    let recipe = |source: &str| json!({"name": "app", "version": format!("1.0.{patch}"), "parentImage": source, "components": []});
+    let distribution = |(region, name): (&str, &str)| {
+        let parameters = json!([{"parameterName": name}]);
+        json!({"name": name.replace('/', "-").trim_start_matches('-'),
+               "distributions": [{"region": region, "ssmParameterConfigurations": parameters}]})
+    };
+    let definitions = Definitions {
+        recipes: source.map(|source| serde_json::from_value(recipe(source)).unwrap()).into_iter().collect(),
+        distributions: parameter.map(|one| serde_json::from_value(distribution(one)).unwrap()).into_iter().collect(),
+        ..Definitions::default()
+    };
+    stack.store().apply(&definitions).await.unwrap();
 }
 
 /// Lets something of this kind refer to one of the image's AMIs.
@@ -107,6 +134,20 @@ async fn refer(stack: &Stack, kind: Kind, made: &Made, dice: &mut Dice) {
         Kind::Parameter => {
             let parameter = Parameter { value: ami.clone(), data_type: "text".to_owned() };
             stack.cloud.put(region, &format!("/images/web-{number}"), &parameter).await.unwrap();
+        }
+        Kind::Recipe => define(stack, Some(ami), None).await,
+        Kind::SourceParameter => {
+            // Recipes look for their sources in the home Region, in which every image has an AMI.
+            let name = format!("/images/base-{number}");
+            let parameter = Parameter { value: made.amis[0].1.clone(), data_type: "text".to_owned() };
+            stack.cloud.put(HOME, &name, &parameter).await.unwrap();
+            define(stack, Some(&format!("ssm:{name}")), None).await;
+        }
+        Kind::OtherParameter => {
+            let name = format!("/images/other-{number}");
+            let parameter = Parameter { value: ami.clone(), data_type: "text".to_owned() };
+            stack.cloud.put(region, &name, &parameter).await.unwrap();
+            define(stack, None, Some((region, &name))).await;
         }
         Kind::Child | Kind::BuildingChild => {
             let status = if kind == Kind::Child { "AVAILABLE" } else { "BUILDING" };
@@ -147,7 +188,7 @@ async fn image(stack: &Stack, number: u32, dice: &mut Dice) -> Made {
     let amis = regions.iter().map(|region| (*region, stack.cloud.add_image(region, "self", &format!("web {number}"))));
     let amis: Vec<(&'static str, String)> = amis.collect();
     let life = (dice.below(6) == 0).then_some(ImageLife::Disabled);
-    let kinds = (0..dice.below(3)).map(|_| KINDS[usize::try_from(dice.below(11)).unwrap()]).collect();
+    let kinds = (0..dice.below(3)).map(|_| KINDS[usize::try_from(dice.below(KINDS.len() as u64)).unwrap()]).collect();
     let overridden = dice.below(5) == 0;
     let age_days = u32::try_from(dice.below(100)).unwrap();
     let made = Made { number, age_days, amis, kinds, overridden, life };

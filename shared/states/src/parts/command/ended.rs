@@ -9,6 +9,7 @@ use super::lines::last_lines;
 use super::{CommandProgress, Look, because, stopped};
 use crate::engine::drive::Scene;
 use crate::error_names::ErrorName;
+use crate::parts::contents;
 use crate::states::launch::gone;
 use crate::{Error, Result, State};
 
@@ -25,6 +26,9 @@ pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invo
     // The audit is recorded also if the command has failed, since its findings may be the reason.
     if let Some(audit) = result.as_ref().and_then(|result| result.audit.as_ref()) {
         scene.context.store.note_audit(&scene.record, &scene.scope, &noted(scene, command, audit)?).await?;
+    }
+    if let Some(report) = result.as_ref().and_then(|result| result.contents.as_ref()) {
+        contents::note(scene, report).await?;
     }
     let limit = i32::from(EXIT_REBOOT);
     match (invocation.status, result) {

@@ -104,6 +104,57 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_recorded() {
     assert_eq!(last_order(&stack).audit, None);
 }
 
+const CONTENTS: &str = r#""contents":{"sha256":"00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff","bytes":7,"packages":312,"files":4,"millis":900}"#;
+
+#[tokio::test]
+async fn the_first_test_instance_lists_what_is_in_the_image_and_the_image_names_it() {
+    let good = Outcome::success(&format!(r#"{{"status":"success",{CONTENTS}}}"#));
+    let (stack, ended) = audited(ImageAudit::Off, good).await;
+    assert_eq!(ended, Ok(()));
+    let order = last_order(&stack).contents.unwrap();
+    let key = format!("contents/{BUILD}.json.gz");
+    assert!(order.url.contains(&key) && order.url.contains("x-id=PutObject"), "{order:?}");
+    let made = stack.store().state(BUILD, &Scope::from(State::Snapshot)).await.unwrap().unwrap().ended_at.unwrap();
+    assert_eq!(order.image_made, made.parse().ok());
+    for task in whole_build().iter().skip_while(|task| task.state != State::ExecuteTest).skip(1) {
+        stack.run(task).await.unwrap();
+    }
+    let contents = stack.image().await.contents.unwrap();
+    assert_eq!((contents.key, contents.sha256, contents.packages), (key, "00ff".repeat(16), 312));
+}
+
+#[tokio::test]
+async fn a_list_that_could_not_be_stored_fails_nothing() {
+    let failed = r#"{"status":"success","contents":{"packages":3,"failure":"no network"}}"#;
+    let (stack, ended) = audited(ImageAudit::Off, Outcome::success(failed)).await;
+    assert_eq!(ended, Ok(()));
+    let scope = Task::item(State::ExecuteTest, "t3.small").scope();
+    let noted = stack.store().state(BUILD, &scope).await.unwrap().unwrap().contents.unwrap();
+    assert_eq!((noted.is_stored(), noted.failure.as_str()), (false, "no network"));
+}
+
+#[tokio::test]
+async fn an_image_without_tests_is_listed_after_its_clean_up() {
+    let stack = Stack::new().await;
+    let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+    web.image_tests_configuration.image_tests_enabled = false;
+    stack.put_pipeline(web).await;
+    let is_of_test =
+        |task: &Task| matches!(task.state, State::LaunchTest | State::ExecuteTest | State::EndTest | State::JudgeTests);
+    for task in whole_build().iter().filter(|task| !is_of_test(task)) {
+        if task.state == State::Snapshot {
+            stack.cloud.next_command(Outcome::success(&format!(r#"{{"status":"success",{CONTENTS}}}"#)));
+        }
+        stack.run(task).await.unwrap();
+    }
+    let orders = stack.cloud.objects().into_iter().filter(|(key, _)| key.starts_with("orders/"));
+    let orders: Vec<WorkOrder> = orders.map(|(_, bytes)| serde_json::from_slice(&bytes).unwrap()).collect();
+    let asked: Vec<_> = orders.iter().filter(|order| order.contents.is_some()).collect();
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].builtin.is_some() && asked[0].contents.as_ref().unwrap().image_made.is_none());
+    assert_eq!(stack.image().await.contents.unwrap().packages, 312);
+}
+
 #[tokio::test]
 async fn an_image_without_tests_gets_an_instance_only_for_a_failing_audit() {
     for (audit, tests, documents) in

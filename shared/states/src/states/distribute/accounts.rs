@@ -12,6 +12,8 @@ use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
 use crate::engine::drive::{Pending, Scene};
 use crate::engine::effect::{effect, made_id};
+use crate::parts::firmware;
+use crate::parts::image_tags::image_tags;
 use crate::parts::token::token;
 use crate::{Error, Result};
 
@@ -69,7 +71,7 @@ async fn copies(
             Some(id) => id,
             None => copy(scene, planned, n, target, &other, original).await?,
         };
-        if !complete(&other, planned, target, &id).await? {
+        if !complete(scene, &other, planned, target, (original, &id)).await? {
             let detail = format!("{id} is being copied in account {}", target.account);
             // All accounts copy at the same time, but a state waits for one resource at a time.
             waiting = waiting.or(Some(Pending { resource: id, region: planned.region.clone(), detail }));
@@ -95,10 +97,9 @@ async fn lend(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, users: Vec<S
 async fn take_back(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     let images = &scene.context.cloud.images;
     let lasting = &planned.launch_permission.user_ids;
-    let targets: Vec<String> = planned.target_accounts.iter().map(|one| one.account.clone()).collect();
-    let without =
-        |kept: bool| targets.iter().filter(|one| !(kept && lasting.contains(one))).cloned().collect::<Vec<_>>();
-    let (launches, reads) = (without(true), without(planned.share_snapshots));
+    let targets = planned.target_accounts.iter().map(|one| one.account.clone());
+    let launches: Vec<String> = targets.clone().filter(|one| !lasting.contains(one)).collect();
+    let reads: Vec<String> = targets.filter(|one| !planned.shares_snapshots_with(one)).collect();
     if !launches.is_empty() {
         images.unshare(&planned.region, id, &launches).await?;
     }
@@ -132,7 +133,7 @@ async fn copy(
         description: planned.description.clone(),
         kms_key_id: target.kms_key.clone(),
         // No account sees the tags that another account has put on a resource, so a copy has its own.
-        tags: super::tags(scene, planned),
+        tags: image_tags(scene, planned),
     };
     let kind = EffectKind::TargetImage { account: target.account.clone() };
     let intended = Effect::intended(&scene.scope, n, kind, &planned.region, &request.token);
@@ -145,13 +146,23 @@ async fn copy(
 
 /// Tags another account's copy in the same way as the stack's own image. Returns false if the copy is not available
 /// yet.
-async fn complete(other: &Other, planned: &PlannedRegion, target: &TargetAccount, id: &str) -> Result<bool> {
+async fn complete(
+    scene: &Scene<'_>,
+    other: &Other,
+    planned: &PlannedRegion,
+    target: &TargetAccount,
+    (original, id): (&str, &str),
+) -> Result<bool> {
     let images: &dyn Images = &*other.images;
     let Some(image) = images.image(&planned.region, id).await? else { return Ok(false) };
     match image.state {
         ImageState::Pending => return Ok(false),
         ImageState::Failed => return Err(failed(planned, target, id, &image.state_reason)),
         ImageState::Available => {}
+    }
+    if let Some(lost) = firmware::lost(scene, (&planned.region, original), &image, None).await? {
+        let message = format!("the copy {id} in account {} does not boot like its original: {lost}", target.account);
+        return Err(super::failed(planned, id, &message, str::to_owned));
     }
     images.require_imdsv2(&planned.region, id).await?;
     if let Some(time) = &planned.deprecate_at {
@@ -178,6 +189,7 @@ mod tests {
 
     use goldsmith_cloud::fake::{Fault, place};
     use goldsmith_cloud::{Kind, TAG_STATUS, Tags};
+    use goldsmith_model::{DistributionConfiguration, TargetAccount};
     use goldsmith_store::OwnedCopy;
     use serde_json::json;
 
@@ -232,6 +244,36 @@ mod tests {
         let stack = stack.await;
         stack.run(&Task::item(State::DistributeRegion, AWAY)).await.unwrap();
         assert_eq!(permitted(&stack), (vec![TARGET.to_owned()], vec![BTreeSet::new()]));
+    }
+
+    #[tokio::test]
+    async fn an_account_keeps_what_an_earlier_plan_has_given_it_when_it_copies_the_image_later() {
+        for (shared, launches) in [(true, true), (true, false), (false, true), (false, false)] {
+            let stack = Stack::new().await;
+            let first = |to: &mut DistributionConfiguration| {
+                let ami = &mut to.distributions[1].ami_distribution_configuration;
+                ami.target_accounts.clear();
+                (ami.launch_permission.user_ids, ami.share_snapshots) = (vec![TARGET.to_owned()], shared);
+            };
+            stack.edit_distribution(first).await;
+            stack.start_and_execute("build-1", json!({"pipeline": "web"})).await.unwrap();
+            let before = permitted(&stack);
+            assert_eq!(before.1[0].contains(TARGET), shared);
+            // Later, the definition shares no snapshots, and lets the account copy the image.
+            let later = |to: &mut DistributionConfiguration| {
+                let ami = &mut to.distributions[1].ami_distribution_configuration;
+                ami.target_accounts.push(TargetAccount { account: TARGET.to_owned(), kms_key: None });
+                ami.launch_permission.user_ids.retain(|_| launches);
+                ami.share_snapshots = false;
+            };
+            stack.edit_distribution(later).await;
+            for run in ["run-1", "run-2"] {
+                let input = json!({"pipeline": "web", "from": {"at": "distribute", "image": "web/1.0.0/1"}});
+                stack.start_and_execute(run, input).await.unwrap();
+                assert_eq!(statuses(&stack), ["published"; 2], "the account has its copy");
+                assert_eq!(permitted(&stack), before, "{shared} {launches}");
+            }
+        }
     }
 
     #[tokio::test]

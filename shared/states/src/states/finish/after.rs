@@ -1,5 +1,5 @@
-//! Does the rest of the work after a build has ended and its pipeline may build again: sends the event of the end, and
-//! removes or restores what could not be removed or restored at first.
+//! Does the rest of the work after a build has ended and its pipeline may build again: sends the event of the end and the
+//! message to the topic, and removes or restores what could not be removed or restored at first.
 //!
 //! None of this may happen before the lease is released, since AWS may reject it for as long as a policy denies it. So
 //! the closed build stays among the builds that the reaper checks, together with what remains to be done, until all of
@@ -9,9 +9,11 @@
 //! build makes, a parameter has no tag by which the sweep would find it. So the build is looked at once more when none
 //! of its functions can still be running.
 
-use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, FailureCause, ImageRecord, Keep, LeftBehind};
+mod message;
+mod news;
+
+use goldsmith_store::{Aftermath, BuildRecord, ImageRecord, Keep, LeftBehind};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
 use super::kept_now;
 use crate::engine::mark::mark_kept;
@@ -33,9 +35,10 @@ const HOPELESS: SignedDuration = SignedDuration::from_hours(30 * 24);
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Returns the work that remains at the moment when a build is closed.
-pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
+pub(super) fn owed(record: &BuildRecord, keep: &Keep, undone: &Undone) -> Aftermath {
     let is_untagged = *keep != Keep::Nothing;
-    Aftermath { is_untold: true, is_untagged, left: undone.left.clone(), looks: 0 }
+    let is_unnotified = record.plan.topic.is_some();
+    Aftermath { is_untold: true, is_unnotified, is_untagged, left: undone.left.clone(), looks: 0 }
 }
 
 /// Does the work that remains after a build was closed. If AWS rejects a part of it, the reaper retries that part.
@@ -50,7 +53,7 @@ pub(super) async fn settle(
     mut after: Aftermath,
     is_putting: bool,
 ) -> Result<()> {
-    tell(context, record, image, &mut after).await;
+    announce(context, record, image, &mut after).await?;
     // Tags come last: a Region that never answers must not keep the event of the end from being sent.
     tag(context, record, kept, &mut after).await;
     let at = (is_putting || !after.is_over()).then(|| context.clock.now() + LATE);
@@ -68,7 +71,7 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     let undone = undo_build(context, record, &kept, Patience::None).await?;
     after.left = undone.left;
     if let Some(image) = context.store.image(&record.image).await? {
-        tell(context, record, &image, &mut after).await;
+        announce(context, record, &image, &mut after).await?;
     }
     tag(context, record, &kept, &mut after).await;
     let now = context.clock.now();
@@ -82,10 +85,11 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     }
     let is_hopeless = now >= ended + HOPELESS;
     if is_hopeless && !after.is_over() {
-        let Aftermath { is_untold, is_untagged, .. } = after;
+        let Aftermath { is_untold, is_unnotified, is_untagged, .. } = after;
         tracing::error!(
             build = record.build,
             is_untold,
+            is_unnotified,
             is_untagged,
             "the end of this build is still not complete after a month"
         );
@@ -94,7 +98,7 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
         }
         pause = WEEK;
     }
-    // A missing event or tag costs nothing. What is left behind does.
+    // A missing event, message or tag costs nothing. What is left behind does.
     let is_done = after.is_over() || (is_hopeless && after.left.is_empty());
     Ok(context.store.look_again(record, &after, (!is_done).then(|| now + pause)).await?)
 }
@@ -134,6 +138,23 @@ async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut A
     }
 }
 
+/// Tells everyone of the build's end: first the bus, and then the topic of the build's plan.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+async fn announce(context: &Context, record: &BuildRecord, image: &ImageRecord, after: &mut Aftermath) -> Result<()> {
+    let was_untold = after.is_untold;
+    tell(context, record, image, after).await;
+    if after.is_unnotified {
+        // A topic in a Region that never answers ends this process, and then the event must not be sent again.
+        if was_untold && !after.is_untold {
+            context.store.look_again(record, after, Some(context.clock.now() + LATE)).await?;
+        }
+        notify(context, record, image, after).await;
+    }
+    Ok(())
+}
+
 /// Puts the event of the build's end on the bus, and tells `trigger` which builds can start now.
 async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, after: &mut Aftermath) {
     if !after.is_untold {
@@ -151,50 +172,31 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
 }
 
 async fn emit(context: &Context, record: &BuildRecord, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
-    let kept = match image.failure {
-        Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
-        None => None,
-    };
-    // Another automatic build of the pipeline cannot have ended since, because it would need the lease.
-    let failures = match image.failure {
-        Some(_) => context.store.failures(&image.pipeline).await?,
-        None => None,
-    };
-    let stopped = failures.filter(|failures| failures.build == image.build && failures.stopped_at.is_some());
-    let pending = kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending);
-    let detail = json!({
-        "triedAgainAt": pending.and_then(|kept| kept.not_before.as_ref()),
-        "givenUp": kept.as_ref().is_some_and(|kept| kept.given_up),
-        "pipelineDisabled": stopped.map(|stopped| json!({"at": stopped.stopped_at, "failures": stopped.count})),
-        "image": image.image.to_string(),
-        "build": image.build,
-        "pipeline": image.pipeline,
-        "status": image.status,
-        "cause": image.cause,
-        "amis": image.amis,
-        "copies": image.copies,
-        "tested": image.is_verification.then_some(&image.source_image),
-        "distributed": image.distributes.as_ref().map(ToString::to_string),
-        "approval": record.plan.approval.as_ref().filter(|_| record.published),
-        "channel": record.plan.channel.as_ref().filter(|_| record.published && !image.overridden),
-        "failure": image.failure.as_ref().map(without_output),
-        "leftBehind": left,
-    });
-    let resources = [image.image.to_string(), image.pipeline.to_string()];
-    // A rule for images must not take a run for one that has made none.
-    let kind = match image {
-        _ if image.is_verification => "Verification",
-        _ if image.distributes.is_some() => "Distribution",
-        _ => "Image",
-    };
-    let detail_type = format!("Goldsmith {kind} State Change");
-    Ok(context.cloud.events.emit(&detail_type, &resources, &detail.to_string()).await?)
+    let news = news::news(context, record, image, left).await?;
+    Ok(context.cloud.events.emit(news.detail_type, &news.resources, &news.detail.to_string()).await?)
 }
 
-/// Returns a failure without the output of its steps, since every account to which the bus forwards the event would
-/// read that output. The output is in the build's record.
-fn without_output(failure: &FailureCause) -> FailureCause {
-    FailureCause { last_lines: Vec::new(), ..failure.clone() }
+/// Sends the message about the build's end to the topic of its plan.
+async fn notify(context: &Context, record: &BuildRecord, image: &ImageRecord, after: &mut Aftermath) {
+    let Some(topic) = record.plan.topic.as_ref().filter(|_| after.is_unnotified) else { return };
+    match publish(context, topic, record, image, &after.left).await {
+        Ok(()) => after.is_unnotified = false,
+        Err(error) => {
+            tracing::warn!(%error, build = record.build, topic, "the topic has no message of the build's end yet")
+        }
+    }
+}
+
+async fn publish(
+    context: &Context,
+    topic: &str,
+    record: &BuildRecord,
+    image: &ImageRecord,
+    left: &[LeftBehind],
+) -> Result<()> {
+    let news = news::news(context, record, image, left).await?;
+    let message = message::message(&context.config, record, image, &news);
+    Ok(context.cloud.topics.publish(topic, &message).await?)
 }
 
 async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {

@@ -49,9 +49,12 @@ pub(super) async fn kept(
             kept.images.extend(image.amis.values().cloned());
         }
         Keep::Instance { .. } => {
-            let launch = Scope::from(State::Launch);
-            let effects = context.store.effects(&record.build, &launch).await?;
-            kept.instances = effects.into_iter().filter_map(|effect| effect.id).collect();
+            for state in [State::Launch, State::LaunchAgain] {
+                let effects = context.store.effects(&record.build, &Scope::from(state)).await?;
+                // A spot instance that was taken back is not kept, even if EC2 starts it again.
+                let used = effects.into_iter().filter(|effect| effect.lost.is_none());
+                kept.instances.extend(used.filter_map(|effect| effect.id));
+            }
         }
     }
     Ok(kept)

@@ -8,12 +8,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::states::finish;
-use crate::testing::{AWAY, BUILD, Stack, Task, check_state, reach, whole_build};
+use crate::testing::{AWAY, BUILD, Stack, Task, check_state, check_state_on, reach, whole_build};
 use crate::{ErrorInfo, Outcome, State, TAG_EXPIRES};
 
 #[tokio::test]
 async fn finish_survives_every_fault() {
     check_state(Task::new(State::Finish), &["TerminateInstances", "TerminateInstances", "PutEvents", "Invoke"]).await;
+}
+
+#[tokio::test]
+async fn finish_with_a_topic_survives_every_fault() {
+    let effects = ["TerminateInstances", "TerminateInstances", "PutEvents", "Invoke", "Publish"];
+    check_state_on(Stack::with_topic, Task::new(State::Finish), &effects).await;
 }
 
 /// Stops the execution: after that, no state of the definition runs, and only the status event arrives.

@@ -6,6 +6,7 @@ use goldsmith_cloud::Market;
 use goldsmith_store::{Effect, EffectKind};
 
 use super::NO_KEY;
+use crate::State;
 use crate::engine::drive::Scene;
 
 /// An instance type, a subnet and a market that a launch may use.
@@ -23,14 +24,15 @@ impl fmt::Display for Candidate {
             write!(out, " in {subnet}")?;
         }
         match self.market {
-            Market::Spot => out.write_str(" (spot)"),
+            Market::Spot | Market::StoppableSpot { .. } => out.write_str(" (spot)"),
             Market::OnDemand => Ok(()),
         }
     }
 }
 
 /// Returns markets × types × subnets, in order. On-demand is last, because it costs most. A test instance has only one
-/// type, which is the Map item. A build instance is never a spot instance, since Snapshot stops it.
+/// type, which is the Map item. Snapshot stops the build instance, so its spot request is a persistent one. After EC2 has
+/// taken a spot instance back, LaunchAgain launches on demand only.
 pub(super) fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
     let launch = &scene.record.plan.launch;
     let types = match &scene.scope.item {
@@ -41,12 +43,15 @@ pub(super) fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
         [] => vec![None],
         some => some.iter().cloned().map(Some).collect(),
     };
-    let markets: &[Market] = match launch.spot_tests && scene.scope.item.is_some() {
-        true => &[Market::Spot, Market::OnDemand],
-        false => &[Market::OnDemand],
+    let spot = match (scene.scope.state, &scene.scope.item) {
+        (State::Launch, None) if launch.spot_build => {
+            scene.record.spot_until().map(|until| Market::StoppableSpot { until })
+        }
+        (_, Some(_)) if launch.spot_tests => Some(Market::Spot),
+        _ => None,
     };
     let mut candidates = Vec::new();
-    for &market in markets {
+    for market in spot.into_iter().chain([Market::OnDemand]) {
         for instance_type in types {
             candidates.extend(subnets.iter().map(|subnet| Candidate {
                 instance_type: instance_type.clone(),

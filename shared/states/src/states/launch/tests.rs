@@ -1,12 +1,12 @@
 //! Tests of Launch and LaunchTest.
 
 use goldsmith_cloud::fake::{Fault, HOME, NEVER};
-use goldsmith_cloud::{Kind, Market};
+use goldsmith_cloud::{Hardware, Kind, Market};
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{Placement, Tenancy};
 use goldsmith_store::Scope;
 
-use crate::testing::{Stack, Task, check_state, reach};
+use crate::testing::{Stack, Task, check_state, host, reach};
 use crate::{Clock as _, State};
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn a_placement_is_for_all_instances_and_a_key_for_the_build_instance() {
     let stack = Stack::new().await;
     let mut small = stack.store().infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();
     let availability_zone = Some("eu-west-1b".to_owned());
-    small.placement = Placement { availability_zone, tenancy: Tenancy::Dedicated };
+    small.placement = Placement { availability_zone, tenancy: Tenancy::Dedicated, ..Placement::default() };
     small.key_pair = Some("debug".to_owned());
     stack.store().apply(&Definitions { infrastructures: vec![small], ..Definitions::default() }).await.unwrap();
     for state in [State::Plan, State::Launch, State::Build, State::Snapshot] {
@@ -274,8 +274,26 @@ async fn a_placement_is_for_all_instances_and_a_key_for_the_build_instance() {
     }
     stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
     let launches = stack.cloud.requests().launches;
-    let places: Vec<_> = launches.iter().map(|(_, one)| (one.zone.as_deref(), one.is_dedicated)).collect();
-    assert_eq!(places, [(Some("eu-west-1b"), true); 2]);
+    let places: Vec<_> = launches.iter().map(|(_, one)| (one.zone.as_deref(), &one.hardware)).collect();
+    assert_eq!(places, [(Some("eu-west-1b"), &Hardware::Dedicated); 2]);
     let keys: Vec<_> = launches.iter().map(|(_, one)| one.key_pair.as_deref()).collect();
     assert_eq!(keys, [Some("debug"), None]);
+}
+
+#[tokio::test]
+async fn all_instances_run_on_the_host_of_the_placement() {
+    let stack = Stack::new().await;
+    let mut small = stack.store().infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();
+    let id = "h-00000000000000001".to_owned();
+    small.instance_types.truncate(1);
+    small.placement = Placement { tenancy: Tenancy::Host, host_id: Some(id.clone()), ..Placement::default() };
+    stack.cloud.set_up(|account| account.hosts.push(host(&id)));
+    stack.store().apply(&Definitions { infrastructures: vec![small], ..Definitions::default() }).await.unwrap();
+    for state in [State::Plan, State::Launch, State::Build, State::Snapshot] {
+        stack.run(&Task::new(state)).await.unwrap();
+    }
+    stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
+    let launches = stack.cloud.requests().launches;
+    let hosts: Vec<_> = launches.iter().map(|(_, one)| one.hardware.clone()).collect();
+    assert_eq!(hosts, vec![Hardware::Host { id: Some(id), group: None }; 2]);
 }

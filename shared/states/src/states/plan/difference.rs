@@ -55,8 +55,15 @@ pub fn between_builds(old: &Plan, new: &Plan) -> Vec<Difference> {
 }
 
 /// What a distribution configuration sets for a Region, and no placeholder changes.
-const SETTINGS: [&str; 6] =
-    ["kmsKeyId", "launchPermission", "targetAccounts", "protection", "launchTemplates", "licenseConfigurations"];
+const SETTINGS: [&str; 7] = [
+    "kmsKeyId",
+    "launchPermission",
+    "targetAccounts",
+    "protection",
+    "launchTemplates",
+    "licenseConfigurations",
+    "export",
+];
 /// The other fields of a Region, whose placeholders the same build has replaced in both plans.
 const TEXTS: [&str; 3] = ["description", "tags", "parameters"];
 
@@ -75,7 +82,7 @@ fn compare(old: &Plan, new: &Plan, of_regions: &[&str]) -> Vec<Difference> {
         found.push(difference("source image", Some(from), Some(to)));
     }
     found.extend(documents(&old.documents, &new.documents));
-    found.extend(fields("", &json!(old), &json!(new), &["workingDirectory", "bootMode"]));
+    found.extend(fields("", &json!(old), &json!(new), &["workingDirectory", "bootMode", "tpmSupport", "uefiData"]));
     found.extend(fields("", &json!(old.launch), &json!(new.launch), &[]));
     found.extend(regions(&old.regions, &new.regions, of_regions));
     found

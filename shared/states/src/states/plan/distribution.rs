@@ -10,13 +10,13 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::{Image, ImageState};
-use goldsmith_model::{ExecutionInput, ImagePipeline, ImageRef, LaunchPermission, SourceImage, placeholder};
-use goldsmith_store::{DistributedImage, ImageLife, ImageRecord, ImageStatus, Plan, PlannedRegion};
+use goldsmith_model::{ExecutionInput, ImagePipeline, ImageRef, LaunchPermission, S3Export, SourceImage, placeholder};
+use goldsmith_store::{DistributedImage, ExportedObject, ImageLife, ImageRecord, ImageStatus, Plan, PlannedRegion};
 use jiff::Timestamp;
 
 use super::finding::Finding;
 use super::freeze;
-use super::preflight::{Look, regions};
+use super::preflight::{Look, regions, topics};
 use super::resolve::{Inputs, Source, Viewer, stored};
 use super::{refused, refused_for};
 use crate::{Context, Result};
@@ -65,6 +65,7 @@ pub(super) async fn plan(
     let source = inputs.source.as_ref().and_then(|source| source.image.as_ref());
     let look = Look { context, viewer, inputs: &inputs, source, types: None, regions: &missing, existing: &there };
     regions::check(&look, findings).await?;
+    topics::check(&look, findings).await;
     let amis = there.into_iter().filter(|(region, _)| {
         *region == first.plan.home_region || missing.iter().any(|planned| planned.region == *region)
     });
@@ -79,6 +80,7 @@ pub(super) async fn plan(
         // The image was approved, and its channel points to it or to another image on purpose.
         channel: None,
         approval: None,
+        topic: inputs.infrastructure.sns_topic_arn.clone(),
         ..first.plan
     };
     Ok(Distribution { image, plan: Some(plan), names_stay })
@@ -234,6 +236,16 @@ fn rest(image: &ImageRecord, mut planned: PlannedRegion, before: &[&PlannedRegio
             planned.launch_permission.user_ids.push(target.account.clone());
         }
     }
+    let could_read = |account: &&String| before.iter().any(|one| one.shares_snapshots_with(account));
+    planned.keeps_snapshots =
+        planned.target_accounts.iter().map(|target| &target.account).filter(could_read).cloned().collect();
+    let is_exported = |to: &S3Export| {
+        let is_it = |one: &ExportedObject| {
+            one.region == planned.region && one.format == to.disk_image_format && to.may_have_written(&one.location)
+        };
+        image.exports.iter().any(is_it)
+    };
+    planned.export = planned.export.take().filter(|to| !is_exported(to));
     // A protection is switched on for a new AMI only: somebody may have switched it off since then.
     planned.protection = None;
     let licenses: BTreeSet<&String> = before.iter().flat_map(|one| &one.license_configurations).collect();
@@ -245,6 +257,7 @@ fn rest(image: &ImageRecord, mut planned: PlannedRegion, before: &[&PlannedRegio
         || !planned.target_accounts.is_empty()
         || shares_snapshots
         || needs_license
+        || planned.export.is_some()
         || grants_more(&planned.launch_permission, before);
     lacks.then_some(planned)
 }

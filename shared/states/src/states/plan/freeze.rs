@@ -1,12 +1,14 @@
 //! Freezes what was resolved into the plan of one build, and fills in its names. Pure.
 
 use goldsmith_cloud::Image;
+use goldsmith_document::digest as digest_of_text;
 use goldsmith_model::{AmiName, Distribution, ImageRef, SsmParameter, placeholder};
 use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, VerifiedImage, stamp};
 use jiff::{SignedDuration, Timestamp};
 
 use super::resolve::Inputs;
 use super::types::Types;
+use crate::parts::firmware;
 
 /// Everything that goes into a build, resolved and read from AWS.
 pub(super) struct Resolved {
@@ -30,6 +32,9 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         documents: inputs.documents.clone(),
         working_directory: inputs.recipe.working_directory.clone(),
         boot_mode: inputs.recipe.boot_mode,
+        tpm_support: inputs.recipe.tpm_support,
+        uefi_data: inputs.recipe.uefi_data.as_deref().map(digest_of_text),
+        registered: firmware::is_registered(&inputs.recipe, source),
         launch: launch(resolved, subnets),
         regions: regions(inputs, image, now),
         some_regions_suffice: inputs.some_regions_suffice(),
@@ -44,6 +49,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
             .is_verification
             .then(|| VerifiedImage { ami: source.id.clone(), created: source.created.clone() }),
         distributes: None,
+        topic: inputs.infrastructure.sns_topic_arn.clone(),
         channel: inputs.channel().cloned(),
         approval: inputs.approval().cloned(),
     }
@@ -67,6 +73,7 @@ fn launch(resolved: &Resolved, stacks: &[String]) -> PlannedLaunch {
         metadata_hop_limit: infrastructure.instance_metadata_options.http_put_response_hop_limit,
         placement: infrastructure.placement.clone(),
         key_pair: infrastructure.key_pair.clone(),
+        spot_build: infrastructure.spot,
         spot_tests: inputs.pipeline.image_tests_configuration.spot,
         tags: infrastructure.resource_tags.clone(),
         block_devices: inputs.recipe.block_device_mappings.clone(),
@@ -118,6 +125,7 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
         launch_permission: ami.launch_permission.clone(),
         share_snapshots: ami.share_snapshots,
         target_accounts: if inputs.overridden { Vec::new() } else { ami.target_accounts.clone() },
+        keeps_snapshots: Vec::new(),
         deprecate_at: ami
             .deprecate_after_days
             .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),
@@ -133,5 +141,6 @@ fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) 
             .collect(),
         launch_templates: to.launch_template_configurations.clone(),
         license_configurations: to.license_configuration_arns.clone(),
+        export: to.s3_export_configuration.clone().filter(|_| !inputs.overridden),
     }
 }

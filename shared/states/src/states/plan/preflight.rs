@@ -3,6 +3,8 @@
 //! It only reads. If AWS denies a read, that becomes a warning, which never stops a build.
 
 mod devices;
+mod exports;
+mod hosts;
 mod keys;
 mod licenses;
 mod network;
@@ -11,6 +13,7 @@ pub(super) mod regions;
 mod sharing;
 mod targets;
 mod templates;
+pub(super) mod topics;
 
 use std::collections::BTreeMap;
 
@@ -78,7 +81,9 @@ pub(super) async fn examine(
     let regions = regions_of(&inputs, &image, now);
     let (source, types) = (source.as_ref(), types.as_ref());
     let look = Look { context, viewer, inputs: &inputs, source, types, regions: &regions, existing: &BTreeMap::new() };
-    network::check(&look, findings).await?;
+    let subnets = network::check(&look, findings).await?;
+    hosts::check(&look, &subnets, findings).await?;
+    topics::check(&look, findings).await;
     // A verification maps no devices and makes no image.
     if !inputs.is_verification {
         devices::check(&look, findings);

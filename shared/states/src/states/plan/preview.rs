@@ -4,7 +4,10 @@ pub(super) mod region;
 
 use std::collections::BTreeMap;
 
-use goldsmith_model::{ExecutionInput, ImageRef, Name, StartCondition, Status, Version, VersionPattern};
+use goldsmith_document::digest;
+use goldsmith_model::{
+    BootMode, ExecutionInput, ImageRecipe, ImageRef, Name, StartCondition, Status, TpmSupport, Version, VersionPattern,
+};
 use goldsmith_store::ImageRecord;
 use serde::Serialize;
 
@@ -38,6 +41,9 @@ pub struct Preview {
     pub source: Option<PreviewedSource>,
     /// The components that the build would run, in this order.
     pub components: Vec<Chosen>,
+    /// How the recipe wants instances of the image to boot; absent if it says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<PreviewedFirmware>,
     /// Instance types for the build, in the order of the attempts.
     pub instance_types: Vec<String>,
     /// Instance types on which the image would be tested.
@@ -47,6 +53,9 @@ pub struct Preview {
     /// The channel whose promotion would approve the image. The field is absent if the build would publish the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Name>,
+    /// ARN of the SNS topic that would be told how the build has ended; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// Digest of everything that goes into the build; absent if something is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_digest: Option<String>,
@@ -62,6 +71,29 @@ pub struct Preview {
     pub skips: Vec<String>,
     /// Problems that would stop the build, and warnings.
     pub findings: Vec<Finding>,
+}
+
+/// How the recipe wants instances of the image to boot. What is absent is as in the source image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewedFirmware {
+    /// The boot mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_mode: Option<BootMode>,
+    /// The version of the TPM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tpm_support: Option<TpmSupport>,
+    /// SHA-256 of the UEFI data, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uefi_data: Option<String>,
+}
+
+impl PreviewedFirmware {
+    fn of(recipe: &ImageRecipe) -> Option<Self> {
+        let uefi_data = recipe.uefi_data.as_deref().map(digest);
+        let own = Self { boot_mode: recipe.boot_mode, tpm_support: recipe.tpm_support, uefi_data };
+        (own.boot_mode.is_some() || own.tpm_support.is_some() || own.uefi_data.is_some()).then_some(own)
+    }
 }
 
 /// The outcome of a start.
@@ -170,10 +202,12 @@ fn empty(pipeline: &Name, verdict: Verdict, findings: Vec<Finding>) -> Preview {
         recipe: None,
         source: None,
         components: Vec::new(),
+        firmware: None,
         instance_types: Vec::new(),
         test_types: Vec::new(),
         regions: Vec::new(),
         approval: None,
+        topic: None,
         input_digest: None,
         newest: None,
         changes: Vec::new(),
@@ -204,6 +238,7 @@ fn resolved_parts(preview: Preview, inputs: &Inputs, newest: Option<&ImageRecord
             ..PreviewedSource::default()
         }),
         components: components.collect(),
+        firmware: PreviewedFirmware::of(recipe),
         input_digest: inputs.digest.clone(),
         newest: newest.map(|newest| Existing {
             image: newest.image.clone(),
@@ -230,6 +265,7 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         test_types: test.to_vec(),
         regions: examined.regions.iter().map(|planned| region::previewed(planned, channel)).collect(),
         approval: examined.inputs.approval().cloned(),
+        topic: examined.inputs.infrastructure.sns_topic_arn.clone(),
         ..preview
     }
 }

@@ -311,15 +311,67 @@ pub enum Problem {
         /// The data type that the distribution configuration sets.
         wanted: String,
     },
-    /// The recipe wants an image that boots only by UEFI, but instances of the source image boot by the BIOS. EC2 gives an
-    /// image another boot mode only if the instance that it is made from runs by UEFI.
-    #[error("the recipe sets the boot mode uefi, but the source image {id} has the boot mode {mode}")]
-    #[strum(message = "remove `bootMode`, or name a source image with the boot mode uefi or uefi-preferred")]
+    /// The recipe wants an image that boots in another way than its source. EC2 registers such an image without looking at
+    /// its disk. If the disk has no boot loader for that mode, no instance of the image starts. The tests show it.
+    #[error("the recipe sets the boot mode {wanted}, but the source image {id} has the boot mode {mode}")]
+    #[strum(message = "make sure that a component installs a boot loader for that mode, or remove `bootMode`")]
     BootMode {
+        /// The boot mode that the recipe wants.
+        wanted: String,
         /// The AMI.
         id: String,
         /// Its boot mode.
         mode: String,
+    },
+    /// A TPM and UEFI variables need an image that boots only by UEFI (EC2 user guide, "NitroTPM for Amazon EC2 instances").
+    /// With the boot mode uefi-preferred, an instance may start by the BIOS, without both. Instances for arm64 have no BIOS
+    /// at all.
+    #[error("{what} needs the boot mode uefi, but the image would have the boot mode {mode}")]
+    #[strum(message = "set `bootMode: uefi` in the recipe, if the disk of the image can boot by UEFI")]
+    UefiNeeded {
+        /// What needs it: the TPM, the UEFI data, or the architecture of the image.
+        what: String,
+        /// The boot mode of the image.
+        mode: String,
+    },
+    /// The image needs what a type of its tests does not have, so no instance of the image can be launched there. The
+    /// builds themselves run on the source image, which may need less.
+    #[error("the image needs {needs}, but it is tested on a type that has less: {reasons}")]
+    #[strum(message = "name another type in the pipeline's `imageTestsConfiguration.instanceTypes`")]
+    TestTypeFirmware {
+        /// What instances of the image need.
+        needs: String,
+        /// What each type lacks.
+        reasons: String,
+    },
+    /// The infrastructure configuration names a Dedicated Host that does not exist in the home Region.
+    #[error("there is no Dedicated Host {id} in {region}")]
+    #[strum(message = "name a host of this account and Region")]
+    HostMissing {
+        /// The host.
+        id: String,
+        /// The home Region.
+        region: String,
+    },
+    /// The instances of the build or its tests cannot run on the Dedicated Host: because of its state, its zone, the
+    /// types that it takes, or because they would be spot instances.
+    #[error("instances cannot run on {host}: {reason}")]
+    #[strum(message = "name another host in the infrastructure configuration's `placement`, or other types or subnets")]
+    HostUnfit {
+        /// The host, or what stands for it.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// The Dedicated Host has no room for an instance of any type of the build now. A host does not grow, so the launch
+    /// would wait in vain.
+    #[error("the Dedicated Host {id} has no room for another {types}")]
+    #[strum(message = "end instances that run on it, or name another host")]
+    HostFull {
+        /// The host.
+        id: String,
+        /// The types of the build that it takes.
+        types: String,
     },
     /// The distribution configuration names a launch template that does not exist in that Region.
     #[error("there is no launch template {template} in {region}")]
@@ -467,6 +519,91 @@ pub enum Problem {
         /// Its usage operation.
         operation: String,
     },
+    /// The image is to be exported to S3 with a role that does not exist, or that VM Import/Export may not assume: the trust
+    /// policy of the role must name `vmie.amazonaws.com`.
+    #[error("the image is to be exported with the role {role}, which {reason}")]
+    #[strum(message = "create the role as described in docs/deploy.md, or correct its name")]
+    ExportRole {
+        /// The role.
+        role: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The stack's role may pass only the roles that the stack's parameter `ExportRoleArns` lists to VM Import/Export. Only
+    /// the Plan state sees this: a person may be allowed to read a role that the stack may not use.
+    #[error("the stack may not use the role {role} for exports")]
+    #[strum(message = "list its ARN in the stack's parameter `ExportRoleArns`")]
+    ExportRoleDenied {
+        /// The role.
+        role: String,
+    },
+    /// The image is to be exported to a bucket that does not exist, or that is in another Region than the image. EC2 exports
+    /// only to a bucket of the same Region.
+    #[error("the image in {region} is to be exported to the bucket {bucket}, which {reason}")]
+    #[strum(message = "name a bucket of that Region")]
+    ExportBucket {
+        /// The bucket.
+        bucket: String,
+        /// The Region of the image.
+        region: String,
+        /// What is wrong with the bucket.
+        reason: String,
+    },
+    /// The image is to be exported to S3, but it would have encrypted snapshots, because of its source image, its recipe, its
+    /// `kmsKeyId`, or the encryption by default of the account. EC2 exports no such image.
+    #[error("the image in {region} is to be exported, but its snapshots would be encrypted")]
+    #[strum(message = "remove `s3ExportConfiguration`, or export the image in a Region in which it is not encrypted")]
+    ExportEncrypted {
+        /// The Region.
+        region: String,
+    },
+    /// The image is to be exported to S3, but the source image was bought, for example in AWS Marketplace. EC2 exports neither
+    /// such an image nor an image that is made from it.
+    #[error("the image in {region} is to be exported, but the source image {id} has the product code {code}")]
+    #[strum(message = "remove `s3ExportConfiguration`, or build from a source image without a product code")]
+    ExportProduct {
+        /// The Region.
+        region: String,
+        /// The AMI.
+        id: String,
+        /// The product codes.
+        code: String,
+    },
+    /// The image is to be exported to S3, but the platform of the source image is billed with its instances. EC2 does not
+    /// export an image with third-party software that AWS provides, such as SQL Server.
+    #[error("the image in {region} is to be exported, but the source image {id} is billed as `{operation}`")]
+    #[strum(message = "remove `s3ExportConfiguration`, unless EC2 has exported such an image before")]
+    ExportLicense {
+        /// The Region.
+        region: String,
+        /// The AMI.
+        id: String,
+        /// Its usage operation.
+        operation: String,
+    },
+    /// The image is to be exported to S3, but one of its volumes is larger than 1 TiB. EC2 exports no such image.
+    #[error(
+        "the image in {region} is to be exported, but its volume {device} has {size} GiB, and EC2 exports at most 1024"
+    )]
+    #[strum(message = "make the volume smaller, or remove `s3ExportConfiguration`")]
+    ExportTooLarge {
+        /// The Region.
+        region: String,
+        /// The device.
+        device: String,
+        /// Size of the volume, in GiB.
+        size: u32,
+    },
+    /// The image is to be exported to S3, and has several volumes. AWS documents one object for an export, and does not say
+    /// what the object of such an image contains.
+    #[error("the image in {region} is to be exported, but it has {count} volumes")]
+    #[strum(message = "check what the object contains, or build the image with one volume")]
+    ExportVolumes {
+        /// The Region.
+        region: String,
+        /// Number of volumes.
+        count: usize,
+    },
     /// A KMS key that the definitions name does not exist in its Region: each Region has keys of its own.
     #[error("there is no KMS key {key} in {region}")]
     #[strum(message = "name a key of that Region")]
@@ -519,6 +656,25 @@ pub enum Problem {
         profile: String,
         /// The pipeline.
         pipeline: String,
+    },
+    /// The infrastructure configuration names a topic that does not exist. A topic belongs to one Region.
+    #[error("there is no SNS topic {topic}")]
+    #[strum(message = "create it, or correct its ARN")]
+    TopicMissing {
+        /// Its ARN.
+        topic: String,
+    },
+    /// The stack's roles may use only the topics that the stack's parameter `NotificationTopicArns` lists. The policy of a
+    /// topic in another account must also let them use it. Only the Plan state sees this: a person may be allowed to read
+    /// a topic that the stack may not use.
+    #[error("the stack may not use the SNS topic {topic}")]
+    #[strum(
+        message = "list it in the stack's parameter `NotificationTopicArns`, and allow the stack's roles in its policy if it \
+                   is in another account"
+    )]
+    TopicDenied {
+        /// Its ARN.
+        topic: String,
     },
     /// Something could not be checked, because AWS rejected the call, or because a Region that may fail (`mustSucceed:
     /// some`) did not answer. The build starts anyway.

@@ -3,13 +3,15 @@
 //! agent would be noticed only when an instance runs.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use goldsmith_cloud::Image;
+use goldsmith_cloud::{Image, TypeTraits};
 use goldsmith_model::ImageAudit;
 
 use super::finding::Finding;
 use super::problem::Problem;
 use super::resolve::{Inputs, Viewer};
+use crate::parts::firmware;
 use crate::{Context, Result};
 
 /// The types of a build's instances.
@@ -23,6 +25,8 @@ pub(super) struct Types {
     pub(super) test: Vec<String>,
     /// The documents have no test, but the image must be audited, which needs an instance.
     pub(super) audit_only: bool,
+    /// The types that cannot run on Dedicated Hosts.
+    pub(super) without_hosts: Vec<String>,
 }
 
 /// Returns the types of the infrastructure configuration that can run the source, and the test types. One type of the
@@ -42,7 +46,7 @@ pub(super) async fn runnable(
     let of_builds = if launches_tests_only { test } else { &infrastructure.instance_types };
     let named = [of_builds, test].concat();
     let region = &context.config.region;
-    let known = context.cloud.machines.architectures(region, &named).await?;
+    let known = context.cloud.machines.type_traits(region, &named).await?;
     let unfit = |name: &String| why_not(name, &known, source, region);
     let (id, architecture) = (|| source.id.clone(), || source.architecture.clone());
     let build: Vec<String> = of_builds.iter().filter(|name| unfit(name).is_none()).cloned().collect();
@@ -74,19 +78,73 @@ pub(super) async fn runnable(
         let recipe = format!("{} {}", inputs.recipe.name, inputs.recipe.version);
         findings.push(inputs.pipeline_place("imageTestsConfiguration").has(Problem::NothingToVerify { recipe }));
     }
+    let needed = Firmware::of_image(inputs, source);
+    let lacks = |name: &String| needed.lacking(name, known.get(name)?);
     let test = match test {
-        [] if is_tested || audit_only => build.iter().take(1).cloned().collect(),
+        [] if is_tested || audit_only => of_build(&build, lacks),
         some => some.to_vec(),
     };
-    Ok(Types { build, test, audit_only })
+    let lacking: Vec<String> = test.iter().filter(|name| unfit(name).is_none()).filter_map(lacks).collect();
+    if !lacking.is_empty() {
+        let problem = Problem::TestTypeFirmware { needs: needed.to_string(), reasons: lacking.join("; ") };
+        findings.push(inputs.pipeline_place("imageTestsConfiguration.instanceTypes").has(problem));
+    }
+    let all = build.iter().chain(&test);
+    let without_hosts = all.filter(|name| known.get(*name).is_some_and(|traits| !traits.runs_on_hosts));
+    let without_hosts = without_hosts.cloned().collect();
+    Ok(Types { build, test, audit_only, without_hosts })
+}
+
+/// Returns the type of the build on which its tests run. Builds run on the source image and tests on the new one, which
+/// may need more, so a type that lacks nothing is preferred.
+fn of_build(build: &[String], lacks: impl Fn(&String) -> Option<String>) -> Vec<String> {
+    let fitting = build.iter().find(|name| lacks(name).is_none());
+    fitting.or(build.first()).into_iter().cloned().collect()
 }
 
 /// Returns why a type cannot run the image, or `None` if it can.
-fn why_not(name: &str, known: &BTreeMap<String, Vec<String>>, source: &Image, region: &str) -> Option<String> {
+fn why_not(name: &str, known: &BTreeMap<String, TypeTraits>, source: &Image, region: &str) -> Option<String> {
     match known.get(name) {
-        Some(runs) if runs.contains(&source.architecture) => None,
-        Some(runs) => Some(format!("{name} is for {}", runs.join(" and "))),
+        Some(traits) if traits.architectures.contains(&source.architecture) => {
+            let of_source =
+                Firmware { by_uefi: source.boot_mode.as_deref() == Some("uefi"), tpm: source.tpm_support.is_some() };
+            of_source.lacking(name, traits)
+        }
+        Some(traits) => Some(format!("{name} is for {}", traits.architectures.join(" and "))),
         None => Some(format!("{region} has no type {name}")),
+    }
+}
+
+/// What an image needs of the types of its instances.
+#[derive(Debug, Clone, Copy)]
+struct Firmware {
+    by_uefi: bool,
+    tpm: bool,
+}
+
+impl Firmware {
+    /// Returns what the image needs that a build makes. A verification runs the source image itself.
+    fn of_image(inputs: &Inputs, source: &Image) -> Self {
+        let recipe = &inputs.recipe;
+        let wanted = recipe.boot_mode.filter(|_| !inputs.is_verification);
+        let tpm = recipe.tpm_support.is_some() && !inputs.is_verification;
+        Self { by_uefi: firmware::boot_mode(wanted, source) == Some("uefi"), tpm: tpm || source.tpm_support.is_some() }
+    }
+
+    /// Returns what a type lacks, or `None` if it lacks nothing.
+    fn lacking(self, name: &str, traits: &TypeTraits) -> Option<String> {
+        let has_uefi = traits.boot_modes.is_empty() || traits.boot_modes.iter().any(|mode| mode == "uefi");
+        match self {
+            Self { by_uefi: true, .. } if !has_uefi => Some(format!("{name} does not support UEFI")),
+            Self { tpm: true, .. } if !traits.has_tpm => Some(format!("{name} does not support NitroTPM")),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Firmware {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(if self.tpm { "UEFI and a TPM" } else { "UEFI" })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `make door-chromium` runs these alone. Where no Chromium is installed, they say so and pass.
 
+mod report;
 mod site;
 
 use std::fs;
@@ -15,7 +16,11 @@ use super::Case;
 use crate::stack::Stack;
 use site::Site;
 
-pub(super) const CASES: &[(&str, Case)] = &[("no_page_in_chromium_drives_or_reads_the_local_aws", pages)];
+pub(super) const CASES: &[(&str, Case)] = &[
+    ("no_page_in_chromium_drives_or_reads_the_local_aws", pages),
+    ("reports_in_chromium_fit_any_width_and_load_nothing", report::fits),
+    ("a_build_and_its_pipeline_have_reports", report::said),
+];
 
 const SCRIPT: &str = include_str!("page.js");
 /// Names that Debian and others install it under.
@@ -32,14 +37,19 @@ struct Browser(Child, #[expect(dead_code, reason = "is removed with it")] tempfi
 impl Browser {
     /// Opens a page. `rules` say what names mean, as a name server would.
     fn open(program: &str, url: &str, rules: &str) -> Self {
+        Self::start(program, url, rules, &[], Stdio::null())
+    }
+
+    /// Opens a page with more options. The browser logs to `stderr`.
+    fn start(program: &str, url: &str, rules: &str, more: &[&str], stderr: Stdio) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let mut command = Command::new(program);
         // Its own sandbox does not work for root, nor in most containers; the page is the suite's.
         command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
         command.args(["--disable-background-networking", "--disable-component-update", "--no-proxy-server"]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
-        command.arg(format!("--host-resolver-rules={rules}")).arg(url);
-        command.env("HOME", profile.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg(format!("--host-resolver-rules={rules}")).args(more).arg(url);
+        command.env("HOME", profile.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         Browser(command.spawn().unwrap(), profile)
     }
 }

@@ -12,6 +12,7 @@ use aws_sdk_ec2::types::{
 };
 use aws_sdk_iam::Client as Iam;
 use aws_sdk_licensemanager::types::LicenseSpecification;
+use aws_sdk_sns::Client as Sns;
 use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::ParameterType;
 use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
@@ -20,7 +21,7 @@ use serde_json::json;
 
 use super::world::{
     CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_LICENSE, NO_SUBNET, NO_TEMPLATE,
-    NO_ZONE, OFF, PUBLIC, SHARED, TEXT, UNKNOWN, World,
+    NO_TOPIC, NO_ZONE, OFF, PUBLIC, SHARED, TEXT, UNKNOWN, World,
 };
 
 /// A parameter that neither the stack nor its users may read.
@@ -30,14 +31,29 @@ pub(super) const UNREADABLE: &str = "/team/base";
 pub(super) const UNLISTED: &str =
     "arn:aws:license-manager:eu-west-1:111122223333:license-configuration:lic-0123456789abcdef0123456789abcdef";
 
+/// A topic that the stack does not list.
+pub(super) const UNTOLD: &str = "arn:aws:sns:eu-west-1:111122223333:images";
+
 /// The problems that no call of AWS meets: there is nothing to call with, AWS is not asked, or the agent on the instance
 /// ends the build, which the tests of `documents.rs` in the executor show. The calls of target accounts are in
-/// `targets.rs`, and that of the boot mode is in `publish.rs`.
-const WITHOUT_CALL: [&str; 12] = [
+/// `targets.rs`, those of exports are in `exports.rs`, that of the boot mode is in `publish.rs`, those of a TPM are in
+/// `firmware.rs`, and those of Dedicated Hosts are in `hosts.rs`.
+const WITHOUT_CALL: [&str; 25] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
     "definition-missing",
+    "export-bucket",
+    "export-encrypted",
+    "export-license",
+    "export-product",
+    "export-role",
+    "export-role-denied",
+    "export-too-large",
+    "export-volumes",
+    "host-full",
+    "host-missing",
+    "host-unfit",
     "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",
@@ -45,6 +61,8 @@ const WITHOUT_CALL: [&str; 12] = [
     "target-account-own",
     "target-region-disabled",
     "target-role-name",
+    "test-type-firmware",
+    "uefi-needed",
     "verified-profile",
 ];
 
@@ -108,6 +126,8 @@ const TRIALS: &[Trial] = &[
     }),
     ("license-missing", "InvalidParameterValueException", |w| w.licensed(w.stack.sdk(), NO_LICENSE)),
     ("license-denied", "AccessDeniedException", |w| w.licensed(&w.as_role("DistributeRole", "e2e-licenses"), UNLISTED)),
+    ("topic-missing", "NotFound", |w| w.told(w.stack.sdk(), NO_TOPIC)),
+    ("topic-denied", "AuthorizationError", |w| w.told(&w.as_role("FinishRole", "e2e-tells"), UNTOLD)),
     ("parameter-path", "AccessDeniedException", |w| w.put(&w.as_role("PublishRole", "e2e-publishes"), "/golden/web")),
     ("parameter-data-type", "ValidationException", |w| w.put(w.stack.sdk(), TEXT)),
     ("source-parameter-denied", "AccessDeniedException", |w| read_as_plan(w, "e2e-plans")),
@@ -199,6 +219,11 @@ impl World<'_> {
         let client = aws_sdk_licensemanager::Client::new(config);
         let update = client.update_license_specifications_for_resource().add_license_specifications(specification);
         code(self.stack.block_on(update.resource_arn(format!("arn:aws:ec2:{HOME}::image/{}", self.base)).send()))
+    }
+
+    /// Sends a message to a topic.
+    fn told(&self, config: &SdkConfig, topic: &str) -> String {
+        code(self.stack.block_on(Sns::new(config).publish().topic_arn(topic).message("It is told.").send()))
     }
 
     fn put(&self, config: &SdkConfig, name: &str) -> String {

@@ -22,7 +22,8 @@ use super::lifecycle::package;
 use super::plan::plan;
 use crate::definitions::{Pipeline, example, folder};
 use crate::stack::{Built, Stack};
-use world::{HOME, World, names};
+pub(in crate::cases) use world::names;
+use world::{HOME, World};
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("thirty_problems_are_found_in_one_call_and_each_would_have_cost_a_build", together),
@@ -32,7 +33,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// The problems of [`World`] that a plan finds.
-const TOGETHER: [&str; 32] = [
+const TOGETHER: [&str; 33] = [
     "ami-name-taken",
     "key-at-home",
     "key-closed",
@@ -61,19 +62,32 @@ const TOGETHER: [&str; 32] = [
     "target-product",
     "test-type-architecture",
     "too-many-tags",
+    "topic-missing",
     "type-architecture",
     "type-not-offered",
     "unchecked",
     "volume-too-small",
 ];
-/// The problems of the other cases. `boot-mode` is in `publish.rs`. Those of target accounts are in `targets.rs`, except
-/// a Region that only the other account has not enabled: the local EC2 enables a Region in all accounts or in none. The
-/// name of the suite's stack is short.
-const ELSEWHERE: [&str; 16] = [
+/// The problems of the other cases. `boot-mode` is in `publish.rs`, `uefi-needed` and `test-type-firmware` are in
+/// `firmware.rs`, those of Dedicated Hosts are in `hosts.rs`, and those of exports are in `exports.rs`. Those of target
+/// accounts are in `targets.rs`, except a Region that only the other account has not enabled: the local EC2 enables a
+/// Region in all accounts or in none. The name of the suite's stack is short.
+const ELSEWHERE: [&str; 30] = [
     "agent-missing",
     "boot-mode",
     "component-unused",
     "definition-missing",
+    "export-bucket",
+    "export-encrypted",
+    "export-license",
+    "export-product",
+    "export-role",
+    "export-role-denied",
+    "export-too-large",
+    "export-volumes",
+    "host-full",
+    "host-missing",
+    "host-unfit",
     "license-denied",
     "nothing-to-verify",
     "parameter-unknown",
@@ -85,6 +99,9 @@ const ELSEWHERE: [&str; 16] = [
     "target-account-own",
     "target-region-disabled",
     "target-role-name",
+    "test-type-firmware",
+    "topic-denied",
+    "uefi-needed",
     "verified-profile",
 ];
 
@@ -124,7 +141,7 @@ fn has_arm_agent() -> bool {
 }
 
 /// Holds the refusal of Plan against the refusals of a plan.
-fn assert_refused(built: &Built, problems: &[&str]) {
+pub(super) fn assert_refused(built: &Built, problems: &[&str]) {
     assert_eq!((built.exit, built.json["failure"]["state"].as_str()), (2, Some("Plan")), "{built:?}");
     let message = built.json["failure"]["message"].as_str().unwrap();
     for problem in problems {
@@ -198,6 +215,11 @@ fn not_there(stack: &Stack) {
         &Pipeline::quick("not-licensed", "").text().replace("  - region: eu-west-1\n", &license),
     );
     assert_refused(&stack.build(folder.path()), &["license-denied"]);
+    // So it is with topics.
+    let types = "instanceTypes: [t3.small]\n";
+    let topic = format!("{types}snsTopicArn: {}\n", costs::UNTOLD);
+    let folder = crate::definitions::folder(&Pipeline::quick("not-told", "").text().replace(types, &topic));
+    assert_refused(&stack.build(folder.path()), &["topic-denied"]);
 }
 
 fn examples(stack: &Stack) {

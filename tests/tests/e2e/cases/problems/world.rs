@@ -50,6 +50,8 @@ const UNTAGGED: &str = "e2e-untagged";
 /// A license configuration that does not exist, in [`SHARED`].
 pub(super) const NO_LICENSE: &str =
     "arn:aws:license-manager:us-west-2:000000000000:license-configuration:lic-0123456789abcdef0123456789abcdef";
+/// A topic that does not exist.
+pub(super) const NO_TOPIC: &str = "arn:aws:sns:eu-west-1:000000000000:e2e-gone";
 /// A key that nothing has.
 pub(super) const NO_KEY: &str = "alias/e2e-gone";
 
@@ -129,7 +131,7 @@ impl<'s> World<'s> {
             "instanceTypes: [t3.small]\n",
             &format!(
                 "instanceTypes: [t3.small]\nsubnetIds: [{}, {NO_SUBNET}]\nsecurityGroupIds: [{NO_GROUP}, {FAR_GROUP}]\n\
-                 placement: {{availabilityZone: {NO_ZONE}}}\n",
+                 placement: {{availabilityZone: {NO_ZONE}}}\nsnsTopicArn: {NO_TOPIC}\n",
                 self.subnet
             ),
         );
@@ -177,7 +179,7 @@ impl<'s> World<'s> {
 const STEPS: [(&str, &str, &str); 2] = [("build", "Nothing", "true"), ("test", "Nothing", "true")];
 
 /// Names of the findings of a plan, each once.
-pub(super) fn names(plan: &Value) -> BTreeSet<String> {
+pub(in crate::cases) fn names(plan: &Value) -> BTreeSet<String> {
     let findings = plan["findings"].as_array().unwrap().iter();
     findings.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
 }

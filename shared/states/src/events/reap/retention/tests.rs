@@ -10,10 +10,9 @@ use goldsmith_store::{ImageLife, ImageRecord, Revocation};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::EVENT;
 use crate::life::TAG_KEEP;
 use crate::testing::{AWAY, Stack};
-use crate::{Clock, dispatch};
+use crate::{Clock, dispatch, own_events};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -72,7 +71,7 @@ async fn sweep_later(stack: &Stack, later: SignedDuration) -> u64 {
 
 /// The events so far: which image, and what became of it.
 fn told(stack: &Stack) -> Vec<(String, String)> {
-    let events = stack.cloud.events().into_iter().filter(|event| event.detail_type == EVENT);
+    let events = stack.cloud.events().into_iter().filter(|event| event.detail_type == own_events::RETENTION);
     let details = events.map(|event| serde_json::from_str::<Value>(&event.detail).unwrap());
     let text = |detail: &Value, name: &str| detail[name].as_str().unwrap().to_owned();
     details.map(|detail| (text(&detail, "image"), text(&detail, "life"))).collect()

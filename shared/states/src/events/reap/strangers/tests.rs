@@ -54,7 +54,7 @@ async fn launch(stack: &Stack, tags: Tags) -> String {
         security_groups: vec![],
         instance_profile: None,
         zone: None,
-        is_dedicated: false,
+        hardware: Default::default(),
         market: Market::OnDemand,
         key_pair: None,
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::LATE;
 use crate::events::reap;
-use crate::testing::{BUILD, Stack, Task, good, reach};
+use crate::testing::{AWAY, BUILD, FIFO_TOPIC, Stack, TOPIC, Task, good, reach, reach_on};
 use crate::{Clock as _, State};
 
 /// A build that was stopped and closed when Publish was about to write a parameter, and the journal entry for that
@@ -119,4 +119,90 @@ async fn a_build_that_only_lacks_its_event_is_given_up_after_a_month() {
     assert!(is_looked_after(&stack).await);
     tick(&stack, SignedDuration::from_hours(2 * 24)).await;
     assert!(!is_looked_after(&stack).await);
+}
+
+/// A build that has ended while its topic refused every message.
+async fn untold_topic(kind: Kind) -> Stack {
+    let stack = reach_on(Stack::with_topic().await, &Task::new(State::Finish)).await;
+    stack.cloud.fail_always("Publish", AWAY, Fault::Refuse(kind));
+    assert!(stack.run(&Task::new(State::Finish)).await.is_ok(), "the build ends as always");
+    stack
+}
+
+#[tokio::test]
+async fn a_topic_that_refuses_is_told_later_and_the_event_is_sent_once() {
+    for kind in [Kind::Denied, Kind::NotFound, Kind::Invalid, Kind::Throttled, Kind::Unanswered] {
+        let stack = untold_topic(kind).await;
+        let after = stack.record().await.after;
+        assert!(!after.is_untold && after.is_unnotified && !after.is_untagged, "{kind:?}: {after:?}");
+        // The lease is free.
+        let next = stack.run_as("web-next-1", &Task::new(State::Plan)).await;
+        assert_eq!(next.unwrap()["outcome"], "build", "{kind:?}");
+        for minutes in [3, 20, 61] {
+            tick(&stack, SignedDuration::from_mins(minutes)).await;
+            assert!(stack.record().await.after.is_unnotified, "{kind:?} after {minutes}");
+        }
+        stack.cloud.heal();
+        for _ in 0..2 {
+            tick(&stack, SignedDuration::from_hours(7)).await;
+            assert!(stack.record().await.after.is_over(), "{kind:?}");
+        }
+        let image = stack.image().await.image.to_string();
+        let events = stack.cloud.events();
+        assert_eq!(events.iter().filter(|event| event.resources.contains(&image)).count(), 1, "{kind:?}");
+        let messages = stack.cloud.messages();
+        let ours = messages.iter().filter(|one| one.message.attributes["image"] == image);
+        assert_eq!(ours.map(|one| one.topic.as_str()).collect::<Vec<_>>(), [TOPIC], "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_never_answers_does_not_repeat_the_event() {
+    let stack = reach_on(Stack::with_topic().await, &Task::new(State::Finish)).await;
+    stack.cloud.fail_next("Publish", Fault::KillBefore);
+    stack.run_until_killed(&[good(State::Finish)]).await;
+    let after = stack.record().await.after;
+    assert!(!after.is_untold && after.is_unnotified, "{after:?}");
+    // The definition invokes Finish again.
+    assert!(stack.run(&Task::new(State::Finish)).await.is_ok());
+    assert!(stack.record().await.after.is_over());
+    assert_eq!((stack.cloud.events().len(), stack.cloud.messages().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_event_that_is_refused_does_not_keep_the_message_back() {
+    let stack = reach_on(Stack::with_topic().await, &Task::new(State::Finish)).await;
+    stack.cloud.fail_always("PutEvents", HOME, Fault::Refuse(Kind::Denied));
+    stack.run(&Task::new(State::Finish)).await.unwrap();
+    let after = stack.record().await.after;
+    assert!(after.is_untold && !after.is_unnotified, "{after:?}");
+    stack.cloud.heal();
+    tick(&stack, SignedDuration::from_mins(20)).await;
+    assert!(stack.record().await.after.is_over());
+    assert_eq!((stack.cloud.events().len(), stack.cloud.messages().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_build_that_only_lacks_its_message_is_given_up_after_a_month() {
+    let stack = untold_topic(Kind::NotFound).await;
+    tick(&stack, SignedDuration::from_hours(29 * 24)).await;
+    assert!(is_looked_after(&stack).await);
+    tick(&stack, SignedDuration::from_hours(2 * 24)).await;
+    assert!(!is_looked_after(&stack).await);
+}
+
+#[tokio::test]
+async fn a_fifo_topic_of_another_account_gets_the_message_of_a_build_once() {
+    let stack = Stack::new().await;
+    stack.name_topic(FIFO_TOPIC).await;
+    let stack = reach_on(stack, &Task::new(State::Finish)).await;
+    // SNS has the message, and its answer is lost.
+    stack.cloud.fail_next("Publish", Fault::LoseAnswer);
+    stack.run(&Task::new(State::Finish)).await.unwrap();
+    assert!(stack.record().await.after.is_unnotified);
+    tick(&stack, SignedDuration::from_mins(20)).await;
+    assert!(stack.record().await.after.is_over());
+    let messages = stack.cloud.messages();
+    assert_eq!((messages.len(), messages[0].topic.as_str()), (1, FIFO_TOPIC));
+    assert_eq!((messages[0].message.group.as_str(), messages[0].message.id.as_str()), ("web", BUILD));
 }

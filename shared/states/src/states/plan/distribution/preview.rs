@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use goldsmith_model::ImageRef;
-use goldsmith_model::{Cause, ExecutionInput};
+use goldsmith_model::{Cause, ExecutionInput, ImageRef, S3Export};
 use goldsmith_store::{Plan, PlannedRegion};
 use serde::Serialize;
 
@@ -48,6 +47,9 @@ pub struct MissingInRegion {
     /// Accounts that get copies of their own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target_accounts: Vec<String>,
+    /// Where the AMI is exported to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export: Option<S3Export>,
     /// Launch templates that get a version with the AMI, by id or by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub launch_templates: Vec<String>,
@@ -80,6 +82,7 @@ fn of(plan: &Plan, planned: &PlannedRegion) -> (String, MissingInRegion) {
         shares_snapshots: planned.share_snapshots,
         license_configurations: planned.license_configurations.clone(),
         target_accounts: planned.target_accounts.iter().map(|one| one.account.clone()).collect(),
+        export: planned.export.clone(),
         launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
         parameters: planned.parameters.iter().map(|one| one.parameter_name.clone()).collect(),
     };

@@ -267,3 +267,18 @@ async fn a_distribution_that_has_not_published_is_not_ended_as_good() {
     }
     assert!(!stack.record().await.published);
 }
+
+#[tokio::test]
+async fn an_image_that_lacks_its_export_is_exported_once() {
+    let stack = Stack::new().await;
+    stack.start_and_execute("build-1", json!({"pipeline": "web"})).await.unwrap();
+    stack.export_images().await;
+    let missing = preview(&stack).await.missing;
+    assert!(missing.values().all(|missing| missing.export.is_some()) && missing.len() == 2, "{missing:?}");
+    distribute(&stack, "run-1", "web/1.0.0/1").await;
+    let image = image(&stack, 1).await;
+    let regions: Vec<&str> = image.exports.iter().map(|object| object.region.as_str()).collect();
+    assert_eq!(regions, [HOME, AWAY]);
+    assert!(preview(&stack).await.missing.is_empty());
+    assert_eq!((stack.cloud.exports(HOME).len(), stack.cloud.exports(AWAY).len()), (1, 1));
+}

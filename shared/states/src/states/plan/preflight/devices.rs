@@ -4,6 +4,7 @@ use goldsmith_cloud::Image;
 use goldsmith_model::{BlockDeviceMapping, BootMode};
 
 use super::Look;
+use crate::parts::firmware;
 use crate::states::plan::finding::Finding;
 use crate::states::plan::problem::Problem;
 
@@ -22,20 +23,38 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
         let place = look.inputs.recipe_place(format!("blockDeviceMappings[{index}].{field}"));
         findings.push(place.has(problem));
     }
-    if look.inputs.recipe.boot_mode == Some(BootMode::Uefi) && !boots_by_uefi(source) {
-        let (id, mode) = (source.id.clone(), source.boot_mode.clone().unwrap_or_else(|| "none".to_owned()));
-        findings.push(look.inputs.recipe_place("bootMode").has(Problem::BootMode { id, mode }));
-    }
+    boot(look, source, findings);
     if !source.product_codes.is_empty() {
         let (id, code) = (source.id.clone(), source.product_codes.join(", "));
         findings.push(look.inputs.recipe_place("parentImage").has(Problem::SourceProduct { id, code }));
     }
 }
 
-/// Returns whether an instance of the image runs by UEFI if its type supports UEFI. Types for arm64 support nothing else
-/// (EC2 user guide, "Instance launch behavior with Amazon EC2 boot modes").
-fn boots_by_uefi(source: &Image) -> bool {
-    source.architecture == "arm64" || matches!(source.boot_mode.as_deref(), Some("uefi" | "uefi-preferred"))
+/// Checks how instances of the image boot. Whether its disk can boot in another way than that of its source cannot be
+/// known before an instance has tried it.
+fn boot(look: &Look<'_>, source: &Image, findings: &mut Vec<Finding>) {
+    let recipe = &look.inputs.recipe;
+    let mode = firmware::boot_mode(recipe.boot_mode, source);
+    let by_uefi = mode == Some("uefi");
+    let needs = [
+        ("tpmSupport", recipe.tpm_support.is_some(), "the TPM of the recipe"),
+        ("uefiData", recipe.uefi_data.is_some(), "the UEFI data of the recipe"),
+        ("bootMode", recipe.boot_mode.is_some() && source.architecture == "arm64", "an image for arm64"),
+    ];
+    for (key, _, what) in needs.into_iter().filter(|(_, is_wanted, _)| *is_wanted && !by_uefi) {
+        let (what, mode) = (what.to_owned(), mode.unwrap_or("none").to_owned());
+        findings.push(look.inputs.recipe_place(key).has(Problem::UefiNeeded { what, mode }));
+    }
+    let Some(wanted) = recipe.boot_mode.filter(|_| source.architecture != "arm64") else { return };
+    let fits = match wanted {
+        BootMode::Uefi | BootMode::UefiPreferred => firmware::boots_by_uefi(source),
+        BootMode::LegacyBios => source.boot_mode.as_deref() != Some("uefi"),
+    };
+    if !fits {
+        let (id, mode) = (source.id.clone(), source.boot_mode.clone().unwrap_or_else(|| "none".to_owned()));
+        let wanted = wanted.name().to_owned();
+        findings.push(look.inputs.recipe_place("bootMode").has(Problem::BootMode { wanted, id, mode }));
+    }
 }
 
 fn judge(mapping: &BlockDeviceMapping, source: &Image) -> Option<Problem> {

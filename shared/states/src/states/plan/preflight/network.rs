@@ -13,11 +13,12 @@ use crate::states::plan::finding::Finding;
 use crate::states::plan::freeze;
 use crate::states::plan::problem::Problem;
 
-pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+/// Returns the subnets that exist.
+pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<Vec<Subnet>> {
     let (config, infrastructure) = (&look.context.config, &look.inputs.infrastructure);
     let ids = freeze::subnets(look.inputs, &config.subnets);
     if ids.is_empty() && infrastructure.security_group_ids.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let account = &look.context.cloud.account;
     let place = |field: &str| look.inputs.infrastructure_place(field);
@@ -47,7 +48,8 @@ pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Resul
     let subnets = subnets.unwrap_or_default();
     let apart = apart(&subnets, &vpcs.unwrap_or_default());
     findings.extend(apart.into_iter().map(|problem| place("securityGroupIds").has(problem)));
-    offered(look, &subnets, findings).await
+    offered(look, &subnets, findings).await?;
+    Ok(subnets)
 }
 
 /// Returns the ids that do not exist. If the read failed, none counts as missing.

@@ -8,7 +8,8 @@ use goldsmith_cloud::TAG_STATUS;
 use goldsmith_store::PlannedRegion;
 
 use super::sharing::Encryption;
-use super::{Look, answer, keys, licenses, sharing, targets, templates};
+use super::{Look, answer, exports, keys, licenses, sharing, targets, templates};
+use crate::parts::parameter_paths::own;
 use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
 use crate::{Error, Result, TAG_BUILD, TAG_HOME, TAG_IMAGE, TAG_STACK};
@@ -92,6 +93,7 @@ async fn examine(
     licenses::check(look, planned, findings).await?;
     sharing::check(look, planned, home, findings).await?;
     targets::check(look, planned, findings).await?;
+    exports::check(look, planned, home, findings).await?;
     keys::of_copy(look, planned, findings).await
 }
 
@@ -114,7 +116,7 @@ async fn parameters(
     place: impl Fn(&str) -> Place,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let below = format!("/{}/", look.context.config.image_parameter_path);
+    let below = own(&look.context.config.image_parameter_path);
     let region = &planned.region;
     for (index, parameter) in planned.parameters.iter().enumerate() {
         let (name, wanted) = (parameter.parameter_name.clone(), parameter.data_type.as_str());

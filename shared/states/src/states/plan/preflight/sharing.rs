@@ -5,9 +5,9 @@ use goldsmith_model::BlockDeviceMapping;
 use goldsmith_store::PlannedRegion;
 
 use super::others::{is_for_others, names_others};
-use super::{Look, answer, keys};
+use super::{Look, answer, exports, keys};
 use crate::Result;
-use crate::states::plan::finding::Finding;
+use crate::states::plan::finding::{Finding, Place};
 use crate::states::plan::problem::Problem;
 
 /// The field of a Region that lists who may launch the image.
@@ -21,15 +21,15 @@ pub(super) struct Encryption {
     by_default: Option<DefaultEncryption>,
 }
 
-/// Returns how the image is encrypted in the home Region, or `None` if the image is not shared or the encryption cannot
-/// be read.
+/// Returns how the image is encrypted in the home Region, or `None` if the image is neither shared nor exported, or the
+/// encryption cannot be read.
 pub(super) async fn at_home(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<Option<Encryption>> {
-    let (Some(source), Some(first)) = (look.source, look.regions.iter().find(|planned| is_for_others(planned))) else {
-        return Ok(None);
-    };
+    let needed = |planned: &&PlannedRegion| is_for_others(planned) || planned.export.is_some();
+    let (Some(source), Some(first)) = (look.source, look.regions.iter().find(needed)) else { return Ok(None) };
     let region = &look.inputs.home_region;
     let default = look.context.cloud.account.default_encryption(region).await;
-    let place = || look.inputs.region_place(&first.region, FIELD);
+    let field = if is_for_others(first) { FIELD } else { exports::FIELD };
+    let place = || look.inputs.region_place(&first.region, field);
     let Some(default) = answer(default, place, findings)? else { return Ok(None) };
     let is_ours = source.owner == look.context.config.account();
     Ok(Some(encryption(source, is_ours, &look.inputs.recipe.block_device_mappings, default)))
@@ -53,6 +53,25 @@ fn encryption(source: &Image, is_ours: bool, changes: &[BlockDeviceMapping], def
         by_default |= is_encrypted && !has_named_key && !(had_key && is_ours);
     }
     Encryption { any, by_default: by_default.then_some(default) }
+}
+
+/// Returns whether the image of a Region would be encrypted; `None` if that cannot be read.
+pub(super) async fn would_be_encrypted(
+    look: &Look<'_>,
+    planned: &PlannedRegion,
+    home: Option<&Encryption>,
+    place: impl FnOnce() -> Place,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<bool>> {
+    let Some(home) = home else { return Ok(None) };
+    if home.any || planned.region == look.inputs.home_region {
+        return Ok(Some(home.any));
+    }
+    if planned.kms_key_id.is_some() {
+        return Ok(Some(true));
+    }
+    let default = look.context.cloud.account.default_encryption(&planned.region).await;
+    Ok(answer(default, place, findings)?.map(|default| default.always))
 }
 
 /// Checks that those with whom the image is shared in a Region can use it.

@@ -1,257 +1,23 @@
 //! Tests each problem alone, all of them at once, and none.
 
 mod faults;
+mod rows;
 mod scene;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME, place};
-use goldsmith_cloud::{DefaultEncryption, KeyUsers, Kind};
+use goldsmith_cloud::Kind;
+use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Fault, HOME};
 use goldsmith_model::definitions::{Draft, SourceFile};
-use goldsmith_model::{BootMode, Ebs, LaunchPermission};
+use goldsmith_model::{BootMode, Ebs, LaunchPermission, TpmSupport};
 use goldsmith_store::{MemoryTable, Store};
 use serde_json::json;
 
-use self::scene::{Scene, accounts, encrypted, everyone, names, with_key};
+use self::rows::{ALONE, TOGETHER};
+use self::scene::{Scene, encrypted, everyone, names};
 use crate::states::plan::resolve::Viewer;
-use crate::testing::{AWAY, TARGET, license};
-
-/// A change that causes one problem.
-type SetUp = fn(&mut Scene);
-
-/// Problems of the definitions and the account that may all occur in one build.
-const TOGETHER: &[(&str, SetUp)] = &[
-    ("definition-missing", |scene| {
-        let ghost = json!({"name": "ghost", "version": "1.x.x"});
-        scene.recipe.components.push(serde_json::from_value(ghost).unwrap());
-    }),
-    ("key-at-home", |scene| {
-        let home = &mut scene.distribution.distributions[0].ami_distribution_configuration;
-        home.kms_key_id = Some("alias/images".to_owned());
-    }),
-    ("source-unavailable", |scene| {
-        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.state = goldsmith_cloud::ImageState::Failed);
-    }),
-    ("source-owner", |scene| {
-        scene.stack.cloud.edit_image(HOME, &scene.source, |image| {
-            image.owner = "999988887777".to_owned();
-            image.owner_alias = None;
-        });
-    }),
-    ("source-product", |scene| {
-        scene.copy_to_nobody();
-        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.product_codes.push("4t9example".to_owned()));
-    }),
-    ("test-type-architecture", |scene| {
-        scene.pipeline.image_tests_configuration.instance_types = vec!["t4g.small".to_owned()];
-    }),
-    ("type-architecture", |scene| scene.infrastructure.instance_types = vec!["t4g.small".to_owned()]),
-    ("agent-missing", |scene| scene.stack.lose_agent("x86_64")),
-    ("type-not-offered", |scene| {
-        scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
-        // No type of the build runs the source if the problem above is there too. A test's type is checked anyway.
-        scene.pipeline.image_tests_configuration.instance_types.push("t3.small".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.not_offered.extend(["t3.small", "t3a.small"].map(|name| (name.to_owned(), 'a')));
-        });
-    }),
-    ("subnet-missing", |scene| {
-        scene.infrastructure.subnet_ids.push("subnet-gone".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.missing.insert("subnet-gone".to_owned());
-        });
-    }),
-    ("security-group-missing", |scene| {
-        scene.infrastructure.security_group_ids.push("sg-gone".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.missing.insert("sg-gone".to_owned());
-        });
-    }),
-    ("security-group-vpc", |scene| {
-        scene.infrastructure.subnet_ids.push("subnet-b".to_owned());
-        scene.infrastructure.security_group_ids.push("sg-2".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.vpcs.insert("sg-2".to_owned(), "vpc-2".to_owned());
-        });
-    }),
-    ("boot-mode", |scene| {
-        scene.recipe.boot_mode = Some(BootMode::Uefi);
-        scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.boot_mode = None);
-    }),
-    ("root-device", |scene| scene.map("/dev/sda1", Ebs { volume_size: Some(30), ..Ebs::default() })),
-    ("volume-too-small", |scene| scene.map("/dev/xvda", Ebs { volume_size: Some(7), ..Ebs::default() })),
-    ("ami-name-taken", |scene| drop(scene.stack.cloud.add_image(AWAY, ACCOUNT, "web 1.0.1-1"))),
-    ("ami-name-taken", |scene| {
-        scene.copy_to_nobody();
-        scene.copy_to(TARGET);
-        scene.stack.cloud.add_image(&place(AWAY, TARGET), ACCOUNT, "web 1.0.1-1");
-    }),
-    ("target-license", |scene| {
-        scene
-            .stack
-            .cloud
-            .edit_image(HOME, &scene.source, |image| image.usage_operation = "RunInstances:0010".to_owned());
-    }),
-    ("too-many-tags", |scene| {
-        let tag = |number: usize| (format!("tag-{number}"), String::new());
-        scene.recipe.tags.extend((0..30).map(tag));
-        let home = &mut scene.distribution.distributions[0].ami_distribution_configuration;
-        home.ami_tags.extend((30..45).map(tag));
-    }),
-    ("region-disabled", |scene| {
-        scene.go_to("ap-east-1", LaunchPermission::default());
-        scene.stack.cloud.set_up(|account| {
-            account.disabled_regions.insert("ap-east-1".to_owned());
-        });
-    }),
-    ("target-account-closed", |scene| {
-        scene.copy_to("333344445555");
-        scene.stack.cloud.set_up(|account| {
-            account.closed_accounts.insert("333344445555".to_owned());
-        });
-    }),
-    ("target-account-own", |scene| scene.copy_to(ACCOUNT)),
-    ("target-region-disabled", |scene| {
-        scene.copy_to("444455556666");
-        scene.stack.cloud.set_up(|account| {
-            account.disabled_regions.insert(place(AWAY, "444455556666"));
-        });
-    }),
-    ("region-unknown", |scene| _ = scene.go_to("eu-nowhere-1", LaunchPermission::default())),
-    ("parameter-path", |scene| {
-        let golden = json!({"parameterName": "/golden/web"});
-        let home = &mut scene.distribution.distributions[0];
-        home.ssm_parameter_configurations.push(serde_json::from_value(golden).unwrap());
-    }),
-    ("parameter-data-type", |scene| scene.put("/images/web", "ami-1", "text")),
-    ("launch-template-missing", |scene| scene.publish_to("lt-0123456789abcdef0")),
-    ("launch-template-tags", |scene| {
-        scene.stack.cloud.add_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1");
-        scene.publish_to("name-lt-0aaaaaaaaaaaaaaaa");
-    }),
-    ("license-missing", |scene| {
-        scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
-        scene.stack.cloud.set_up(|account| {
-            account.missing.insert(license(AWAY));
-        });
-    }),
-    ("license-denied", |scene| {
-        scene.distribution.distributions[0].license_configuration_arns.push(license(HOME));
-        scene.stack.cloud.fail_always("GetLicenseConfiguration", HOME, Fault::Refuse(Kind::Denied));
-    }),
-    ("public-access-blocked", |scene| {
-        scene.go_to("us-west-2", everyone());
-        scene.stack.cloud.set_up(|account| {
-            account.without_public_images.insert("us-west-2".to_owned());
-        });
-    }),
-    ("public-snapshots-blocked", |scene| {
-        scene.go_to("eu-west-2", everyone()).share_snapshots = true;
-        scene.stack.cloud.set_up(|account| {
-            account.without_public_snapshots.insert("eu-west-2".to_owned());
-        });
-    }),
-    ("shared-with-aws-key", |scene| scene.map("/dev/sdf", encrypted())),
-    ("key-missing", |scene| {
-        scene.go_to("eu-west-3", LaunchPermission::default()).kms_key_id = Some("alias/gone".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.missing.insert("alias/gone".to_owned());
-        });
-    }),
-    ("key-unusable", |scene| {
-        scene.go_to("eu-north-1", LaunchPermission::default()).kms_key_id = Some("alias/off".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.disabled_keys.insert("alias/off".to_owned());
-        });
-    }),
-    ("key-closed", |scene| {
-        scene.go_to("ca-central-1", accounts()).kms_key_id = Some("alias/closed".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.key_users.insert("alias/closed".to_owned(), KeyUsers::default());
-        });
-    }),
-    ("unchecked", |scene| {
-        scene.go_to("eu-central-1", accounts());
-        let denied = Fault::Refuse(Kind::Denied);
-        scene.stack.cloud.fail_always("GetEbsEncryptionByDefault", "eu-central-1", denied);
-    }),
-];
-
-/// Problems that cannot occur together with some of the others.
-const ALONE: &[(&str, SetUp)] = &[
-    ("key-unusable", |scene| {
-        scene.map("/dev/sdg", with_key("alias/off"));
-        // The copy would have AWS's key otherwise, with which it cannot be shared.
-        scene.distribution.distributions[1].ami_distribution_configuration.kms_key_id = Some("alias/own".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.disabled_keys.insert("alias/off".to_owned());
-        });
-    }),
-    ("shared-with-aws-key", |scene| {
-        let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
-        away.kms_key_id = Some("alias/aws/ebs".to_owned());
-    }),
-    ("definition-missing", |scene| scene.pipeline.infrastructure_configuration = "nowhere".parse().unwrap()),
-    ("source-missing", |scene| scene.recipe.parent_image = "ssm:/images/none".parse().unwrap()),
-    ("source-missing", |scene| scene.recipe.parent_image = "ami-0123456789abcdef0".parse().unwrap()),
-    ("source-missing", |scene| scene.recipe.parent_image = "pipeline:web".parse().unwrap()),
-    ("source-unavailable", |scene| {
-        scene.stack.cloud.edit_image(HOME, &scene.source, |image| {
-            image.state = goldsmith_cloud::ImageState::Failed; // deregistered
-            image.block_devices.clear();
-        });
-    }),
-    ("source-parameter-denied", |scene| {
-        scene.recipe.parent_image = "ssm:/team/base".parse().unwrap();
-        scene.distribution.distributions[0].ssm_parameter_configurations.clear();
-        scene.stack.cloud.fail_always("GetParameter", HOME, Fault::Refuse(Kind::Denied));
-    }),
-    ("source-parameter-path", |scene| {
-        scene.viewer = Viewer::Person;
-        scene.recipe.parent_image = "ssm:/source".parse().unwrap();
-    }),
-    ("type-not-offered", |scene| {
-        scene.infrastructure.subnet_ids.push("subnet-c".to_owned());
-        scene.stack.cloud.set_up(|account| {
-            account.zones.insert("subnet-c".to_owned(), 'c');
-            // The build falls back to the second type, and the test has no second one.
-            account.not_offered.insert(("t3.small".to_owned(), 'c'));
-        });
-    }),
-    ("subnet-zone", |scene| {
-        scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
-        scene.infrastructure.placement.availability_zone = Some("eu-west-1c".to_owned());
-    }),
-    ("never-public", |scene| {
-        scene.go_to("us-west-2", everyone());
-        scene.map("/dev/xvda", with_key("alias/own"));
-        let away = &mut scene.distribution.distributions[1].ami_distribution_configuration;
-        away.kms_key_id = Some("alias/own".to_owned());
-    }),
-    ("shared-with-aws-key", |scene| {
-        scene.stack.cloud.set_up(|account| {
-            let by_default = DefaultEncryption { always: true, key: "alias/aws/ebs".to_owned() };
-            account.encryption.insert(AWAY.to_owned(), by_default);
-        });
-    }),
-    ("nothing-to-verify", |scene| {
-        scene.pipeline.image_tests_configuration.image_tests_enabled = false;
-        scene.verify();
-    }),
-    ("verified-profile", |scene| {
-        scene.pipeline.allow_overrides = false;
-        scene.infrastructure.instance_profile_name = Some("team-build".to_owned());
-        scene.verify();
-    }),
-    ("test-type-architecture", |scene| {
-        scene.pipeline.image_tests_configuration.instance_types = vec!["t4g.small".to_owned()];
-        scene.verify();
-    }),
-    ("component-unused", |scene| scene.input["parameters"] = json!({"apache": {}})),
-    ("parameter-unknown", |scene| scene.input["parameters"] = json!({"nginx": {"prt": "80"}})),
-    ("parameter-value", |scene| scene.input["parameters"] = json!({"nginx": {"port": "81"}})),
-];
+use crate::testing::{AWAY, TOPIC, license};
 
 #[tokio::test]
 async fn each_problem_alone_is_found_alone() {
@@ -312,10 +78,43 @@ async fn what_is_allowed_is_no_problem() {
     scene.stack.cloud.add_tagged_launch_template(AWAY, "lt-0aaaaaaaaaaaaaaaa", "ami-1", &tags);
     scene.publish_to("lt-0aaaaaaaaaaaaaaaa");
     scene.distribution.distributions[1].license_configuration_arns.push(license(AWAY));
+    scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
     scene.recipe.boot_mode = Some(BootMode::Uefi);
     scene.apply().await;
     assert_eq!(scene.findings().await, []);
     assert_eq!(scene.refusal().await, None);
+}
+
+#[tokio::test]
+async fn a_firmware_that_fits_and_a_host_with_room_are_no_problem() {
+    let mut scene = Scene::new().await;
+    scene.recipe.boot_mode = Some(BootMode::Uefi);
+    scene.recipe.tpm_support = Some(TpmSupport::V2);
+    scene.recipe.uefi_data = Some("QUFB".to_owned());
+    scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
+    scene.place_on(None, |_| {});
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+    scene.infrastructure.placement.host_id = None;
+    scene.recipe.version = "1.0.2".parse().unwrap();
+    scene.stack.cloud.set_up(|account| account.hosts[0].auto_placement = true);
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+    // EC2 may allocate a host for the group when an instance is launched.
+    let arn = format!("arn:aws:resource-groups:{HOME}:111122223333:group/hosts");
+    scene.infrastructure.placement.host_resource_group_arn = Some(arn);
+    scene.stack.cloud.set_up(|account| account.hosts.clear());
+    scene.apply().await;
+    assert_eq!(scene.findings().await, []);
+}
+
+#[tokio::test]
+async fn hosts_that_cannot_be_read_are_only_a_warning() {
+    let mut scene = Scene::new().await;
+    scene.place_on(None, |_| {});
+    scene.stack.cloud.fail_always("DescribeHosts", HOME, Fault::Refuse(Kind::Denied));
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["unchecked"]);
 }
 
 #[tokio::test]
@@ -379,6 +178,16 @@ async fn a_source_that_was_bought_is_not_copied_into_other_accounts() {
     );
     let refusal = scene.refusal().await.unwrap();
     assert!(refusal.starts_with(&expected), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_source_that_was_bought_is_not_exported() {
+    let mut scene = Scene::new().await;
+    scene.copy_to_nobody();
+    scene.export(HOME);
+    scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.product_codes.push("4t9example".to_owned()));
+    scene.apply().await;
+    assert_eq!(names(&scene.findings().await), ["export-product", "source-product"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The Regions of a preview.
 
-use goldsmith_model::Name;
+use goldsmith_model::{Name, S3Export};
 use goldsmith_store::PlannedRegion;
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ pub struct PreviewedRegion {
     /// ARNs of the license configurations of the AMI.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub license_configurations: Vec<String>,
+    /// Where the AMI is exported to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export: Option<S3Export>,
     /// Accounts, organizations and groups that may launch the AMI.
     pub shared_with: Vec<String>,
 }
@@ -33,6 +36,7 @@ pub(super) fn previewed(planned: &PlannedRegion, channel: Option<&Name>) -> Prev
         parameters: written.map(|one| one.parameter_name.clone()).collect(),
         launch_templates: planned.launch_templates.iter().map(|one| one.template.clone()).collect(),
         license_configurations: planned.license_configurations.clone(),
+        export: planned.export.clone(),
         shared_with: shared_with(planned),
     }
 }

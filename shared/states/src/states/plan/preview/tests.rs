@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Preview, Verdict, preview};
 use crate::State;
-use crate::testing::{Stack, Task, whole_build};
+use crate::testing::{Stack, TOPIC, Task, whole_build};
 
 /// Counts every call, including those to the table.
 #[derive(Default)]
@@ -33,6 +33,21 @@ async fn planned(stack: &Stack, force: bool) -> (Preview, usize) {
     let input = ExecutionInput::parse(&json!({"pipeline": "web", "force": force})).unwrap();
     let preview = preview(&context, &input).await.unwrap();
     (preview, counter.0.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn another_topic_is_shown_and_is_no_reason_to_build() {
+    let stack = Stack::new().await;
+    let (before, _) = planned(&stack, false).await;
+    for task in whole_build() {
+        stack.run(&task).await.unwrap();
+    }
+    stack.name_topic(TOPIC).await;
+    let (same, _) = planned(&stack, false).await;
+    assert_eq!((same.verdict, same.input_digest), (Verdict::Unchanged, before.input_digest));
+    let (forced, _) = planned(&stack, true).await;
+    assert_eq!((before.topic.as_deref(), forced.topic.as_deref()), (None, Some(TOPIC)));
+    assert_eq!(forced.changes, vec![]);
 }
 
 #[tokio::test]

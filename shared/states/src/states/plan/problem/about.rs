@@ -26,7 +26,10 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::KeyClosed { .. }
+            Self::BootMode { .. }
+            | Self::ExportLicense { .. }
+            | Self::ExportVolumes { .. }
+            | Self::KeyClosed { .. }
             | Self::SourceParameterPath { .. }
             | Self::SourceProduct { .. }
             | Self::TargetLicense { .. }

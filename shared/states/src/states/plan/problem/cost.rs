@@ -53,6 +53,10 @@ impl Problem {
             Self::SecurityGroupMissing { .. } => rejected(Launch, "RunInstances", "InvalidGroup.NotFound"),
             Self::SecurityGroupVpc { .. } => rejected(Launch, "RunInstances", "InvalidParameter"),
             Self::VolumeTooSmall { .. } => rejected(Launch, "RunInstances", "InvalidBlockDeviceMapping"),
+            Self::UefiNeeded { .. } => rejected(Snapshot, "RegisterImage", "InvalidParameterCombination"),
+            Self::TestTypeFirmware { .. } => rejected(LaunchTest, "RunInstances", "InvalidParameterValue"),
+            Self::HostMissing { .. } => rejected(Launch, "RunInstances", "InvalidHostID.NotFound"),
+            Self::HostFull { .. } => rejected(Launch, "RunInstances", "InsufficientCapacityOnHost"),
             Self::TooManyTags { .. } => rejected(Snapshot, "CreateImage", "TagLimitExceeded"),
             Self::TestTypeArchitecture { .. } => rejected(LaunchTest, "RunInstances", "InvalidParameterValue"),
             Self::AmiNameTaken { .. } => rejected(DistributeRegion, "CopyImage", "InvalidAMIName.Duplicate"),
@@ -61,6 +65,13 @@ impl Problem {
             Self::TargetRegionDisabled { .. } => rejected(DistributeRegion, "CopyImage", "AuthFailure"),
             Self::TargetProduct { .. } | Self::TargetLicense { .. } => {
                 rejected(DistributeRegion, "CopyImage", "InvalidRequest")
+            }
+            Self::ExportRole { .. } | Self::ExportEncrypted { .. } => {
+                rejected(DistributeRegion, "ExportImage", "InvalidParameter")
+            }
+            Self::ExportRoleDenied { .. } => rejected(DistributeRegion, "ExportImage", "UnauthorizedOperation"),
+            Self::ExportProduct { .. } | Self::ExportLicense { .. } | Self::ExportTooLarge { .. } => {
+                rejected(DistributeRegion, "ExportImage", "NotExportable")
             }
             Self::PublicAccessBlocked { .. } => {
                 rejected(DistributeRegion, "ModifyImageAttribute", "OperationNotPermitted")
@@ -106,8 +117,10 @@ impl Problem {
                 "The instance would start with a second, empty volume, and its root volume would keep its size."
             }
             Self::BootMode { .. } => {
-                "The build would end in Snapshot: EC2 makes no such AMI of an instance that runs by the BIOS."
+                "EC2 would register the image. Its test would end in LaunchTest if the disk cannot boot in that mode: no \
+                 agent comes online."
             }
+            Self::HostUnfit { .. } => "The build would end in Launch or LaunchTest: EC2 launches no such instance.",
             Self::KeyAtHome { .. } => {
                 "The AMI would have the key of the build's volumes instead: CreateImage accepts no key."
             }
@@ -117,12 +130,23 @@ impl Problem {
             Self::TargetRoleName { .. } => {
                 "The build would end in DistributeRegion: no account can have a role of that name."
             }
+            Self::ExportBucket { .. } => {
+                "The build would end in DistributeRegion: EC2 begins the export, which gets the status `deleted` later."
+            }
+            Self::ExportVolumes { .. } => "The object might not contain all volumes of the image.",
             Self::RegionUnknown { .. } => {
                 "The build would end in DistributeRegion: there is no endpoint that answers CopyImage."
             }
             Self::KeyMissing { .. } | Self::KeyUnusable { .. } => {
                 "AWS would accept the call, and the build would end later: in Launch, when the instance does not \
                  start, or in DistributeRegion, when the copy gets the state `failed`."
+            }
+            Self::TopicMissing { .. } => {
+                "The build would end as always, but SNS would reject its message with `NotFound`, and nobody would be told."
+            }
+            Self::TopicDenied { .. } => {
+                "The build would end as always, but SNS would reject its message with `AuthorizationError`, and nobody would \
+                 be told."
             }
             Self::KeyClosed { .. } => "The accounts would see the AMI, but could neither launch nor copy it.",
             Self::Unchecked { .. } => "The build starts, and may end later for a reason that a plan could have named.",

@@ -6,7 +6,8 @@ use goldsmith_model::MustSucceed;
 
 use super::scene::{Scene, accounts, everyone, names, with_key};
 use crate::State;
-use crate::testing::{AWAY, Task};
+use crate::states::plan::resolve::Viewer;
+use crate::testing::{AWAY, TOPIC, Task};
 
 #[tokio::test]
 async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again() {
@@ -15,6 +16,7 @@ async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again()
         "DescribeSubnets",
         "DescribeSecurityGroups",
         "DescribeInstanceTypeOfferings",
+        "DescribeHosts",
         "GetEbsEncryptionByDefault",
         "GetEbsDefaultKmsKeyId",
         "GetImageBlockPublicAccessState",
@@ -22,13 +24,19 @@ async fn a_denied_read_is_at_most_a_warning_and_a_passing_fault_is_tried_again()
         "DescribeKey",
         "GetKeyPolicy",
         "ListGrants",
+        "GetRole",
+        "GetBucketLocation",
     ];
     for read in reads {
-        for (kind, refused) in [(Kind::Denied, false), (Kind::Invalid, false), (Kind::Throttled, true)] {
+        // The stack may pass exactly those roles to VM Import/Export that it may read.
+        let needed = read == "GetRole";
+        for (kind, refused) in [(Kind::Denied, needed), (Kind::Invalid, false), (Kind::Throttled, true)] {
             let mut scene = Scene::new().await;
             scene.infrastructure.subnet_ids = vec!["subnet-a".to_owned()];
+            scene.place_on(None, |_| {});
             scene.go_to("us-west-2", everyone()).share_snapshots = true;
             scene.go_to("eu-central-1", accounts()).kms_key_id = Some("alias/own".to_owned());
+            scene.export(HOME);
             scene.apply().await;
             for region in [HOME, AWAY, "us-west-2", "eu-central-1"] {
                 scene.stack.cloud.fail_always(read, region, Fault::Refuse(kind));
@@ -82,5 +90,26 @@ async fn a_region_that_the_image_needs_must_answer_and_is_named() {
         assert_eq!(failed.error, "Goldsmith.Throttled", "{must_succeed:?} {region}");
         scene.stack.cloud.heal();
         assert_eq!(scene.refusal().await, None, "{must_succeed:?} {region}");
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_cannot_be_read_stops_no_build() {
+    for (viewer, kind) in [
+        (Viewer::Stack, Kind::Invalid),
+        (Viewer::Stack, Kind::Throttled),
+        (Viewer::Stack, Kind::Unanswered),
+        // A person may lack a right that the stack has.
+        (Viewer::Person, Kind::Denied),
+    ] {
+        let mut scene = Scene::new().await;
+        scene.viewer = viewer;
+        scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
+        scene.apply().await;
+        scene.stack.cloud.fail_always("GetTopicAttributes", AWAY, Fault::Refuse(kind));
+        assert_eq!(names(&scene.findings().await), ["unchecked"], "{kind:?}");
+        if viewer == Viewer::Stack {
+            assert_eq!(scene.refusal().await, None, "{kind:?}");
+        }
     }
 }

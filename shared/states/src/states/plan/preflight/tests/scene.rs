@@ -1,19 +1,19 @@
 //! A stack whose definitions and account a test changes before it plans a build.
 
 use futures_util::FutureExt as _;
-use goldsmith_cloud::Parameter;
 use goldsmith_cloud::fake::HOME;
+use goldsmith_cloud::{DedicatedHost, Parameter};
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{
     AmiDistribution, BlockDeviceMapping, Distribution, DistributionConfiguration, Ebs, ExecutionInput, ImagePipeline,
-    ImageRecipe, InfrastructureConfiguration, LaunchPermission, PublishedTemplate, TargetAccount,
+    ImageRecipe, InfrastructureConfiguration, LaunchPermission, PublishedTemplate, TargetAccount, Tenancy,
 };
 use serde_json::{Value, json};
 
 use crate::states::plan::finding::Finding;
 use crate::states::plan::preflight::examine;
 use crate::states::plan::resolve::{Viewer, resolve};
-use crate::testing::{Stack, Task};
+use crate::testing::{Stack, Task, export, host};
 use crate::{Context, Result, State};
 
 /// A stack, its definitions, and the input of a start.
@@ -72,9 +72,33 @@ impl Scene {
         self.distribution.distributions[1].ami_distribution_configuration.target_accounts.push(target);
     }
 
+    /// Adds a Dedicated Host with these changes, and puts the instances on it, or on the host with this id.
+    pub(super) fn place_on(&mut self, id: Option<&str>, change: impl FnOnce(&mut DedicatedHost)) {
+        let mut added = host("h-00000000000000001");
+        change(&mut added);
+        self.infrastructure.instance_types = vec!["t3.small".to_owned()];
+        self.infrastructure.placement.tenancy = Tenancy::Host;
+        self.infrastructure.placement.host_id = Some(id.unwrap_or(&added.id).to_owned());
+        self.stack.cloud.set_up(|account| account.hosts.push(added));
+    }
+
     /// Makes the start only test the source image.
     pub(super) fn verify(&mut self) {
         self.input["from"] = json!({"at": "test", "image": self.source});
+    }
+
+    /// Exports the image of a Region.
+    pub(super) fn export(&mut self, region: &str) {
+        let to = self.distribution.distributions.iter_mut().find(|to| to.region == region).unwrap();
+        to.s3_export_configuration = Some(export(region));
+    }
+
+    /// Lets nobody else launch the image.
+    pub(super) fn no_permissions(&mut self) {
+        for to in &mut self.distribution.distributions {
+            to.ami_distribution_configuration.launch_permission = LaunchPermission::default();
+            to.ami_distribution_configuration.share_snapshots = false;
+        }
     }
 
     /// Adds a launch template to the second Region.

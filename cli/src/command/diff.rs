@@ -1,0 +1,141 @@
+//! `goldsmith diff IMAGE [IMAGE]`
+
+use anyhow::Result;
+use goldsmith_contents::{Changed, Diff};
+use goldsmith_model::ImageRef;
+use goldsmith_store::{ImageRecord, Store};
+use serde::Serialize;
+
+use crate::args::Globals;
+use crate::connection::Connection;
+use crate::exit::{Exit, invalid};
+use crate::output::{self, Show};
+use crate::{contents, target};
+
+/// Show what differs between two images: packages, files, units, users and more.
+///
+/// One image is compared with the last good image before it of the same pipeline. `+` marks what is only in the later
+/// image, `-` marks what is only in the earlier one, and `~` marks what both have with different values.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// A later image, with which the first one is compared.
+    #[arg(value_name = "LATER")]
+    later: Option<String>,
+}
+
+/// What differs between two images.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Compared {
+    from: ImageRef,
+    to: ImageRef,
+    /// The source images, if they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_image: Option<Changed<String>>,
+    #[serde(flatten)]
+    diff: Diff,
+}
+
+pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    let connection = Connection::open(globals).await?;
+    output::show(globals, &compared(&connection, args).await?)?;
+    Ok(Exit::Success)
+}
+
+async fn compared(connection: &Connection, args: &Args) -> Result<Compared> {
+    let store = &connection.store;
+    let first = target::image_or_latest(store, &args.image).await?;
+    let (from, to) = match &args.later {
+        Some(later) => (first, target::image_or_latest(store, later).await?),
+        None => (before(store, &first).await?, first),
+    };
+    let (old, new) = (contents::of(connection, &from).await?, contents::of(connection, &to).await?);
+    let has_other_source = from.source_image != to.source_image;
+    Ok(Compared {
+        diff: Diff::of(&old, &new),
+        source_image: has_other_source
+            .then(|| Changed { from: from.source_image.clone(), to: to.source_image.clone() }),
+        from: from.image,
+        to: to.image,
+    })
+}
+
+async fn before(store: &Store, image: &ImageRecord) -> Result<ImageRecord> {
+    let all = store.images_of_pipeline(&image.pipeline).await?;
+    contents::before(&all, image).cloned().ok_or_else(|| {
+        let (pipeline, name) = (&image.pipeline, &image.image);
+        invalid(format!("the pipeline {pipeline} has no good image before {name}: name two images"))
+    })
+}
+
+impl Show for Compared {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let mut lines = vec![format!("{} -> {}", self.from, self.to)];
+        let source = |source: &Changed<String>| format!("source image: {} -> {}", source.from, source.to);
+        lines.extend(self.source_image.as_ref().map(source));
+        lines.extend(self.diff.lines());
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_contents::{CONTENTS_VERSION, Contents, Package, PackageType, pack};
+    use serde_json::json;
+    use sha2::{Digest, Sha256};
+
+    use super::{Args, compared};
+    use crate::output::Show;
+    use crate::testing::{Stack, globals};
+
+    /// Stores an image of pipeline `web` with a package of this version.
+    async fn image(stack: &Stack, number: u32, source: &str, version: &str) {
+        overridden_or_not(stack, number, source, version, false).await;
+    }
+
+    async fn overridden_or_not(stack: &Stack, number: u32, source: &str, version: &str, overridden: bool) {
+        let packages = vec![Package::new(PackageType::Deb, "nginx", version, "/var/lib/dpkg/status")];
+        let bytes = pack(&Contents { version: CONTENTS_VERSION, packages, ..Contents::default() }).unwrap();
+        let key = format!("contents/{number}.json.gz");
+        let contents = json!({"key": key, "sha256": hex::encode(Sha256::digest(&bytes))});
+        stack.connection.cloud.objects.put(&key, bytes).await.unwrap();
+        let record = json!({"image": format!("web/1.0.0/{number}"), "build": format!("b{number}"), "pipeline": "web",
+                            "cause": {"kind": "manual", "id": "1"}, "status": "AVAILABLE", "sourceImage": source,
+                            "inputDigest": "", "createdAt": format!("2026-01-0{number}T00:00:00.000Z"),
+                            "contents": contents, "overridden": overridden});
+        stack.put("IMAGE#web", &format!("V#0000000001.0000000000.0000000000#000000000{number}"), record).await;
+        stack.put("IMAGES", "web", json!({})).await;
+    }
+
+    #[tokio::test]
+    async fn an_image_is_compared_with_the_one_before_it_or_with_a_named_one() {
+        let stack = Stack::new();
+        image(&stack, 1, "ami-1", "1.0-1").await;
+        image(&stack, 2, "ami-1", "1.0-2").await;
+        image(&stack, 3, "ami-2", "1.0-3").await;
+        let diff = async |image: &str, later: Option<&str>| {
+            let args = Args { image: image.to_owned(), later: later.map(str::to_owned) };
+            compared(&stack.connection, &args).await.map(|found| found.lines(&globals("")).join("\n"))
+        };
+        let expected = "\
+web/1.0.0/2 -> web/1.0.0/3
+source image: ami-1 -> ami-2
+packages: 1 changed
+  ~ deb nginx 1.0-2 -> 1.0-3";
+        assert_eq!(diff("web/1.0.0/3", None).await.unwrap(), expected);
+        assert_eq!(diff("web/latest", None).await.unwrap(), expected);
+        assert_eq!(diff("web/1.0.0/2", Some("web/latest")).await.unwrap(), expected);
+        let back = diff("web/1.0.0/2", Some("web/1.0.0/1")).await.unwrap();
+        assert!(back.ends_with("  ~ deb nginx 1.0-2 -> 1.0-1 (downgrade)"), "{back}");
+        let first = diff("web/1.0.0/1", None).await.unwrap_err().to_string();
+        assert_eq!(first, "the pipeline web has no good image before web/1.0.0/1: name two images");
+        // An image whose start has overridden something was never published, and is not what came before.
+        overridden_or_not(&stack, 4, "ami-2", "9", true).await;
+        image(&stack, 5, "ami-2", "1.0-4").await;
+        let next = diff("web/1.0.0/5", None).await.unwrap();
+        assert!(next.starts_with("web/1.0.0/3 -> web/1.0.0/5\n"), "{next}");
+    }
+}

@@ -1,0 +1,167 @@
+//! What an image may contain.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::severity::Severity;
+
+/// The rules by which an image is allowed or rejected.
+///
+/// A finding counts if its severity reaches the threshold, and if no other rule excludes it. One finding that counts
+/// rejects the image.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Policy {
+    /// The lowest severity that counts.
+    pub severity: Threshold,
+    /// The threshold for packages that the image has from its parent, instead of `severity`.
+    pub parent_severity: Option<Threshold>,
+    /// Whether a vulnerability counts only if there is a fix.
+    pub fix_available: bool,
+    /// Whether a vulnerability counts only if the parent does not have it.
+    pub only_new: bool,
+    /// The severity of a vulnerability that nobody has rated.
+    pub unrated: Severity,
+    /// Whether an image may pass although the folder has no advisories for its operating system. Otherwise it is rejected,
+    /// because nothing was compared.
+    pub allow_uncovered: bool,
+    /// Vulnerabilities that are accepted for a time.
+    pub waivers: Vec<Waiver>,
+}
+
+impl Default for Policy {
+    /// High and critical vulnerabilities count, if there is a fix: the defaults of EC2 Image Builder's gate.
+    fn default() -> Policy {
+        Policy {
+            severity: Threshold::At(Severity::High),
+            parent_severity: None,
+            fix_available: true,
+            only_new: false,
+            unrated: Severity::Medium,
+            allow_uncovered: false,
+            waivers: Vec::new(),
+        }
+    }
+}
+
+/// The lowest severity that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Threshold {
+    /// This severity and those above it.
+    At(Severity),
+    /// None counts.
+    Never,
+}
+
+impl Threshold {
+    /// Whether a severity reaches the threshold. What does not matter never does.
+    #[must_use]
+    pub fn is_reached(self, severity: Severity) -> bool {
+        severity > Severity::Negligible && matches!(self, Threshold::At(least) if severity >= least)
+    }
+}
+
+impl TryFrom<String> for Threshold {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Threshold, String> {
+        match word.as_str() {
+            "never" => Ok(Threshold::Never),
+            "low" => Ok(Threshold::At(Severity::Low)),
+            "medium" => Ok(Threshold::At(Severity::Medium)),
+            "high" => Ok(Threshold::At(Severity::High)),
+            "critical" => Ok(Threshold::At(Severity::Critical)),
+            _ => Err(format!("{word:?} is not low, medium, high, critical or never")),
+        }
+    }
+}
+
+impl From<Threshold> for String {
+    fn from(threshold: Threshold) -> String {
+        match threshold {
+            Threshold::At(severity) => severity.word().to_owned(),
+            Threshold::Never => "never".to_owned(),
+        }
+    }
+}
+
+/// A vulnerability that is accepted for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Waiver {
+    /// The vulnerability, by any of its ids, or an advisory with everything that it covers.
+    pub id: String,
+    /// The package, or the source package, to which the waiver is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// The last day on which the waiver holds, in UTC.
+    pub until: Date,
+    /// Why the vulnerability is accepted.
+    pub reason: String,
+}
+
+/// Why a text is not a policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct PolicyError {
+    /// The field, as a path, such as `waivers[0].until`.
+    pub field: String,
+    /// Why, as a sentence.
+    pub message: String,
+}
+
+impl Policy {
+    /// Reads a policy from JSON.
+    ///
+    /// # Errors
+    ///
+    /// The text is not JSON, a field is unknown or has a wrong value, or a waiver has no id or no reason.
+    pub fn from_json(text: &str) -> Result<Policy, PolicyError> {
+        let deserializer = &mut serde_json::Deserializer::from_str(text);
+        let policy: Policy = serde_path_to_error::deserialize(deserializer).map_err(|error| PolicyError {
+            field: error.path().to_string(),
+            message: format!("{}.", error.into_inner()),
+        })?;
+        for (at, waiver) in policy.waivers.iter().enumerate() {
+            for (key, value, what) in [("id", &waiver.id, "an id"), ("reason", &waiver.reason, "a reason")] {
+                if value.trim().is_empty() {
+                    let field = format!("waivers[{at}].{key}");
+                    return Err(PolicyError { field, message: format!("A waiver needs {what}.") });
+                }
+            }
+        }
+        Ok(policy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_read_and_written() {
+        let text = r#"{"severity": "medium", "parentSeverity": "never", "fixAvailable": false, "onlyNew": true,
+            "waivers": [{"id": "CVE-2024-1", "package": "openssl", "until": "2026-12-31", "reason": "not reachable"}]}"#;
+        let policy = Policy::from_json(text).unwrap();
+        assert_eq!(policy.parent_severity, Some(Threshold::Never));
+        assert_eq!(policy.waivers[0].until, jiff::civil::date(2026, 12, 31));
+        let written = serde_json::to_string(&policy).unwrap();
+        assert_eq!(Policy::from_json(&written).unwrap(), policy);
+        assert_eq!(Policy::from_json("{}").unwrap(), Policy::default());
+    }
+
+    #[test]
+    fn a_mistake_names_its_field() {
+        for (text, field) in [
+            (r#"{"severity": "negligible"}"#, "severity"),
+            (r#"{"sevrity": "low"}"#, "sevrity"),
+            (r#"{"waivers": [{"id": "CVE-1", "until": "31.12.2026", "reason": "x"}]}"#, "waivers[0].until"),
+            (r#"{"waivers": [{"id": "CVE-1", "until": "2026-12-31", "reason": " "}]}"#, "waivers[0].reason"),
+            (r#"{"waivers": [{"id": "", "until": "2026-12-31", "reason": "x"}]}"#, "waivers[0].id"),
+            (r#"{"waivers": [{"id": "CVE-1", "reason": "x"}]}"#, "waivers[0]"),
+        ] {
+            assert_eq!(Policy::from_json(text).unwrap_err().field, field, "{text}");
+        }
+    }
+}

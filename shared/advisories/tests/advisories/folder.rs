@@ -1,0 +1,71 @@
+//! Folders of advisories, as users mirror them.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder};
+use tempfile::TempDir;
+
+/// How the files of a folder are packed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// Each record of OSV is a file, and nothing is packed.
+    Plain,
+    /// OSV is a zip, and the other files are packed with gzip.
+    Packed,
+}
+
+/// The folder with the planted advisories.
+pub(crate) fn planted(packing: Packing) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let records: Vec<_> = include_str!("planted/osv.jsonl").lines().collect();
+    match packing {
+        Packing::Plain => {
+            fs::create_dir_all(folder.path().join("osv/all")).unwrap();
+            for (at, record) in records.iter().enumerate() {
+                fs::write(folder.path().join(format!("osv/all/{at}.json")), record).unwrap();
+            }
+        }
+        Packing::Packed => {
+            let named: Vec<_> =
+                records.iter().enumerate().map(|(at, r)| (format!("{at}.json"), r.as_bytes())).collect();
+            zip(&folder.path().join("all.zip"), &named);
+        }
+    }
+    for (name, text) in [
+        ("tracker.json", include_str!("planted/tracker.json")),
+        ("updateinfo.xml", include_str!("planted/amazon.xml")),
+        ("rhel-updateinfo.xml", include_str!("planted/rhel.xml")),
+        ("cve-2026-4009.json", include_str!("planted/vex.json")),
+    ] {
+        match packing {
+            Packing::Plain => fs::write(folder.path().join(name), text).unwrap(),
+            Packing::Packed => gzip(&folder.path().join(format!("{name}.gz")), text.as_bytes()),
+        }
+    }
+    folder
+}
+
+/// Writes a file that is packed with gzip.
+pub(crate) fn gzip(path: &Path, bytes: &[u8]) {
+    let mut encoder = GzEncoder::new(fs::File::create(path).unwrap(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap();
+}
+
+/// Writes a zip.
+pub(crate) fn zip(path: &Path, files: &[(String, &[u8])]) {
+    let mut archive = rawzip::ZipArchiveWriter::new(std::io::BufWriter::new(fs::File::create(path).unwrap()));
+    for (name, bytes) in files {
+        let deflate = rawzip::CompressionMethod::DEFLATE;
+        let (mut entry, config) = archive.new_file(name).compression_method(deflate).start().unwrap();
+        let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::fast()));
+        writer.write_all(bytes).unwrap();
+        let (encoder, descriptor) = writer.finish().unwrap();
+        encoder.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap().flush().unwrap();
+}

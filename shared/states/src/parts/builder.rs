@@ -1,0 +1,54 @@
+//! The build instance: which state has launched it, whether it is a spot instance, and whether EC2 has taken it back.
+
+use goldsmith_cloud::{Instance, InstanceState};
+use goldsmith_store::{Effect, EffectKind, Scope};
+
+use crate::engine::drive::Scene;
+use crate::{Error, Result, State};
+
+/// Returns the launch of the instance on which this build runs now: that of LaunchAgain, or else the last one of Launch.
+///
+/// # Errors
+/// Fails if a call to the table fails, and with `Goldsmith.Internal` if no instance was launched.
+pub(crate) async fn launched(scene: &Scene<'_>) -> Result<(Effect, String)> {
+    for state in [State::LaunchAgain, State::Launch] {
+        if let Some(found) = launched_by(scene, state).await? {
+            return Ok(found);
+        }
+    }
+    Err(Error::internal("no state has recorded a build instance"))
+}
+
+/// Returns the last instance that a state has launched and that is not lost, or `None` if there is none.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+pub(crate) async fn launched_by(scene: &Scene<'_>, state: State) -> Result<Option<(Effect, String)>> {
+    let effects = scene.context.store.effects(&scene.record.build, &Scope::from(state)).await?;
+    let mut used = effects.into_iter().rev().filter(|effect| effect.kind.is_instance() && effect.lost.is_none());
+    Ok(used.find_map(|effect| effect.id.clone().map(|id| (effect, id))))
+}
+
+/// Returns whether an instance has a persistent spot request.
+pub(crate) fn has_request(launched: &Effect) -> bool {
+    matches!(launched.kind, EffectKind::Instance { has_request: true, .. })
+}
+
+/// Returns the build's spot instance if EC2 has taken it back, and `None` otherwise.
+///
+/// # Errors
+/// Fails if a call to AWS fails.
+pub(crate) async fn taken_back(scene: &Scene<'_>, launched: &Effect, id: &str) -> Result<Option<Instance>> {
+    if !has_request(launched) {
+        return Ok(None);
+    }
+    let found = scene.context.cloud.machines.instance(scene.home(), id).await?;
+    Ok(found.filter(was_taken_back))
+}
+
+/// Returns whether EC2 has taken back a spot instance (EC2 API reference, StateReason: `Server.SpotInstanceTermination`
+/// and `Server.SpotInstanceShutdown`).
+pub(crate) fn was_taken_back(instance: &Instance) -> bool {
+    let is_up = matches!(instance.state, InstanceState::Pending | InstanceState::Running);
+    !is_up && instance.state_reason.contains("Server.SpotInstance")
+}
