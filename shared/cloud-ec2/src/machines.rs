@@ -91,6 +91,13 @@ impl Machines for Ec2 {
         Ok(requests)
     }
 
+    async fn spot_request(&self, region: &str, id: &str) -> Result<Option<SpotRequest>> {
+        let request = self.0.client(region).describe_spot_instance_requests().spot_instance_request_ids(id);
+        let answer = known(request.send().await.map_err(failure("DescribeSpotInstanceRequests", region)))?;
+        let requests = answer.as_ref().map(|answer| answer.spot_instance_requests()).unwrap_or_default();
+        Ok(requests.first().and_then(to_spot_request))
+    }
+
     async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<bool> {
         let request = self.0.client(region).cancel_spot_instance_requests().spot_instance_request_ids(id);
         Ok(known(request.send().await.map_err(failure("CancelSpotInstanceRequests", region)))?.is_some())

@@ -181,12 +181,12 @@ pub struct Instance {
     pub spot_request: Option<String>,
 }
 
-/// A request for a spot instance that may still launch or start an instance.
+/// A request for a spot instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpotRequest {
     /// `sir-…`
     pub id: String,
-    /// The instance that the request has launched, or `None` if there is none at the moment.
+    /// The instance that the request has launched last, or `None` if there is none at the moment.
     pub instance: Option<String>,
     /// The AMI from which the request launches. It cannot be changed.
     pub image: String,
@@ -233,24 +233,33 @@ pub trait Machines: Send + Sync {
     /// Returns all spot requests with this tag that may still launch or start an instance (`open`, `active` and
     /// `disabled`).
     async fn spot_requests(&self, region: &str, key: &str, value: &str) -> Result<Vec<SpotRequest>>;
+    /// Returns the spot request, even if it has ended, or `None` if EC2 does not know the id (yet).
+    async fn spot_request(&self, region: &str, id: &str) -> Result<Option<SpotRequest>>;
     /// `CancelSpotInstanceRequests`. *Effect*. Returns whether EC2 knows the request. An instance of the request that is
     /// running goes on; an instance that is stopped ends. It is no error if the request has ended.
     async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<bool>;
-    /// Ends an instance for good. *Effect*, safe to repeat. A persistent spot request would launch another instance, so
-    /// the request is cancelled first, and the instance stays if that fails.
+    /// Cancels the spot request of an instance. *Effect*, safe to repeat. Returns false if EC2 knows neither of them.
     ///
     /// EC2 deletes a request only hours after it was cancelled and its instance was terminated (EC2 API reference,
-    /// DescribeSpotInstanceRequests). So if EC2 does not know the request, either there is nothing left to end, or both are
-    /// too new. A new instance that cannot be seen yet stays, and is found by its tags later.
+    /// DescribeSpotInstanceRequests), when the instance cannot be seen any more. So if EC2 shows the instance and does not
+    /// know the request, the request is too new, and the call fails with an error that passes.
+    async fn release(&self, region: &str, id: &str, spot_request: &str) -> Result<bool> {
+        if self.cancel_spot_request(region, spot_request).await? {
+            return Ok(true);
+        }
+        match self.instance(region, id).await? {
+            Some(_) => Err(unknown_request(region, id, spot_request)),
+            None => Ok(false),
+        }
+    }
+    /// Ends an instance for good. *Effect*, safe to repeat. A persistent spot request would launch another instance, so
+    /// the request is cancelled first, and the instance stays if that fails. A new instance that cannot be seen yet stays
+    /// too if EC2 does not know its request, and is found by its tags later.
     async fn end(&self, region: &str, id: &str, spot_request: Option<&str>) -> Result<()> {
         if let Some(request) = spot_request
-            && !self.cancel_spot_request(region, request).await?
+            && !self.release(region, id, request).await?
         {
-            let found = self.instance(region, id).await?;
-            return match found.is_some_and(|found| !found.state.is_gone()) {
-                true => Err(unknown_request(region, id, request)),
-                false => Ok(()),
-            };
+            return Ok(());
         }
         self.terminate(region, id).await
     }

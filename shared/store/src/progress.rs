@@ -190,6 +190,14 @@ impl EffectKind {
             *spot_request = request;
         }
     }
+    /// Returns the spot request of an instance, as far as it is known.
+    #[must_use]
+    pub fn spot_request(&self) -> Option<&str> {
+        match self {
+            Self::Instance { spot_request, .. } => spot_request.as_deref(),
+            _ => None,
+        }
+    }
     /// Records the volumes of an instance.
     pub fn note_volumes(&mut self, attached: Vec<String>) {
         if let Self::Instance { volumes, .. } = self {

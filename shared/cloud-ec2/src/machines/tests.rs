@@ -170,10 +170,11 @@ async fn finds_and_cancels_the_spot_requests_that_are_open() {
         Canned::ok(format!("<DescribeSpotInstanceRequestsResponse>{set}</DescribeSpotInstanceRequestsResponse>"))
     };
     let cancelled = "<CancelSpotInstanceRequestsResponse></CancelSpotInstanceRequestsResponse>";
-    let unknown = Canned::ec2_error(400, "InvalidSpotInstanceRequestID.NotFound");
+    let unknown = || Canned::ec2_error(400, "InvalidSpotInstanceRequestID.NotFound");
     let denied = Canned::ec2_error(403, "UnauthorizedOperation");
     let first = request("sir-1", "<nextToken>more</nextToken>");
-    let (ec2, replay) = ec2([first, request("sir-2", ""), Canned::ok(cancelled), unknown, denied]);
+    let known = request("sir-1", "");
+    let (ec2, replay) = ec2([first, request("sir-2", ""), Canned::ok(cancelled), unknown(), denied, known, unknown()]);
     let found = ec2.spot_requests("eu-west-1", "goldsmith:build", "b").await.unwrap();
     assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["sir-1", "sir-2"]);
     assert_eq!((found[0].instance.as_deref(), found[0].image.as_str()), (Some("i-1"), "ami-1"));
@@ -193,6 +194,10 @@ async fn finds_and_cancels_the_spot_requests_that_are_open() {
     }
     assert_eq!(form(&replay, 2)["SpotInstanceRequestId.1"], "sir-1");
     assert_eq!(ec2.cancel_spot_request("eu-west-1", "sir-1").await.unwrap_err().kind, Kind::Denied);
+    let found = ec2.spot_request("eu-west-1", "sir-1").await.unwrap();
+    assert_eq!(found.and_then(|found| found.instance).as_deref(), Some("i-1"));
+    assert_eq!(form(&replay, 5)["SpotInstanceRequestId.1"], "sir-1");
+    assert_eq!(ec2.spot_request("eu-west-1", "sir-1").await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -201,15 +201,24 @@ impl Machines for FakeCloud {
         .await
     }
 
+    async fn spot_request(&self, region: &str, id: &str) -> Result<Option<SpotRequest>> {
+        self.read(Call::new("DescribeSpotInstanceRequests", region), |world| {
+            let found = world.region(region).spot_requests.get_mut(id);
+            Ok(found.and_then(|one| (!one.hidden.spend()).then(|| one.seen(id))))
+        })
+        .await
+    }
+
     async fn cancel_spot_request(&self, region: &str, id: &str) -> Result<bool> {
         let call = Call::new("CancelSpotInstanceRequests", region);
         self.effect(call, id, |world| {
             let looks = world.pace.until_stopped;
             let now = world.now();
             let region = world.region(region);
-            let Some(request) = region.spot_requests.get_mut(id).filter(|one| one.hidden.is_over()) else {
+            let Some(request) = region.spot_requests.get_mut(id) else { return Ok(false) };
+            if request.hidden.spend() {
                 return Ok(false);
-            };
+            }
             if !request.is_live(now) {
                 return Ok(true);
             }

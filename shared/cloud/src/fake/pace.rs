@@ -20,7 +20,8 @@ pub struct Pace {
     /// Until a command has ended.
     pub until_command: u32,
     /// Number of checks for which a new instance, spot request, image or snapshot cannot be found, because EC2 is
-    /// eventually consistent. Calls that change the resource always find it, except the call that cancels a request.
+    /// eventually consistent. Calls that change the resource always find it, except the call that cancels a request,
+    /// which counts as a check.
     pub hide_new: u32,
     /// Until a parameter of the type `aws:ec2:image` returns the value that was written.
     pub until_parameter: u32,

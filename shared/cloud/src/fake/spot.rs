@@ -16,7 +16,7 @@ pub(super) struct SpotRecord {
     pub(super) tags: Tags,
     /// Whether the request was cancelled or has ended with its instance.
     pub(super) is_over: bool,
-    /// Number of checks for which the request cannot be found. Until then it cannot be cancelled either.
+    /// Number of checks and cancellations that do not find the request yet.
     pub(super) hidden: Looks,
 }
 
@@ -77,6 +77,8 @@ impl World {
             request.is_over = true;
             return;
         }
+        // EC2 takes longer to launch again than to show a new request.
+        request.hidden.settle();
         let launch = Launch { tags: Tags::new(), token: String::new(), ..request.launch.clone() };
         let id = self.ec2_id("i");
         let mut machine = MachineRecord::new(id.clone(), &launch, Vec::new(), pace, None);

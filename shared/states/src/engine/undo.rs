@@ -123,6 +123,8 @@ struct Undoing<'a> {
     exported: Vec<ExportedObject>,
     /// Images that a parameter or a launch template may still name.
     held: BTreeSet<String>,
+    /// Ids of the spot requests that tags have led to.
+    requests: BTreeSet<String>,
     /// Whether there was anything to remove.
     found: bool,
 }
@@ -183,6 +185,7 @@ pub(crate) async fn undo_build(
         // On the heap, because the futures of a whole build are nested, and tests run them on small stacks.
         Box::pin(undoing.of_targets(&effects)).await?;
     }
+    undoing.launched_again(&effects).await?;
     Ok(Undone { is_putting, left: undoing.left, exported: undoing.exported })
 }
 
@@ -243,6 +246,7 @@ impl<'a> Undoing<'a> {
             left: Vec::new(),
             exported: Vec::new(),
             held: BTreeSet::new(),
+            requests: BTreeSet::new(),
             found: false,
         }
     }
@@ -309,10 +313,14 @@ impl<'a> Undoing<'a> {
                 EffectKind::Command { .. } => !self.keep.instances.is_empty(),
                 EffectKind::Export { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => false,
             };
-            if needed {
-                let undone = undo(self.context, effect).await;
-                self.tolerate(undone, &effect.region, id)?;
-            }
+            let undone = if needed {
+                undo(self.context, effect).await
+            } else if self.keep.instances.contains(id) {
+                requests::release_kept(self.context, effect, id).await
+            } else {
+                continue;
+            };
+            self.tolerate(undone, &effect.region, id)?;
         }
         Ok(())
     }

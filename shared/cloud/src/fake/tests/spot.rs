@@ -33,17 +33,37 @@ async fn a_persistent_request_launches_again_unless_it_is_cancelled_first() {
 #[tokio::test]
 async fn an_instance_stays_until_ec2_knows_its_request() {
     let (cloud, _, image) = fake();
-    cloud.pace(|pace| pace.hide_new = 2);
+    cloud.pace(|pace| pace.hide_new = 3);
     let request = Launch { market: stoppable(), ..launch("t", &image) };
     let instance = cloud.launch(HOME, &request).await.unwrap();
     let end = || cloud.end(HOME, &instance.id, instance.spot_request.as_deref());
     // Neither can be seen, as if both had ended long ago.
     end().await.unwrap();
-    end().await.unwrap();
-    assert!(end().await.unwrap_err().is_transient(), "the instance can be seen, and its request cannot");
+    for _ in 0..2 {
+        assert!(cloud.instance(HOME, &instance.id).await.unwrap().is_none());
+    }
+    for _ in 0..2 {
+        assert!(end().await.unwrap_err().is_transient(), "the instance can be seen, and its request cannot");
+    }
     assert_eq!(cloud.inventory().region(HOME).instances.len(), 1);
-    cloud.settle();
     end().await.unwrap();
+    cloud.settle();
+    assert!(cloud.inventory().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_that_ec2_does_not_know_yet_is_not_forgotten_with_its_instance() {
+    let (cloud, _, image) = fake();
+    cloud.pace(|pace| pace.hide_new = 1);
+    cloud.next_instance_ends(1, "Server.InternalError: Internal error on launch");
+    let request = Launch { market: stoppable(), ..launch("t", &image) };
+    let instance = cloud.launch(HOME, &request).await.unwrap();
+    for is_shown in [false, true] {
+        assert_eq!(cloud.instance(HOME, &instance.id).await.unwrap().is_some(), is_shown);
+    }
+    let release = || cloud.release(HOME, &instance.id, instance.spot_request.as_deref().unwrap());
+    assert!(release().await.unwrap_err().is_transient(), "the instance has ended, but EC2 still shows it");
+    assert!(release().await.unwrap());
     assert!(cloud.inventory().is_empty());
 }
 

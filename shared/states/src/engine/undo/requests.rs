@@ -1,6 +1,8 @@
 //! Undoes spot requests. A persistent request launches another instance when its instance is terminated, so the request
 //! is always cancelled first.
 
+use std::collections::BTreeSet;
+
 use goldsmith_cloud::InstanceState;
 use goldsmith_store::{Effect, EffectKind};
 
@@ -22,6 +24,25 @@ pub(crate) async fn end_instance(context: &Context, effect: &Effect, id: &str) -
         _ => None,
     };
     Ok(machines.end(&effect.region, id, request.as_deref()).await?)
+}
+
+/// Cancels the request of a kept instance that the journal names.
+pub(super) async fn release_kept(context: &Context, effect: &Effect, id: &str) -> Result<()> {
+    match effect.kind.spot_request() {
+        Some(request) => release(context, &effect.region, id, request).await,
+        None => Ok(()),
+    }
+}
+
+/// Cancels the request of an instance that is kept, so that nobody who ends the instance gets another one. EC2 would
+/// terminate a stopped instance with its request, so such a request stays.
+async fn release(context: &Context, region: &str, instance: &str, request: &str) -> Result<()> {
+    let machines = &context.cloud.machines;
+    let found = machines.instance(region, instance).await?;
+    if found.is_none_or(|found| !matches!(found.state, InstanceState::Stopping | InstanceState::Stopped)) {
+        machines.release(region, instance, request).await?;
+    }
+    Ok(())
 }
 
 /// Returns whether no state has seen the spot instance of a persistent request running. EC2 may know neither of them yet,
@@ -56,19 +77,27 @@ impl Undoing<'_> {
                 None => machines.cancel_spot_request(&home, &request.id).await.map(drop).map_err(Error::from),
             };
             self.tolerate(gone, &home, &request.id)?;
+            self.requests.insert(request.id);
         }
         Ok(())
     }
-}
 
-/// Cancels the request of an instance that is kept, so that nobody who ends the instance gets another one. EC2 would
-/// terminate a stopped instance with its request, so such a request stays.
-async fn release(context: &Context, region: &str, instance: &str, request: &str) -> Result<()> {
-    let machines = &context.cloud.machines;
-    let found = machines.instance(region, instance).await?;
-    if found.is_some_and(|found| matches!(found.state, InstanceState::Stopping | InstanceState::Stopped)) {
-        return Ok(());
+    /// Ends the instances that the build's requests have launched since they were looked at, and before they were
+    /// cancelled. EC2 does not give such an instance the build's tags, so only its request leads to it.
+    pub(super) async fn launched_again(&mut self, effects: &[Effect]) -> Result<()> {
+        let (home, machines) = (self.record.plan.home_region.clone(), &self.context.cloud.machines);
+        let known: BTreeSet<&String> = effects.iter().filter_map(|effect| effect.id.as_ref()).collect();
+        let mut requests = std::mem::take(&mut self.requests);
+        requests.extend(effects.iter().filter_map(|effect| effect.kind.spot_request().map(str::to_owned)));
+        for id in requests {
+            let found = machines.spot_request(&home, &id).await;
+            let Some(found) = self.tolerate(found.map_err(Error::from), &home, &id)? else { continue };
+            let Some(instance) = found.and_then(|found| found.instance) else { continue };
+            if !known.contains(&instance) {
+                let ended = machines.end(&home, &instance, Some(&id)).await;
+                self.tolerate(ended.map_err(Error::from), &home, &instance)?;
+            }
+        }
+        Ok(())
     }
-    machines.cancel_spot_request(region, request).await?;
-    Ok(())
 }

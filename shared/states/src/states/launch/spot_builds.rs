@@ -213,6 +213,20 @@ async fn what_a_request_has_launched_after_a_persons_termination_ends_too() {
     assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
 }
 
+#[tokio::test]
+async fn what_a_cancelled_request_had_launched_ends_too() {
+    let stack = launched().await;
+    let there = stack.inventory().region(HOME);
+    let (id, request) = (there.instances.keys().next().unwrap(), there.spot_requests.keys().next().unwrap());
+    stack.cloud.terminate(HOME, id).await.unwrap();
+    assert!(stack.cloud.cancel_spot_request(HOME, request).await.unwrap());
+    let there = stack.inventory().region(HOME);
+    assert_eq!((there.instances.len(), there.spot_requests.len()), (1, 0), "neither tags nor the journal lead to it");
+    let error = stack.run(&Task::new(State::Build)).await.unwrap_err();
+    stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+    assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+}
+
 /// Fails the build in its state Build, after this has happened to the instance. The instance is to be kept.
 async fn fail_and_keep(happens: impl AsyncFnOnce(&Stack, &str)) -> Stack {
     let stack = stack().await;
