@@ -40,7 +40,7 @@ slow-cases:
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --test e2e -- --ignored
 
 # Runs a hundred thousand seeds of the simulation, or SEEDS seeds from FROM on. The simulation runs the whole system on
-# a virtual clock, with faults. A seed that breaks a rule is printed with its history. `make test` runs two thousand
+# a virtual clock, with faults. A seed that breaks a rule is printed with its history. `make test` runs a thousand
 # seeds.
 SEEDS = 100000
 FROM = 1
