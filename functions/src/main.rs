@@ -5,7 +5,7 @@ mod environment;
 use std::process::ExitCode;
 
 use environment::Environment;
-use goldsmith_states::{Context, Failure, dispatch, is_function, metric};
+use goldsmith_states::{Context, Failure, dispatch, figures, has_figures, is_function};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -34,11 +34,10 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn invoke(context: &Context, function: &str, payload: Value) -> Result<Value, Diagnostic> {
-    let ticked = (function == "reap").then(|| payload.clone());
+    let seen = has_figures(function).then(|| payload.clone());
     let answer = dispatch(context, function, payload).await.map_err(diagnostic);
-    // The metrics of the reaper are a line of its log, which CloudWatch reads.
-    if let Some(payload) = ticked
-        && let Some(line) = metric(context, &payload).await
+    if let Some(payload) = seen
+        && let Some(line) = figures(context, function, &payload).await
     {
         println!("{line}");
     }

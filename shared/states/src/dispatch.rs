@@ -51,6 +51,23 @@ pub async fn dispatch(context: &Context, function: &str, payload: Value) -> std:
     })
 }
 
+/// Returns whether [`figures`] has something to say about invocations of this function.
+#[must_use]
+pub fn has_figures(function: &str) -> bool {
+    matches!(function, "finish" | "reap")
+}
+
+/// Returns the line of the log with the figures of an invocation that has ended, from which CloudWatch reads metrics and
+/// the dashboard its tables: of a build that Finish has ended, and of what the sweep has found. Returns `None` if there
+/// are none. The line does not depend on how the invocation has ended.
+pub async fn figures(context: &Context, function: &str, payload: &Value) -> Option<Value> {
+    match function {
+        "finish" => Box::pin(finish::figures(context, payload)).await,
+        "reap" => Box::pin(reap::metric(context, payload)).await,
+        _ => None,
+    }
+}
+
 async fn call(context: &Context, function: &str, mut payload: Value) -> Result<Value> {
     match function {
         "reap" => reap::handle(context, payload).await,

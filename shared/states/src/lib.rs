@@ -29,11 +29,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-pub use dispatch::{EVENT_FUNCTIONS, Failure, dispatch, is_function};
+pub use dispatch::{EVENT_FUNCTIONS, Failure, dispatch, figures, has_figures, is_function};
 pub use engine::LATE;
 pub use engine::invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
 pub use error::{Error, Result};
-pub use events::reap::metric;
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use states::plan::{

@@ -23,7 +23,7 @@ use crate::events::trigger;
 use crate::states::finish;
 use crate::{Context, Result};
 
-pub use metric::metric;
+pub(crate) use metric::metric;
 
 /// Age from which the execution of a build is checked. DescribeExecution allows 15 calls per second, and a build that
 /// has just begun has not ended.

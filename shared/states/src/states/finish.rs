@@ -10,6 +10,7 @@
 pub(crate) mod after;
 mod called;
 mod ending;
+mod figures;
 mod kept;
 
 use goldsmith_cloud::{Execution, ExecutionStatus};
@@ -23,6 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use ending::{Trigger, ending};
+pub(crate) use figures::figures;
 use kept::{kept, kept_amis, what_stays};
 pub(crate) use kept::{kept_now, kept_of};
 

@@ -20,7 +20,7 @@ use crate::{Context, Result};
 ///
 /// A metric that would be zero is left out, since CloudWatch charges for each metric. Returns `None` if all metrics are
 /// zero, and in the ticks between two sweeps. The line does not depend on how [`handle`](super::handle) has ended.
-pub async fn metric(context: &Context, event: &Value) -> Option<Value> {
+pub(crate) async fn metric(context: &Context, event: &Value) -> Option<Value> {
     if !is_sweep(event) {
         return None;
     }
