@@ -27,7 +27,7 @@ import sbom
 
 PROGRAMS = ("goldsmith", "bootstrap")
 # Files and folders that an archive contains unchanged.
-FILES = ("LICENSE", "README.md", "CHANGELOG.md", "docs", "examples", "components", "statemachine", "infra/policies", "infra/build-role.yaml", "infra/target-account.yaml")
+FILES = ("LICENSE", "README.md", "AGENTS.md", "CHANGELOG.md", "docs", "examples", "components", "statemachine", "infra/policies", "infra/build-role.yaml", "infra/target-account.yaml")
 TEMPLATE, LAMBDA_ARCHITECTURE = "infra/template.yaml", "    Architectures: [x86_64]\n"
 CODE = "infra/functions.zip"  # the path that the template names
 LOCK = "infra/local/requirements.txt"

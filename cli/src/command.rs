@@ -236,6 +236,17 @@ mod tests {
         assert_eq!(listed, cli.get_subcommands().map(clap::Command::get_name).collect());
     }
 
+    #[test]
+    fn programs_are_told_of_each_command_whether_it_changes_something() {
+        let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../AGENTS.md")).unwrap();
+        let (_, table) = page.split_once("\n| commands | what they do |\n").unwrap();
+        let rows = table.lines().take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+        let told: Vec<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+        for command in Cli::command().get_subcommands().map(clap::Command::get_name) {
+            assert_eq!(told.iter().filter(|name| **name == command).count(), 1, "{command}");
+        }
+    }
+
     /// Finds the calls of this program in a page, from the name of the command on: in backquotes, or on their own line.
     fn calls(page: &str) -> impl Iterator<Item = &str> {
         let calls = page.match_indices("goldsmith ").filter(|(at, _)| {
@@ -253,7 +264,7 @@ mod tests {
         let pages = pages.filter(|page| page.extension().is_some_and(|extension| extension == "md"));
         let (mut cli, mut seen) = (Cli::command(), 0);
         cli.build(); // now each command has the global options, too
-        for page in pages.chain([root.join("README.md"), root.join("CONTRIBUTING.md")]) {
+        for page in pages.chain(["README.md", "AGENTS.md", "CONTRIBUTING.md"].map(|name| root.join(name))) {
             for call in calls(&fs::read_to_string(&page).unwrap()) {
                 let mut words = call.split([' ', '[', ']']).filter(|word| !word.is_empty()).peekable();
                 let place = format!("{}: goldsmith {call}", page.display());
