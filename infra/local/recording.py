@@ -6,6 +6,7 @@ time that they change. Calls that AWS makes with a role of the stack, and that t
 too: those of the state machine and of the Scheduler.
 """
 
+import functools
 import hashlib
 import json
 import threading
@@ -35,11 +36,11 @@ class Record:
 
     def call(self, account, principal, action, resource, context, allowed):
         everyone = principals()
-        digest = digest_of(documents(everyone.get(principal) or {}, account))
+        digest, _ = read(policies(everyone.get(principal) or {}, account))
         if self.add(principal=principal, action=action, resource=resource, context=context, allowed=allowed, policies=digest):
             for name, one in everyone.items():  # includes principals that make no call
-                found = documents(one, account)
-                self.add(principal=name, policies=digest_of(found), documents=found)
+                digest, documents = read(policies(one, account))
+                self.add(principal=name, policies=digest, documents=documents)
 
 
 def principals():
@@ -50,17 +51,20 @@ def principals():
     return {**users, **{f"role/{name}": one for name, one in iam._roles.items()}}
 
 
-def documents(principal, account):
-    """Returns the policies of a role or user, as deployed. Inline policies of users do not occur here."""
+def policies(principal, account):
+    """Returns the texts of the policies of a role or user, as deployed. Inline policies of users do not occur here."""
     from ministack.core import iam_evaluator
 
     attached = (iam_evaluator._resolve_managed_policy_document(arn, account) for arn in principal.get("AttachedPolicies", []))
     found = [*(principal.get("InlinePolicies") or {}).values(), *attached]
-    return [json.loads(one) if isinstance(one, str) else one for one in found if one]
+    return tuple(one if isinstance(one, str) else json.dumps(one) for one in found if one)
 
 
-def digest_of(found):
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+@functools.lru_cache(maxsize=1000)
+def read(texts):
+    """Returns the digest of policies, and the policies. Every call is recorded, and policies rarely change."""
+    documents = [json.loads(one) for one in texts]
+    return hashlib.sha256(json.dumps(documents, sort_keys=True).encode()).hexdigest()[:16], documents
 
 
 def spelled(key):
