@@ -33,7 +33,8 @@ isolations:
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast \
 	--test disks --test instances --test leaves_nothing --test demo -- --ignored
 
-# Runs the end-to-end cases that take more than ten minutes each. They are not part of `test`.
+# Runs the end-to-end cases that repeat others at every effect, or with every fault of an event: half an hour. They are
+# not part of `test`.
 slow-cases:
 	@infra/local/preflight.sh compiler instances
 	@$(MAKE) --no-print-directory package
