@@ -27,8 +27,8 @@ const READY: &str = "ReadySeconds";
 ///   the build and the image is available. This one is also a metric, in the embedded metric format.
 /// - `FailedState`, `Error`: the state that has failed and the name of the error, if the build has failed.
 ///
-/// The line may come twice, as Finish may run twice. It does not depend on it how the build ends: if something cannot be
-/// read, the line is left out.
+/// The line may come twice, as Finish may run twice. How the build ends does not depend on it: if something cannot be read,
+/// the line is left out.
 pub(crate) async fn figures(context: &Context, event: &Value) -> Option<Value> {
     let told = line(context, ended_by(event)?).await;
     told.inspect_err(|error| tracing::warn!(%error, "the figures of a build are left out")).ok().flatten()
