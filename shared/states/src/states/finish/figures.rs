@@ -20,12 +20,12 @@ const READY: &str = "ReadySeconds";
 ///
 /// - `Stack`, `Pipeline`, `Image`, `Build`: what was built.
 /// - `Status`: the status of the image, such as `AVAILABLE`. `Cause`: why the build has started, such as `schedule`.
-/// - `BuildSeconds`: from Plan to the end of the build. `StateSeconds`: the time of each state by its name; of a state that
+/// - `BuildSeconds`: from Plan to Finish. `StateSeconds`: the time of each state by its name; of a state that
 ///   runs for several Regions or instance types, the longest.
 /// - `LagSeconds`: from the scheduled time to Plan, if a schedule has started the build.
 /// - `ReadySeconds`: from the creation of the source AMI to the end of the build, if a new AMI of the source has started
 ///   the build and the image is available. This one is also a metric, in the embedded metric format.
-/// - `FailedState`, `Error`: the state that has failed and the name of the error, if the build has failed.
+/// - `FailedState`, `Error`: the state that has failed and the name of the error, if the build has failed or was stopped.
 ///
 /// The line may come twice, as Finish may run twice. How the build ends does not depend on it: if something cannot be read,
 /// the line is left out.
@@ -112,11 +112,12 @@ async fn ready(context: &Context, record: &BuildRecord, image: &ImageRecord, end
     Ok(source.and_then(|source| between(&source.created, ended)))
 }
 
-/// Returns the seconds between two times, or `None` if one of them cannot be read or they are in the wrong order.
+/// Returns the seconds between two times, to the millisecond, or `None` if one of them cannot be read or they are in the
+/// wrong order.
 fn between(from: &str, to: &str) -> Option<f64> {
     let (from, to): (Timestamp, Timestamp) = (from.parse().ok()?, to.parse().ok()?);
     let time = to.duration_since(from);
-    (!time.is_negative()).then(|| time.as_secs_f64())
+    (!time.is_negative()).then(|| (time.as_secs_f64() * 1000.0).round() / 1000.0)
 }
 
 #[cfg(test)]
