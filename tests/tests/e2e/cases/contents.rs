@@ -41,7 +41,7 @@ fn compared(stack: &Stack) {
     );
     let pipeline = |build: &str| Pipeline {
         regions: &["eu-west-1"],
-        ..Pipeline::new("listed", &[("build", "Install", build), ("test", "List", test.as_str())])
+        ..Pipeline::new("compared", &[("build", "Install", build), ("test", "List", test.as_str())])
     };
     let one = stack.build(pipeline(&first).write().path());
     assert_eq!((one.exit, one.json["outcome"].as_str()), (0, Some("built")), "{one:?}");
