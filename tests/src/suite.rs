@@ -1,9 +1,11 @@
 //! How a suite runs that needs instances: its cases run on fixtures that are started first and ended last. Where instances cannot run, it says why and passes, unless `GOLDSMITH_REQUIRE_E2E=1`.
 #![expect(clippy::unwrap_used, reason = "what helps a test may fail the test")]
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
@@ -52,6 +54,7 @@ where
         Trial::test(name, move || {
             let borrowed = Borrowed::from(&free);
             let began = Instant::now();
+            CASE.set(name);
             case(&borrowed.fixture);
             lock(&times).push((began.elapsed(), name));
             Ok(())
@@ -64,6 +67,28 @@ where
     times.sort_by(|one, other| other.cmp(one));
     times.iter().take(20).for_each(|(time, name)| println!("{:4} s {name}", time.as_secs()));
     conclusion.exit_code()
+}
+
+thread_local! {
+    /// Name of the case that runs on this thread. Empty on the threads that a case starts.
+    static CASE: Cell<&'static str> = const { Cell::new("") };
+}
+
+/// The case that has each name.
+static CLAIMS: LazyLock<Mutex<BTreeMap<String, &str>>> = LazyLock::new(Mutex::default);
+
+/// Claims a name, such as a pipeline's, for the case that runs. Two cases with one name disturb each other only if they
+/// come to the same fixture, so it is an error wherever they run.
+///
+/// # Panics
+/// Another case has the name.
+pub fn claim(name: &str) {
+    let case = CASE.get();
+    if case.is_empty() {
+        return;
+    }
+    let owner = *lock(&CLAIMS).entry(name.to_owned()).or_insert(case);
+    assert_eq!(owner, case, "both cases use the name {name}");
 }
 
 /// A fixture that a case has to itself. It is free again when the case ends, even if it panics.

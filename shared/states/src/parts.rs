@@ -7,6 +7,7 @@ pub(crate) mod export;
 pub(crate) mod firmware;
 pub(crate) mod image_tags;
 pub(crate) mod keys;
+pub(crate) mod metrics;
 pub(crate) mod newest;
 pub(crate) mod parameter_paths;
 pub(crate) mod passed;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use goldsmith_tests::suite;
 use tempfile::TempDir;
 
 /// A pipeline with one component.
@@ -44,9 +45,7 @@ impl Pipeline {
 
     /// Its folder.
     pub(crate) fn write(&self) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("pipeline.yml"), self.text()).unwrap();
-        folder
+        folder(&self.text())
     }
 
     /// Its file.
@@ -69,8 +68,11 @@ impl Pipeline {
     }
 }
 
-/// A folder with one file.
+/// A folder with one file. Its pipelines belong to the case that runs.
 pub(crate) fn folder(text: &str) -> TempDir {
+    for pipeline in text.split("kind: ImagePipeline\nname: ").skip(1) {
+        suite::claim(pipeline.lines().next().unwrap());
+    }
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("pipeline.yml"), text).unwrap();
     folder

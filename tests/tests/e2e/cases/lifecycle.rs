@@ -53,7 +53,7 @@ fn updated(stack: &Stack) {
     assert!(said(&deployed).contains("LaunchFunction"), "{}", said(&deployed));
     go_on_to(stack, &build, ImageStatus::Available);
     // The next build runs with what is new.
-    assert_eq!(stack.build(Pipeline::quick("after", "").write().path()).exit, 0);
+    assert_eq!(stack.build(Pipeline::quick("after-update", "").write().path()).exit, 0);
 }
 
 fn rolled_back(stack: &Stack) {
@@ -76,7 +76,7 @@ fn rolled_back(stack: &Stack) {
     assert!(told.contains("is UPDATE_ROLLBACK_COMPLETE, and it is as it was before"), "{told}");
     assert!(told.contains("Failing (AWS::SSM::Parameter): "), "{told}");
     go_on_to(stack, &build, ImageStatus::Available);
-    assert_eq!(stack.build(Pipeline::quick("after", "").write().path()).exit, 0);
+    assert_eq!(stack.build(Pipeline::quick("after-rollback", "").write().path()).exit, 0);
 }
 
 fn retired(stack: &Stack) {
@@ -167,7 +167,7 @@ fn somebody_elses(stack: &Stack) {
 
 fn half_there(stack: &Stack) {
     let types = "instanceTypes: [t3.small]\n";
-    let failing = Pipeline::new("kept", &[("build", "Fails", "false")]).text();
+    let failing = Pipeline::new("half-kept", &[("build", "Fails", "false")]).text();
     let kept = stack.build(folder(&failing.replace(types, &format!("{types}keepOnFailure: PT4H\n"))).path());
     assert_eq!(stack.left_of(kept.build()).instances.len(), 1, "{kept:?}");
     let parameters = aws_sdk_ssm::Client::new(stack.sdk());
@@ -186,7 +186,7 @@ fn taken_up(stack: &Stack) {
     let schedule = "schedule: {scheduleExpression: \"cron(0 3 * * ? *)\"}\n";
     let pipeline = Pipeline::quick("kept-on", schedule).write();
     assert_eq!(stack.build(pipeline.path()).image(), "kept-on/1.0.0/1");
-    let (_folder, stopped) = begin(stack, "stopped");
+    let (_folder, stopped) = begin(stack, "stopped-before");
     let retired = stack.goldsmith_by_endpoint(&["retire", "--yes", "--output", "json"]);
     assert!(retired.status.success(), "{}", said(&retired));
     let left: serde_json::Value = serde_json::from_slice(&retired.stdout).unwrap();

@@ -92,7 +92,7 @@ fn rules(stack: &Stack) {
 }
 
 fn strangers(stack: &Stack) {
-    let name = "strangers";
+    let name = "called-by-strangers";
     stack.apply(Pipeline::quick(name, "imageTestsConfiguration: {imageTestsEnabled: false}\n").write().path());
     let (execution, ()) = while_held(stack, name, || {
         let build = format!("e2e-{name}");

@@ -2,14 +2,14 @@
 
 use goldsmith_store::BuildStatus;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::is_sweep;
+use crate::parts::metrics::embed;
 use crate::states::finish::after::is_hopeless;
 use crate::{Context, Result};
 
-/// Returns the line of the log from which CloudWatch reads how many resources cost money without being needed. The line
-/// has the embedded metric format, so that the function needs neither a call nor the permission to put metrics. The
+/// Returns the line of the log from which CloudWatch reads how many resources cost money without being needed. The
 /// template has an alarm of the same name for each metric:
 ///
 /// - `LeftBehind`: closed builds have left these resources behind, because AWS rejects their removal. The removal is
@@ -25,25 +25,13 @@ pub(crate) async fn metric(context: &Context, event: &Value) -> Option<Value> {
         return None;
     }
     let counted = count(context).await.inspect_err(|error| tracing::warn!(%error, "the metrics are left out")).ok()?;
-    let counted: Map<String, Value> = counted
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(name, count)| (name.to_owned(), json!(count)))
-        .collect();
+    let counted: Vec<(&str, usize)> = counted.into_iter().filter(|(_, count)| *count > 0).collect();
     if counted.is_empty() {
         return None;
     }
-    let metrics: Vec<Value> = counted.keys().map(|name| json!({"Name": name, "Unit": "Count"})).collect();
-    let mut line = json!({
-        "_aws": {
-            "Timestamp": context.clock.now().as_millisecond(),
-            "CloudWatchMetrics": [{"Namespace": "Goldsmith", "Dimensions": [["Stack"]], "Metrics": metrics}],
-        },
-        "Stack": context.config.stack,
-    });
-    if let Some(members) = line.as_object_mut() {
-        members.extend(counted);
-    }
+    let mut line: Value = counted.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+    let metrics: Vec<(&str, &str)> = counted.iter().map(|(name, _)| (*name, "Count")).collect();
+    embed(context, &mut line, &metrics);
     Some(line)
 }
 

@@ -7,6 +7,7 @@ use goldsmith_store::{BuildRecord, BuildStatus, ImageRecord, ImageStatus};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::parts::metrics::embed;
 use crate::{Context, Result};
 
 /// The only figure that is a metric. CloudWatch charges for each metric, and its own metrics of Step Functions show how
@@ -71,14 +72,7 @@ async fn line(context: &Context, build: &str) -> Result<Option<Value>> {
     }
     if let Some(seconds) = ready(context, &record, &image, &ended).await? {
         line[READY] = json!(seconds);
-        line["_aws"] = json!({
-            "Timestamp": context.clock.now().as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": "Goldsmith",
-                "Dimensions": [["Stack"]],
-                "Metrics": [{"Name": READY, "Unit": "Seconds"}],
-            }],
-        });
+        embed(context, &mut line, &[(READY, "Seconds")]);
     }
     Ok(Some(line))
 }
