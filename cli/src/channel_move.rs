@@ -78,10 +78,9 @@ impl Moving {
 }
 
 impl Show for Moving {
+    /// Returns only the outcome, because the changes were shown before they were made.
     fn lines(&self, _: &Globals) -> Vec<String> {
-        let mut lines = columns(&self.rows());
-        lines.push(format!("The channel {} of {} points to {}.", self.channel, self.pipeline, self.to));
-        lines
+        vec![format!("The channel {} of {} points to {}.", self.channel, self.pipeline, self.to)]
     }
 }
 

@@ -44,7 +44,7 @@ use clap::{Parser, Subcommand};
 use goldsmith_document::secret_in;
 
 use crate::args::Globals;
-use crate::exit::{EXIT_CODES, Exit, invalid};
+use crate::exit::{EXIT_CODES, Exit, Failure, invalid};
 use crate::output;
 
 /// Builds golden Amazon Machine Images in your own AWS account, or on this machine.
@@ -62,16 +62,27 @@ impl Cli {
     pub(crate) fn read() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
             let told = error.to_string();
-            let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-            let harmless = arguments.fold(told.clone(), |told, argument| without_secret(&told, &argument));
+            let arguments: Vec<String> =
+                std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+            let harmless = arguments.iter().fold(told.clone(), |told, argument| without_secret(&told, argument));
             if harmless == told {
                 let _ = error.print(); // as clap prints it, in color
             } else {
                 output::say(harmless.trim_end());
             }
+            if error.use_stderr() && wants_json(&arguments) {
+                Failure::of_usage(&harmless).print();
+            }
             std::process::exit(plan::code_of_mistake(error.exit_code(), std::env::args_os()))
         })
     }
+}
+
+/// Returns whether the options of a command line that could not be read ask for JSON.
+fn wants_json(arguments: &[String]) -> bool {
+    let options = arguments.split(|argument| argument == "--").next().unwrap_or_default();
+    options.iter().any(|option| option == "--output=json")
+        || options.windows(2).any(|pair| pair == ["--output", "json"])
 }
 
 /// Returns clap's message without the secret in an argument, which clap may repeat: `NAME=SECRET`, or `--FLAG=SECRET`.
@@ -152,7 +163,7 @@ pub(crate) enum Command {
     Retention(retention::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
-    /// Print the JSON Schema of documents, definitions or events.
+    /// Print the JSON Schema of documents, definitions, events or errors.
     Schema(schema::Args),
     /// Print the script that lets a shell complete the commands and options.
     Completion(completion::Args),
@@ -202,7 +213,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Run(args) => run::run(args),
         Command::Sbom(args) => sbom::run(globals, args).await,
         Command::Schema(args) => schema::run(args),
-        Command::Completion(args) => completion::run(args),
+        Command::Completion(args) => completion::run(globals, args),
         Command::Import(args) => import::run(globals, args),
         Command::Init(args) => init::run(globals, args),
         Command::Validate(args) => validate::run(globals, args),
@@ -218,13 +229,39 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::Cli;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_that_write_a_file_have_the_same_option_for_it() {
+        for command in ["report", "sbom"] {
+            for option in ["-o", "--to", "--file"] {
+                let parsed = Cli::try_parse_from(["goldsmith", command, "web/1.0.0/1", option, "out"]);
+                assert!(parsed.is_ok(), "{command} {option}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_says_which_image_is_the_latest() {
+        let mut told = 0;
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_positionals() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                if help.contains("NAME/latest") {
+                    let rule = "NAME/latest is the newest image that can be used, which leaves out failed ones";
+                    assert!(help.contains(rule), "{}: {help}", command.get_name());
+                    told += 1;
+                }
+            }
+        }
+        assert!(told >= 9, "{told}");
     }
 
     #[test]

@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use goldsmith_cloud::Kind;
 use goldsmith_contents::{Contents, LARGEST_PACKED, Options, collect, unpack};
 use goldsmith_store::{ContentsRecord, ImageRecord, ImageStatus, StateRecord};
-use sha2::{Digest, Sha256};
 
 use crate::connection::Connection;
+use crate::digest;
 use crate::exit::invalid;
 
 /// Returns where the contents of an image are. A build that has failed after its first test instance was up has contents
@@ -46,9 +46,7 @@ pub(crate) async fn of(connection: &Connection, image: &ImageRecord) -> Result<C
     let states = if image.contents.is_some() { Vec::new() } else { connection.store.states(&image.build).await? };
     let name = &image.image;
     let Some(record) = record(image, &states) else {
-        return Err(invalid(format!(
-            "the contents of {name} are not known: its build ended before it collected them, or an earlier release has built it"
-        )));
+        return Err(invalid(format!("the contents of {name} are not known: {}", why_unknown(image))));
     };
     if !record.is_stored() {
         return Err(invalid(format!("the contents of {name} were not stored: {}", record.failure)));
@@ -65,13 +63,24 @@ pub(crate) async fn of(connection: &Connection, image: &ImageRecord) -> Result<C
         }
         Err(error) => return Err(error.into()),
     };
-    if hex::encode(Sha256::digest(&bytes)) != record.sha256 {
+    if digest::of_bytes(&bytes) != record.sha256 {
         return Err(invalid(format!(
             "the contents of {name} were changed after they were collected: the digest of {} is not the recorded one",
             record.key
         )));
     }
     unpack(&bytes).with_context(|| format!("{} cannot be read", record.key))
+}
+
+/// Returns why the contents of an image were not collected.
+fn why_unknown(image: &ImageRecord) -> &'static str {
+    match image.status {
+        ImageStatus::Building => "its build has not collected them yet",
+        ImageStatus::Failed => "its build has failed before it collected them",
+        ImageStatus::Cancelled => "its build was stopped before it collected them",
+        ImageStatus::Distributed => "the run has only distributed an image",
+        ImageStatus::Available | ImageStatus::Verified => "an earlier release has built it",
+    }
 }
 
 /// Collects the contents of the root file system in a folder of this machine.

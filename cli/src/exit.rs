@@ -1,13 +1,19 @@
 //! Exit codes, and the code of each error.
 
+mod failure;
+
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
 use goldsmith_cloud::{CloudError, Kind};
+use goldsmith_document::Diagnostics;
+use goldsmith_states::Finding;
 use goldsmith_store::StoreError;
 
+use crate::args::Format;
 use crate::output::say;
+pub(crate) use failure::{Failure, schema as failure_schema};
 
 /// The exit codes as the help shows them.
 pub(crate) const EXIT_CODES: &str = "\
@@ -70,6 +76,34 @@ pub(crate) struct Stop {
     pub(crate) message: String,
 }
 
+/// The error for files with mistakes.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Mistaken {
+    message: String,
+    found: Diagnostics,
+}
+
+/// Prints the mistakes in files on standard error, and returns the error for them.
+pub(crate) fn mistaken(mut found: Diagnostics, message: String) -> anyhow::Error {
+    found.hide_secrets();
+    found.iter().for_each(|one| say(&one.to_string()));
+    Mistaken { message, found }.into()
+}
+
+/// The error for a run that does not start because of problems, which have names.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Prevented {
+    message: String,
+    findings: Vec<Finding>,
+}
+
+/// Returns the error for a run that does not start because of problems.
+pub(crate) fn prevented(findings: Vec<Finding>, message: String) -> anyhow::Error {
+    Prevented { message, findings }.into()
+}
+
 /// Returns an error for a wrong command line or a wrong definition.
 pub(crate) fn invalid(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Invalid, message: message.into() }.into()
@@ -89,8 +123,9 @@ pub(crate) fn lacking(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Machine, message: message.into() }.into()
 }
 
-/// Prints an error with its causes on standard error, and returns its exit code.
-pub(crate) fn report(error: &anyhow::Error) -> Exit {
+/// Prints an error with its causes on standard error, and returns its exit code. A program that reads JSON also gets the
+/// error as a document on standard output, unless a result was printed.
+pub(crate) fn report(error: &anyhow::Error, format: Format) -> Exit {
     // This is only our own output: a pipe that breaks below a call is a failed call.
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Success; // the reader of the output has seen enough
@@ -101,6 +136,9 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
     }
     if error.chain().any(lacks_credentials) {
         say(&format!("help: {CREDENTIALS}"));
+    }
+    if format == Format::Json {
+        Failure::of(error).print();
     }
     exit_of(error)
 }
@@ -131,6 +169,7 @@ fn is_aws(cause: &(dyn Error + 'static)) -> bool {
 fn exit_of(error: &anyhow::Error) -> Exit {
     let known = error.chain().find_map(|cause| {
         let stop = cause.downcast_ref::<Stop>().map(|stop| stop.exit);
+        let stop = stop.or_else(|| cause.is::<Prevented>().then_some(Exit::Failed));
         stop.or_else(|| is_aws(cause).then_some(Exit::Aws))
     });
     // The rest are errors about files and texts that the user named.
@@ -142,8 +181,9 @@ mod tests {
     use anyhow::Context;
     use goldsmith_cloud::{CloudError, Kind};
     use goldsmith_store::StoreError;
+    use serde_json::json;
 
-    use super::{Exit, Stop, causes, exit_of, invalid};
+    use super::{Exit, Failure, Stop, causes, exit_of, invalid, prevented};
 
     #[test]
     fn errors_set_the_exit_code_wherever_they_are_in_the_chain() {
@@ -153,6 +193,7 @@ mod tests {
         let machine = Stop { exit: Exit::Machine, message: "root is needed".to_owned() };
         assert_eq!(exit_of(&anyhow::Error::from(machine).context("the stack cannot be started")), Exit::Machine);
         assert_eq!(exit_of(&anyhow::anyhow!("no such file")), Exit::Invalid);
+        assert_eq!(exit_of(&prevented(Vec::new(), "it does not start".to_owned())), Exit::Failed);
     }
 
     #[test]
@@ -179,5 +220,25 @@ mod tests {
         assert_eq!(causes(&unanswered("NoCredentials").into()), ["connection refused"]);
         let none = CloudError { kind: Kind::Denied, ..unanswered("NoCredentials") };
         assert_eq!(causes(&none.into()), [""; 0]);
+    }
+
+    #[test]
+    fn programs_get_the_code_of_aws_and_advice() {
+        let denied = |code: &str| CloudError {
+            operation: "GetParameter",
+            region: "eu-west-1".to_owned(),
+            code: code.to_owned(),
+            message: "no".to_owned(),
+            kind: Kind::Denied,
+            source: None,
+        };
+        let told = |error: anyhow::Error| serde_json::to_value(Failure::of(&error)).unwrap();
+        let error = anyhow::Error::from(denied("AccessDenied")).context("the stack is not found");
+        let because = ["GetParameter in eu-west-1 failed: AccessDenied: no"];
+        let expected = json!({"message": "the stack is not found", "because": because, "code": "AccessDenied"});
+        assert_eq!(told(error), expected);
+        let none = told(denied("NoCredentials").into());
+        assert!(none["fix"].as_str().unwrap().starts_with("give --profile"), "{none}");
+        assert_eq!(told(StoreError::Busy { code: "Throttling".to_owned() }.into())["code"], "Throttling");
     }
 }

@@ -14,6 +14,10 @@ pub(crate) mod up;
 use folders::Folders;
 
 pub(crate) use deployment::release as release_of_local;
+#[cfg(test)]
+pub(crate) use process::Process;
+#[cfg(test)]
+pub(crate) use stack::Deployed;
 pub(crate) use stack::Stack;
 pub(crate) use up::{OfAnother, ensure_up};
 

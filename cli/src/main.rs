@@ -45,6 +45,6 @@ async fn main() -> ExitCode {
     let cli = command::Cli::read();
     match command::run(&cli).await {
         Ok(exit) => exit.into(),
-        Err(error) => exit::report(&error).into(),
+        Err(error) => exit::report(&error, cli.globals.output).into(),
     }
 }

@@ -6,10 +6,15 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
 use crate::args::{Format, Globals};
+use crate::exit::invalid;
+
+/// Whether anything was printed on standard output.
+static PRINTED: AtomicBool = AtomicBool::new(false);
 
 /// The result of a command. Programs read it as JSON.
 pub(crate) trait Show: Serialize {
@@ -33,20 +38,38 @@ pub(crate) fn show(globals: &Globals, result: &impl Show) -> io::Result<()> {
     Ok(())
 }
 
+/// Rejects `--output json` for a command whose result is only text.
+pub(crate) fn require_text(globals: &Globals, result: &str) -> anyhow::Result<()> {
+    if globals.output == Format::Json {
+        return Err(invalid(format!("{result} is no JSON: leave out --output json")));
+    }
+    Ok(())
+}
+
 /// Prints a line of the result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{}", harmless(text))
+    print(&harmless(text))
 }
 
 /// Prints the result as one JSON value.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
-    writeln!(io::stdout().lock(), "{}", harmless_json(&text))
+    json_text(&text)
 }
 
 /// Prints a document that is JSON already, in its own order of keys.
 pub(crate) fn json_text(text: &str) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{}", harmless_json(text))
+    print(&harmless_json(text))
+}
+
+fn print(text: &str) -> io::Result<()> {
+    PRINTED.store(true, Ordering::Relaxed);
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Returns whether a part of the result was printed, or could not be printed.
+pub(crate) fn has_printed() -> bool {
+    PRINTED.load(Ordering::Relaxed)
 }
 
 /// Prints a message about progress on standard error.

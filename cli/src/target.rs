@@ -41,6 +41,17 @@ pub(crate) async fn image_or_latest(store: &Store, text: &str) -> Result<ImageRe
     }
 }
 
+/// Returns the image like `image_or_latest`, for a command that also takes a pipeline, and that has found none of this
+/// name.
+pub(crate) async fn image_instead_of_pipeline(store: &Store, text: &str) -> Result<ImageRecord> {
+    if text.contains('/') || store.build(text).await?.is_some() {
+        return image_or_latest(store, text).await;
+    }
+    let near = near(text, &store.pipeline_names().await?);
+    let wanted = "name a pipeline, an image as NAME/VERSION/BUILD, or a build by its id";
+    Err(invalid(format!("there is no pipeline and no build `{text}`: {wanted}{near}")))
+}
+
 /// Returns the image that `NAME/VERSION/BUILD` or a build's id names.
 pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
     let image: ImageRef = if text.contains('/') {
@@ -73,17 +84,20 @@ async fn unknown(store: &Store, text: &str) -> Result<String> {
     if pipelines.iter().any(|name| name.as_str() == text) {
         return Ok(format!("`{text}` is a pipeline: {wanted}"));
     }
+    Ok(format!("there is no build `{text}`: {wanted}{}", near(text, &pipelines)))
+}
+
+fn near(text: &str, pipelines: &[Name]) -> String {
     let near = did_you_mean(text, pipelines.iter().map(Name::as_str));
-    let near = near.map(|near| format!("; did you mean the pipeline `{near}`?")).unwrap_or_default();
-    Ok(format!("there is no build `{text}`: {wanted}{near}"))
+    near.map(|near| format!("; did you mean the pipeline `{near}`?")).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{channel, definition, image, image_or_latest};
-    use crate::testing::Stack;
+    use super::{channel, definition, image, image_instead_of_pipeline, image_or_latest};
+    use crate::testing::{Stack, WEB};
 
     #[tokio::test]
     async fn the_latest_image_is_the_newest_that_can_be_used() {
@@ -108,6 +122,22 @@ mod tests {
         assert_eq!(image_or_latest(store, "web/latest").await.unwrap().image.to_string(), "web/1.0.0/2");
         let exact = image(store, "web/latest").await.unwrap_err().to_string();
         assert_eq!(exact, "`web/latest` is not NAME/VERSION/BUILD, such as web-server/1.2.0/7");
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_is_offered_where_one_can_be_named() {
+        let stack = Stack::new();
+        stack.apply(WEB).await;
+        let store = &stack.connection.store;
+        let none = image_instead_of_pipeline(store, "wib").await.unwrap_err().to_string();
+        let expected = "there is no pipeline and no build `wib`: name a pipeline, an image as NAME/VERSION/BUILD, or a \
+                        build by its id; did you mean the pipeline `web`?";
+        assert_eq!(none, expected);
+        stack.closed_build(json!({"status": "FAILED"})).await;
+        for text in ["b", "web/1.0.0/1"] {
+            assert_eq!(image_instead_of_pipeline(store, text).await.unwrap().image.to_string(), "web/1.0.0/1");
+        }
+        assert!(image_instead_of_pipeline(store, "web/latest").await.is_err());
     }
 
     #[test]

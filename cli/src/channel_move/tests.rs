@@ -10,7 +10,8 @@ use goldsmith_store::{ChannelMove, ImageLife, ImageRecord, Revocation};
 use serde_json::json;
 
 use super::{Moving, carry_out, delete, plan, plan_back, plan_back_to};
-use crate::testing::{ELSEWHERE, Stack};
+use crate::output::Show;
+use crate::testing::{ELSEWHERE, Stack, globals};
 
 const ANNA: &str = "arn:aws:iam::111122223333:user/anna";
 
@@ -134,6 +135,14 @@ async fn if_one_region_fails_the_channel_and_all_parameters_go_back() {
             scene.assert_points_to(2).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_move_shows_its_changes_before_it_is_made_and_then_only_the_outcome() {
+    let scene = Scene::new().await;
+    let moving = scene.plan(2).await.unwrap();
+    assert_eq!(moving.rows().len(), 3, "the channel, and its parameter in two Regions");
+    assert_eq!(moving.lines(&globals("")), ["The channel stable of web points to web/1.0.0/2."]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,8 @@ use crate::{contents, target};
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build. NAME/latest is the newest image
+    /// that can be used, which leaves out failed ones.
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
     /// Root file system in a folder, such as a mounted one, which is read now.

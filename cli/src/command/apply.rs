@@ -14,7 +14,7 @@ use goldsmith_store::{ApplyError, Change, Outcome, Taken};
 use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
-use crate::exit::{Exit, Stop, invalid};
+use crate::exit::{Exit, Stop, invalid, mistaken};
 use crate::folder;
 use crate::output::{self, Show};
 use crate::render::{columns, count_in_words, word};
@@ -74,7 +74,7 @@ pub(crate) async fn apply(
 ) -> Result<(Connection, Definitions, Vec<Change>)> {
     let mut files = folder::read(path)?;
     let Checked { connection, definitions, changes, bumped } =
-        check(globals, path, &mut files, secrets, consent.bump).await?;
+        check(globals, path, &mut files, secrets, Purpose::Apply { bump: consent.bump }).await?;
     let beyond = beyond(&changes, &definitions);
     beyond.iter().for_each(|line| output::say(line));
     if !beyond.is_empty() && !consents("Replace them?", "nothing was applied", consent.yes)? {
@@ -89,6 +89,33 @@ pub(crate) async fn apply(
     Ok((connection, definitions, changes))
 }
 
+/// Why definitions are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// They will be stored. With `bump`, versions that are taken are raised in the texts of the files.
+    Apply { bump: bool },
+    /// A plan shows what would be stored.
+    Plan,
+}
+
+impl Purpose {
+    /// Returns what mistakes have prevented.
+    fn nothing(self) -> &'static str {
+        match self {
+            Self::Apply { .. } => "nothing was applied",
+            Self::Plan => "nothing was planned",
+        }
+    }
+
+    /// Returns what helps if a version is taken.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Apply { .. } => "--bump writes the next free version into the file",
+            Self::Plan => "change the version, or let `goldsmith build --bump` write the next free one into the file",
+        }
+    }
+}
+
 /// Definitions without mistakes, the stack in which they will be stored, and what would change there.
 pub(crate) struct Checked {
     pub(crate) connection: Connection,
@@ -98,19 +125,18 @@ pub(crate) struct Checked {
     bumped: Vec<Bumped>,
 }
 
-/// Checks the definitions in these files, which were read from this path. With `bump`, versions that are taken are
-/// raised in the texts of the files. It writes nothing.
+/// Checks the definitions in these files, which were read from this path. It writes nothing.
 pub(crate) async fn check(
     globals: &Globals,
     path: &Path,
     files: &mut [SourceFile],
     secrets: Secrets,
-    bump: bool,
+    purpose: Purpose,
 ) -> Result<Checked> {
     // The stack is not needed for these mistakes, so a person without credentials sees them too.
-    drop(read(path, files, &Settled::new(), secrets)?);
+    drop(read(path, files, &Settled::new(), secrets, purpose)?);
     let connection = Connection::open(globals).await?;
-    let (Judged { mut definitions, changes }, bumped) = judge(&connection, path, files, secrets, bump).await?;
+    let (Judged { mut definitions, changes }, bumped) = judge(&connection, path, files, secrets, purpose).await?;
     definitions.warnings.hide_secrets();
     for warning in definitions.warnings.iter() {
         output::say(&warning.to_string());
@@ -121,14 +147,20 @@ pub(crate) async fn check(
 }
 
 /// Reads a draft, and rejects it if it contains mistakes itself.
-fn read<'t>(path: &Path, files: &'t [SourceFile], settled: &Settled, secrets: Secrets) -> Result<Draft<'t>> {
+fn read<'t>(
+    path: &Path,
+    files: &'t [SourceFile],
+    settled: &Settled,
+    secrets: Secrets,
+    purpose: Purpose,
+) -> Result<Draft<'t>> {
     let mut draft = Draft::read_with(files, &folder::documents(files), settled);
     if !secrets.allow_plain_secrets {
         draft.refuse_secrets(NO_SECRET);
     }
     if draft.has_errors() {
         let found = draft.check_alone().err().unwrap_or_default();
-        return Err(refused(path, found));
+        return Err(refused(path, found, purpose));
     }
     if draft.is_empty() {
         let what = "a component's document is stored with the Component whose uri names it";
@@ -151,30 +183,29 @@ async fn judge(
     path: &Path,
     files: &mut [SourceFile],
     secrets: Secrets,
-    bump: bool,
+    purpose: Purpose,
 ) -> Result<(Judged, Vec<Bumped>)> {
     let store = &connection.store;
     let mut bumped = Vec::new();
-    let mut settled = automatic::newest(store, &read(path, files, &Settled::new(), secrets)?).await?;
+    let mut settled = automatic::newest(store, &read(path, files, &Settled::new(), secrets, purpose)?).await?;
     loop {
-        let draft = read(path, files, &settled, secrets)?;
+        let draft = read(path, files, &settled, secrets, purpose)?;
         let versions = draft.version_places();
         let stored = store.stored_for(&draft).await?;
         let references: Vec<Reference> = draft.references().cloned().collect();
-        let definitions = draft.check(&stored).map_err(|found| refused(path, found))?;
+        let definitions = draft.check(&stored).map_err(|found| refused(path, found, purpose))?;
         let edits = match store.changes(&definitions).await {
             Ok(mut changes) => {
                 store.reach(&mut changes, &definitions, &stored).await?;
                 return Ok((Judged { definitions, changes }, bumped));
             }
             Err(ApplyError::Taken(taken)) if automatic::raise(&mut settled, &versions, &taken) => continue,
-            Err(ApplyError::Taken(taken)) if bump => {
+            Err(ApplyError::Taken(taken)) if purpose == (Purpose::Apply { bump: true }) => {
                 bump::exact_references(&references, &taken).iter().for_each(|line| output::say(line));
                 bump::edits(&versions, &taken)?
             }
             Err(ApplyError::Taken(taken)) => {
-                let hint = "--bump writes the next free version into the file";
-                return Err(refused(path, taken_versions(&versions, &taken, hint)));
+                return Err(refused(path, taken_versions(&versions, &taken, purpose.remedy()), purpose));
             }
             Err(ApplyError::Store(error)) => return Err(error.into()),
         };
@@ -212,11 +243,9 @@ fn taken_versions(versions: &[VersionPlace<'_>], taken: &[Taken], help: &str) ->
     found
 }
 
-fn refused(path: &Path, mut found: Diagnostics) -> anyhow::Error {
-    found.hide_secrets();
-    output::say(&found.to_string());
+fn refused(path: &Path, found: Diagnostics, purpose: Purpose) -> anyhow::Error {
     let mistakes = count_in_words(found.errors(), "mistake");
-    Stop { exit: Exit::Invalid, message: format!("{mistakes} in {}: nothing was applied", path.display()) }.into()
+    mistaken(found, format!("{mistakes} in {}: {}", path.display(), purpose.nothing()))
 }
 
 impl Show for Vec<Change> {
@@ -241,12 +270,15 @@ pub(crate) fn written(changes: &[Change]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use goldsmith_model::definitions::{Definitions, Draft, Kind, SourceFile};
     use goldsmith_store::{Change, Outcome, Taken};
 
-    use super::{beyond, taken_versions};
+    use super::{Purpose, Secrets, beyond, judge, taken_versions};
+    use crate::exit::Failure;
     use crate::output::Show;
-    use crate::testing::globals;
+    use crate::testing::{Stack, WEB, globals};
 
     #[test]
     fn a_version_that_is_taken_is_reported_with_its_place() {
@@ -261,6 +293,30 @@ mod tests {
         let expected = "web/nginx.yml:3:18: error: component `nginx` 1.0.0 is stored with other content, and versions never \
                         change: the next free one is 1.0.1\n";
         assert!(said.starts_with(expected) && said.contains("\nhelp: raise it"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn what_helps_against_a_taken_version_is_an_option_of_the_command() {
+        let stack = Stack::new();
+        stack.apply(WEB).await;
+        for (purpose, message, help) in [
+            (
+                Purpose::Apply { bump: false },
+                "one mistake in web: nothing was applied",
+                "--bump writes the next free version into the file",
+            ),
+            (
+                Purpose::Plan,
+                "one mistake in web: nothing was planned",
+                "change the version, or let `goldsmith build --bump` write the next free one into the file",
+            ),
+        ] {
+            let text = WEB.replace("\"true\"", "\"false\"");
+            let mut files = [SourceFile { path: "web.yml".to_owned(), text }];
+            let judged = judge(&stack.connection, Path::new("web"), &mut files, Secrets::default(), purpose).await;
+            let told = serde_json::to_value(Failure::of(&judged.err().unwrap())).unwrap();
+            assert_eq!((&told["message"], &told["problems"][0]["help"]), (&message.into(), &help.into()), "{told}");
+        }
     }
 
     #[test]

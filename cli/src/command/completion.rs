@@ -5,6 +5,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::Cli;
+use crate::args::Globals;
 use crate::exit::Exit;
 use crate::output;
 
@@ -20,7 +21,8 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> Result<Exit> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    output::require_text(globals, "the script of a shell")?;
     output::line(script(args.shell).trim_end())?;
     Ok(Exit::Success)
 }

@@ -18,7 +18,8 @@ use crate::{contents, target};
 /// image, `-` marks what is only in the earlier one, and `~` marks what both have with different values.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build. NAME/latest is the newest image
+    /// that can be used, which leaves out failed ones.
     #[arg(value_name = "IMAGE")]
     image: String,
     /// A later image, with which the first one is compared.
@@ -48,11 +49,19 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 async fn compared(connection: &Connection, args: &Args) -> Result<Compared> {
     let store = &connection.store;
     let first = target::image_or_latest(store, &args.image).await?;
-    let (from, to) = match &args.later {
-        Some(later) => (first, target::image_or_latest(store, later).await?),
-        None => (before(store, &first).await?, first),
+    let (from, to, new) = match &args.later {
+        Some(later) => {
+            let to = target::image_or_latest(store, later).await?;
+            let new = contents::of(connection, &to).await?;
+            (first, to, new)
+        }
+        None => {
+            // An image without contents cannot be compared, whether or not there is one before it.
+            let new = contents::of(connection, &first).await?;
+            (before(store, &first).await?, first, new)
+        }
     };
-    let (old, new) = (contents::of(connection, &from).await?, contents::of(connection, &to).await?);
+    let old = contents::of(connection, &from).await?;
     let has_other_source = from.source_image != to.source_image;
     Ok(Compared {
         diff: Diff::of(&old, &new),
@@ -85,9 +94,9 @@ impl Show for Compared {
 mod tests {
     use goldsmith_contents::{CONTENTS_VERSION, Contents, Package, PackageType, pack};
     use serde_json::json;
-    use sha2::{Digest, Sha256};
 
     use super::{Args, compared};
+    use crate::digest;
     use crate::output::Show;
     use crate::testing::{Stack, globals};
 
@@ -100,7 +109,7 @@ mod tests {
         let packages = vec![Package::new(PackageType::Deb, "nginx", version, "/var/lib/dpkg/status")];
         let bytes = pack(&Contents { version: CONTENTS_VERSION, packages, ..Contents::default() }).unwrap();
         let key = format!("contents/{number}.json.gz");
-        let contents = json!({"key": key, "sha256": hex::encode(Sha256::digest(&bytes))});
+        let contents = json!({"key": key, "sha256": digest::of_bytes(&bytes)});
         stack.connection.cloud.objects.put(&key, bytes).await.unwrap();
         let record = json!({"image": format!("web/1.0.0/{number}"), "build": format!("b{number}"), "pipeline": "web",
                             "cause": {"kind": "manual", "id": "1"}, "status": "AVAILABLE", "sourceImage": source,
@@ -132,6 +141,11 @@ packages: 1 changed
         assert!(back.ends_with("  ~ deb nginx 1.0-2 -> 1.0-1 (downgrade)"), "{back}");
         let first = diff("web/1.0.0/1", None).await.unwrap_err().to_string();
         assert_eq!(first, "the pipeline web has no good image before web/1.0.0/1: name two images");
+        for (status, why) in [("FAILED", "its build has failed"), ("CANCELLED", "its build was stopped")] {
+            stack.closed_build(json!({"status": status})).await; // as web/1.0.0/1, before which there is none
+            let unknown = format!("the contents of web/1.0.0/1 are not known: {why} before it collected them");
+            assert_eq!(diff("web/1.0.0/1", None).await.unwrap_err().to_string(), unknown);
+        }
         // An image whose start has overridden something was never published, and is not what came before.
         overridden_or_not(&stack, 4, "ami-2", "9", true).await;
         image(&stack, 5, "ami-2", "1.0-4").await;

@@ -10,7 +10,7 @@ use super::plan::{context, explained, finding};
 use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
-use crate::exit::{Exit, Stop};
+use crate::exit::{Exit, prevented};
 use crate::output::{self, Show};
 use crate::render::{count_in_words, labelled};
 use crate::target;
@@ -22,7 +22,8 @@ use crate::target;
 /// what is missing, and asks. Ctrl-C ends the watching, not the run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A published image as NAME/VERSION/BUILD or NAME/latest.
+    /// A published image as NAME/VERSION/BUILD or NAME/latest. NAME/latest is the newest image that can be used, which
+    /// leaves out failed ones.
     #[arg(value_name = "IMAGE")]
     image: String,
     /// Start without asking.
@@ -50,7 +51,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let refusals = missing.findings.iter().filter(|finding| finding.is_refusal()).count();
     if refusals > 0 {
         let message = format!("{} was not distributed: {}", image.image, count_in_words(refusals, "problem"));
-        return Err(Stop { exit: Exit::Failed, message }.into());
+        return Err(prevented(missing.findings, message));
     }
     if !consents(&format!("Distribute {}?", image.image), "nothing was distributed", args.yes)? {
         output::say("Nothing was distributed.");

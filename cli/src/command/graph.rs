@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::args::{Format, Globals};
 use crate::connection::Connection;
-use crate::exit::{Exit, Stop, invalid};
+use crate::exit::{Exit, invalid, mistaken};
 use crate::folder;
 use crate::output::{self, Show};
 use crate::render::count_in_words;
@@ -108,11 +108,9 @@ async fn stored(connection: &Connection, now: Timestamp) -> Result<Stages> {
 /// Reads the definitions of a folder or file. What they refer to outside of it is left out.
 fn read(path: &Path) -> Result<Definitions> {
     let files = folder::read(path)?;
-    Draft::read(&files, &folder::documents(&files)).check_alone().map_err(|mut found| {
-        found.hide_secrets();
-        output::say(&found.to_string());
+    Draft::read(&files, &folder::documents(&files)).check_alone().map_err(|found| {
         let message = format!("{} in {}", count_in_words(found.errors(), "mistake"), path.display());
-        Stop { exit: Exit::Invalid, message }.into()
+        mistaken(found, message)
     })
 }
 

@@ -31,7 +31,7 @@ enum Action {
         #[arg(long, value_name = "FILE", env = "GOLDSMITH_PACKAGE")]
         package: Option<PathBuf>,
     },
-    /// Show whether the stack is running, and at which address.
+    /// Show whether the stack is running or starting, and at which address.
     Status,
     /// End the stack, and remove everything that it made; files that are made only once stay.
     Down,
@@ -55,6 +55,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         Action::Doctor => return doctor::run(globals),
         Action::Ec2(args) => ec2::run(args, &folders)?,
         Action::Python => {
+            output::require_text(globals, "the path of an interpreter")?;
             let files = Files::unpack(&folders.data)?;
             let python = environment::ensure(&folders, &files, &output::say)?;
             output::line(&python.display().to_string())?;
@@ -65,9 +66,11 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 
 /// A stack that is running.
 #[derive(Serialize)]
-#[serde(transparent)]
 struct Running<'a> {
+    #[serde(flatten)]
     stack: &'a Stack,
+    /// `running`.
+    status: &'static str,
     /// How the stack's instances run.
     #[serde(skip)]
     instances: String,
@@ -75,7 +78,7 @@ struct Running<'a> {
 
 impl Show for Running<'_> {
     fn lines(&self, globals: &Globals) -> Vec<String> {
-        let Self { stack, instances } = self;
+        let Self { stack, instances, .. } = self;
         let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
         let place = format!("AWS_REGION={} AWS_ENDPOINT_URL={}", stack.region, stack.endpoint_url);
         vec![
@@ -90,37 +93,61 @@ impl Show for Running<'_> {
 }
 
 fn show(globals: &Globals, stack: &Stack) -> Result<()> {
-    Ok(output::show(globals, &Running { stack, instances: stack.instances()? })?)
+    Ok(output::show(globals, &Running { stack, status: "running", instances: stack.instances()? })?)
 }
 
-/// A stack that is not running.
+/// A stack that cannot be used.
 #[derive(Serialize)]
-struct Stopped<'a> {
+struct Unusable<'a> {
     name: &'a str,
-    /// `ended` or `down`.
-    status: &'static str,
-    /// The status in words for people.
-    #[serde(skip)]
-    how: &'static str,
+    status: Status,
 }
 
-impl Show for Stopped<'_> {
+/// Why a stack cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    /// Its programs run, but its functions are not deployed.
+    Starting,
+    /// It has ended by itself.
+    Ended,
+    /// It was not started.
+    Down,
+}
+
+impl Status {
+    /// Returns why the stack cannot be used, or `None` if it can.
+    fn of(stack: Option<&Stack>, is_running: bool) -> Option<Self> {
+        match stack {
+            None => Some(Self::Down),
+            Some(_) if !is_running => Some(Self::Ended),
+            Some(stack) => stack.deployed.is_none().then_some(Self::Starting),
+        }
+    }
+}
+
+impl Show for Unusable<'_> {
     fn lines(&self, globals: &Globals) -> Vec<String> {
         let up = call(globals, "up");
-        vec![format!("The local stack `{}` {}: `{up}` starts an empty one.", self.name, self.how)]
+        let how = match self.status {
+            Status::Starting => format!("is starting, and is not deployed yet: `{up}` waits for that, or finishes it"),
+            Status::Ended => format!("has ended by itself: `{up}` starts an empty one"),
+            Status::Down => format!("is down: `{up}` starts an empty one"),
+        };
+        vec![format!("The local stack `{}` {how}.", self.name)]
     }
 }
 
-/// If the stack is not running, that is a result and not an error: the exit code is 1, as for other checks.
+/// If the stack cannot be used, that is a result and not an error: the exit code is 1, as for other checks.
 fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
     let found = Stack::load(folders)?;
-    if let Some(stack) = found.as_ref().filter(|stack| stack.is_running()) {
-        show(globals, stack)?;
-        return Ok(Exit::Success);
+    let is_running = found.as_ref().is_some_and(Stack::is_running);
+    if let Some(status) = Status::of(found.as_ref(), is_running) {
+        output::show(globals, &Unusable { name: &globals.stack, status })?;
+        return Ok(Exit::Failed);
     }
-    let (status, how) = if found.is_some() { ("ended", "has ended by itself") } else { ("down", "is down") };
-    output::show(globals, &Stopped { name: &globals.stack, status, how })?;
-    Ok(Exit::Failed)
+    found.iter().try_for_each(|stack| show(globals, stack))?;
+    Ok(Exit::Success)
 }
 
 fn down(globals: &Globals, folders: &Folders) -> Result<()> {
@@ -158,4 +185,32 @@ async fn anew(globals: &Globals, package: Option<&Path>) -> Result<Stack> {
 fn call(globals: &Globals, action: &str) -> String {
     let local = Globals { local: false, ..globals.clone() };
     format!("{} local {action}", local.again())
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_local::Secret;
+    use serde_json::json;
+
+    use super::{Stack, Status, Unusable};
+    use crate::local::{Deployed, Process};
+    use crate::output::Show;
+    use crate::testing::globals;
+
+    #[test]
+    fn a_stack_that_is_not_deployed_yet_is_starting() {
+        let secret: Secret = "secret".parse().unwrap();
+        let process = Process { pid: 1, started: 2 };
+        let mut stack = Stack::started("goldsmith", [1, 2], [process; 2], "p".to_owned(), &secret);
+        assert_eq!(Status::of(None, false), Some(Status::Down));
+        assert_eq!(Status::of(Some(&stack), false), Some(Status::Ended));
+        assert_eq!(Status::of(Some(&stack), true), Some(Status::Starting));
+        stack.deployed = Some(Deployed { zip: "a".to_owned(), definition: "b".to_owned(), template: "c".to_owned() });
+        assert_eq!(Status::of(Some(&stack), true), None);
+        let told = Unusable { name: "goldsmith", status: Status::Starting };
+        let expected = "The local stack `goldsmith` is starting, and is not deployed yet: `goldsmith local up` waits for that, \
+                        or finishes it.";
+        assert_eq!(told.lines(&globals("")), [expected]);
+        assert_eq!(serde_json::to_value(&told).unwrap(), json!({"name": "goldsmith", "status": "starting"}));
+    }
 }

@@ -17,7 +17,8 @@ use crate::watch::{Feed, Happening, PAUSE};
 /// Print the output of the steps of an image's build.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build. NAME/latest is the newest image
+    /// that can be used, which leaves out failed ones.
     #[arg(value_name = "IMAGE")]
     image: String,
     /// Follow the output until the build has ended.

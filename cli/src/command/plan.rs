@@ -16,7 +16,7 @@ use goldsmith_store::{Change, Store};
 use serde::Serialize;
 
 use crate::args::Globals;
-use crate::command::apply::{self, Checked};
+use crate::command::apply::{self, Checked, Purpose};
 use crate::command::build::{self, Overrides};
 use crate::connection::Connection;
 use crate::exit::{self, Exit, invalid, plain};
@@ -51,6 +51,9 @@ pub(crate) struct Args {
 struct Planned {
     #[serde(flatten)]
     preview: Preview,
+    /// The build of the pipeline that is running. A start would end at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     definitions: Vec<Change>,
 }
@@ -59,7 +62,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let planned = match plan(globals, args).await {
         Ok(planned) => planned,
         Err(error) if args.detailed => {
-            exit::report(&error);
+            exit::report(&error, globals.output);
             return Ok(Exit::Failed);
         }
         Err(error) => return Err(error),
@@ -97,7 +100,8 @@ async fn plan(globals: &Globals, args: &Args) -> Result<Planned> {
     };
     let context = context(&connection, store, &globals.again())?;
     let preview = preview(&context, &input).await.map_err(explained)?;
-    Ok(Planned { preview, definitions })
+    let running = connection.store.running_build(&preview.pipeline).await?;
+    Ok(Planned { preview, running, definitions })
 }
 
 /// Returns the stack, its store as the plan reads it, the pipeline, and what `apply` would do.
@@ -109,7 +113,7 @@ async fn target(globals: &Globals, args: &Args) -> Result<(Connection, Store, Na
         return Ok((connection, store, name, Vec::new()));
     }
     let mut files = folder::read(path)?;
-    let checked = apply::check(globals, path, &mut files, args.overrides.secrets, false).await?;
+    let checked = apply::check(globals, path, &mut files, args.overrides.secrets, Purpose::Plan).await?;
     let Checked { connection, definitions, changes, .. } = checked;
     let name = build::chosen(&definitions, &args.what, args.pipeline.as_ref())?;
     let store = connection.store.as_if_applied(&definitions)?;

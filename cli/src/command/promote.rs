@@ -21,7 +21,8 @@ use crate::target;
 /// publishes the image. `goldsmith revoke` rejects the image.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The image, as NAME/VERSION/BUILD or NAME/latest, or the id of its build.
+    /// The image, as NAME/VERSION/BUILD or NAME/latest, or the id of its build. NAME/latest is the newest image that can be
+    /// used, which leaves out failed ones.
     #[arg(value_name = "IMAGE")]
     image: String,
     /// The channel.

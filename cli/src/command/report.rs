@@ -51,11 +51,12 @@ const INDEX: &str = "index.html";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An image as NAME/VERSION/BUILD, such as web-server/1.2.0/7, or NAME/latest, the id of a build, or a pipeline.
+    /// NAME/latest is the newest image that can be used, which leaves out failed ones.
     #[arg(value_name = "IMAGE|PIPELINE")]
     what: String,
     /// The file of a build's report, or the folder of a pipeline's report. By default, both are in the current folder:
     /// NAME-VERSION-BUILD.html, and PIPELINE-report.
-    #[arg(short = 'o', long = "to", value_name = "FILE|FOLDER")]
+    #[arg(short = 'o', long = "to", alias = "file", value_name = "FILE|FOLDER")]
     to: Option<PathBuf>,
     /// Open the report with the program of the desktop for HTML pages.
     #[arg(long)]
@@ -122,7 +123,7 @@ impl<'a> Reporter<'a> {
 
     /// Writes the report of a build.
     async fn build(&self, what: &str, to: Option<&Path>) -> Result<Written> {
-        let image = target::image_or_latest(&self.connection.store, what).await?;
+        let image = target::image_instead_of_pipeline(&self.connection.store, what).await?;
         let file = to.map_or_else(|| PathBuf::from(files::name_of(&image.image)), Path::to_owned);
         let all = Everything::read(&self.connection.store).await?;
         let facts = Facts::read(self.connection, image, &all, self.now).await?;

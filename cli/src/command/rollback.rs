@@ -76,10 +76,9 @@ struct RolledBack {
 }
 
 impl Show for RolledBack {
+    /// Returns only the outcome, because the changes were shown before they were made.
     fn lines(&self, _: &Globals) -> Vec<String> {
-        let mut lines = columns(&self.parameters.iter().map(Pointer::row).collect::<Vec<_>>());
-        lines.push(format!("The parameters of {} name {}.", self.pipeline, self.image));
-        lines
+        vec![format!("The parameters of {} name {}.", self.pipeline, self.image)]
     }
 }
 

@@ -21,7 +21,8 @@ use crate::{contents, output, target, version};
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build.
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, NAME/latest, or the id of a build. NAME/latest is the newest image
+    /// that can be used, which leaves out failed ones.
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
     /// Root file system in a folder, such as a mounted one, which is read now.
@@ -31,8 +32,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Form::Cyclonedx)]
     format: Form,
     /// File to write, instead of standard output.
-    #[arg(short = 'o', long = "file", value_name = "FILE")]
-    file: Option<PathBuf>,
+    #[arg(short = 'o', long = "to", alias = "file", value_name = "FILE")]
+    to: Option<PathBuf>,
 }
 
 /// Form of the document.
@@ -60,7 +61,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let in_one_line = |note: &str| note.replace(char::is_control, " ");
     contents.notes.iter().for_each(|note| output::say(&format!("note: {}", in_one_line(note))));
     let text = document(args.format, &contents, &subject)?;
-    match &args.file {
+    match &args.to {
         Some(file) => {
             std::fs::write(file, text + "\n").with_context(|| format!("{} cannot be written", file.display()))?;
         }
@@ -106,17 +107,16 @@ mod tests {
     use clap::Parser;
     use goldsmith_contents::{CONTENTS_VERSION, Contents, Package, PackageType, pack};
     use serde_json::{Value, json};
-    use sha2::{Digest, Sha256};
 
     use super::{Form, document, subject};
     use crate::command::Cli;
     use crate::testing::Stack;
-    use crate::{contents, target};
+    use crate::{contents, digest, target};
 
     #[test]
     fn an_image_or_a_folder_is_described() {
         let parsed = |words: &str| Cli::try_parse_from(["goldsmith", "sbom"].into_iter().chain(words.split(' ')));
-        for good in ["web/1.0.0/1", "web/1.0.0/1 --format spdx -o sbom.json", "--root /mnt --format contents"] {
+        for good in ["web/1.0.0/1", "web/1.0.0/1 --format spdx", "--root /mnt --format contents"] {
             assert!(parsed(good).is_ok(), "{good}");
         }
         for bad in ["--format spdx", "web/1.0.0/1 --root /mnt", "web/1.0.0/1 --format other"] {
@@ -143,8 +143,7 @@ mod tests {
         let packages = vec![Package::new(PackageType::Deb, "a", "1.0-1", "/var/lib/dpkg/status")];
         let stored = Contents { version: CONTENTS_VERSION, packages, ..Contents::default() };
         let bytes = pack(&stored).unwrap();
-        let contents =
-            json!({"key": "contents/b.json.gz", "sha256": hex::encode(Sha256::digest(&bytes)), "packages": 1});
+        let contents = json!({"key": "contents/b.json.gz", "sha256": digest::of_bytes(&bytes), "packages": 1});
         let record = json!({"status": "AVAILABLE", "contents": contents});
         let expired = read(record.clone()).await.unwrap_err();
         assert_eq!(expired, "the contents of web/1.0.0/1 have expired: contents/b.json.gz is no longer there");

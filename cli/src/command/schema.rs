@@ -1,5 +1,5 @@
-//! `goldsmith schema component|pipeline|events`: JSON Schema of files, for editors, and of Goldsmith's own events. The
-//! schema of a file describes keys and shapes. `goldsmith validate` checks names, references and everything else that
+//! `goldsmith schema component|pipeline|events|error`: JSON Schema of files, for editors, of Goldsmith's own events, and of
+//! the document about a failed command. The schema of a file describes keys and shapes. `goldsmith validate` checks names, references and everything else that
 //! needs the whole file.
 
 mod component;
@@ -12,10 +12,10 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, failure_schema};
 use crate::output;
 
-/// Print the JSON Schema of documents, definitions or events.
+/// Print the JSON Schema of documents, definitions, events or errors.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What the schema describes.
@@ -28,6 +28,8 @@ pub(crate) struct Args {
 enum Of {
     /// A component's document.
     Component,
+    /// What `--output json` prints if a command fails without a result.
+    Error,
     /// The events that a stack puts on the default event bus.
     Events,
     /// Definitions of pipelines and of everything that pipelines refer to.
@@ -38,6 +40,7 @@ impl Of {
     fn schema(self) -> Value {
         match self {
             Of::Component => component::schema(),
+            Of::Error => failure_schema(),
             Of::Events => goldsmith_states::own_events::schema(),
             Of::Pipeline => pipeline::schema(),
         }

@@ -31,7 +31,8 @@ use crate::{failure, target};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An image as NAME/VERSION/BUILD, such as web-server/1.2.0/7, or NAME/latest, a pipeline, the id of a build, or a
-    /// definition as `goldsmith definitions` lists it, such as component/nginx/1.0.0.
+    /// definition as `goldsmith definitions` lists it, such as component/nginx/1.0.0. NAME/latest is the newest image that
+    /// can be used, which leaves out failed ones; `goldsmith show PIPELINE` lists these, too.
     #[arg(value_name = "IMAGE|PIPELINE|DEFINITION")]
     what: String,
 }
@@ -80,7 +81,7 @@ pub(crate) struct Shown {
 }
 
 async fn image(connection: &Connection, what: &str) -> Result<Shown> {
-    let image = target::image_or_latest(&connection.store, what).await?;
+    let image = target::image_instead_of_pipeline(&connection.store, what).await?;
     let (all, leftovers) = (connection.store.all_images().await?, connection.store.leftovers().await?);
     of(connection, image, &all, &leftovers).await
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod events;
+mod failures;
 mod folder;
 mod import;
 mod manual;

@@ -38,13 +38,14 @@ mod tests {
 
     use goldsmith_model::definitions::SourceFile;
 
-    use super::super::{Secrets, judge};
+    use super::super::{Purpose, Secrets, judge};
     use crate::testing::{Stack, WEB};
 
     /// Applies these definitions, and returns the changes as `apply` shows them, without the columns.
     async fn apply(stack: &Stack, text: &str) -> Vec<String> {
         let mut files = [SourceFile { path: "web.yml".to_owned(), text: text.to_owned() }];
-        let judged = judge(&stack.connection, Path::new("web.yml"), &mut files, Secrets::default(), false).await;
+        let purpose = Purpose::Apply { bump: false };
+        let judged = judge(&stack.connection, Path::new("web.yml"), &mut files, Secrets::default(), purpose).await;
         let (judged, bumped) = judged.unwrap();
         assert_eq!((files[0].text.as_str(), bumped.len()), (text, 0), "the file stays as it is");
         stack.connection.store.write_definitions(&judged.definitions, &judged.changes).await.unwrap();

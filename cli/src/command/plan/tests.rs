@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Planned, code_of_mistake, context};
 use crate::command::build;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure, failure_schema as schema, prevented};
 use crate::output::Show;
 use crate::testing::{Stack, globals};
 
@@ -43,7 +43,8 @@ async fn plan(stack: &Stack, types: &str) -> Planned {
     let name: Name = "web".parse().unwrap();
     let context = context(&stack.connection, store, "goldsmith").unwrap();
     let preview = preview(&context, &ExecutionInput::new(name, build::cause())).await.unwrap();
-    Planned { preview, definitions: stack.connection.store.changes(&definitions).await.unwrap() }
+    let running = stack.connection.store.running_build(&preview.pipeline).await.unwrap();
+    Planned { preview, running, definitions: stack.connection.store.changes(&definitions).await.unwrap() }
 }
 
 #[tokio::test]
@@ -88,6 +89,12 @@ async fn a_refused_plan_names_each_problem_and_is_a_failure() {
     assert_eq!(shown["findings"][0]["name"], "type-architecture");
     assert_eq!(shown["findings"][0]["field"], "instanceTypes");
     assert_eq!(shown["definitions"][0]["outcome"], json!("created"));
+    // A command that fails because of problems says them in the same form.
+    let error = prevented(planned.preview.findings, "it does not start".to_owned());
+    let told = serde_json::to_value(Failure::of(&error)).unwrap();
+    assert_eq!(told, json!({"message": "it does not start", "findings": shown["findings"]}));
+    let finding = &schema()["properties"]["error"]["properties"]["findings"]["items"]["properties"];
+    assert!(shown["findings"][0].as_object().unwrap().keys().all(|key| finding[key].is_object()), "{finding}");
 }
 
 #[tokio::test]
@@ -95,9 +102,24 @@ async fn an_unchanged_pipeline_is_nothing_to_do_unless_the_folder_is_to_be_appli
     let stack = stack().await;
     let mut planned = plan(&stack, "t3.small").await;
     planned.preview.verdict = Verdict::Unchanged;
+    let said = "plan       web: nothing has changed since the newest image; this does not stop a start by hand (`goldsmith \
+                build`)";
+    assert_eq!(planned.lines(&globals(""))[0], said);
     assert_eq!((planned.exit(false), planned.exit(true)), (Exit::Success, Exit::Changes));
     planned.definitions.clear();
     assert_eq!((planned.exit(false), planned.exit(true)), (Exit::Success, Exit::Success));
+}
+
+#[tokio::test]
+async fn a_running_build_is_told_because_a_start_would_end_at_once() {
+    let stack = stack().await;
+    assert_eq!(serde_json::to_value(plan(&stack, "t3.small").await).unwrap().get("running"), None);
+    stack.put("PIPELINE#web", "LEASE", json!({"build": "b", "fence": 1})).await;
+    let planned = plan(&stack, "t3.small").await;
+    let said = "plan       web: a start would end at once, because a build is running; after it, a start would build \
+                web/1.0.0/1";
+    assert_eq!(planned.lines(&globals(""))[0], said);
+    assert_eq!(serde_json::to_value(&planned).unwrap()["running"], "b");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::render::{self, count_in_words, duration, labelled, word};
 impl Show for Planned {
     fn lines(&self, _: &Globals) -> Vec<String> {
         let Preview { recipe, source, components, regions, newest, changes, skips, findings, .. } = &self.preview;
-        let mut rows = vec![("plan", verdict(&self.preview))];
+        let mut rows = vec![("plan", verdict(self))];
         rows.extend(recipe.iter().map(|recipe| ("recipe", chosen(recipe))));
         rows.extend(source.iter().map(|source| ("source", described(source))));
         rows.extend(components.iter().map(|component| ("component", chosen(component))));
@@ -38,16 +38,23 @@ impl Show for Planned {
     }
 }
 
-fn verdict(preview: &Preview) -> String {
-    let Preview { pipeline, findings, .. } = preview;
-    match (preview.verdict, &preview.image) {
+fn verdict(planned: &Planned) -> String {
+    let Planned { preview: Preview { pipeline, verdict, image, findings, .. }, running, .. } = planned;
+    let image = image.as_ref().map_or_else(|| "an image".to_owned(), ToString::to_string);
+    match (verdict, running) {
         (Verdict::Refused, _) => {
             let refusals = findings.iter().filter(|finding| finding.is_refusal()).count();
             format!("{pipeline}: Plan would reject a build because of {}", count_in_words(refusals, "problem"))
         }
-        (Verdict::Unchanged, _) => format!("{pipeline}: nothing has changed since the newest image"),
-        (Verdict::Build, Some(image)) => format!("{pipeline}: a start would build {image}"),
-        (Verdict::Build, None) => format!("{pipeline}: a start would build an image"),
+        (Verdict::Unchanged, _) => {
+            let by_hand = "this does not stop a start by hand (`goldsmith build`)";
+            format!("{pipeline}: nothing has changed since the newest image; {by_hand}")
+        }
+        (Verdict::Build, Some(_)) => {
+            let why = "a start would end at once, because a build is running";
+            format!("{pipeline}: {why}; after it, a start would build {image}")
+        }
+        (Verdict::Build, None) => format!("{pipeline}: a start would build {image}"),
     }
 }
 

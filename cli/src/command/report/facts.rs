@@ -67,10 +67,18 @@ impl Facts {
         image.chain(states).filter_map(|time| time.parse().ok()).min().unwrap_or(self.now)
     }
 
-    /// Returns when the build ended. Of a running build, this is when the facts were read.
+    /// Returns when the end of the build was decided, as in the figures of the stack's log: Finish, which then removes
+    /// what is no longer needed, does not count. Of a running build, this is when the facts were read.
     pub(super) fn ended(&self) -> Timestamp {
-        let image = self.shown.image.ended_at.iter();
+        let ended = self.shown.image.ended_at.as_ref().and_then(|time| time.parse().ok());
         // A stopped build whose end is not recorded yet has ended with the last of its states.
+        let ended = if self.is_running() { self.now } else { ended.unwrap_or_else(|| self.last_end()) };
+        ended.max(self.began())
+    }
+
+    /// Returns when the last state of the build ended. Of a running build, this is when the facts were read.
+    pub(super) fn last_end(&self) -> Timestamp {
+        let image = self.shown.image.ended_at.iter();
         let states = self.shown.states.iter().filter_map(|state| state.ended_at.as_ref());
         let last = image.chain(states).filter_map(|time| time.parse().ok()).max();
         let ended = if self.is_running() { self.now } else { last.unwrap_or(self.now) };
@@ -108,6 +116,6 @@ impl Facts {
     pub(super) fn end_of(&self, name: &str) -> Timestamp {
         let state = self.shown.states.iter().find(|state| label(state) == name);
         let ended = state.and_then(|state| state.ended_at.as_ref()?.parse().ok());
-        ended.unwrap_or_else(|| self.ended())
+        ended.unwrap_or_else(|| self.last_end())
     }
 }

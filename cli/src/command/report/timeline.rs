@@ -41,9 +41,9 @@ pub(super) struct Lane {
     pub(super) is_open: bool,
 }
 
-/// Returns the timeline of a build, the states in the order in which they began.
+/// Returns the timeline of a build, the states in the order in which they began. Its axis also has the work of Finish.
 pub(super) fn timeline(facts: &Facts) -> Timeline {
-    let whole = facts.ended().duration_since(facts.began()).as_secs_f64();
+    let whole = facts.last_end().duration_since(facts.began()).as_secs_f64();
     let ticks = (0..=4_u8).map(|quarter| duration(whole * f64::from(quarter) / 4.0)).collect();
     Timeline { states: states(facts), ticks }
 }
@@ -86,7 +86,7 @@ fn of_step(facts: &Facts, step: &StepRun) -> Lane {
 
 /// Returns the place of a bar. A time outside of the build, as an instance with a wrong clock has, is moved to its edge.
 fn lane(facts: &Facts, from: Timestamp, to: Timestamp) -> Lane {
-    let (began, ended) = (facts.began(), facts.ended());
+    let (began, ended) = (facts.began(), facts.last_end());
     let whole = ended.duration_since(began).as_secs_f64().max(f64::MIN_POSITIVE);
     let inside = |time: Timestamp| time.clamp(began, ended).duration_since(began).as_secs_f64();
     let length = to.duration_since(from).as_secs_f64();

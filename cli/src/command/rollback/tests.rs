@@ -5,8 +5,9 @@ use goldsmith_cloud::{ImageSwitches as _, Kind, Parameter, Parameters as _};
 use goldsmith_model::ImagePipeline;
 use goldsmith_store::{ImageLife, ParameterPlace, Pointed, Rollback};
 
-use super::{plan, roll_back};
-use crate::testing::{ELSEWHERE, Stack};
+use super::{RolledBack, plan, roll_back};
+use crate::output::Show;
+use crate::testing::{ELSEWHERE, Stack, globals};
 
 /// The stack, its pipeline, and the AMIs of its three images in both Regions. The parameters name the third image.
 async fn stack() -> (Stack, ImagePipeline, Vec<[String; 2]>) {
@@ -61,6 +62,16 @@ async fn check_ended(stack: &Stack, pipeline: &ImagePipeline, images: &[&str]) {
     assert_eq!(pointed.iter().map(|one| one.image.to_string()).collect::<Vec<_>>(), images);
     let place = |region: &str| ParameterPlace { region: region.to_owned(), name: "/images/web".to_owned() };
     assert!(pointed.iter().all(|one| one.parameters == [place(HOME), place(ELSEWHERE)]), "{pointed:?}");
+}
+
+#[tokio::test]
+async fn a_rollback_shows_its_changes_before_it_is_made_and_then_only_the_outcome() {
+    let (stack, pipeline, _) = stack().await;
+    let planned = plan(&stack.connection, &pipeline, None).await.unwrap();
+    assert_eq!(planned.lines().len(), 2, "the parameter in two Regions");
+    let (image, parameters) = (planned.image.image, planned.pointers);
+    let done = RolledBack { pipeline: "web".to_owned(), image, parameters };
+    assert_eq!(done.lines(&globals("")), ["The parameters of web name web/1.0.0/2."]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use goldsmith_document::yaml::Node;
 use goldsmith_document::{MapReader, Reader};
 
-use crate::exit::invalid;
+use crate::exit::mistaken;
 use crate::output;
 use crate::parameters::{OPTION, Values};
 use crate::render::count;
@@ -73,17 +73,16 @@ pub(super) fn read(path: &Path) -> Result<Config> {
     };
     let found = &mut reader.diagnostics;
     found.sort();
-    if !found.is_empty() {
-        output::say(&found.to_string());
-    }
-    let mistakes = found.errors();
     match config {
-        Some(config) if mistakes == 0 => Ok(Config {
-            phases_from: format!("phases of {file}"),
-            parameters_from: format!("parameters of {file}"),
-            ..config
-        }),
-        _ => Err(invalid(format!("{} in {file}: nothing was run", count(mistakes.max(1), "mistake")))),
+        Some(config) if !found.has_errors() => {
+            found.iter().for_each(|warning| output::say(&warning.to_string()));
+            let (phases_from, parameters_from) = (format!("phases of {file}"), format!("parameters of {file}"));
+            Ok(Config { phases_from, parameters_from, ..config })
+        }
+        _ => {
+            let mistakes = count(found.errors().max(1), "mistake");
+            Err(mistaken(std::mem::take(found), format!("{mistakes} in {file}: nothing was run")))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use goldsmith_document::{Diagnostics, Document, Module, Platform, Source, Target
 use goldsmith_executor::OrderDocument;
 
 use super::config::Config;
-use crate::exit::invalid;
+use crate::exit::{invalid, mistaken};
 use crate::render::count;
 use crate::{output, parameters};
 
@@ -53,18 +53,17 @@ impl Documents {
         if !config.phases.is_empty() && !found.has_errors() {
             found.extend(check_phases(&documents, &config.phases.join(","), &config.phases_from));
         }
-        found.hide_secrets();
-        refuse(&found, config.documents.len())?;
+        refuse(found, config.documents.len())?;
         Ok(Self { ordered })
     }
 }
 
-fn refuse(found: &Diagnostics, files: usize) -> Result<()> {
-    if !found.is_empty() {
-        output::say(&found.to_string());
+fn refuse(mut found: Diagnostics, files: usize) -> Result<()> {
+    if found.has_errors() {
+        let mistakes = count(found.errors(), "mistake");
+        return Err(mistaken(found, format!("{mistakes} in {}: nothing was run", count(files, "document"))));
     }
-    if !found.has_errors() {
-        return Ok(());
-    }
-    Err(invalid(format!("{} in {}: nothing was run", count(found.errors(), "mistake"), count(files, "document"))))
+    found.hide_secrets();
+    found.iter().for_each(|warning| output::say(&warning.to_string()));
+    Ok(())
 }

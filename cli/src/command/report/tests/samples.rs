@@ -4,8 +4,8 @@ use goldsmith_cloud::fake::HOME;
 use goldsmith_contents::{CONTENTS_VERSION, Contents, OsRelease, Package, PackageType, pack};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
+use crate::digest;
 use crate::testing::{Stack, WEB};
 
 /// The sort key of an image's record.
@@ -123,7 +123,7 @@ impl Stack {
         let bytes = pack(&Contents { version: CONTENTS_VERSION, os, packages, ..Contents::default() }).unwrap();
         let key = format!("contents/web-{number}.json.gz");
         let mut record = self.table_item("IMAGE#web", &image_key(number)).await;
-        record["contents"] = json!({"key": key, "sha256": hex::encode(Sha256::digest(&bytes))});
+        record["contents"] = json!({"key": key, "sha256": digest::of_bytes(&bytes)});
         self.connection.cloud.objects.put(&key, bytes).await.unwrap();
         self.put("IMAGE#web", &image_key(number), record).await;
     }
@@ -189,7 +189,7 @@ impl Stack {
         let failure = json!({"state": "Build", "error": "Goldsmith.CommandFailed", "message": "step Install failed",
                              "document": "nginx", "phase": "build", "step": "Install", "action": "ExecuteBash",
                              "exitCode": 100, "lastLines": last_lines});
-        let image = json!({"status": "FAILED", "endedAt": at(26, 2, 20), "failure": failure});
+        let image = json!({"status": "FAILED", "endedAt": at(26, 2, 12), "failure": failure});
         self.sample(2, 26, "1.5.0", image).await;
         let times = |a: (u32, u32), b: (u32, u32)| [at(26, a.0, a.1), at(26, b.0, b.1)];
         self.sample_state(2, "Plan", None, times((0, 0), (0, 2)), json!({})).await;
