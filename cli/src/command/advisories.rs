@@ -1,10 +1,15 @@
-//! `goldsmith advisories IMAGE|--root FOLDER --folder FOLDER`
+//! `goldsmith advisories IMAGE`, `goldsmith advisories IMAGE|--root FOLDER --folder FOLDER`, `goldsmith advisories
+//! --upload FOLDER`
+
+mod upload;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use goldsmith_advisories::{Case, Inventory, Judgement, Policy, Wanted, judge, read};
+use goldsmith_advisories::{Case, Inventory, Judgement, Wanted, judge, read};
 use goldsmith_contents::Contents;
+use goldsmith_model::VulnerabilityPolicy;
+use goldsmith_store::ImageRecord;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
@@ -14,10 +19,14 @@ use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
 use crate::{contents, target};
 
-/// Judge the packages of an image by a folder of security advisories, which needs no network.
+/// The size of the largest judgement that is read, in bytes. One with ten thousand findings has some megabytes.
+const LARGEST: u64 = 64 << 20;
+
+/// Show how the policy of a pipeline judged an image, or judge an image or a folder by other advisories.
 ///
-/// The folder has the files of publishers as they are mirrored: OSV, Debian's security tracker, `updateinfo.xml`, and Red
-/// Hat's CSAF. The command fails if the policy rejects the image.
+/// With --folder, the packages are judged by a folder of security advisories, which needs no network. The folder has the
+/// files of publishers as they are mirrored: OSV, Debian's security tracker, `updateinfo.xml`, and Red Hat's CSAF. With
+/// --upload, such a folder is copied to the stack, whose builds use it. The command fails if the policy rejects the image.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
@@ -26,23 +35,32 @@ pub(crate) struct Args {
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
     /// Root file system in a folder, such as a mounted one, which is read now.
-    #[arg(long, value_name = "FOLDER", group = "what")]
+    #[arg(long, value_name = "FOLDER", group = "what", requires = "folder")]
     root: Option<PathBuf>,
+    /// Folder that is copied to the stack. Its builds judge images by these advisories.
+    #[arg(long, value_name = "FOLDER", group = "what")]
+    upload: Option<PathBuf>,
     /// Folder with the advisories.
-    #[arg(long, value_name = "FOLDER")]
-    folder: PathBuf,
+    #[arg(long, value_name = "FOLDER", conflicts_with = "upload")]
+    folder: Option<PathBuf>,
     /// JSON file with the policy. Without it, only high and critical vulnerabilities with a fix count.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "folder")]
     policy: Option<PathBuf>,
     /// Image on which this one was built. The judgement says what that image already has.
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", requires = "folder")]
     parent: Option<String>,
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    if let Some(folder) = &args.upload {
+        return upload::run(globals, folder).await;
+    }
+    let Some(folder) = &args.folder else {
+        return stored(globals, args.image.as_deref().unwrap_or_default()).await;
+    };
     let policy = args.policy.as_deref().map(policy).transpose()?.unwrap_or_default();
-    if !args.folder.is_dir() {
-        return Err(invalid(format!("{} is not a folder", args.folder.display())));
+    if !folder.is_dir() {
+        return Err(invalid(format!("{} is not a folder", folder.display())));
     }
     let connection = match (&args.image, &args.parent) {
         (None, None) => None,
@@ -62,15 +80,37 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         None => None,
     };
     let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-    let judged = judged(&inventory(&image)?, parent.as_ref(), &args.folder, &policy, today)?;
-    let allowed = judged.0.allowed;
-    output::show(globals, &judged)?;
-    Ok(if allowed { Exit::Success } else { Exit::Failed })
+    tell(globals, &judged(&inventory(&image)?, parent.as_ref(), folder, &policy, today)?)
 }
 
-fn policy(file: &Path) -> Result<Policy> {
+fn tell(globals: &Globals, judged: &Judged) -> Result<Exit> {
+    output::show(globals, judged)?;
+    Ok(if judged.0.allowed { Exit::Success } else { Exit::Failed })
+}
+
+/// Shows how the build of an image has judged it.
+async fn stored(globals: &Globals, name: &str) -> Result<Exit> {
+    let connection = Connection::open(globals).await?;
+    let image = target::image_or_latest(&connection.store, name).await?;
+    tell(globals, &judgement(&connection, &image).await?)
+}
+
+async fn judgement(connection: &Connection, image: &ImageRecord) -> Result<Judged> {
+    let (name, key) = (&image.image, goldsmith_states::judgement_key(&image.build));
+    let Some(bytes) = connection.cloud.objects.get(&key, LARGEST).await? else {
+        return Err(invalid(format!(
+            "{name} was not judged: its pipeline had no vulnerabilityPolicy, or its build ended before that: judge it now with \
+             --folder"
+        )));
+    };
+    let judgement =
+        serde_json::from_slice(&bytes).with_context(|| format!("{key} in the stack's bucket is not a judgement"))?;
+    Ok(Judged(judgement))
+}
+
+fn policy(file: &Path) -> Result<VulnerabilityPolicy> {
     let text = std::fs::read_to_string(file).map_err(|error| invalid(format!("{}: {error}", file.display())))?;
-    Policy::from_json(&text).map_err(|error| invalid(format!("{}: {error}", file.display())))
+    VulnerabilityPolicy::from_json(&text).map_err(|error| invalid(format!("{}: {error}", file.display())))
 }
 
 /// Returns what the judge needs of the contents. Both are the same JSON.
@@ -83,7 +123,7 @@ fn judged(
     image: &Inventory,
     parent: Option<&Inventory>,
     folder: &Path,
-    policy: &Policy,
+    policy: &VulnerabilityPolicy,
     today: Date,
 ) -> Result<Judged> {
     let wanted = Wanted::of([image].into_iter().chain(parent));
@@ -107,12 +147,16 @@ impl Show for Judged {
 mod tests {
     use std::fs;
 
-    use goldsmith_advisories::Policy;
+    use clap::Parser as _;
+    use goldsmith_model::VulnerabilityPolicy;
     use jiff::civil::date;
     use serde_json::json;
 
-    use super::{inventory, judged, policy};
+    use super::{inventory, judged, judgement, policy};
+    use crate::command::Cli;
     use crate::contents::of_tree;
+    use crate::target;
+    use crate::testing::Stack;
 
     const STATUS: &str =
         "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.11-1~deb12u2\n\n";
@@ -141,8 +185,9 @@ mod tests {
     fn a_tree_with_a_vulnerable_package_is_rejected_until_it_is_waived() {
         let (tree, folder) = world();
         let image = inventory(&of_tree(tree.path()).unwrap()).unwrap();
-        let judge = |policy: &Policy| judged(&image, None, folder.path(), policy, date(2026, 12, 1)).unwrap().0;
-        let rejected = judge(&Policy::default());
+        let judge =
+            |policy: &VulnerabilityPolicy| judged(&image, None, folder.path(), policy, date(2026, 12, 1)).unwrap().0;
+        let rejected = judge(&VulnerabilityPolicy::default());
         assert!(!rejected.allowed, "{rejected}");
         assert_eq!(rejected.findings.len(), 1, "{rejected}");
         let file = folder.path().join("policy.txt");
@@ -155,11 +200,41 @@ mod tests {
         assert!(mistake.contains("policy.txt") && mistake.contains("severty"), "{mistake}");
     }
 
+    #[tokio::test]
+    async fn the_stored_judgement_of_an_image_is_shown() {
+        let (tree, folder) = world();
+        let image = inventory(&of_tree(tree.path()).unwrap()).unwrap();
+        let policy = VulnerabilityPolicy::default();
+        let judged = judged(&image, None, folder.path(), &policy, date(2026, 12, 1)).unwrap();
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "FAILED"})).await;
+        let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
+        let missing = judgement(&stack.connection, &image).await.unwrap_err().to_string();
+        assert!(missing.contains("web/1.0.0/1 was not judged"), "{missing}");
+        let body = serde_json::to_vec(&judged).unwrap();
+        let key = goldsmith_states::judgement_key(&image.build);
+        stack.connection.cloud.objects.put(&key, body).await.unwrap();
+        assert_eq!(judgement(&stack.connection, &image).await.unwrap().0, judged.0);
+    }
+
+    #[test]
+    fn an_image_a_folder_or_an_upload_is_named() {
+        let parsed = |words: &str| Cli::try_parse_from(["goldsmith", "advisories"].into_iter().chain(words.split(' ')));
+        for good in ["web/latest", "web/1.0.0/1 --folder a --policy p", "--root /mnt --folder a", "--upload a"] {
+            assert!(parsed(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["--root /mnt", "--folder a", "web/latest --policy p", "--upload a --folder b", "web/latest --upload a"]
+        {
+            assert!(parsed(bad).is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn what_the_parent_already_has_is_told_apart() {
         let (tree, folder) = world();
         let image = inventory(&of_tree(tree.path()).unwrap()).unwrap();
-        let policy = Policy { only_new: true, ..Policy::default() };
+        let policy = VulnerabilityPolicy { only_new: true, ..VulnerabilityPolicy::default() };
         let judged = judged(&image, Some(&image), folder.path(), &policy, date(2026, 12, 1)).unwrap().0;
         assert!(judged.allowed && judged.findings.len() == 1 && !judged.findings[0].new, "{judged}");
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use goldsmith_versions::Scheme;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::package::{Kind, Os, Package};
 
@@ -37,6 +37,21 @@ pub enum Family {
 }
 
 impl Family {
+    const ALL: [Family; 12] = [
+        Family::Alpine,
+        Family::AlmaLinux,
+        Family::Amazon,
+        Family::CratesIo,
+        Family::Debian,
+        Family::Go,
+        Family::Npm,
+        Family::PyPi,
+        Family::RedHat,
+        Family::Rocky,
+        Family::RubyGems,
+        Family::Ubuntu,
+    ];
+
     /// The name that people know.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -179,6 +194,19 @@ impl fmt::Display for Ecosystem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.family.name())?;
         if self.release.is_empty() { Ok(()) } else { write!(f, " {}", self.release) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ecosystem {
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let of = |family: &Family| Some((*family, text.strip_prefix(family.name())?));
+        let found = Family::ALL.iter().filter_map(of).find_map(|(family, rest)| match rest.strip_prefix(' ') {
+            Some(release) => Some(Ecosystem::new(family, release)),
+            None => rest.is_empty().then(|| Ecosystem::new(family, "")),
+        });
+        found.ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no ecosystem")))
     }
 }
 

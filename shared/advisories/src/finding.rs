@@ -1,13 +1,13 @@
 //! What was found in an image.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ecosystem::Ecosystem;
 use crate::package::{Kind, Package};
 use crate::severity::Rating;
 
 /// A vulnerability in an installed package.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The id that stands for the vulnerability: its CVE, if it has one.
@@ -26,7 +26,7 @@ pub struct Finding {
 }
 
 /// The package of a finding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subject {
     /// The kind.
@@ -58,7 +58,7 @@ impl Subject {
 }
 
 /// Whether a fix is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", tag = "state", content = "version")]
 pub enum Fix {
     /// The package is fixed in this version, by the numbers of whoever publishes it.
@@ -70,7 +70,7 @@ pub enum Fix {
 }
 
 /// A package of which an advisory says something, but whose version, or the advisory's, cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unjudged {
     /// The package.
@@ -82,7 +82,7 @@ pub struct Unjudged {
 }
 
 /// What was found in an image.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Findings {
     /// The vulnerabilities, by package, then by id.
@@ -94,7 +94,7 @@ pub struct Findings {
 }
 
 /// How much the advisories say about a part of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Covered {
     /// The ecosystems to which the packages belong, of which one is enough: a release of Debian has a number and a

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use goldsmith_model::{Severity, VulnerabilityPolicy, Waiver};
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Covered, Finding, Findings, Fix, Subject, Unjudged};
 use crate::matching::find;
 use crate::package::{Inventory, Kind};
-use crate::policy::{Policy, Waiver};
 use crate::read::{Advisories, Issue};
-use crate::severity::Severity;
 
 /// Everything on which a judgement depends.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +21,13 @@ pub struct Case<'a> {
     /// The advisories. They must have been read for the image and the parent.
     pub advisories: &'a Advisories,
     /// The rules.
-    pub policy: &'a Policy,
+    pub policy: &'a VulnerabilityPolicy,
     /// The day, in UTC, which decides which waivers hold.
     pub today: Date,
 }
 
 /// Whether an image may be published, and why.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Judgement {
     /// Whether it may.
@@ -57,7 +56,7 @@ pub struct Judgement {
 }
 
 /// A finding, and what the policy makes of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Judged {
     /// The finding.
@@ -77,7 +76,7 @@ pub struct Judged {
 }
 
 /// Where a package comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Owner {
     /// The parent has it in the same version.
@@ -87,7 +86,7 @@ pub enum Owner {
 }
 
 /// What a policy makes of a finding. The first that applies is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// It rejects the image.
@@ -103,7 +102,7 @@ pub enum Outcome {
 }
 
 /// How many findings there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// All findings.
@@ -119,7 +118,7 @@ pub struct Counts {
 }
 
 /// A waiver, and how many findings it accepts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UsedWaiver {
     /// The waiver.
@@ -191,7 +190,7 @@ fn judged(finding: Finding, parent: &Parent<'_>, case: Case<'_>) -> Judged {
     let new = !parent.has_finding(&finding);
     let outcome = outcome(&finding, severity, owner, new, case);
     let ended =
-        case.policy.waivers.iter().filter(|w| w.until < case.today && w.accepts(&finding)).map(|w| w.until).max();
+        case.policy.waivers.iter().filter(|w| w.until < case.today && accepts(w, &finding)).map(|w| w.until).max();
     let waiver_ended = ended.filter(|_| outcome == Outcome::Counts);
     Judged { finding, severity, owner, new, outcome, waiver_ended }
 }
@@ -208,24 +207,22 @@ fn outcome(finding: &Finding, severity: Severity, owner: Owner, new: bool, case:
         Outcome::NoFix
     } else if policy.only_new && !new {
         Outcome::Inherited
-    } else if policy.waivers.iter().any(|w| w.until >= case.today && w.accepts(finding)) {
+    } else if policy.waivers.iter().any(|w| w.until >= case.today && accepts(w, finding)) {
         Outcome::Waived
     } else {
         Outcome::Counts
     }
 }
 
-impl Waiver {
-    /// Whether the waiver is about a finding, whether or not it still holds.
-    fn accepts(&self, finding: &Finding) -> bool {
-        let named = finding.ids.iter().any(|id| id.eq_ignore_ascii_case(&self.id));
-        let subject = &finding.package;
-        named && self.package.as_ref().is_none_or(|name| *name == subject.name || subject.source.as_ref() == Some(name))
-    }
+/// Whether the waiver is about a finding, whether or not it still holds.
+fn accepts(waiver: &Waiver, finding: &Finding) -> bool {
+    let named = finding.ids.iter().any(|id| id.eq_ignore_ascii_case(&waiver.id));
+    let subject = &finding.package;
+    named && waiver.package.as_ref().is_none_or(|name| *name == subject.name || subject.source.as_ref() == Some(name))
 }
 
 /// Why the image is rejected.
-fn reasons(findings: &[Judged], covered: &[Covered], policy: &Policy) -> Vec<String> {
+fn reasons(findings: &[Judged], covered: &[Covered], policy: &VulnerabilityPolicy) -> Vec<String> {
     let mut reasons = Vec::new();
     let counting: Vec<_> = findings.iter().filter(|j| j.outcome == Outcome::Counts).collect();
     for severity in Severity::ALL.into_iter().rev() {
@@ -272,7 +269,7 @@ fn waivers(findings: &[Judged], case: Case<'_>) -> (Vec<UsedWaiver>, Vec<Waiver>
     let mut used = Vec::new();
     let mut unused = Vec::new();
     for waiver in case.policy.waivers.iter().filter(|w| w.until >= case.today) {
-        let waived = findings.iter().filter(|j| j.outcome == Outcome::Waived && waiver.accepts(&j.finding)).count();
+        let waived = findings.iter().filter(|j| j.outcome == Outcome::Waived && accepts(waiver, &j.finding)).count();
         if waived > 0 {
             used.push(UsedWaiver { waiver: waiver.clone(), findings: waived });
         } else {

@@ -2,7 +2,7 @@
 //!
 //! [`read::folder`] reads the advisories that name what is installed: OSV, the Debian security tracker, the
 //! `updateinfo.xml` of Amazon Linux, RHEL, AlmaLinux and Rocky Linux, and Red Hat's CSAF. [`find`] compares them with
-//! the packages of an image. [`judge`] decides by a [`Policy`] whether the image may be published. The result is the
+//! the packages of an image. [`judge`] decides by a [`VulnerabilityPolicy`](goldsmith_model::VulnerabilityPolicy) whether the image may be published. The result is the
 //! same for the same input: the crate asks for no time, no network and no AWS.
 
 mod advisory;
@@ -12,7 +12,6 @@ mod identity;
 mod judge;
 mod matching;
 mod package;
-mod policy;
 pub mod read;
 mod severity;
 mod text;
@@ -23,6 +22,5 @@ pub use finding::{Finding, Findings, Fix, Subject, Unjudged};
 pub use judge::{Case, Counts, Judged, Judgement, Outcome, Owner, UsedWaiver, judge};
 pub use matching::find;
 pub use package::{Inventory, Kind, Os, Package, Source};
-pub use policy::{Policy, PolicyError, Threshold, Waiver};
 pub use read::{Advisories, Coverage, Issue, Wanted};
-pub use severity::{Authority, Rating, Severity};
+pub use severity::{Authority, Rating};

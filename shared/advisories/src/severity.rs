@@ -1,79 +1,13 @@
 //! How serious a vulnerability is: by the word of a distribution, or by a CVSS vector.
 
-use std::fmt;
 use std::str::FromStr;
 
+use goldsmith_model::Severity;
 use serde::{Deserialize, Serialize};
-
-/// The levels, from the least to the most serious.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Severity {
-    /// The distribution says that the vulnerability does not matter, as Debian's `unimportant` and Ubuntu's
-    /// `negligible`. No policy counts it.
-    Negligible,
-    /// Low.
-    Low,
-    /// Medium, which Red Hat and GitHub call moderate.
-    Medium,
-    /// High, which Red Hat and Amazon call important.
-    High,
-    /// Critical.
-    Critical,
-}
-
-impl Severity {
-    /// All levels, in their order.
-    pub const ALL: [Severity; 5] =
-        [Severity::Negligible, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
-
-    /// The word in JSON and in texts.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Negligible => "negligible",
-            Severity::Low => "low",
-            Severity::Medium => "medium",
-            Severity::High => "high",
-            Severity::Critical => "critical",
-        }
-    }
-
-    /// Returns the level that a publisher's word means, or `None` if the word is no rating, as Debian's `not yet
-    /// assigned` and Ubuntu's `untriaged`. Debian marks a rating that it took from elsewhere with asterisks.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Severity> {
-        match word.trim().trim_end_matches('*').to_ascii_lowercase().as_str() {
-            "critical" => Some(Severity::Critical),
-            "high" | "important" => Some(Severity::High),
-            "medium" | "moderate" => Some(Severity::Medium),
-            "low" => Some(Severity::Low),
-            "negligible" | "unimportant" => Some(Severity::Negligible),
-            _ => None,
-        }
-    }
-
-    /// The level of a CVSS score: the qualitative scale of CVSS 3 and 4. CVSS 2 has none, and gets the same.
-    fn from_score(score: f64) -> Severity {
-        match score {
-            s if s >= 9.0 => Severity::Critical,
-            s if s >= 7.0 => Severity::High,
-            s if s >= 4.0 => Severity::Medium,
-            s if s > 0.0 => Severity::Low,
-            _ => Severity::Negligible,
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
 
 /// Where a rating comes from. A later one outweighs the earlier ones: who made the package knows best how the
 /// vulnerability concerns it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Authority {
     /// The word of a database that is not the distribution's, as GitHub's.
@@ -89,7 +23,7 @@ pub enum Authority {
 }
 
 /// A level, and who gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rating {
     /// The level.
@@ -121,7 +55,7 @@ impl Rating {
             _ => Authority::Cvss3,
         };
         let score = cvss.score();
-        Ok(Rating { severity: Severity::from_score(score), by, score: Some(score) })
+        Ok(Rating { severity: from_score(score), by, score: Some(score) })
     }
 
     /// The weightier of two ratings: that of the higher authority, and of the same authority the more serious one.
@@ -133,6 +67,17 @@ impl Rating {
         } else {
             self
         }
+    }
+}
+
+/// The level of a CVSS score: the qualitative scale of CVSS 3 and 4. CVSS 2 has none, and gets the same.
+fn from_score(score: f64) -> Severity {
+    match score {
+        s if s >= 9.0 => Severity::Critical,
+        s if s >= 7.0 => Severity::High,
+        s if s >= 4.0 => Severity::Medium,
+        s if s > 0.0 => Severity::Low,
+        _ => Severity::Negligible,
     }
 }
 

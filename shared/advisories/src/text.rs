@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use crate::finding::{Fix, Unjudged};
 use crate::judge::{Judged, Judgement, Outcome, Owner};
-use crate::severity::Severity;
+use goldsmith_model::Severity;
 
 /// How many findings that count are listed, and how many issues of the folder.
 const LISTED: usize = 20;

@@ -54,7 +54,7 @@ pub use machines::{
     BlockDevice, Hardware, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, SpotRequest, TypeTraits,
     Volume,
 };
-pub use objects::Objects;
+pub use objects::{ListedObject, Objects};
 pub use parameters::{Parameter, Parameters};
 pub use registrations::{RegisteredDevice, Registration, Registrations, UefiData};
 pub use schedules::{Schedule, Schedules};

@@ -6,6 +6,15 @@ use async_trait::async_trait;
 
 use crate::Result;
 
+/// An object of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
 /// Objects of the stack's bucket. The key of an agent or an order contains its digest, so a second write stores the same
 /// bytes. An instance writes the contents of its image itself, and the build's record has their digest.
 #[async_trait]
@@ -16,6 +25,9 @@ pub trait Objects: Send + Sync {
     async fn put(&self, key: &str, body: Vec<u8>) -> Result<()>;
     /// Returns the object if it has at most `largest` bytes, or `None` if it does not exist.
     async fn get(&self, key: &str, largest: u64) -> Result<Option<Vec<u8>>>;
+    /// Returns the objects whose keys begin with `prefix`, in the order of the keys. Stops after the page on which there
+    /// are more than `most`.
+    async fn list(&self, prefix: &str, most: usize) -> Result<Vec<ListedObject>>;
     /// Returns a PUT URL that writes the object without credentials for this long, but no longer than the session of the
     /// caller's role.
     async fn presign_put(&self, key: &str, valid: Duration) -> Result<String>;

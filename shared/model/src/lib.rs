@@ -30,6 +30,7 @@ mod scheduled;
 mod source_image;
 mod state;
 mod version;
+mod vulnerabilities;
 
 pub use ami_id::{AmiId, AmiIdError};
 pub use ami_name::{AmiName, AmiNameError};
@@ -60,3 +61,4 @@ pub use scheduled::{SCHEDULED_TIME, ScheduleInput, Scheduled};
 pub use source_image::{SourceImage, SourceImageError};
 pub use state::State;
 pub use version::{DeclaredVersion, Version, VersionError, VersionPattern};
+pub use vulnerabilities::{Severity, Threshold, VulnerabilityPolicy, VulnerabilityPolicyError, Waiver};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Freeze, Name, RecipeRef, Retention, SourceImage};
+use crate::{Freeze, Name, RecipeRef, Retention, SourceImage, VulnerabilityPolicy};
 
 /// A pipeline.
 #[skip_serializing_none]
@@ -45,6 +45,8 @@ pub struct ImagePipeline {
     /// Whether a fresh instance of each image is audited for what all instances would share.
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
+    /// Which vulnerabilities its images may have, or `None` if nothing is compared.
+    pub vulnerability_policy: Option<VulnerabilityPolicy>,
     /// The channel that points to each new image, or `None` if no channel does.
     pub channel: Option<Name>,
     /// Which of its images go, by themselves or by `goldsmith retention`; `None` if all of them stay.

@@ -40,6 +40,9 @@ pub enum ErrorName {
     TestFailed,
     /// The pipeline has `audit: fail`, and the audit was incomplete or found something that every instance would share.
     AuditFailed,
+    /// The pipeline has a `vulnerabilityPolicy`, and the image has a vulnerability that the policy counts, or it could not be
+    /// compared with the advisories.
+    Vulnerable,
     /// Too few Regions received the image.
     CopyFailed,
     /// A wait passed its deadline.

@@ -35,11 +35,13 @@ pub use engine::invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
 pub use error::{Error, Result};
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
+pub use parts::advisories::PREFIX as ADVISORIES;
 pub use states::plan::{
     Chosen, Cost, Difference, DistributionPreview, Estimate, Existing, Finding, InstanceTime, MissingInRegion, Place,
     Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict,
     between_builds, preview, preview_distribution,
 };
+pub use states::test::vulnerabilities::judgement_key;
 pub use states::{STATES, Spec, spec};
 
 /// Tag that names the stack that made a resource. The permissions of the functions depend on it.

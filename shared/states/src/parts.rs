@@ -1,5 +1,6 @@
 //! Code that several states share.
 
+pub(crate) mod advisories;
 pub(crate) mod builder;
 pub(crate) mod command;
 pub(crate) mod contents;

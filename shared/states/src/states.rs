@@ -8,7 +8,7 @@ pub(crate) mod launch;
 pub(crate) mod plan;
 pub(crate) mod publish;
 mod snapshot;
-mod test;
+pub(crate) mod test;
 #[cfg(test)]
 mod verification;
 
@@ -70,7 +70,7 @@ const LONGEST_COMMAND: i64 = 48 * HOUR;
 pub static STATES: &[Spec] = {
     use ErrorName::{
         AuditFailed, Capacity, CommandFailed, CopyFailed, ImageFailed, Interrupted, NotOnline, RebootLimit, Refused,
-        TestFailed, Timeout,
+        TestFailed, Timeout, Vulnerable,
     };
     use Leaves::{Images, Instance, Nothing};
     use Run::{Once, Waits};
@@ -125,7 +125,7 @@ pub static STATES: &[Spec] = {
             State::JudgeTests,
             "test",
             Once(|c, start| Box::pin(test::judge(c, start))),
-            &[TestFailed, AuditFailed],
+            &[TestFailed, AuditFailed, Vulnerable],
             Nothing,
         ),
         row(

@@ -74,7 +74,9 @@ pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{MemoryTable, Reads};
-pub use plan::{DistributedImage, Plan, PlannedDocument, PlannedLaunch, PlannedRegion, VerifiedImage};
+pub use plan::{
+    DistributedImage, Plan, PlannedDocument, PlannedLaunch, PlannedRegion, PlannedVulnerabilities, VerifiedImage,
+};
 pub use pointed::{ParameterPlace, Pointed, Pointing, Rollback};
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use goldsmith_model::{
     BlockDeviceMapping, BootMode, DeregistrationProtection, ImageAudit, ImageRef, LaunchPermission, Name, Placement,
-    PublishedTemplate, S3Export, SourceImage, SsmParameter, TargetAccount, TpmSupport, Version,
+    PublishedTemplate, S3Export, SourceImage, SsmParameter, TargetAccount, TpmSupport, Version, VulnerabilityPolicy,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
+
+use crate::ContentsRecord;
 
 /// The frozen plan of a build.
 #[skip_serializing_none]
@@ -55,9 +57,12 @@ pub struct Plan {
     /// Whether the first test instance is audited, and what a finding causes.
     #[serde(default)]
     pub audit: ImageAudit,
-    /// Whether the test instance exists for the audit only: no document runs on it.
+    /// Whether the test instance exists only for the audit, or for the contents of the image: no document runs on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit_only: bool,
+    /// Which vulnerabilities the image may have, or `None` if nothing is compared.
+    #[serde(default)]
+    pub vulnerabilities: Option<PlannedVulnerabilities>,
     /// Digest of everything that goes into the image: the source, the documents, the parameters and the configuration.
     pub input_digest: String,
     /// Whether the start overrode the source or a parameter. Such an image is never published.
@@ -79,6 +84,17 @@ pub struct Plan {
     /// ARN of the SNS topic that is told how the run has ended, or `None` for no topic.
     #[serde(default)]
     pub topic: Option<String>,
+}
+
+/// Which vulnerabilities an image may have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedVulnerabilities {
+    /// The policy.
+    pub policy: VulnerabilityPolicy,
+    /// Where the contents of the source image are, if it is an image of this stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ContentsRecord>,
 }
 
 /// A published image that a run distributes. The run removes nothing of it.

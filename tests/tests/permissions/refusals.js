@@ -12,7 +12,7 @@ function names({ roles }, account, stack) {
     .flatMap((one) => list(one.Resource));
   const find = (pattern) => resources.map((arn) => pattern.exec(arn)?.[1]).find(Boolean);
   const roleArn = (role) => `arn:aws:iam::${account}:${roles.get(role).principal}`;
-  return { account, stack, roleArn, bucket: find(/^arn:aws:s3:::([^/]+)\/\*$/), queue: find(/^(arn:aws:sqs:.+)$/),
+  return { account, stack, roleArn, bucket: find(/^arn:aws:s3:::([^/]+)\/orders\/\*$/), queue: find(/^(arn:aws:sqs:.+)$/),
     table: find(/:table\/([^/]+)$/) };
 }
 

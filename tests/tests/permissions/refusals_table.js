@@ -135,6 +135,8 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     allow(role, "s3:PutObject", `arn:aws:s3:::${bucket}/orders/one`, {}, {
       "another bucket": { resource: "arn:aws:s3:::another-bucket/orders/one" },
       "it puts, it deletes none": { action: "s3:DeleteObject" },
+      "the advisories": { resource: `arn:aws:s3:::${bucket}/advisories/one` },
+      "a judgement": { resource: `arn:aws:s3:::${bucket}/judgements/one` },
     }),
     allow(role, "s3:ListBucket", `arn:aws:s3:::${bucket}`, {}, {
       "another bucket's list": { resource: "arn:aws:s3:::another-bucket" },
@@ -257,6 +259,15 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
 
     ends("TestRole"),
     keeps("TestRole"),
+    allow("TestRole", "s3:GetObject", `arn:aws:s3:::${bucket}/advisories/one`, {}, {
+      "an order": { resource: `arn:aws:s3:::${bucket}/orders/one` },
+      "another bucket": { resource: "arn:aws:s3:::another-bucket/advisories/one" },
+      "it reads advisories, it writes none": { action: "s3:PutObject" },
+    }),
+    allow("TestRole", "s3:PutObject", `arn:aws:s3:::${bucket}/judgements/one`, {}, {
+      "the contents that it judges": { resource: `arn:aws:s3:::${bucket}/contents/one` },
+      "it keeps judgements, it deletes none": { action: "s3:DeleteObject" },
+    }),
 
     allow("DistributeRole", "ec2:CopyImage", owned("image", ELSEWHERE), {}, {
       "it copies images, it makes none": { action: "ec2:RegisterImage" },
@@ -307,6 +318,9 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     allow("PlanRole", "s3:GetBucketLocation", "arn:aws:s3:::exports", {}, {
       "a plan lists no bucket": { action: "s3:ListBucket" },
       "a plan reads no object": { action: "s3:GetObject", resource: "arn:aws:s3:::exports/one" },
+    }),
+    allow("PlanRole", "s3:ListBucket", `arn:aws:s3:::${bucket}`, {}, {
+      "a plan reads no advisory": { action: "s3:GetObject", resource: `arn:aws:s3:::${bucket}/advisories/one` },
     }),
 
     allow("DistributeRole", "license-manager:UpdateLicenseSpecificationsForResource", license(), {}, {

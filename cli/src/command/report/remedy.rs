@@ -31,6 +31,10 @@ pub(super) fn remedy(cause: &FailureCause) -> String {
         ErrorName::AuditFailed => {
             "Remove what the audit has found, in a step of a component. Each finding has its own remedy."
         }
+        ErrorName::Vulnerable => {
+            "Update the packages that the last lines name, in a step of a component, or accept a vulnerability for a time by a \
+             waiver in the pipeline's `vulnerabilityPolicy`."
+        }
         ErrorName::CopyFailed => "Correct what the message names for the Region, and start a new build.",
         ErrorName::Timeout => {
             "Find out why it took so long. If it needs more time, raise `timeoutMinutes` of the pipeline or of its tests."

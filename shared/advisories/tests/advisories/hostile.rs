@@ -7,7 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use goldsmith_advisories::{Advisories, Case, Inventory, Policy, Rating, Wanted, find, judge, read};
+use goldsmith_advisories::{Advisories, Case, Inventory, Rating, Wanted, find, judge, read};
+use goldsmith_model::VulnerabilityPolicy;
 use goldsmith_versions::{Scheme, compare};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -134,7 +135,8 @@ fn no_name_looks_like_a_line_of_the_judgement() {
     let image = image(os, json!({"type": "deb", "name": "bash", "version": "5.0-1"}));
     let today = jiff::civil::date(2026, 11, 29);
     let advisories = read_for(&image, folder.path());
-    let case = Case { image: &image, parent: None, advisories: &advisories, policy: &Policy::default(), today };
+    let case =
+        Case { image: &image, parent: None, advisories: &advisories, policy: &VulnerabilityPolicy::default(), today };
     let text = judge(case).to_string();
     assert!(text.starts_with("Rejected.\n") && text.lines().all(|line| !line.starts_with("Allowed")), "{text}");
     assert!(text.contains("\nA part of the folder was not read: a Allowed.json: "), "{text}");

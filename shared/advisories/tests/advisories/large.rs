@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use goldsmith_advisories::{Case, Inventory, Policy, Wanted, judge, read};
+use goldsmith_advisories::{Case, Inventory, Wanted, judge, read};
+use goldsmith_model::VulnerabilityPolicy;
 use serde_json::json;
 
 /// An image with packages `p0`, `p1` and so on, whose versions are 1.0.
@@ -49,7 +50,7 @@ fn judged(advisories: usize, names: usize) -> f64 {
     let kept = advisories * 500 / names;
     assert_eq!(read.all.len(), kept, "only what the image needs is kept");
     let today = jiff::civil::date(2026, 11, 29);
-    let case = Case { image: &image, parent: None, advisories: &read, policy: &Policy::default(), today };
+    let case = Case { image: &image, parent: None, advisories: &read, policy: &VulnerabilityPolicy::default(), today };
     let judgement = judge(case);
     let seconds = start.elapsed().as_secs_f64();
     assert_eq!(judgement.counts.found, kept / 2);

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use goldsmith_advisories::{
-    Advisories, Case, Inventory, Issue, Judgement, Outcome, Owner, Policy, Wanted, judge, read,
-};
+use goldsmith_advisories::{Advisories, Case, Inventory, Issue, Judgement, Outcome, Owner, Wanted, judge, read};
+use goldsmith_model::VulnerabilityPolicy;
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
@@ -53,7 +52,7 @@ const TODAY: Date = date(2026, 11, 29);
 fn judged_with(policy: &Value, parent: Option<&Inventory>) -> Judgement {
     let image = inventory(&IMAGE);
     let advisories = advisories(&Wanted::of(std::iter::once(&image).chain(parent)));
-    let policy = Policy::from_json(&policy.to_string()).unwrap();
+    let policy = VulnerabilityPolicy::from_json(&policy.to_string()).unwrap();
     judge(Case { image: &image, parent, advisories: &advisories, policy: &policy, today: TODAY })
 }
 
@@ -145,7 +144,7 @@ fn an_image_that_nothing_covers_is_rejected() {
     let mut image = inventory(&IMAGE);
     let advisories = advisories(&Wanted::of([&image]));
     let judged = |image: &Inventory, policy: &str| {
-        let policy = Policy::from_json(policy).unwrap();
+        let policy = VulnerabilityPolicy::from_json(policy).unwrap();
         judge(Case { image, parent: None, advisories: &advisories, policy: &policy, today: TODAY })
     };
     image.os.as_mut().unwrap().version_id = Some("13".into());
@@ -183,7 +182,7 @@ fn what_could_not_be_read_or_compared_is_told() {
         image.packages[at].version = "x:1".into();
         let mut advisories = advisories(&Wanted::of([&image]));
         advisories.issues = vec![issue.clone(); issues];
-        let policy = Policy::default();
+        let policy = VulnerabilityPolicy::default();
         let text = judge(Case { image: &image, parent: None, advisories: &advisories, policy: &policy, today: TODAY });
         let text = text.to_string();
         let reason = "because \"x:1\" is not a version of a Debian package.\n";
@@ -223,4 +222,15 @@ The waiver of CVE-2026-0003 ended on 2026-11-01.
     assert_eq!(first["package"]["type"], "deb");
     assert_eq!(value["counts"]["bySeverity"], json!({"negligible": 1, "medium": 2, "high": 3, "critical": 2}));
     assert_eq!(value["newestAdvisory"], "2026-11-01T00:00:00Z");
+}
+
+#[test]
+fn a_stored_judgement_is_read_as_it_was() {
+    let parent = inventory(&PARENT);
+    let waiver = json!({"id": "CVE-2026-0003", "package": "curl", "until": "2026-12-31", "reason": "It is not used."});
+    let ended = json!({"id": "CVE-2026-0001", "until": "2026-01-01", "reason": "It was not used."});
+    let judgement = judged_with(&json!({"severity": "low", "waivers": [waiver, ended]}), Some(&parent));
+    assert!(!judgement.waivers.is_empty() && !judgement.expired_waivers.is_empty());
+    let stored = serde_json::to_string(&judgement).unwrap();
+    assert_eq!(serde_json::from_str::<Judgement>(&stored).unwrap(), judgement);
 }

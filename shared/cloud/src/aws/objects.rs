@@ -9,7 +9,7 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::{failure, home_region, known};
-use crate::{CloudError, Kind, Objects, Result};
+use crate::{CloudError, Kind, ListedObject, Objects, Result};
 
 /// One bucket.
 #[derive(Debug)]
@@ -60,6 +60,24 @@ impl Objects for S3Objects {
         }
         let body = object.body.collect().await.map_err(|error| broken("IncompleteBody", format!("{key}: {error}")))?;
         Ok(Some(body.to_vec()))
+    }
+
+    async fn list(&self, prefix: &str, most: usize) -> Result<Vec<ListedObject>> {
+        let mut listed = Vec::new();
+        let mut next = None;
+        loop {
+            let request =
+                self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).set_continuation_token(next);
+            let page = request.send().await.map_err(failure("ListObjectsV2", &self.region))?;
+            listed.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+                let bytes = u64::try_from(object.size.unwrap_or_default()).unwrap_or_default();
+                Some(ListedObject { key: object.key?, bytes })
+            }));
+            next = page.next_continuation_token;
+            if next.is_none() || listed.len() > most {
+                return Ok(listed);
+            }
+        }
     }
 
     async fn presign_put(&self, key: &str, valid: Duration) -> Result<String> {
@@ -129,6 +147,29 @@ mod tests {
         assert_eq!(objects.get("contents/b", 4).await.unwrap_err().code, "EntityTooLarge");
         assert_eq!(objects.get("contents/b", 4).await.unwrap(), None);
         assert_eq!(replay.sent()[0].method, "GET");
+    }
+
+    #[tokio::test]
+    async fn lists_page_by_page_until_there_are_more_than_asked_for() {
+        let page = |key: &str, next: &str| {
+            let next = if next.is_empty() {
+                next.to_owned()
+            } else {
+                format!("<NextContinuationToken>{next}</NextContinuationToken>")
+            };
+            Canned::ok(format!(
+                "<ListBucketResult>{next}<Contents><Key>advisories/{key}</Key><Size>7</Size></Contents></ListBucketResult>"
+            ))
+        };
+        let object = |key: &str| ListedObject { key: format!("advisories/{key}"), bytes: 7 };
+        let (listing, replay) = objects([page("a", "more"), page("b", ""), page("a", "more")]);
+        assert_eq!(listing.list("advisories/", 2).await.unwrap(), [object("a"), object("b")]);
+        assert_eq!(listing.list("advisories/", 0).await.unwrap(), [object("a")]);
+        let sent = replay.sent();
+        assert!(sent[0].uri.contains("list-type=2") && sent[0].uri.contains("prefix=advisories%2F"), "{sent:?}");
+        assert!(sent[1].uri.contains("continuation-token=more"), "{sent:?}");
+        let (empty, _) = objects([Canned::ok("<ListBucketResult></ListBucketResult>")]);
+        assert_eq!(empty.list("advisories/", 1).await.unwrap(), []);
     }
 
     #[tokio::test]

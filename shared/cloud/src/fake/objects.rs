@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::FakeCloud;
 use super::call::Call;
 use super::world::World;
-use crate::{Kind, Objects, Result};
+use crate::{Kind, ListedObject, Objects, Result};
 
 /// S3's longest validity of a presigned URL: seven days.
 const LONGEST: Duration = Duration::from_secs(604_800);
@@ -60,6 +60,15 @@ impl Objects for FakeCloud {
             }
             other => Ok(other),
         }
+    }
+
+    async fn list(&self, prefix: &str, most: usize) -> Result<Vec<ListedObject>> {
+        self.read(Call::home("ListObjectsV2"), |world| {
+            let listed = world.kept().filter(|(key, _)| key.starts_with(prefix));
+            let listed = listed.map(|(key, body)| ListedObject { key: key.clone(), bytes: body.len() as u64 });
+            Ok(listed.take(most + 1).collect())
+        })
+        .await
     }
 
     async fn presign_put(&self, key: &str, valid: Duration) -> Result<String> {

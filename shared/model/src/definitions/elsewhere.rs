@@ -55,7 +55,7 @@ const KEYS: [(Kind, &str, &str); 31] = [
     (
         Kind::ImagePipeline,
         "imageScanningConfiguration",
-        "remove it: Amazon Inspector scans instances of the account by itself",
+        "write `vulnerabilityPolicy`, which judges the packages of each image by advisories",
     ),
     (Kind::ImagePipeline, "imageTags", "write `tags` in the recipe: they are the tags of every AMI"),
     (Kind::ImagePipeline, "infrastructureConfigurationArn", "write `infrastructureConfiguration: NAME`"),

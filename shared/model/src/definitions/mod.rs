@@ -21,6 +21,7 @@ mod retention;
 mod starting;
 #[cfg(test)]
 mod tests;
+mod vulnerabilities;
 
 use goldsmith_document::Diagnostics;
 

@@ -5,7 +5,7 @@ use goldsmith_document::{MapReader, Reader};
 
 use super::draft::Context;
 use super::starting::{self, Starting};
-use super::{Kind, elsewhere, fields, retention};
+use super::{Kind, elsewhere, fields, retention, vulnerabilities};
 use crate::{ImageAudit, ImagePipeline, ImageTests, Name, RecipeRef, Status, VersionPattern};
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
@@ -29,6 +29,8 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         let choices = [("fail", ImageAudit::Fail), ("warn", ImageAudit::Warn), ("off", ImageAudit::Off)];
         context.reader.choice(node, "`audit`", &choices)
     });
+    let policy = map.optional("vulnerabilityPolicy");
+    let policy = policy.and_then(|node| vulnerabilities::read(&mut context.reader, node));
     let Starting { schedule, rebuild_on, auto_disable_policy, freeze } = starting::read(&mut context.reader, map);
     let retention = map.optional("retention").and_then(|node| retention::read(&mut context.reader, node));
     refuse_what_is_not_built(context, map);
@@ -47,6 +49,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         timeout_minutes: timeout,
         image_tests_configuration: tests.unwrap_or_default(),
         audit: audit.unwrap_or_default(),
+        vulnerability_policy: policy,
         channel,
         retention,
     });

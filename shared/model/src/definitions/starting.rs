@@ -125,7 +125,7 @@ fn window(reader: &mut Reader<'_>, node: &Node) -> Option<Freeze> {
 }
 
 /// Reads a day.
-fn day(reader: &mut Reader<'_>, node: &Node, key: &str) -> Option<Spanned<Date>> {
+pub(super) fn day(reader: &mut Reader<'_>, node: &Node, key: &str) -> Option<Spanned<Date>> {
     let text = reader.text(node, &format!("`{key}`"))?;
     // The library reads more forms of ISO 8601, among them those with a time, which would be ignored.
     let day = text.value.parse::<Date>().ok().filter(|day| day.to_string() == text.value);

@@ -1,11 +1,13 @@
 //! EndTest and JudgeTests: terminate a test instance and report the outcome of its test, and then fail the build if a
-//! test failed.
+//! test failed or if the pipeline's policy for vulnerabilities rejects the image.
 //!
 //! Input of EndTest: the error that was caught from LaunchTest or ExecuteTest, or nothing. Output of EndTest: `{item,
 //! outcome, cause?}`. Input of JudgeTests: the outcomes of the Map. Error of JudgeTests: `TestFailed` with the cause of
-//! the first failed test, or `AuditFailed` if the audit made that test fail.
+//! the first failed test, or `AuditFailed` if the audit made that test fail, or `Vulnerable`.
 
-use goldsmith_store::{EffectKind, Scope};
+pub(crate) mod vulnerabilities;
+
+use goldsmith_store::{BuildRecord, EffectKind, Scope};
 use serde_json::{Value, json};
 
 use crate::engine::once::once;
@@ -45,20 +47,22 @@ async fn terminate(context: &Context, start: &Start) -> Result<(String, Value)> 
 /// Runs one invocation of JudgeTests.
 ///
 /// # Errors
-/// Fails with `TestFailed` or `AuditFailed`, or if a call to the table fails.
+/// Fails with `TestFailed`, `AuditFailed` or `Vulnerable`, or if a call to the table or to S3 fails.
 pub(crate) async fn judge(context: &Context, start: &Start) -> Result<Value> {
     let results = start.results.as_deref().unwrap_or_default();
     let record = context.planned(&start.build).await?;
     // A call that the definition does not make must not even show the state as running.
     passed::require_tests_passed(context, &record, results).await?;
-    once(context, start, verdict(context, &start.build, results)).await
+    once(context, start, verdict(context, &record, results)).await
 }
 
-async fn verdict(context: &Context, build: &str, results: &[Outcome]) -> Result<(String, Value)> {
+async fn verdict(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<(String, Value)> {
     let Some(failed) = results.iter().find(|result| !result.succeeded()) else {
-        return Ok((format!("{} of {} tests succeeded", results.len(), results.len()), json!({})));
+        let passed = format!("{} of {} tests succeeded", results.len(), results.len());
+        let judged = vulnerabilities::judge(context, record).await?;
+        return Ok((judged.map_or(passed.clone(), |judged| format!("{passed}; {judged}")), json!({})));
     };
-    let mut cause = whole(context, build, failed, State::ExecuteTest, Some(State::LaunchTest)).await?;
+    let mut cause = whole(context, &record.build, failed, State::ExecuteTest, Some(State::LaunchTest)).await?;
     let is_audit = cause.error == ErrorName::AuditFailed.as_str();
     let name = if is_audit { ErrorName::AuditFailed } else { ErrorName::TestFailed };
     name.as_str().clone_into(&mut cause.error);

@@ -18,13 +18,13 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// Builds a pipeline that fails and answers its image.
-fn fail(stack: &Stack, pipeline: &Pipeline) -> ImageRecord {
+pub(super) fn fail(stack: &Stack, pipeline: &Pipeline) -> ImageRecord {
     let built = stack.build(pipeline.write().path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
     stack.image(built.image())
 }
 
-fn assert_nothing_left(stack: &Stack, image: &ImageRecord) {
+pub(super) fn assert_nothing_left(stack: &Stack, image: &ImageRecord) {
     let left = stack.left_of(&image.build);
     assert_eq!(left.counts(), (0, 0, 0), "{left:?}");
 }

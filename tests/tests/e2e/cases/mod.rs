@@ -35,6 +35,7 @@ mod strangers;
 mod targets;
 mod uninvited;
 mod verify;
+mod vulnerabilities;
 
 use goldsmith_store::FailureCause;
 
@@ -73,6 +74,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         strangers::CASES,
         uninvited::CASES,
         verify::CASES,
+        vulnerabilities::CASES,
         distribute::CASES,
         lifecycle::CASES,
         organisation::CASES,

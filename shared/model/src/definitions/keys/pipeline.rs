@@ -68,6 +68,13 @@ pub(super) const PIPELINE: &[Key] = &[
          an instance for the audit if there is no test.",
     ),
     Key::optional(
+        "vulnerabilityPolicy",
+        Form::Map(VULNERABILITIES),
+        "nothing is compared",
+        "Which vulnerabilities an image may have, by the advisories in the stack's bucket. An image that has others is neither \
+         distributed nor published. Without a test, an instance is launched for this alone.",
+    ),
+    Key::optional(
         "channel",
         Form::Text,
         "no channel",
@@ -80,6 +87,56 @@ pub(super) const PIPELINE: &[Key] = &[
         "Which of its images go: those that are not among the newest ones and are old enough. The stack disables and later \
          deletes them, or only `goldsmith retention` deletes them, if `automatic` is `false`.",
     ),
+];
+
+/// The words of a threshold.
+const THRESHOLD: Form = Form::Word(&["low", "medium", "high", "critical", "never"]);
+
+const VULNERABILITIES: &[Key] = &[
+    Key::optional("severity", THRESHOLD, "`high`", "The lowest severity that counts."),
+    Key::optional(
+        "parentSeverity",
+        THRESHOLD,
+        "that of `severity`",
+        "The lowest severity that counts for packages that the image has from its parent in the same version. The parent is \
+         known if the source image is a pipeline.",
+    ),
+    Key::optional("fixAvailable", Form::Flag, "`true`", "Whether a vulnerability counts only if there is a fix."),
+    Key::optional(
+        "onlyNew",
+        Form::Flag,
+        "`false`",
+        "Whether a vulnerability counts only if the parent does not have it in the same package.",
+    ),
+    Key::optional(
+        "unrated",
+        Form::Word(&["negligible", "low", "medium", "high", "critical"]),
+        "`medium`",
+        "The severity of a vulnerability that nobody has rated.",
+    ),
+    Key::optional(
+        "allowUncovered",
+        Form::Flag,
+        "`false`",
+        "Whether an image may pass if there are no advisories for its operating system.",
+    ),
+    Key::optional("waivers", Form::Maps(WAIVERS), "", "Vulnerabilities that are accepted for a time, at most 500."),
+];
+
+const WAIVERS: &[Key] = &[
+    Key::required(
+        "id",
+        Form::Text,
+        "The vulnerability by any of its ids, such as its CVE, or an advisory with everything that it covers.",
+    ),
+    Key::optional(
+        "package",
+        Form::Text,
+        "all packages",
+        "The package, or the source package, to which the waiver is limited.",
+    ),
+    Key::required("until", Form::Text, "The last day on which the waiver holds, in UTC, such as `2026-12-31`."),
+    Key::required("reason", Form::Text, "Why the vulnerability is accepted."),
 ];
 
 const RETENTION: &[Key] = &[

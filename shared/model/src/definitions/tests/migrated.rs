@@ -65,7 +65,7 @@ fn what_image_builder_spells_otherwise_is_named_with_what_to_write() {
         (format!("{pipeline}imageRecipeArn: x\n"), "write `imageRecipe: NAME/VERSION`"),
         (
             format!("{pipeline}imageScanningConfiguration: {{imageScanningEnabled: true}}\n"),
-            "remove it: Amazon Inspector scans instances of the account by itself",
+            "write `vulnerabilityPolicy`, which judges the packages of each image by advisories",
         ),
     ] {
         let found = refused(&[SMALL.replace("small", "other").as_str(), &definition]);

@@ -77,6 +77,7 @@ pub(super) async fn plan(
         regions: missing,
         tests: Vec::new(),
         audit_only: false,
+        vulnerabilities: None,
         // The image was approved, and its channel points to it or to another image on purpose.
         channel: None,
         approval: None,

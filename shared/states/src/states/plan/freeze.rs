@@ -3,7 +3,9 @@
 use goldsmith_cloud::Image;
 use goldsmith_document::digest as digest_of_text;
 use goldsmith_model::{AmiName, Distribution, ImageRef, SsmParameter, placeholder};
-use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, VerifiedImage, stamp};
+use goldsmith_store::{
+    ContentsRecord, Plan, PlannedLaunch, PlannedRegion, PlannedVulnerabilities, VerifiedImage, stamp,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::resolve::Inputs;
@@ -16,11 +18,13 @@ pub(super) struct Resolved {
     pub(super) source: Image,
     pub(super) types: Types,
     pub(super) digest: String,
+    /// Where the contents of the source image are, if a policy for vulnerabilities asks what is new.
+    pub(super) parent: Option<ContentsRecord>,
 }
 
 /// Returns the plan. `subnets` are the stack's own subnets, for infrastructure configurations that name none.
 pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {
-    let Resolved { inputs, source, types, digest } = resolved;
+    let Resolved { inputs, source, types, digest, parent } = resolved;
     let tests = &inputs.pipeline.image_tests_configuration;
     Plan {
         home_region: inputs.home_region.clone(),
@@ -43,6 +47,11 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         test_timeout_minutes: tests.timeout_minutes,
         audit: inputs.pipeline.audit,
         audit_only: types.audit_only,
+        vulnerabilities: inputs
+            .pipeline
+            .vulnerability_policy
+            .clone()
+            .map(|policy| PlannedVulnerabilities { policy, parent: parent.clone() }),
         input_digest: digest.clone(),
         overridden: inputs.overridden,
         verifies: inputs

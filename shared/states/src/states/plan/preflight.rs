@@ -14,12 +14,13 @@ mod sharing;
 mod targets;
 mod templates;
 pub(super) mod topics;
+mod vulnerabilities;
 
 use std::collections::BTreeMap;
 
 use goldsmith_cloud::{CloudError, Image};
 use goldsmith_model::{ExecutionInput, ImageRef};
-use goldsmith_store::PlannedRegion;
+use goldsmith_store::{ContentsRecord, PlannedRegion};
 use jiff::Timestamp;
 
 use super::finding::{Finding, Place};
@@ -37,6 +38,8 @@ pub(super) struct Examined {
     /// The image that the build would make, unless another build of the same version begins first.
     pub(super) image: ImageRef,
     pub(super) regions: Vec<PlannedRegion>,
+    /// Where the contents of the source image are, if a policy for vulnerabilities asks what is new.
+    pub(super) parent: Option<ContentsRecord>,
 }
 
 impl Examined {
@@ -44,7 +47,7 @@ impl Examined {
     pub(super) fn resolved(self) -> Option<Resolved> {
         let digest = self.inputs.digest.clone()?;
         let types = self.types.filter(|types| !types.build.is_empty())?;
-        Some(Resolved { source: self.source?, types, digest, inputs: self.inputs })
+        Some(Resolved { source: self.source?, types, digest, inputs: self.inputs, parent: self.parent })
     }
 }
 
@@ -84,12 +87,14 @@ pub(super) async fn examine(
     let subnets = network::check(&look, findings).await?;
     hosts::check(&look, &subnets, findings).await?;
     topics::check(&look, findings).await;
+    vulnerabilities::check(&look, findings).await?;
+    let parent = vulnerabilities::parent(&look).await?;
     // A verification maps no devices and makes no image.
     if !inputs.is_verification {
         devices::check(&look, findings);
         regions::check(&look, findings).await?;
     }
-    Ok(Examined { source: source.cloned(), types: types.cloned(), inputs, image, regions })
+    Ok(Examined { source: source.cloned(), types: types.cloned(), inputs, image, regions, parent })
 }
 
 /// Returns the image that the next build makes, unless another build of the same version begins first.

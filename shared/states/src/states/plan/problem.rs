@@ -637,7 +637,7 @@ pub enum Problem {
         accounts: String,
     },
     /// A verification has nothing to run: no component of the recipe has the phase `test`, or the pipeline switches its
-    /// tests off, and the pipeline does not have `audit: fail` either.
+    /// tests off, and the pipeline has neither `audit: fail` nor a `vulnerabilityPolicy`.
     #[error("there is nothing to verify: the pipeline does not test images of recipe `{recipe}`")]
     #[strum(message = "add a component with the phase `test` to the recipe, and set `imageTestsEnabled: true`")]
     NothingToVerify {
@@ -654,6 +654,16 @@ pub enum Problem {
     VerifiedProfile {
         /// The instance profile.
         profile: String,
+        /// The pipeline.
+        pipeline: String,
+    },
+    /// The pipeline has a `vulnerabilityPolicy`, but the stack's bucket has no advisories with which anything could be
+    /// compared.
+    #[error("the pipeline `{pipeline}` has a vulnerabilityPolicy, but the stack has no advisories")]
+    #[strum(
+        message = "copy advisories to `advisories/` in the stack's bucket, or set `allowUncovered: true` in the policy"
+    )]
+    AdvisoriesMissing {
         /// The pipeline.
         pipeline: String,
     },

@@ -23,7 +23,7 @@ pub(super) struct Types {
     /// The types on which the image is tested. The image is tested on each of them. The list is empty if there is
     /// nothing to test.
     pub(super) test: Vec<String>,
-    /// The documents have no test, but the image must be audited, which needs an instance.
+    /// The documents have no test, but the image must be audited, or its contents judged, which needs an instance.
     pub(super) audit_only: bool,
     /// The types that cannot run on Dedicated Hosts.
     pub(super) without_hosts: Vec<String>,
@@ -72,8 +72,9 @@ pub(super) async fn runnable(
             Problem::TestTypeArchitecture { id: id(), architecture: architecture(), reasons: reasons.join("; ") };
         findings.push(inputs.pipeline_place("imageTestsConfiguration.instanceTypes").has(unfit));
     }
-    // An image that must pass its audit needs an instance. For a mere warning, an instance costs too much.
-    let audit_only = !is_tested && inputs.pipeline.audit == ImageAudit::Fail;
+    // An image that must pass its audit or its policy needs an instance. For a mere warning, an instance costs too much.
+    let is_judged = inputs.pipeline.audit == ImageAudit::Fail || inputs.pipeline.vulnerability_policy.is_some();
+    let audit_only = !is_tested && is_judged;
     if inputs.is_verification && !is_tested && !audit_only {
         let recipe = format!("{} {}", inputs.recipe.name, inputs.recipe.version);
         findings.push(inputs.pipeline_place("imageTestsConfiguration").has(Problem::NothingToVerify { recipe }));

@@ -72,7 +72,8 @@ const TOGETHER: [&str; 33] = [
 /// `firmware.rs`, those of Dedicated Hosts are in `hosts.rs`, and those of exports are in `exports.rs`. Those of target
 /// accounts are in `targets.rs`, except a Region that only the other account has not enabled: the local EC2 enables a
 /// Region in all accounts or in none. The name of the suite's stack is short.
-const ELSEWHERE: [&str; 30] = [
+const ELSEWHERE: [&str; 31] = [
+    "advisories-missing",
     "agent-missing",
     "boot-mode",
     "component-unused",
@@ -141,7 +142,7 @@ fn has_arm_agent() -> bool {
 }
 
 /// Holds the refusal of Plan against the refusals of a plan.
-pub(super) fn assert_refused(built: &Built, problems: &[&str]) {
+pub(in crate::cases) fn assert_refused(built: &Built, problems: &[&str]) {
     assert_eq!((built.exit, built.json["failure"]["state"].as_str()), (2, Some("Plan")), "{built:?}");
     let message = built.json["failure"]["message"].as_str().unwrap();
     for problem in problems {

@@ -141,6 +141,9 @@ impl Problem {
                 "AWS would accept the call, and the build would end later: in Launch, when the instance does not \
                  start, or in DistributeRegion, when the copy gets the state `failed`."
             }
+            Self::AdvisoriesMissing { .. } => {
+                "The build would end in JudgeTests, after all its tests: nothing could be compared."
+            }
             Self::TopicMissing { .. } => {
                 "The build would end as always, but SNS would reject its message with `NotFound`, and nobody would be told."
             }

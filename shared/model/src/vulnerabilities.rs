@@ -1,9 +1,9 @@
-//! What an image may contain.
+//! Which vulnerabilities an image may have.
+
+use std::fmt;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-
-use crate::severity::Severity;
 
 /// The rules by which an image is allowed or rejected.
 ///
@@ -11,7 +11,7 @@ use crate::severity::Severity;
 /// rejects the image.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Policy {
+pub struct VulnerabilityPolicy {
     /// The lowest severity that counts.
     pub severity: Threshold,
     /// The threshold for packages that the image has from its parent, instead of `severity`.
@@ -29,10 +29,10 @@ pub struct Policy {
     pub waivers: Vec<Waiver>,
 }
 
-impl Default for Policy {
+impl Default for VulnerabilityPolicy {
     /// High and critical vulnerabilities count, if there is a fix: the defaults of EC2 Image Builder's gate.
-    fn default() -> Policy {
-        Policy {
+    fn default() -> VulnerabilityPolicy {
+        VulnerabilityPolicy {
             severity: Threshold::At(Severity::High),
             parent_severity: None,
             fix_available: true,
@@ -41,6 +41,61 @@ impl Default for Policy {
             allow_uncovered: false,
             waivers: Vec::new(),
         }
+    }
+}
+
+/// The levels, from the least to the most serious.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// The distribution says that the vulnerability does not matter, as Debian's `unimportant` and Ubuntu's
+    /// `negligible`. No policy counts it.
+    Negligible,
+    /// Low.
+    Low,
+    /// Medium, which Red Hat and GitHub call moderate.
+    Medium,
+    /// High, which Red Hat and Amazon call important.
+    High,
+    /// Critical.
+    Critical,
+}
+
+impl Severity {
+    /// All levels, in their order.
+    pub const ALL: [Severity; 5] =
+        [Severity::Negligible, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
+    /// The word in JSON and in texts.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Negligible => "negligible",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+
+    /// Returns the level that a publisher's word means, or `None` if the word is no rating, as Debian's `not yet
+    /// assigned` and Ubuntu's `untriaged`. Debian marks a rating that it took from elsewhere with asterisks.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Severity> {
+        match word.trim().trim_end_matches('*').to_ascii_lowercase().as_str() {
+            "critical" => Some(Severity::Critical),
+            "high" | "important" => Some(Severity::High),
+            "medium" | "moderate" => Some(Severity::Medium),
+            "low" => Some(Severity::Low),
+            "negligible" | "unimportant" => Some(Severity::Negligible),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
@@ -104,30 +159,32 @@ pub struct Waiver {
 /// Why a text is not a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
-pub struct PolicyError {
+pub struct VulnerabilityPolicyError {
     /// The field, as a path, such as `waivers[0].until`.
     pub field: String,
     /// Why, as a sentence.
     pub message: String,
 }
 
-impl Policy {
+impl VulnerabilityPolicy {
+    /// Maximum number of waivers of a pipeline. With them, its plan stays well below the 400 KiB of an item of DynamoDB.
+    pub const MAX_WAIVERS: usize = 500;
+
     /// Reads a policy from JSON.
     ///
     /// # Errors
     ///
     /// The text is not JSON, a field is unknown or has a wrong value, or a waiver has no id or no reason.
-    pub fn from_json(text: &str) -> Result<Policy, PolicyError> {
+    pub fn from_json(text: &str) -> Result<VulnerabilityPolicy, VulnerabilityPolicyError> {
         let deserializer = &mut serde_json::Deserializer::from_str(text);
-        let policy: Policy = serde_path_to_error::deserialize(deserializer).map_err(|error| PolicyError {
-            field: error.path().to_string(),
-            message: format!("{}.", error.into_inner()),
+        let policy: VulnerabilityPolicy = serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            VulnerabilityPolicyError { field: error.path().to_string(), message: format!("{}.", error.into_inner()) }
         })?;
         for (at, waiver) in policy.waivers.iter().enumerate() {
             for (key, value, what) in [("id", &waiver.id, "an id"), ("reason", &waiver.reason, "a reason")] {
                 if value.trim().is_empty() {
                     let field = format!("waivers[{at}].{key}");
-                    return Err(PolicyError { field, message: format!("A waiver needs {what}.") });
+                    return Err(VulnerabilityPolicyError { field, message: format!("A waiver needs {what}.") });
                 }
             }
         }
@@ -143,12 +200,12 @@ mod tests {
     fn a_policy_is_read_and_written() {
         let text = r#"{"severity": "medium", "parentSeverity": "never", "fixAvailable": false, "onlyNew": true,
             "waivers": [{"id": "CVE-2024-1", "package": "openssl", "until": "2026-12-31", "reason": "not reachable"}]}"#;
-        let policy = Policy::from_json(text).unwrap();
+        let policy = VulnerabilityPolicy::from_json(text).unwrap();
         assert_eq!(policy.parent_severity, Some(Threshold::Never));
         assert_eq!(policy.waivers[0].until, jiff::civil::date(2026, 12, 31));
         let written = serde_json::to_string(&policy).unwrap();
-        assert_eq!(Policy::from_json(&written).unwrap(), policy);
-        assert_eq!(Policy::from_json("{}").unwrap(), Policy::default());
+        assert_eq!(VulnerabilityPolicy::from_json(&written).unwrap(), policy);
+        assert_eq!(VulnerabilityPolicy::from_json("{}").unwrap(), VulnerabilityPolicy::default());
     }
 
     #[test]
@@ -161,7 +218,7 @@ mod tests {
             (r#"{"waivers": [{"id": "", "until": "2026-12-31", "reason": "x"}]}"#, "waivers[0].id"),
             (r#"{"waivers": [{"id": "CVE-1", "reason": "x"}]}"#, "waivers[0]"),
         ] {
-            assert_eq!(Policy::from_json(text).unwrap_err().field, field, "{text}");
+            assert_eq!(VulnerabilityPolicy::from_json(text).unwrap_err().field, field, "{text}");
         }
     }
 }

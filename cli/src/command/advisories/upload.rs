@@ -1,0 +1,125 @@
+//! Copies a folder of advisories to the stack's bucket, from where its builds read them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use goldsmith_cloud::Cloud;
+use goldsmith_states::ADVISORIES;
+use serde::Serialize;
+
+use crate::args::Globals;
+use crate::connection::Connection;
+use crate::exit::{Exit, invalid};
+use crate::output::{self, Show};
+
+/// Endings of the files that the judge reads.
+const ENDINGS: [&str; 5] = [".json", ".json.gz", ".xml", ".xml.gz", ".zip"];
+/// The largest number of objects that are listed. Builds refuse to read more than a thousand.
+const MOST: usize = 10_000;
+
+/// What was copied, and what else builds read.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Uploaded {
+    /// The number of files.
+    files: usize,
+    /// Their size in bytes.
+    bytes: u64,
+    /// The objects that no file of the folder has written, such as those of an earlier upload.
+    others: Vec<String>,
+}
+
+impl Show for Uploaded {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let (files, mib) = (self.files, self.bytes.div_ceil(1 << 20));
+        let plural = if files == 1 { "" } else { "s" };
+        let mut lines = vec![format!("{files} file{plural} with {mib} MiB were copied to the stack")];
+        if !self.others.is_empty() {
+            let prefix = ADVISORIES;
+            lines.push(format!(
+                "the stack also has these, which are not in the folder; delete what is out of date below {prefix}"
+            ));
+            lines.extend(self.others.iter().map(|key| format!("  {key}")));
+        }
+        lines
+    }
+}
+
+pub(super) async fn run(globals: &Globals, folder: &Path) -> Result<Exit> {
+    let files = files(folder)?;
+    if files.is_empty() {
+        let endings = ENDINGS.join(", ");
+        return Err(invalid(format!("{} has no files that end in {endings}", folder.display())));
+    }
+    let connection = Connection::open(globals).await?;
+    output::show(globals, &upload(&connection.cloud, folder, files).await?)?;
+    Ok(Exit::Success)
+}
+
+/// Returns the paths of the files that are read, in their order.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |error| invalid(format!("{} cannot be read: {error}", folder.display()));
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if path.is_file() && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+async fn upload(cloud: &Cloud, folder: &Path, files: Vec<PathBuf>) -> Result<Uploaded> {
+    let mut written = BTreeSet::new();
+    let mut bytes = 0;
+    for path in files {
+        let name = path.strip_prefix(folder).unwrap_or(&path);
+        let key = format!("{ADVISORIES}{}", name.display());
+        let body = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        bytes += body.len() as u64;
+        cloud.objects.put(&key, body).await?;
+        written.insert(key);
+    }
+    let others = cloud.objects.list(ADVISORIES, MOST).await?.into_iter().map(|object| object.key);
+    Ok(Uploaded { files: written.len(), bytes, others: others.filter(|key| !written.contains(key)).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Uploaded, files, upload};
+    use crate::testing::Stack;
+
+    #[tokio::test]
+    async fn a_folder_is_copied_with_its_folders_and_the_rest_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in
+            [("osv/Debian/all.zip", "zip"), ("tracker.JSON", "{}"), ("README.md", "no"), ("osv/x.zst", "no")]
+        {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let stack = Stack::new();
+        let cloud = &stack.connection.cloud;
+        cloud.objects.put("advisories/old.json", b"{}".to_vec()).await.unwrap();
+        cloud.objects.put("contents/b.json.gz", b"{}".to_vec()).await.unwrap();
+        let expected = Uploaded { files: 2, bytes: 5, others: vec!["advisories/old.json".to_owned()] };
+        for _ in 0..2 {
+            let found = files(folder.path()).unwrap();
+            assert_eq!(upload(cloud, folder.path(), found).await.unwrap(), expected);
+        }
+        let zip = cloud.objects.get("advisories/osv/Debian/all.zip", 100).await.unwrap();
+        assert_eq!(zip.as_deref(), Some(&b"zip"[..]));
+        assert!(files(&folder.path().join("none")).unwrap_err().to_string().contains("none cannot be read"));
+    }
+}
