@@ -1,5 +1,6 @@
 //! Templates of CloudFormation, in YAML with its short tags and in JSON.
 
+mod conditions;
 mod intrinsic;
 mod tree;
 
@@ -14,13 +15,16 @@ use crate::resource::Resource;
 use intrinsic::Environment;
 use tree::{Content, Node};
 
+/// How the types of resources of Image Builder begin.
+const PREFIX: &str = "AWS::ImageBuilder::";
+
 /// Returns whether a text can be a template: what it must hold, in YAML and in JSON.
 pub(crate) fn is_template(text: &str) -> bool {
-    text.contains("AWS::ImageBuilder::")
+    text.contains(PREFIX)
 }
 
 /// Reads the resources of a template. What cannot be read becomes a finding.
-pub(crate) fn read(path: &Path, text: &str, findings: &mut Findings) -> Vec<Resource> {
+pub(crate) fn read(path: &Path, text: &str, region: Option<&str>, findings: &mut Findings) -> Vec<Resource> {
     let file: Rc<str> = path.display().to_string().into();
     let start = Place::new(&file, 1);
     let root = match tree::parse(&file, text) {
@@ -31,11 +35,11 @@ pub(crate) fn read(path: &Path, text: &str, findings: &mut Findings) -> Vec<Reso
             return Vec::new();
         }
     };
-    let environment = Environment::of(&root, &file);
+    let environment = Environment::of(&root, &file, region);
     let mut resources = Vec::new();
     for (address, node) in root.get("Resources").map(Node::entries).unwrap_or_default() {
         let word = node.get("Type").and_then(Node::text).unwrap_or_default();
-        let Some(what) = word.strip_prefix("AWS::ImageBuilder::") else { continue };
+        let Some(what) = word.strip_prefix(PREFIX) else { continue };
         let Some(kind) = kind(what) else {
             let why = format!("Goldsmith has no equivalent of `{word}`");
             let instead = "keep it, or do without it";
@@ -48,14 +52,19 @@ pub(crate) fn read(path: &Path, text: &str, findings: &mut Findings) -> Vec<Reso
             place: node.place.clone(),
         });
         if let Some(condition) = node.get("Condition").and_then(Node::text) {
+            let chosen = environment.condition(condition);
+            let (outcome, instead) = match chosen {
+                Some(false) => {
+                    (Outcome::LeftOut, "it is false with the defaults of the parameters: change one of them")
+                }
+                Some(true) => (Outcome::Changed, "it is true with the defaults of the parameters"),
+                None => (Outcome::Changed, "it is imported as if the condition were true"),
+            };
             let why = format!("the resource depends on the condition `{condition}`");
-            findings.push(
-                Outcome::Changed,
-                &node.place,
-                (address, "Condition"),
-                why,
-                "it is imported as if the condition were true",
-            );
+            findings.push(outcome, &node.place, (address, "Condition"), why, instead);
+            if chosen == Some(false) {
+                continue;
+            }
         }
         let properties = environment.resolve(&properties, address, findings);
         let address = crate::item::address(&file, address);

@@ -26,7 +26,7 @@ pub struct Finding {
     /// The line from 1, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
-    /// The resource or block, such as `aws_imagebuilder_image_recipe.web`; empty for a whole file.
+    /// The resource or block, such as `aws_imagebuilder_image_recipe.web`; `file` for a whole file.
     pub resource: String,
     /// The field in the words of the source; empty for the whole resource.
     pub field: String,
@@ -54,7 +54,7 @@ impl Findings {
             outcome,
             file: place.file.to_string(),
             line: place.line,
-            resource: resource.to_owned(),
+            resource: if resource.is_empty() { "file" } else { resource }.to_owned(),
             field: field.to_owned(),
             why: why.into(),
             instead: instead.into(),
@@ -62,6 +62,17 @@ impl Findings {
         if !self.0.contains(&finding) {
             self.0.push(finding);
         }
+    }
+
+    /// Returns how many findings there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets what was to be filled in since there were so many findings: there is nothing to write it into.
+    pub(crate) fn forget_to_fill_in(&mut self, since: usize) {
+        let later = self.0.split_off(since.min(self.0.len()));
+        self.0.extend(later.into_iter().filter(|finding| finding.outcome != Outcome::ToFillIn));
     }
 
     /// Returns the findings in the order of files and lines.

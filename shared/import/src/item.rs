@@ -101,27 +101,24 @@ pub(crate) enum Mark {
     Resource,
     /// The time of the build, or a time after it: then the label is what was added, such as `2160h`.
     Now,
-    /// The content of a file, by its path.
+    /// A file that cannot be read, by its path.
     File,
-    /// The content of a file in base64.
-    FileBase64,
-    /// A template with its values: the path, a line end, and the values in JSON.
-    Template,
     /// An AMI: the name of an SSM parameter.
     Parameter,
-    /// An AMI: owners and name of a search, as JSON.
+    /// An AMI: the owners in a search with commas, a space, and the name. Encoding a document leaves it as it is.
     Search,
+    /// An AMI of Windows, by its name or the name of a search.
+    Windows,
 }
 
-const MARKS: [(char, Mark); 8] = [
+const MARKS: [(char, Mark); 7] = [
     ('u', Mark::Unknown),
     ('r', Mark::Resource),
     ('n', Mark::Now),
     ('f', Mark::File),
-    ('b', Mark::FileBase64),
-    ('t', Mark::Template),
     ('p', Mark::Parameter),
     ('s', Mark::Search),
+    ('w', Mark::Windows),
 ];
 
 impl Mark {
@@ -129,9 +126,13 @@ impl Mark {
     pub(crate) fn text(self, label: &str) -> String {
         let sign = MARKS.iter().find(|(_, mark)| *mark == self).map_or('u', |(sign, _)| *sign);
         // A label is never read as a mark itself.
-        let label: String = label.chars().filter(|c| ![BEGIN, MIDDLE, END].contains(c)).collect();
-        format!("{BEGIN}{sign}{MIDDLE}{label}{END}")
+        format!("{BEGIN}{sign}{MIDDLE}{}{END}", plain(label))
     }
+}
+
+/// Returns a text without signs that could be marks.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().filter(|c| ![BEGIN, MIDDLE, END].contains(c)).collect()
 }
 
 /// A part of a text.
@@ -172,6 +173,12 @@ pub(crate) fn sole_mark(text: &str) -> Option<(Mark, &str)> {
     }
 }
 
+/// Returns the label of the first value in the text that is not known.
+pub(crate) fn first_unknown(text: &str) -> Option<&str> {
+    let unknown = |part| if let Part::Mark(Mark::Unknown, label) = part { Some(label) } else { None };
+    parts(text).into_iter().find_map(unknown)
+}
+
 /// Returns whether the text holds a mark of this kind.
 pub(crate) fn holds(text: &str, mark: Mark) -> bool {
     text.contains(BEGIN) && parts(text).iter().any(|part| matches!(part, Part::Mark(found, _) if *found == mark))
@@ -181,12 +188,20 @@ pub(crate) fn holds(text: &str, mark: Mark) -> bool {
 pub(crate) fn shown(text: &str) -> String {
     let piece = |part: &Part<'_>| match part {
         Part::Text(text) => (*text).to_owned(),
-        Part::Mark(Mark::Now, "") => "${the time}".to_owned(),
-        Part::Mark(Mark::Now, later) => format!("${{the time and {later}}}"),
-        Part::Mark(Mark::Template, label) => format!("${{{}}}", label.lines().next().unwrap_or_default()),
-        Part::Mark(_, label) => format!("${{{}}}", bare(label)),
+        Part::Mark(mark, label) => format!("${{{}}}", named(*mark, label)),
     };
     parts(text).iter().map(piece).collect()
+}
+
+/// Returns what people call the value of a mark.
+pub(crate) fn named(mark: Mark, label: &str) -> String {
+    match mark {
+        Mark::Now if label.is_empty() => "the time".to_owned(),
+        Mark::Now => format!("the time and {label}"),
+        Mark::Search => format!("the newest AMI {}", label.split_once(' ').map_or("", |(_, name)| name)),
+        Mark::Windows => format!("an AMI of Windows {label}").trim().to_owned(),
+        _ => bare(label).to_owned(),
+    }
 }
 
 /// Separates the file or folder of a resource from its name in an address.

@@ -10,6 +10,7 @@ mod fields;
 mod finding;
 mod hcl;
 mod item;
+mod modules;
 mod packer;
 mod project;
 mod resource;
@@ -17,7 +18,7 @@ mod terraform;
 mod translate;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use goldsmith_model::definitions::Kind;
@@ -63,9 +64,8 @@ pub enum ImportError {
     },
 }
 
-/// Imports a file, or all files of a folder and its subfolders. Terraform and Packer files of one folder belong
-/// together, so a file of theirs is read with its neighbors. `region` stands where a source names the Region in which it
-/// is deployed.
+/// Imports a file, or all files of a folder and its subfolders. Terraform's files of one folder belong together, so a file
+/// of Terraform is read with its neighbors. `region` stands where a source names the Region in which it is deployed.
 ///
 /// # Errors
 /// The path cannot be read. A file that cannot be read is a finding.
@@ -74,28 +74,28 @@ pub fn import(path: &Path, region: Option<String>) -> Result<Import, ImportError
     let is_folder = std::fs::metadata(path).map_err(unreadable)?.is_dir();
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = if is_folder { path } else { parent };
-    let project = Project::around(folder).map_err(unreadable)?;
+    let project = Project::around(folder, region).map_err(unreadable)?;
     let mut files = Vec::new();
     if is_folder {
-        collect(path, 0, &mut files).map_err(unreadable)?;
+        collect(path, 0, &|path| is_hcl(path) || is_template_file(path), &mut files).map_err(unreadable)?;
     } else {
         files.push(path.to_owned());
-        if is_hcl(path) {
+        if is_hcl(path) && !is_packer(path) {
             files.extend(neighbors(folder, path).map_err(unreadable)?);
         }
     }
     files.sort();
     let mut findings = Findings::default();
-    let resources = read(&project, &files, &mut findings);
-    Ok(written(Translation::run(&project, region, findings, &resources)))
+    let resources = once(read(&project, &files, &mut findings), &mut findings);
+    Ok(written(Translation::run(&project, findings, &resources)))
 }
 
 /// Reads the resources of all files.
 fn read(project: &Project, files: &[PathBuf], findings: &mut Findings) -> Vec<Resource> {
     let mut resources = Vec::new();
-    let mut modules: BTreeMap<(PathBuf, bool), Vec<(PathBuf, String)>> = BTreeMap::new();
+    let (mut terraform, mut packer) = (modules::Folders::new(), modules::Folders::new());
     for file in files {
-        let text = match project.text(file) {
+        let text = match source(project, file) {
             Ok(text) => text,
             Err(why) => {
                 let place = item::Place { file: file.display().to_string().into(), line: None };
@@ -105,20 +105,39 @@ fn read(project: &Project, files: &[PathBuf], findings: &mut Findings) -> Vec<Re
         };
         if is_hcl(file) {
             let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-            let is_packer = file.to_string_lossy().contains(".pkr");
-            modules.entry((folder, is_packer)).or_default().push((file.clone(), text));
+            let folders = if is_packer(file) { &mut packer } else { &mut terraform };
+            folders.entry(folder).or_default().push((file.clone(), text));
         } else if cloudformation::is_template(&text) {
-            resources.extend(cloudformation::read(file, &text, findings));
+            resources.extend(cloudformation::read(file, &text, project.region.as_deref(), findings));
         }
     }
-    for ((folder, is_packer), files) in modules {
-        let module = hcl::Module::read(&folder, files, findings);
-        resources.extend(match is_packer {
-            true => packer::read(&module, project, findings),
-            false => terraform::read(&module, findings),
-        });
+    for (folder, files) in packer {
+        let module = hcl::Module::read(project, &folder, &files, None, findings);
+        resources.extend(packer::read(&module, project, findings));
     }
+    resources.extend(modules::read(project, terraform, findings));
     resources
+}
+
+/// Returns the text of a source without the mark that some editors put at its beginning.
+fn source(project: &Project, file: &Path) -> Result<String, String> {
+    let text = project.text(file)?;
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
+}
+
+/// Returns the resources without those whose address another one has: a tool would refuse the source.
+fn once(resources: Vec<Resource>, findings: &mut Findings) -> Vec<Resource> {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut is_first = |resource: &Resource| {
+        let is_first = known.insert(resource.address.clone());
+        if !is_first {
+            let address = item::bare(&resource.address);
+            let (why, instead) = ("it is declared twice", "only the first one was imported: rename one of them");
+            findings.push(Outcome::LeftOut, &resource.properties.place, (address, ""), why, instead);
+        }
+        is_first
+    };
+    resources.into_iter().filter(|resource| is_first(resource)).collect()
 }
 
 /// Returns the files of the new folder, and what is said about them.
@@ -146,34 +165,42 @@ fn is_hcl(path: &Path) -> bool {
         || name == "terraform.tfvars"
 }
 
+fn is_packer(path: &Path) -> bool {
+    path.file_name().unwrap_or_default().to_string_lossy().contains(".pkr")
+}
+
 fn is_template_file(path: &Path) -> bool {
     path.extension().is_some_and(|end| ["yml", "yaml", "json", "template"].iter().any(|known| end == *known))
 }
 
-/// Collects the files of a folder that may be a source.
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// Collects the files of a folder and its subfolders that are wanted.
+fn collect(
+    folder: &Path,
+    depth: usize,
+    is_wanted: &dyn Fn(&Path) -> bool,
+    files: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
         // A link is not followed: it may lead in a circle, or out of the folder.
         let kind = entry.file_type()?;
         if kind.is_dir() && depth < MAX_DEPTH && !SKIPPED.iter().any(|skipped| name == *skipped) {
-            collect(&path, depth + 1, files)?;
-        } else if kind.is_file() && (is_hcl(&path) || is_template_file(&path)) {
+            collect(&path, depth + 1, is_wanted, files)?;
+        } else if kind.is_file() && is_wanted(&path) {
             files.push(path);
         }
     }
     Ok(())
 }
 
-/// Returns the other files of HCL in a folder, of the same tool.
+/// Returns the other files of Terraform in a folder.
 fn neighbors(folder: &Path, path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let is_packer = |path: &Path| path.to_string_lossy().contains(".pkr");
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let other = folder.join(entry?.file_name());
-        let same = other.file_name() == path.file_name();
-        if !same && other.is_file() && is_hcl(&other) && is_packer(&other) == is_packer(path) {
+        let is_same = other.file_name() == path.file_name();
+        if !is_same && other.is_file() && is_hcl(&other) && !is_packer(&other) {
             files.push(other);
         }
     }

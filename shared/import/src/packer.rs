@@ -1,6 +1,7 @@
 //! Packer's templates: each build of an `amazon-ebs` source becomes a recipe with its pipeline and configurations, and
 //! its provisioners become a component.
 
+mod ansible;
 mod provisioner;
 mod source;
 mod steps;
@@ -77,10 +78,14 @@ impl<'m> Build<'m> {
             findings.push(Outcome::LeftOut, &place, ("build", ""), "it uses no amazon-ebs source", "keep it in Packer");
             return Vec::new();
         }
+        let mine: Vec<&Source<'_>> =
+            mine.into_iter().filter(|source| !source::is_windows(self, source, findings)).collect();
+        let Some(first) = mine.first() else { return Vec::new() };
         let users: Vec<String> = mine.iter().filter_map(|source| self.user(source)).collect();
         let user = users.first().map_or("ec2-user", String::as_str);
-        let name = self.name(mine.first().map_or("packer", |source| source.name));
-        let component = provisioner::component(self, &name, user, findings);
+        let name = self.name(first.name);
+        let names: Vec<&str> = mine.iter().map(|source| source.name).collect();
+        let component = provisioner::component(self, &name, user, &names, findings);
         let mark = component.as_ref().map(|component| crate::item::Mark::Resource.text(&component.address));
         let mut resources: Vec<Resource> = component.into_iter().collect();
         for source in mine {

@@ -8,17 +8,46 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads files of the imported folder. A definition may name other files of its project, but never other files of this
 /// machine: a definition from elsewhere must not carry somebody's keys into a component.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Project {
+    /// The repository, or the folder itself, without links.
     root: PathBuf,
+    /// The folder as the user named it.
+    folder: PathBuf,
+    /// The home Region, if the user has named one.
+    pub(crate) region: Option<String>,
 }
 
 impl Project {
     /// Returns the project of a folder: the Git repository around it, or the folder itself.
-    pub(crate) fn around(folder: &Path) -> std::io::Result<Self> {
-        let folder = folder.canonicalize()?;
-        let repository = folder.ancestors().find(|ancestor| ancestor.join(".git").exists());
-        Ok(Self { root: repository.unwrap_or(&folder).to_owned() })
+    pub(crate) fn around(folder: &Path, region: Option<String>) -> std::io::Result<Self> {
+        let real = folder.canonicalize()?;
+        let repository = real.ancestors().find(|ancestor| ancestor.join(".git").exists());
+        Ok(Self { root: repository.unwrap_or(&real).to_owned(), folder: folder.to_owned(), region })
+    }
+
+    /// Returns the path of a file that a source in `from` names. Tools are run in the source's folder, but also in the
+    /// imported folder and at the top of the repository.
+    pub(crate) fn find(&self, path: &str, from: &Path) -> PathBuf {
+        let path = Path::new(path);
+        let is_whole = path.is_absolute() || path.starts_with(from) && from.as_os_str() != ".";
+        let near = if is_whole { path.to_owned() } else { from.join(path) };
+        let others = [&self.folder, &self.root].map(|folder| folder.join(path));
+        let other = others.into_iter().find(|other| !near.exists() && other.exists());
+        other.unwrap_or(near)
+    }
+
+    /// Returns the files of this name in the imported folder and its subfolders.
+    pub(crate) fn called(&self, name: &str) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        // A folder that cannot be listed has no files for an import.
+        let _ = crate::collect(&self.folder, 0, &|path| path.file_name().is_some_and(|file| file == name), &mut files);
+        files
+    }
+
+    /// Returns whether a path is in the folder or in its repository.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|real| real.starts_with(&self.root))
     }
 
     /// Returns a file's bytes, or why it is not read.
@@ -56,7 +85,7 @@ mod tests {
         std::fs::write(inside.path().join("a.sh"), "a").unwrap();
         std::fs::write(outside.path().join("key"), "k").unwrap();
         std::os::unix::fs::symlink(outside.path().join("key"), inside.path().join("link")).unwrap();
-        let project = Project::around(&inside.path().join("infra")).unwrap();
+        let project = Project::around(&inside.path().join("infra"), None).unwrap();
         assert_eq!(project.text(&inside.path().join("infra/../a.sh")), Ok("a".to_owned()));
         for path in [outside.path().join("key"), inside.path().join("link")] {
             assert!(project.text(&path).unwrap_err().ends_with("is outside of the folder and its repository"));

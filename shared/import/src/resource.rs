@@ -71,6 +71,12 @@ impl Identities {
 
     /// Returns the resource that an ARN names: there, a name is in lower case with hyphens.
     pub(crate) fn named(&self, kind: Kind, name: &str) -> Option<&Identity> {
+        if name.is_empty() {
+            return None;
+        }
+        // A part that is not known is not in a definition's name either.
+        let name = readable(name, "");
+        let name = name.as_str();
         let in_arn = |name: &str| name.to_lowercase().replace(' ', "-");
         self.by_address.values().find(|one| one.kind == kind && in_arn(&one.name) == in_arn(name))
     }
@@ -85,7 +91,13 @@ impl Identities {
 pub(crate) fn readable(text: &str, address: &str) -> String {
     let known: String =
         parts(text).iter().filter_map(|part| if let Part::Text(text) = part { Some(*text) } else { None }).collect();
-    let label = address.rsplit('.').next().unwrap_or(address);
+    // A key in brackets may hold a dot.
+    let mut depth = 0;
+    let is_dot = |letter: char| {
+        depth += i32::from(letter == '[') - i32::from(letter == ']');
+        letter == '.' && depth == 0
+    };
+    let label = address.split(is_dot).next_back().unwrap_or(address);
     [known.as_str(), label, address].into_iter().find_map(cleaned).unwrap_or_else(|| "imported".to_owned())
 }
 
@@ -114,6 +126,7 @@ mod tests {
             (&format!("{stack}-web/base"), "Recipe", "web-base"),
             (&stack, "Recipe", "Recipe"),
             ("", "aws_imagebuilder_image_recipe.a", "aws_imagebuilder_image_recipe-a"),
+            ("", "module.all[\"a.yml\"].recipe.web[\"b.yml\"]", "web-b-yml"),
             ("", "", "imported"),
         ] {
             assert_eq!(readable(text, address), name);

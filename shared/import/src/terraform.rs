@@ -6,7 +6,7 @@ use goldsmith_model::definitions::Kind;
 
 use crate::finding::{Findings, Outcome};
 use crate::hcl::{File, Instances, Module};
-use crate::item::{Item, Value};
+use crate::item::{Item, Place, Value};
 use crate::resource::Resource;
 
 /// Arguments of Terraform itself, which change no resource of AWS.
@@ -19,7 +19,7 @@ pub(crate) fn read(module: &Module, findings: &mut Findings) -> Vec<Resource> {
     for (file, block) in module.blocks("resource") {
         let [word, name] = &block.labels[..] else { continue };
         let Some(what) = word.as_str().strip_prefix("aws_imagebuilder_") else { continue };
-        let address = format!("{}.{}", word.as_str(), name.as_str());
+        let address = format!("{}{}.{}", module.path(), word.as_str(), name.as_str());
         match kind(what) {
             Some(kind) => resources.extend(instances(module, file, block, kind, &address, findings)),
             None => {
@@ -29,24 +29,7 @@ pub(crate) fn read(module: &Module, findings: &mut Findings) -> Vec<Resource> {
             }
         }
     }
-    modules(module, findings);
     resources
-}
-
-/// Records the modules that are called: their files are read on their own if they lie in the same folder.
-fn modules(module: &Module, findings: &mut Findings) {
-    for (file, block) in module.blocks("module") {
-        let source = block.body.get_attribute("source").map(|source| source.value.to_string()).unwrap_or_default();
-        let name = block.labels.first().map_or("", |label| label.as_str());
-        if !source.contains("./")
-            && !format!("{name} {source}").to_lowercase().replace(['-', '_'], "").contains("imagebuilder")
-        {
-            continue;
-        }
-        let why = format!("the module {} is read without the values that it is given here", source.trim());
-        let instead = "if it has resources of Image Builder, compare the values with its variables";
-        findings.push(Outcome::Changed, &file.block_place(block), (&format!("module.{name}"), ""), why, instead);
-    }
 }
 
 fn kind(what: &str) -> Option<Kind> {
@@ -71,43 +54,72 @@ fn instances(
     findings: &mut Findings,
 ) -> Vec<Resource> {
     let place = file.block_place(block);
-    let each = |key: Hcl, value: Hcl| {
-        Hcl::Object([("key".to_owned(), key), ("value".to_owned(), value)].into_iter().collect())
-    };
-    let all: Vec<(String, Option<(&str, Hcl)>)> = match module.instances(block) {
-        Instances::One => vec![(address.to_owned(), None)],
-        Instances::Count(0) => {
-            let instead = "set the variable that creates it, and import again";
-            findings.push(Outcome::LeftOut, &place, (address, "count"), "its `count` is 0", instead);
-            Vec::new()
-        }
-        Instances::Count(count) => {
-            let index = |n: u64| Hcl::Object([("index".to_owned(), Hcl::from(n))].into_iter().collect());
-            (0..count).map(|n| (format!("{address}[{n}]"), Some(("count", index(n))))).collect()
-        }
-        Instances::Each(values) if values.is_empty() => {
-            let instead = "give the variable that it iterates over a value, and import again";
-            findings.push(Outcome::LeftOut, &place, (address, "for_each"), "its `for_each` is empty", instead);
-            Vec::new()
-        }
-        Instances::Each(values) => {
-            let one = |(key, value): (String, Hcl)| {
-                (format!("{address}[\"{key}\"]"), Some(("each", each(Hcl::from(key.as_str()), value))))
-            };
-            values.into_iter().map(one).collect()
-        }
-    };
     let mut resources = Vec::new();
-    for (address, variable) in all {
+    for (index, variable) in variables(module.instances(block), &place, address, findings) {
         let mut context = module.context();
         if let Some((name, value)) = variable {
-            context.declare_var(name, value);
+            context.declare(name, value);
         }
-        let address = module.address(&address);
+        let address = address.strip_prefix(module.path()).unwrap_or(address);
+        let index = if index.is_empty() { index } else { format!("[{index}]") };
+        let address = module.address(&format!("{address}{index}"));
         let body = module.body(file, &block.body, &context, Some((findings, &address)));
         let entries = body.entries().iter().filter(|(key, _)| !META.contains(&key.as_str())).cloned().collect();
         let properties = Item { place: place.clone(), value: Value::Map(entries) };
         resources.push(Resource { kind, address, properties });
     }
     resources
+}
+
+/// Returns the index of each instance of a block, and the variable that it has: `count` or `each`. Without instances,
+/// and if it is not known how many there are, there is a finding.
+pub(crate) fn variables(
+    instances: Instances,
+    place: &Place,
+    address: &str,
+    findings: &mut Findings,
+) -> Vec<(String, Option<(&'static str, Hcl)>)> {
+    let map = |entries: Vec<(&str, Hcl)>| {
+        Hcl::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    };
+    let mut left_out = |key: &str, why: String, instead: &str| {
+        findings.push(Outcome::LeftOut, place, (address, key), why, instead);
+        Vec::new()
+    };
+    match instances {
+        Instances::One => vec![(String::new(), None)],
+        Instances::Uncounted(name) => {
+            let why = format!("its `count` {}", depends(&name));
+            let instead = "it was imported once: leave it out if there should be none";
+            findings.push(Outcome::Changed, place, (address, "count"), why, instead);
+            vec![(String::new(), None)]
+        }
+        Instances::Count(0) => {
+            left_out("count", "its `count` is 0".to_owned(), "set the variable that creates it, and import again")
+        }
+        Instances::Count(count) => {
+            (0..count).map(|n| (n.to_string(), Some(("count", map(vec![("index", Hcl::from(n))]))))).collect()
+        }
+        Instances::Unknown(name) => {
+            let why = format!("its `for_each` {}", depends(&name));
+            left_out("for_each", why, "give that a value, such as in terraform.tfvars, and import again")
+        }
+        Instances::Each(values) if values.is_empty() => {
+            let instead = "give the variable that it iterates over a value, and import again";
+            left_out("for_each", "its `for_each` is empty".to_owned(), instead)
+        }
+        Instances::Each(values) => {
+            let one = |(key, value): (String, Hcl)| {
+                let each = map(vec![("key", Hcl::from(key.as_str())), ("value", value)]);
+                (format!("\"{key}\""), Some(("each", each)))
+            };
+            values.into_iter().map(one).collect()
+        }
+    }
+}
+
+/// Returns what a number of instances depends on: a name that can be given a value, or an expression.
+pub(crate) fn depends(name: &str) -> String {
+    let is_name = name.chars().all(|letter| letter.is_alphanumeric() || "_-.[]\"".contains(letter));
+    if is_name { format!("depends on `{name}`, which has no value") } else { format!("is not known: `{name}`") }
 }

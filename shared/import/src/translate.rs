@@ -6,16 +6,31 @@ mod infrastructure;
 mod pipeline;
 mod recipe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_model::definitions::Kind;
 
 use crate::fields::{Fields, canonical};
 use crate::finding::{Findings, Outcome};
-use crate::item::{Item, Mark, Part, Value, parts, shown, sole_mark};
+use crate::hcl::SEARCH;
+use crate::item::{Item, Mark, Part, Value, first_unknown, parts, shown, sole_mark};
 use crate::project::Project;
 use crate::resource::{Identities, Resource};
 use crate::yaml::Yaml;
+
+/// The property of a resource that says what is to be filled in: no source has it, and readers of sources add it.
+pub(crate) const TO_FILL_IN: &str = "toFillIn";
+
+/// Keys that are called otherwise here, in findings about what is to be filled in.
+const HERE: [(&str, &str); 7] = [
+    ("componentArn", "components"),
+    ("data", "uri"),
+    ("distributionConfigurationArn", "distributionConfiguration"),
+    ("imageRecipeArn", "imageRecipe"),
+    ("infrastructureConfigurationArn", "infrastructureConfiguration"),
+    ("subnetId", "subnetIds"),
+    ("targetAccountIds", "targetAccounts"),
+];
 
 /// What a value that is not known is called in findings.
 const UNKNOWN: &str = "its value is known only when the source is deployed";
@@ -37,16 +52,15 @@ pub(crate) struct Translation<'p> {
     pub(crate) pipelines: BTreeMap<String, String>,
     /// Whether something refers to a stock component.
     pub(crate) needs_stock: bool,
+    /// Addresses of components for Windows.
+    pub(crate) windows: BTreeSet<String>,
+    /// What is to be filled in near the fields that are being translated.
+    notes: Vec<String>,
 }
 
 impl<'p> Translation<'p> {
     /// Translates all resources: first those that others refer to.
-    pub(crate) fn run(
-        project: &'p Project,
-        region: Option<String>,
-        findings: Findings,
-        resources: &[Resource],
-    ) -> Self {
+    pub(crate) fn run(project: &'p Project, findings: Findings, resources: &[Resource]) -> Self {
         let identities = Identities::assign(resources);
         let pipelines = resources.iter().filter_map(|resource| {
             let recipe = resource.property("imageRecipeArn").and_then(Item::text).and_then(sole_mark)?;
@@ -58,7 +72,7 @@ impl<'p> Translation<'p> {
         let (definitions, documents) = (Vec::new(), BTreeMap::new());
         let mut translation = Self {
             project,
-            region,
+            region: project.region.clone(),
             identities,
             findings,
             definitions,
@@ -66,6 +80,8 @@ impl<'p> Translation<'p> {
             parameters,
             pipelines,
             needs_stock: false,
+            windows: windows(resources),
+            notes: Vec::new(),
         };
         for kind in Kind::ALL.map(|(_, kind)| kind) {
             for resource in resources.iter().filter(|resource| resource.kind == kind) {
@@ -83,6 +99,10 @@ impl<'p> Translation<'p> {
             let why = format!("`{}` is called `{}` here", shown(written), identity.name);
             fields.tell(&mut self.findings, Outcome::Changed, "name", why, "rename it if you like");
         }
+        let since = self.findings.len();
+        for item in fields.take(TO_FILL_IN).map(Item::items).unwrap_or_default() {
+            self.notes.extend(item.text().map(shown)); // what was found out when the source was read
+        }
         let translated = match resource.kind {
             Kind::Component => component::translate(self, &mut fields, &identity, &resource.address),
             Kind::ImageRecipe => recipe::translate(self, &mut fields, &identity),
@@ -92,13 +112,45 @@ impl<'p> Translation<'p> {
         };
         let Some(entries) = translated else {
             self.identities.forget(&resource.address);
+            self.findings.forget_to_fill_in(since);
+            self.notes.clear();
             return;
         };
         fields.finish(&mut self.findings);
+        let mut entries = entries;
+        self.write_notes(&mut entries);
         let (word, _) = Kind::ALL.into_iter().find(|(_, kind)| *kind == resource.kind).unwrap_or(Kind::ALL[0]);
         let mut all = vec![("kind".to_owned(), Yaml::text(word)), ("name".to_owned(), Yaml::text(identity.name))];
         all.extend(entries.into_iter().map(|(key, value)| (key.to_owned(), value)));
         self.definitions.push((resource.kind, Yaml::Map(all)));
+    }
+
+    /// Records that a field is to be filled in, and remembers to write this next to it.
+    pub(crate) fn leave_to_fill_in(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        why: impl Into<String>,
+        instead: impl Into<String>,
+    ) {
+        let why = why.into();
+        self.note(key, &why);
+        fields.tell(&mut self.findings, Outcome::ToFillIn, key, why, instead);
+    }
+
+    fn note(&mut self, key: &str, why: &str) {
+        let key = HERE.iter().find(|(source, _)| *source == key).map_or(key, |(_, here)| *here);
+        self.notes.push(format!("{key}: {why}"));
+    }
+
+    /// Writes what is to be filled in behind the entries so far.
+    pub(crate) fn write_notes<K: From<&'static str>>(&mut self, entries: &mut Vec<(K, Yaml)>) {
+        entries.extend(self.comments().into_iter().map(|comment| (K::from(""), comment)));
+    }
+
+    /// Returns what is to be filled in as comments.
+    pub(crate) fn comments(&mut self) -> Vec<Yaml> {
+        self.notes.drain(..).map(|note| Yaml::Comment(format!("to-fill-in: {note}"))).collect()
     }
 
     /// Returns the text of a field without marks. A text with marks becomes a finding, and so does a list or a map.
@@ -126,8 +178,9 @@ impl<'p> Translation<'p> {
                 }
                 Part::Mark(..) => {
                     let field = fields.named(key);
-                    let why = format!("`{}`: {UNKNOWN}", shown(text));
+                    let why = unknown(text);
                     let instead = "write it into the definition";
+                    self.note(key, &why);
                     self.findings.push(Outcome::ToFillIn, &item.place, (fields.address(), &field), why, instead);
                     return None;
                 }
@@ -242,6 +295,25 @@ impl<'p> Translation<'p> {
         }
         number.map(|number| number.to_string())
     }
+}
+
+/// Returns why a text is not known. It names the first variable in it, because a value for that can be given.
+pub(crate) fn unknown(text: &str) -> String {
+    match first_unknown(text) {
+        Some(label) if label.starts_with(SEARCH) => format!("it is {label}"),
+        Some(label) if label.starts_with("var.") && sole_mark(text).is_some() => format!("`{label}` has no value"),
+        Some(label) if label.starts_with("var.") => format!("`{}`: `{label}` has no value", shown(text)),
+        _ => format!("`{}`: {UNKNOWN}", shown(text)),
+    }
+}
+
+/// Returns the addresses of the components for Windows.
+fn windows(resources: &[Resource]) -> BTreeSet<String> {
+    let is_windows = |one: &&Resource| {
+        let platform = one.property("platform").and_then(Item::text);
+        one.kind == Kind::Component && platform.is_some_and(|platform| platform.eq_ignore_ascii_case("windows"))
+    };
+    resources.iter().filter(is_windows).map(|one| one.address.clone()).collect()
 }
 
 /// Returns the parameters that recipes give to components of the source.

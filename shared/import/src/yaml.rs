@@ -6,6 +6,8 @@ pub(crate) enum Yaml {
     Text(String),
     List(Vec<Yaml>),
     Map(Vec<(String, Yaml)>),
+    /// A line for people, in a list or a map. In a map, its key is not written.
+    Comment(String),
 }
 
 impl Yaml {
@@ -21,6 +23,16 @@ impl Yaml {
         Self::List(texts.into_iter().map(|text| Self::Text(text.into())).collect())
     }
 
+    /// Returns whether there is nothing in a map or a list but comments.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::List(items) => items.iter().all(|item| matches!(item, Self::Comment(_))),
+            Self::Map(entries) => entries.iter().all(|(_, value)| matches!(value, Self::Comment(_))),
+            Self::Comment(_) => true,
+        }
+    }
+
     /// Returns the YAML text of a map, which ends with a line end.
     pub(crate) fn document(&self) -> String {
         let mut out = String::new();
@@ -33,16 +45,24 @@ fn write(yaml: &Yaml, indent: usize, out: &mut String) {
     match yaml {
         Yaml::Map(entries) => {
             for (key, value) in entries {
+                if let Yaml::Comment(text) = value {
+                    comment(text, indent, out);
+                    continue;
+                }
                 push(out, indent, &format!("{}:", scalar(key)));
                 value_after(value, indent, out);
             }
         }
         Yaml::List(items) => {
             for item in items {
+                if let Yaml::Comment(text) = item {
+                    comment(text, indent, out);
+                    continue;
+                }
                 push(out, indent, "-");
                 let mut inner = String::new();
                 match item {
-                    Yaml::Map(entries) if !entries.is_empty() => {
+                    Yaml::Map(_) if !item.is_empty() => {
                         write(item, indent + 2, &mut inner);
                         // The first key stands on the line of the dash.
                         out.push(' ');
@@ -53,13 +73,28 @@ fn write(yaml: &Yaml, indent: usize, out: &mut String) {
             }
         }
         Yaml::Text(text) => out.push_str(&format!("{}\n", scalar(text))),
+        Yaml::Comment(text) => comment(text, indent, out),
     }
+}
+
+/// Writes a comment on one line.
+fn comment(text: &str, indent: usize, out: &mut String) {
+    let line: String = text.chars().map(|c| if is_break(c) { ' ' } else { c }).collect();
+    push(out, indent, &format!("# {}\n", line.trim()));
+}
+
+/// Returns whether a letter would end a line for some reader of YAML, or cannot be written at all.
+fn is_break(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
 fn value_after(value: &Yaml, indent: usize, out: &mut String) {
     match value {
-        Yaml::Map(entries) if entries.is_empty() => out.push_str(" {}\n"),
-        Yaml::List(items) if items.is_empty() => out.push_str(" []\n"),
+        Yaml::Map(_) | Yaml::List(_) if value.is_empty() => {
+            out.push_str(if matches!(value, Yaml::Map(_)) { " {}\n" } else { " []\n" });
+            write(value, indent + 2, out); // its comments
+        }
+        Yaml::Comment(text) => comment(text, indent, out),
         Yaml::Map(_) | Yaml::List(_) => {
             out.push('\n');
             write(value, indent + 2, out);
@@ -71,9 +106,7 @@ fn value_after(value: &Yaml, indent: usize, out: &mut String) {
 
 /// Returns whether a text can be written as a literal block without a change.
 fn is_block(text: &str) -> bool {
-    let good = |c: char| {
-        c == '\n' || c == '\t' || (!c.is_control() && !matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}'))
-    };
+    let good = |c: char| c == '\n' || c == '\t' || !is_break(c);
     let first = text.lines().next().unwrap_or_default();
     text.trim_end_matches('\n').contains('\n')
         && text.chars().all(good)
@@ -147,9 +180,22 @@ mod tests {
         assert_eq!(written.document(), expected);
     }
 
+    /// Returns YAML as a reader sees it.
+    fn bare(yaml: &Yaml) -> Yaml {
+        let is_value = |one: &Yaml| !matches!(one, Yaml::Comment(_));
+        match yaml {
+            Yaml::List(items) => Yaml::List(items.iter().filter(|one| is_value(one)).map(bare).collect()),
+            Yaml::Map(entries) => {
+                let entries = entries.iter().filter(|(_, one)| is_value(one));
+                Yaml::Map(entries.map(|(key, one)| (key.clone(), bare(one))).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
     fn tree() -> impl Strategy<Value = Yaml> {
         let text = prop_oneof!["[ -~\n\t]{0,20}", "\\PC{0,8}", Just("null".to_owned()), Just("a\n\n".to_owned())];
-        let leaf = text.prop_map(Yaml::Text);
+        let leaf = prop_oneof![4 => text.clone().prop_map(Yaml::Text), 1 => text.prop_map(Yaml::Comment)];
         leaf.prop_recursive(3, 20, 4, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Yaml::List),
@@ -161,10 +207,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_reads_back(value in tree()) {
-            let whole = Yaml::map([("it", value)]);
+            let whole = Yaml::map([("first", Yaml::text("1")), ("it", value)]);
             let text = whole.document();
             let read = parse("f", &text).unwrap();
-            prop_assert_eq!(yaml(&read[0]), whole, "{}", text);
+            prop_assert_eq!(yaml(&read[0]), bare(&whole), "{}", text);
         }
     }
 }

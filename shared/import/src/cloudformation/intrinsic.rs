@@ -1,5 +1,6 @@
 //! What CloudFormation's functions return as far as that is known from the template alone.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -7,19 +8,24 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::tree::{Content, Node};
 use crate::finding::{Findings, Outcome};
-use crate::item::{Item, Mark, Value, address, holds};
+use crate::item::{Item, Mark, Value, address, holds, shown};
 
 /// What references of a template can name.
 pub(super) struct Environment<'n> {
     file: &'n str,
+    /// The home Region, if the user has named one.
+    region: Option<&'n str>,
     /// Defaults of parameters, with their type.
-    parameters: BTreeMap<&'n str, (Option<&'n Node>, &'n str)>,
+    pub(super) parameters: BTreeMap<&'n str, (Option<&'n Node>, &'n str)>,
+    pub(super) conditions: Option<&'n Node>,
     mappings: Option<&'n Node>,
-    resources: Vec<&'n str>,
+    resources: BTreeMap<&'n str, &'n Node>,
+    /// Whether a property that another one names is being resolved: it may name the first one again.
+    is_within: Cell<bool>,
 }
 
 impl<'n> Environment<'n> {
-    pub(super) fn of(root: &'n Node, file: &'n str) -> Self {
+    pub(super) fn of(root: &'n Node, file: &'n str, region: Option<&'n str>) -> Self {
         let parameter = |(name, node): &'n (String, Node)| {
             let kind = node.get("Type").and_then(Node::text).unwrap_or_default();
             (name.as_str(), (node.get("Default"), kind))
@@ -28,9 +34,12 @@ impl<'n> Environment<'n> {
         let resources = root.get("Resources").map(Node::entries).unwrap_or_default();
         Self {
             file,
+            region,
             parameters,
+            conditions: root.get("Conditions"),
             mappings: root.get("Mappings"),
-            resources: resources.iter().map(|(name, _)| name.as_str()).collect(),
+            resources: resources.iter().map(|(name, node)| (name.as_str(), node)).collect(),
+            is_within: Cell::new(false),
         }
     }
 
@@ -66,7 +75,7 @@ impl<'n> Environment<'n> {
             "Join" => self.join(argument, of, findings),
             "Select" => self.select(argument, of, findings),
             "Split" => self.split(argument, of, findings),
-            "FindInMap" => self.find_in_map(argument, of, findings).unwrap_or_else(|| unknown("Fn::FindInMap")),
+            "FindInMap" => self.find_in_map(argument, of, findings),
             "Base64" => {
                 let text = self.resolve(argument, of, findings);
                 match text.text() {
@@ -75,19 +84,28 @@ impl<'n> Environment<'n> {
                     _ => unknown("Fn::Base64"),
                 }
             }
-            "If" => {
-                let condition = argument.items().first().and_then(Node::text).unwrap_or_default();
-                let why = format!("its value depends on the condition `{condition}`");
-                let instead = "the value for a true condition is used: check it";
-                findings.push(Outcome::Changed, &argument.place, (of, "Fn::If"), why, instead);
-                argument.items().get(1).map_or(Value::Null, |node| self.resolve(node, of, findings).value)
-            }
+            "If" => self.choose(argument, of, findings),
             "ImportValue" => {
                 let exported = self.resolve(argument, of, findings);
-                unknown(&format!("Fn::ImportValue {}", crate::item::shown(exported.text().unwrap_or_default())))
+                unknown(&format!("Fn::ImportValue {}", shown(exported.text().unwrap_or_default())))
             }
             other => unknown(&format!("Fn::{other}")),
         }
+    }
+
+    /// Returns the branch of `!If` that the defaults of parameters choose, or else the one for a true condition.
+    fn choose(&self, argument: &Node, of: &str, findings: &mut Findings) -> Value {
+        let condition = argument.items().first().and_then(Node::text).unwrap_or_default();
+        let chosen = self.condition(condition);
+        let instead = match chosen {
+            Some(true) => "it is true with the defaults of the parameters, and the value for that is used: check it",
+            Some(false) => "it is false with the defaults of the parameters, and the value for that is used: check it",
+            None => "the value for a true condition is used: check it",
+        };
+        let why = format!("its value depends on the condition `{condition}`");
+        findings.push(Outcome::Changed, &argument.place, (of, "Fn::If"), why, instead);
+        let branch = if chosen == Some(false) { 2 } else { 1 };
+        argument.items().get(branch).map_or(Value::Null, |node| self.resolve(node, of, findings).value)
     }
 
     /// Returns what `!Ref` returns.
@@ -106,21 +124,30 @@ impl<'n> Environment<'n> {
             "AWS::NoValue" => Value::Null,
             // A template does not say where it is deployed, and most accounts are in this partition.
             "AWS::Partition" => Value::Text("aws".to_owned()),
-            name if self.resources.contains(&name) => Value::Text(Mark::Resource.text(&address(self.file, name))),
+            "AWS::Region" if self.region.is_some() => Value::Text(self.region.unwrap_or_default().to_owned()),
+            name if self.resources.contains_key(name) => Value::Text(Mark::Resource.text(&address(self.file, name))),
             name => Value::Text(Mark::Unknown.text(name)),
         }
     }
 
-    /// Returns what `!GetAtt` returns. Only the ARN of a resource of Image Builder is known.
+    /// Returns what `!GetAtt` returns. Known are the ARN and the properties of a resource of Image Builder.
     fn attribute(&self, text: &str) -> Value {
         let (name, attribute) = text.split_once('.').unwrap_or((text, ""));
-        let is_arn = matches!(attribute, "Arn" | "ImageId");
-        let mark = if is_arn && self.resources.contains(&name) {
-            Mark::Resource.text(&address(self.file, name))
-        } else {
-            Mark::Unknown.text(text)
+        let Some(resource) = self.resources.get(name) else { return Value::Text(Mark::Unknown.text(text)) };
+        if matches!(attribute, "Arn" | "ImageId") {
+            return Value::Text(Mark::Resource.text(&address(self.file, name)));
+        }
+        let is_ours = resource.get("Type").and_then(Node::text).is_some_and(|kind| kind.starts_with(super::PREFIX));
+        let property = resource.get("Properties").and_then(|all| all.get(attribute)).filter(|_| is_ours);
+        let value = match property {
+            Some(property) if !self.is_within.replace(true) => {
+                let item = self.resolve(property, name, &mut Findings::default());
+                self.is_within.set(false);
+                item.text().map(str::to_owned)
+            }
+            _ => None,
         };
-        Value::Text(mark)
+        Value::Text(value.unwrap_or_else(|| Mark::Unknown.text(text)))
     }
 
     fn substitute(&self, argument: &Node, of: &str, findings: &mut Findings) -> Value {
@@ -191,16 +218,23 @@ impl<'n> Environment<'n> {
         selected.unwrap_or_else(|| Value::Text(Mark::Unknown.text("Fn::Select")))
     }
 
-    fn find_in_map(&self, argument: &Node, of: &str, findings: &mut Findings) -> Option<Value> {
+    fn find_in_map(&self, argument: &Node, of: &str, findings: &mut Findings) -> Value {
         let keys: Vec<Item> = argument.items().iter().map(|node| self.resolve(node, of, findings)).collect();
-        let [map, first, second] = &keys[..] else { return None };
-        let found = self.mappings?.get(map.text()?)?.get(first.text()?)?.get(second.text()?)?;
-        Some(self.resolve(found, of, findings).value)
+        let keys: Vec<&str> = keys.iter().filter_map(Item::text).collect();
+        let found = match keys[..] {
+            [map, first, second] => self.mappings.and_then(|maps| maps.get(map)?.get(first)?.get(second)),
+            _ => None,
+        };
+        if let Some(found) = found {
+            return self.resolve(found, of, findings).value;
+        }
+        let keys = shown(&keys.join(", ")).replace("${", "").replace('}', "");
+        Value::Text(Mark::Unknown.text(&format!("Fn::FindInMap [{keys}]")))
     }
 }
 
 /// Returns the function that a node calls: `!Sub x`, `{"Fn::Sub": x}` or `{"Ref": x}`.
-fn function(node: &Node) -> Option<(&str, std::borrow::Cow<'_, Node>)> {
+pub(super) fn function(node: &Node) -> Option<(&str, std::borrow::Cow<'_, Node>)> {
     if let Some(tag) = &node.tag {
         // The argument is the same node without its tag, or its value would be resolved as the same call for ever.
         return Some((tag, std::borrow::Cow::Owned(Node { tag: None, ..node.clone() })));

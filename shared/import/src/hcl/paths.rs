@@ -1,12 +1,14 @@
 //! The names that expressions use, and the values that are known of them.
 
+use std::rc::Rc;
+
 use ::hcl::edit::expr::{Expression, Traversal, TraversalOperator};
 use ::hcl::edit::structure::Body;
 use ::hcl::edit::visit::{Visit, visit_expr, visit_traversal};
-use ::hcl::eval::{Context, Evaluate};
 use ::hcl::{Map, Value as Hcl};
 
-use crate::item::{Mark, holds};
+use super::evaluate::Context;
+use crate::item::{Mark, first_unknown, holds, sole_mark};
 
 /// Most elements that a list gets because one of them is used.
 const MAX_INDEX: usize = 64;
@@ -19,18 +21,23 @@ pub(crate) enum Step {
 }
 
 /// The values that are known, as one tree.
-#[derive(Debug, Default)]
-pub(crate) struct Known(Map<String, Hcl>);
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Known(Rc<Map<String, Hcl>>);
 
 impl Known {
-    pub(crate) fn roots(&self) -> impl Iterator<Item = (&String, &Hcl)> {
-        self.0.iter()
+    pub(crate) fn values(&self) -> Rc<Map<String, Hcl>> {
+        Rc::clone(&self.0)
+    }
+
+    pub(crate) fn get(&self, path: &[&str]) -> Option<&Hcl> {
+        let (root, rest) = path.split_first()?;
+        rest.iter().try_fold(self.0.get(*root)?, |value, word| value.as_object()?.get(*word))
     }
 
     /// Sets a value, whatever was there.
     pub(crate) fn set(&mut self, path: &[&str], value: Hcl) {
         let Some((last, before)) = path.split_last() else { return };
-        let mut map = &mut self.0;
+        let mut map = Rc::make_mut(&mut self.0);
         for word in before {
             let next = map.entry((*word).to_owned()).or_insert_with(|| Hcl::Object(Map::new()));
             if !matches!(next, Hcl::Object(_)) {
@@ -49,7 +56,7 @@ impl Known {
         if rest.is_empty() || root == "local" {
             return;
         }
-        let entry = self.0.entry(root.clone()).or_insert_with(|| Hcl::Object(Map::new()));
+        let entry = Rc::make_mut(&mut self.0).entry(root.clone()).or_insert_with(|| Hcl::Object(Map::new()));
         fill(entry, rest, root);
     }
 }
@@ -89,7 +96,7 @@ pub(super) fn used(body: &Body) -> Vec<Vec<Step>> {
 }
 
 /// Returns the first name of an expression whose value is not known.
-pub(super) fn unknown_in(expression: &Expression, context: &Context<'_>) -> Option<String> {
+pub(super) fn unknown_in(expression: &Expression, context: &Context) -> Option<String> {
     let mut paths = Paths(Vec::new());
     paths.visit_expr(expression);
     paths.0.into_iter().find_map(|path| {
@@ -98,8 +105,13 @@ pub(super) fn unknown_in(expression: &Expression, context: &Context<'_>) -> Opti
             Step::Name(name) => format!("{text}.{name}"),
             Step::Index(index) => format!("{text}[{index}]"),
         });
-        let value = text.parse::<::hcl::Expression>().ok()?.evaluate(context).ok()?;
-        value.as_str().is_some_and(|value| holds(value, Mark::Unknown)).then_some(text)
+        let value = context.evaluate(&text.parse().ok()?).ok()?;
+        let value = value.as_str().filter(|value| holds(value, Mark::Unknown))?;
+        // A name that stands for another one is less useful than that one.
+        match sole_mark(value) {
+            Some(_) => first_unknown(value).map(str::to_owned),
+            None => Some(text),
+        }
     })
 }
 

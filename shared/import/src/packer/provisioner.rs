@@ -1,23 +1,28 @@
 //! The provisioners of a build as a component.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::hcl::edit::structure::Block;
 use goldsmith_model::definitions::Kind;
 
-use super::Build;
 use super::steps::{Steps, escaped, quoted, shell_of};
+use super::{Build, SOURCE};
 use crate::fields::Fields;
 use crate::finding::{Findings, Outcome};
-use crate::hcl::found;
 use crate::item::{Item, Part, parts, shown};
 use crate::resource::Resource;
 
 /// Where files lie on the instance that only the steps need.
-const FOLDER: &str = "/var/tmp/goldsmith-import";
+pub(super) const FOLDER: &str = "/var/tmp/goldsmith-import";
 
 /// Returns the component of a build, or `None` if it has no provisioner that can be taken over.
-pub(super) fn component(build: &Build<'_>, name: &str, user: &str, findings: &mut Findings) -> Option<Resource> {
+pub(super) fn component(
+    build: &Build<'_>,
+    name: &str,
+    user: &str,
+    sources: &[&str],
+    findings: &mut Findings,
+) -> Option<Resource> {
     let place = build.file.block_place(build.block);
     let mut steps = Steps::default();
     let mut has_shell = false;
@@ -28,6 +33,9 @@ pub(super) fn component(build: &Build<'_>, name: &str, user: &str, findings: &mu
         // The body begins a line later than its block, and people look for the word `provisioner`.
         let body = Item { place: build.file.block_place(block), ..body };
         let mut one = Provisioner { build, fields: Fields::of(Kind::Component, &address, &body), user, findings };
+        if !one.runs_for(sources) {
+            continue;
+        }
         match word {
             "shell" => {
                 has_shell = true;
@@ -52,36 +60,66 @@ pub(super) fn component(build: &Build<'_>, name: &str, user: &str, findings: &mu
     Some(build.resource(Kind::Component, "build", &place, entries))
 }
 
-struct Provisioner<'p, 'i> {
+/// A provisioner of a build.
+pub(super) struct Provisioner<'p, 'i> {
     build: &'p Build<'p>,
-    fields: Fields<'i>,
+    pub(super) fields: Fields<'i>,
     user: &'p str,
     findings: &'p mut Findings,
 }
 
 impl Provisioner<'_, '_> {
-    fn tell(&mut self, outcome: Outcome, key: &str, why: impl Into<String>, instead: &str) {
+    pub(super) fn tell(&mut self, outcome: Outcome, key: &str, why: impl Into<String>, instead: &str) {
         self.fields.tell(self.findings, outcome, key, why, instead);
     }
 
-    fn text(&mut self, key: &'static str) -> Option<String> {
+    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         self.fields.take(key).and_then(Item::text).map(str::to_owned)
     }
 
-    fn texts(&mut self, keys: &[&'static str]) -> Vec<String> {
+    pub(super) fn texts(&mut self, keys: &[&'static str]) -> Vec<String> {
         let items = keys.iter().filter_map(|key| self.fields.take(key)).flat_map(Item::items);
         items.filter_map(|item| item.text()).map(str::to_owned).collect()
     }
 
     /// Reads a file of the project, or records why it is not read.
-    fn read(&mut self, key: &'static str, path: &str) -> Option<String> {
+    pub(super) fn read(&mut self, steps: &mut Steps, key: &'static str, path: &str) -> Option<String> {
         let is_known = parts(path).iter().all(|part| !matches!(part, Part::Mark(..)));
-        let read = if is_known {
-            self.build.project.text(&found(path, &self.build.module.folder))
-        } else {
-            Err(format!("`{}` is not known", shown(path)))
+        let read =
+            if is_known { self.build.project.text(&self.found(path)) } else { Err(crate::translate::unknown(path)) };
+        read.map_err(|why| {
+            steps.leave_to_fill_in(&format!("the content of {} belongs here", shown(path)));
+            self.tell(Outcome::ToFillIn, key, why, "add a step with its content to the component");
+        })
+        .ok()
+    }
+
+    fn found(&self, path: &str) -> PathBuf {
+        self.build.project.find(path, &self.build.module.folder)
+    }
+
+    /// Returns whether the step runs for one of the sources at least, and records it if not for all of them.
+    fn runs_for(&mut self, sources: &[&str]) -> bool {
+        let (only, except) = (self.texts(&["only"]), self.texts(&["except"]));
+        let names = |list: &[String], source: &str| {
+            let name = format!("{SOURCE}.{source}");
+            list.iter().any(|one| *one == name || one.ends_with(&format!(".{name}")))
         };
-        read.map_err(|why| self.tell(Outcome::ToFillIn, key, why, "add a step with its content to the component")).ok()
+        let runs = |source: &&&str| (only.is_empty() || names(&only, source)) && !names(&except, source);
+        let count = sources.iter().filter(runs).count();
+        let key = if only.is_empty() { "except" } else { "only" };
+        if count == 0 {
+            self.tell(
+                Outcome::LeftOut,
+                key,
+                "the step runs only for sources that are not imported",
+                "keep it in Packer",
+            );
+        } else if count < sources.len() {
+            let instead = "the step runs for all sources of the build: make a component for each";
+            self.tell(Outcome::Changed, key, "it runs only for some sources of the build", instead);
+        }
+        count > 0
     }
 
     fn shell(&mut self, steps: &mut Steps) {
@@ -96,7 +134,7 @@ impl Provisioner<'_, '_> {
             self.script(steps, &exports, &format!("#!{shebang}\n{}\n", inline.join("\n")), attempts);
         }
         for path in self.texts(&["script", "scripts"]) {
-            if let Some(script) = self.read("scripts", &path) {
+            if let Some(script) = self.read(steps, "scripts", &path) {
                 self.script(steps, &exports, &script, attempts);
             }
         }
@@ -218,12 +256,12 @@ impl Provisioner<'_, '_> {
 
     /// Adds a step that writes a file, or all files of a folder.
     fn copy(&mut self, steps: &mut Steps, source: &str, destination: &str) {
-        let path = found(source, &self.build.module.folder);
+        let path = self.found(source);
         if !path.is_dir() {
             let name = Path::new(source).file_name().unwrap_or_default().to_string_lossy().into_owned();
             let target =
                 if destination.ends_with('/') { format!("{destination}{name}") } else { destination.to_owned() };
-            if let Some(content) = self.read("source", source) {
+            if let Some(content) = self.read(steps, "source", source) {
                 steps.create(&target, &escaped(&content), None);
             }
             return;
@@ -240,51 +278,9 @@ impl Provisioner<'_, '_> {
         folders.dedup();
         folders.iter().for_each(|folder| steps.folder(&format!("{base}/{folder}")));
         for file in &files {
-            if let Some(content) = self.read("source", &format!("{}/{file}", source.trim_end_matches('/'))) {
+            if let Some(content) = self.read(steps, "source", &format!("{}/{file}", source.trim_end_matches('/'))) {
                 steps.create(&format!("{base}/{file}"), &escaped(&content), None);
             }
-        }
-    }
-
-    fn ansible(&mut self, steps: &mut Steps, word: &str) {
-        let playbooks = self.texts(&["playbookFile", "playbookFiles"]);
-        let arguments: Vec<String> =
-            self.texts(&["extraArguments"]).iter().map(|word| quoted(&escaped(word))).collect();
-        let _ = (self.fields.take("user"), self.fields.take("useProxy"), self.fields.take("command"));
-        for playbook in playbooks {
-            let Some(text) = self.read("playbookFile", &playbook) else { continue };
-            // Without a parser of playbooks, a word that reads a file is enough to ask a person. Too many questions
-            // cost less than a role that is missing in an image.
-            let includes = ["roles:", "include", "import_", "vars_files:", "src:", "lookup("];
-            if includes.iter().any(|word| text.contains(word)) {
-                let why = format!("the files that {playbook} includes are not in the component");
-                self.tell(
-                    Outcome::ToFillIn,
-                    "playbookFile",
-                    why,
-                    "copy roles and files to the instance in an earlier step, such as `S3Download`",
-                );
-            }
-            let path = format!("{FOLDER}-playbook-{}.yml", steps.len() + 1);
-            steps.create(&path, &escaped(&text), None);
-            let mut words = vec![
-                "ansible-playbook".to_owned(),
-                // The comma makes it a list of hosts: without it, Ansible reads a file of this name.
-                "--inventory=localhost,".to_owned(),
-                "--connection=local".to_owned(),
-            ];
-            words.extend(arguments.iter().cloned());
-            words.push(path);
-            steps.bash(vec![words.join(" ")], None);
-        }
-        if word == "ansible" {
-            let why = "Packer runs Ansible on its own machine";
-            self.tell(
-                Outcome::Changed,
-                "playbookFile",
-                why,
-                "here, it runs on the instance: install ansible-core in an earlier component",
-            );
         }
     }
 
@@ -292,7 +288,7 @@ impl Provisioner<'_, '_> {
         let (key, why) = ("", format!("there is no translation of the provisioner `{word}`"));
         let place = self.fields.place();
         let instead = match word {
-            "powershell" | "windows-shell" | "windows-restart" => "images of Windows are not supported yet",
+            "powershell" | "windows-shell" | "windows-restart" => "keep it in Packer: Goldsmith does not build Windows",
             "shell-local" | "breakpoint" => "run it before or after the build: no part of a build runs on this machine",
             _ => "write a step that does the same",
         };
@@ -307,9 +303,7 @@ impl Provisioner<'_, '_> {
             self.tell(Outcome::Changed, "expectDisconnect", "a step does not end with the connection", instead);
         }
         self.fields.finish_with(self.findings, |key| match key {
-            "only" | "except" | "override" => {
-                Some("the steps run for all sources of the build: make a component for each")
-            }
+            "override" => Some("the steps run for all sources of the build: make a component for each"),
             "pauseBefore" => Some("wait for what you need in a step"),
             "timeout" => Some("write `timeoutSeconds` in the step"),
             "validExitCodes" => Some("test the code in the script"),

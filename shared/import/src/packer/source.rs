@@ -6,9 +6,10 @@ use super::terms::{deprecation, sharing};
 use super::{Build, SOURCE, Source};
 use crate::fields::Fields;
 use crate::finding::{Findings, Outcome};
-use crate::hcl::search;
-use crate::item::{Item, Mark, Place, Value};
+use crate::hcl::image;
+use crate::item::{Item, Mark, Place, Value, sole_mark};
 use crate::resource::Resource;
+use crate::translate::TO_FILL_IN;
 
 /// What to do instead of an argument, by how it begins.
 const INSTEAD: [(&str, &str); 17] = [
@@ -41,6 +42,26 @@ const USUAL: [(&str, &str); 6] = [
     ("sshInterface", "session_manager"),
 ];
 
+/// Returns whether a source makes an AMI of Windows, and records it.
+pub(super) fn is_windows(build: &Build<'_>, source: &Source<'_>, findings: &mut Findings) -> bool {
+    let address = format!("source.{SOURCE}.{}", source.name);
+    let body = build.module.body(source.file, &source.block.body, &build.module.context(), None);
+    let mut fields = Fields::of(Kind::ImageRecipe, &address, &body);
+    let is_windows = |item: &Item| sole_mark(item.text().unwrap_or_default()).is_some_and(|one| one.0 == Mark::Windows);
+    let key = if fields.take("communicator").and_then(Item::text) == Some("winrm") {
+        "communicator"
+    } else if fields.take("sourceAmi").is_some_and(is_windows) {
+        "sourceAmi"
+    } else if fields.take("sourceAmiFilter").is_some_and(|filter| is_windows(&filter.place.text(image(filter)))) {
+        "sourceAmiFilter"
+    } else {
+        return false;
+    };
+    let why = "the source image is Windows, which Goldsmith does not build";
+    fields.tell(findings, Outcome::LeftOut, key, why, "keep it in Packer");
+    true
+}
+
 /// Returns recipe, configurations and pipeline of a source.
 pub(super) fn resources(
     build: &Build<'_>,
@@ -52,11 +73,6 @@ pub(super) fn resources(
     let address = format!("source.{SOURCE}.{}", source.name);
     let body = build.module.body(source.file, &source.block.body, &build.module.context(), Some((findings, &address)));
     let mut fields = Fields::of(Kind::ImageRecipe, &address, &body);
-    if fields.take("communicator").and_then(Item::text) == Some("winrm") {
-        let why = "images of Windows are not supported yet";
-        fields.tell(findings, Outcome::LeftOut, "communicator", why, "keep it in Packer");
-        return Vec::new();
-    }
     for (key, value) in USUAL {
         let _ = body
             .entries()
@@ -71,7 +87,7 @@ pub(super) fn resources(
     let mut recipe = vec![("name", name("")), ("version", place.text("1.0.0"))];
     recipe.extend(parent(&mut fields, &place, findings).map(|parent| ("parentImage", parent)));
     recipe.push(("components", place.item(Value::List(component.map(|mark| place.text(mark)).into_iter().collect()))));
-    recipe.extend(devices(&mut fields, findings).map(|devices| ("blockDeviceMappings", devices)));
+    recipe.extend(devices(&mut fields, findings));
     let recipe = build.resource(Kind::ImageRecipe, &address, &place, recipe);
 
     let mut infrastructure = vec![("name", name("-infrastructure"))];
@@ -125,24 +141,19 @@ fn parent(fields: &mut Fields<'_>, place: &Place, findings: &mut Findings) -> Op
     if let Some(id) = id {
         return Some(place.text(id));
     }
-    if let Some(mark) = search(filter).map(|search| Mark::Search.text(&search)) {
-        return Some(place.text(mark));
-    }
-    Some(place.text(Mark::Unknown.text("source_ami_filter")))
+    Some(place.text(image(filter)))
 }
 
-fn devices(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Item> {
+/// Returns the block devices, or what is to be filled in about them.
+fn devices(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<(&'static str, Item)> {
     let encrypt = fields.take("encryptBoot").and_then(Item::text).map(str::to_owned);
     let launched = fields.take("launchBlockDeviceMappings");
     if encrypt.as_deref() == Some("true") && launched.is_none() {
         let why = "the root device is not named";
-        fields.tell(
-            findings,
-            Outcome::ToFillIn,
-            "encryptBoot",
-            why,
-            "add `blockDeviceMappings` with the source's root device and `encrypted: true`",
-        );
+        let instead = "add `blockDeviceMappings` with the source's root device and `encrypted: true`";
+        fields.tell(findings, Outcome::ToFillIn, "encryptBoot", why, instead);
+        let note = format!("blockDeviceMappings: {why}: {instead}");
+        return Some((TO_FILL_IN, fields.place().text(note)));
     }
     let launched = launched?;
     let mut devices = Vec::new();
@@ -157,7 +168,7 @@ fn devices(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Item> {
         entries.push(("ebs".to_owned(), item.place.item(Value::Map(ebs))));
         devices.push(item.place.item(Value::Map(entries)));
     }
-    Some(launched.place.item(Value::List(devices)))
+    Some(("blockDeviceMappings", launched.place.item(Value::List(devices))))
 }
 
 /// Returns one Region after another with the same AMI.

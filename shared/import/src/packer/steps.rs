@@ -2,13 +2,22 @@
 
 use crate::yaml::Yaml;
 
+/// Stands where something is to be filled in.
+const TO_FILL_IN: &str = "TO-FILL-IN";
+
 /// The steps of a build phase, in order.
 #[derive(Debug, Default)]
 pub(super) struct Steps(Vec<Yaml>);
 
 impl Steps {
+    /// Returns how many steps there are, without the remarks.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.0.iter().filter(|step| !matches!(step, Yaml::Comment(_))).count()
+    }
+
+    /// Adds a remark about something that is to be filled in.
+    pub(super) fn leave_to_fill_in(&mut self, remark: &str) {
+        self.0.push(Yaml::Comment(format!("{TO_FILL_IN}: {remark}")));
     }
 
     /// Adds a step that runs commands in one bash.
@@ -36,14 +45,18 @@ impl Steps {
     }
 
     fn step(&self, what: &str, action: &str) -> Vec<(&'static str, Yaml)> {
-        let name = format!("{what}{}", self.0.len() + 1);
+        let name = format!("{what}{}", self.len() + 1);
         vec![("name", Yaml::Text(name)), ("action", Yaml::text(action))]
     }
 
-    /// Returns the document, or `None` if there is no step.
-    pub(super) fn document(self, name: &str) -> Option<String> {
+    /// Returns the document, or `None` if there is no step and none to fill in.
+    pub(super) fn document(mut self, name: &str) -> Option<String> {
         if self.0.is_empty() {
             return None;
+        }
+        if self.len() == 0 {
+            let say = format!("echo \"{TO_FILL_IN}: the steps of {name} are still to be written.\" >&2; exit 1");
+            self.bash(vec![say], None);
         }
         let phase = Yaml::map([("name", Yaml::text("build")), ("steps", Yaml::List(self.0))]);
         let document =

@@ -9,7 +9,7 @@ use goldsmith_model::Component;
 use super::Translation;
 use crate::fields::Fields;
 use crate::finding::Outcome;
-use crate::item::{Item, Mark, Part, parts, shown};
+use crate::item::{Item, Mark, Part, named, parts, plain, shown};
 use crate::resource::Identity;
 use crate::yaml::Yaml;
 
@@ -66,20 +66,14 @@ fn document(translation: &mut Translation<'_>, fields: &mut Fields<'_>, identity
             Some(problem) => {
                 let rejected = format!("components/{slug}.rejected.txt");
                 let instead = format!("the document is in {rejected}: correct it and put it in place of {path}");
-                fields.tell(
-                    &mut translation.findings,
-                    Outcome::ToFillIn,
-                    "data",
-                    format!("the document is not valid: {problem}"),
-                    instead,
-                );
+                translation.leave_to_fill_in(fields, "data", format!("the document is not valid: {problem}"), instead);
                 translation.documents.insert(rejected, text);
                 placeholder(&identity.name, "the imported document was not valid", &parameters)
             }
         },
         Err((key, why)) => {
             let instead = format!("put the document in place of {path}");
-            fields.tell(&mut translation.findings, Outcome::ToFillIn, key, why, instead);
+            translation.leave_to_fill_in(fields, key, why, instead);
             placeholder(&identity.name, "its document was not available during the import", &parameters)
         }
     };
@@ -100,7 +94,7 @@ fn problem(text: &str) -> Option<String> {
 
 /// Returns a valid document that fails and says why. It has the parameters that recipes give to it.
 fn placeholder(name: &str, why: &str, parameters: &[String]) -> String {
-    let say = format!("echo \"The component {name} is still to be written: {why}.\" >&2; exit 1");
+    let say = format!("echo \"{TO_FILL_IN}: the component {name} is still to be written: {why}.\" >&2; exit 1");
     let step = Yaml::map([
         ("name", Yaml::text("ToFillIn")),
         ("action", Yaml::text("ExecuteBash")),
@@ -123,10 +117,10 @@ fn placeholder(name: &str, why: &str, parameters: &[String]) -> String {
 fn text(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Result<String, (&'static str, String)> {
     let uri = fields.take("uri");
     let Some(item) = fields.take("data") else {
-        return Err(match uri.and_then(Item::text) {
-            Some(uri) => ("uri", format!("the document is at `{}`", shown(uri))),
-            None => ("data", "there is no document".to_owned()),
-        });
+        let Some(uri) = uri.and_then(Item::text) else {
+            return Err(("data", "there is no document".to_owned()));
+        };
+        return stored(translation, fields, uri).ok_or_else(|| ("uri", format!("the document is at `{}`", shown(uri))));
     };
     let Some(written) = item.text() else {
         return Err(("data", "the document is not a text".to_owned()));
@@ -142,16 +136,31 @@ fn text(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Result<St
                 document.push_str(translation.region.as_deref().unwrap_or_default());
             }
             // A whole document that is not known is not a document with a gap.
-            Part::Mark(_, label) if parts(written).len() == 1 => {
-                return Err(("data", format!("`{label}`: {}", super::UNKNOWN)));
-            }
-            Part::Mark(_, label) => {
+            Part::Mark(..) if parts(written).len() == 1 => return Err(("data", super::unknown(written))),
+            Part::Mark(mark, label) => {
+                // Encoding the document has put a backslash before each quote.
+                let label = named(mark, label).replace("\\\"", "\"");
                 let _ = write!(document, "{TO_FILL_IN}-{}", label.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-                let why = format!("`{label}` in the document: {}", super::UNKNOWN);
+                let why = if label.starts_with("var.") { "it has no value" } else { super::UNKNOWN };
+                let why = format!("`{label}` in the document: {why}");
                 let instead = format!("write it in place of {TO_FILL_IN}, or make it a parameter of the document");
                 fields.tell(&mut translation.findings, Outcome::ToFillIn, "data", why, instead);
             }
         }
     }
     Ok(document)
+}
+
+/// Returns the text of the only file of the project that is called like a document in S3.
+fn stored(translation: &mut Translation<'_>, fields: &Fields<'_>, uri: &str) -> Option<String> {
+    let (_, name) = uri.strip_prefix("s3://")?.rsplit_once('/')?;
+    if plain(name) != name || ![".yml", ".yaml"].iter().any(|end| name.ends_with(end)) {
+        return None;
+    }
+    let [file] = &translation.project.called(name)[..] else { return None };
+    let text = translation.project.text(file).ok()?;
+    let why = format!("the document is at `{}`, and a file of the source is called like it", shown(uri));
+    let instead = format!("{} was taken: compare the two", file.display());
+    fields.tell(&mut translation.findings, Outcome::Changed, "uri", why, instead);
+    Some(text)
 }

@@ -15,6 +15,9 @@ const SOME_REGION: &str = "us-east-1";
 const VERSION: &str = "{{ imagebuilder:buildVersion }}";
 const DATE: &str = "{{ imagebuilder:buildDate }}";
 
+/// What an account is called in findings.
+const ACCOUNT: &str = "an account id of 12 digits";
+
 pub(super) fn translate(
     translation: &mut Translation<'_>,
     fields: &mut Fields<'_>,
@@ -24,10 +27,12 @@ pub(super) fn translate(
     let mut regions: Vec<(String, Yaml)> = Vec::new();
     for item in fields.take("distributions").map(Item::items).unwrap_or_default() {
         let inner = fields.inner("distributions", item);
+        let since = translation.findings.len();
         let (region, distribution) = distribution(translation, inner);
         // Two Regions that are known only later both became the default here, and a configuration names each Region
         // once.
         if regions.iter().any(|(known, _)| *known == region) {
+            translation.findings.forget_to_fill_in(since);
             let why = format!("the Region {region} is already listed");
             let place = fields.inner("distributions", item);
             place.tell(
@@ -59,6 +64,7 @@ pub(super) fn translate(
 fn distribution(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> (String, Yaml) {
     let region = region(translation, &mut fields);
     let mut entries = vec![("region", Yaml::text(&region))];
+    translation.write_notes(&mut entries);
     if let Some(item) = fields.take("amiDistributionConfiguration") {
         let ami = ami(translation, fields.inner("amiDistributionConfiguration", item));
         entries.extend((!ami.is_empty()).then(|| ("amiDistributionConfiguration", Yaml::map(ami))));
@@ -100,6 +106,7 @@ fn distribution(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> (S
         entries.extend(export.map(|export| ("s3ExportConfiguration", export)));
     }
     fields.finish(&mut translation.findings);
+    translation.write_notes(&mut entries);
     (region, Yaml::map(entries))
 }
 
@@ -122,7 +129,7 @@ fn region(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> String 
         text => format!("`{}` is not a Region that is known", shown(text)),
     };
     let instead = format!("`{region}` was written: write the Region, or import with --region");
-    fields.tell(&mut translation.findings, Outcome::ToFillIn, "region", why, instead);
+    translation.leave_to_fill_in(fields, "region", why, instead);
     region
 }
 
@@ -137,8 +144,12 @@ fn ami(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Vec<(&'stat
         let granted = launch_permission(translation, fields.inner("launchPermissionConfiguration", permission));
         is_public = granted.iter().any(|(key, _)| *key == "userGroups");
         is_with_accounts = is_public || granted.iter().any(|(key, _)| *key == "userIds");
-        entries.extend((!granted.is_empty()).then(|| ("launchPermission", Yaml::map(granted))));
+        let is_granted = granted.iter().any(|(key, _)| !key.is_empty());
+        entries.extend(is_granted.then(|| ("launchPermission", Yaml::map(granted))));
     }
+    let accounts = target_accounts(translation, &mut fields);
+    let is_shared = permission.is_some() || !accounts.is_empty();
+    entries.extend((!accounts.is_empty()).then_some(("targetAccounts", Yaml::List(accounts))));
     // Packer has these two; Image Builder has nothing like them.
     if fields.take("shareSnapshots").is_some() && is_with_accounts {
         entries.push(("shareSnapshots", Yaml::text("true")));
@@ -146,14 +157,21 @@ fn ami(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Vec<(&'stat
     let after = deprecate_after(translation, &mut fields, is_public);
     entries.extend(after.map(|days| ("deprecateAfter", Yaml::Text(format!("P{days}D")))));
     let key = translation.text(&mut fields, "kmsKeyId");
-    if key.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs")) && permission.is_some() {
+    if key.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs")) && is_shared {
         let why = "an AMI under AWS's own key cannot be shared";
         fields.tell(&mut translation.findings, Outcome::LeftOut, "kmsKeyId", why, "use a key of your own");
     } else {
         entries.extend(key.map(|key| ("kmsKeyId", Yaml::Text(key))));
     }
     fields.finish(&mut translation.findings);
+    translation.write_notes(&mut entries);
     entries
+}
+
+/// Returns the accounts that get their own copies of the AMI.
+fn target_accounts(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Vec<Yaml> {
+    let accounts = translation.texts(fields, "targetAccountIds", is_account, ACCOUNT);
+    accounts.into_iter().map(|account| Yaml::map([("account", Yaml::Text(account))])).collect()
 }
 
 /// Returns after how many days an AMI is deprecated, within the limits of EC2.
@@ -232,13 +250,16 @@ fn allowed(text: &str) -> String {
     text.chars().map(|c| if fits(c) { c } else { '-' }).collect()
 }
 
+fn is_account(id: &str) -> bool {
+    id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn launch_permission(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Vec<(&'static str, Yaml)> {
-    let account = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
     let arn = |part: &'static str| {
         move |arn: &str| arn.starts_with("arn:") && arn.contains(":organizations::") && arn.contains(part)
     };
     let mut entries = Vec::new();
-    let users = translation.texts(&mut fields, "userIds", account, "an account id of 12 digits");
+    let users = translation.texts(&mut fields, "userIds", is_account, ACCOUNT);
     entries.extend(list("userIds", users));
     let groups = translation.texts(&mut fields, "userGroups", |group| group == "all", "`all`");
     entries.extend(list("userGroups", groups));
@@ -248,6 +269,9 @@ fn launch_permission(translation: &mut Translation<'_>, mut fields: Fields<'_>) 
     let units =
         translation.texts(&mut fields, "organizationalUnitArns", arn(":ou/"), "the ARN of an organizational unit");
     entries.extend(list("organizationalUnitArns", units));
+    if !entries.is_empty() {
+        translation.write_notes(&mut entries);
+    }
     fields.finish(&mut translation.findings);
     entries
 }

@@ -21,10 +21,13 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
         types.push(DEFAULT_TYPE.to_owned());
     }
     entries.extend(list("instanceTypes", types));
+    translation.write_notes(&mut entries);
     let subnets = translation.texts(fields, "subnetId", |id| is_id(id, "subnet-"), "a subnet id");
     entries.extend(list("subnetIds", subnets));
+    translation.write_notes(&mut entries);
     let groups = translation.texts(fields, "securityGroupIds", |id| is_id(id, "sg-"), "a security group id");
     entries.extend(list("securityGroupIds", groups));
+    translation.write_notes(&mut entries);
     if let Some(profile) = translation.text(fields, "instanceProfileName") {
         let name = profile.rsplit('/').next().unwrap_or_default().to_owned();
         let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_+=,.@-".contains(&letter);
@@ -36,8 +39,10 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
             fields.tell(&mut translation.findings, Outcome::LeftOut, "instanceProfileName", why, instead);
         }
     }
+    translation.write_notes(&mut entries);
     entries.extend(metadata(translation, fields));
     entries.extend(placement(translation, fields));
+    translation.write_notes(&mut entries);
     if fields.take("keyPair").is_some() {
         let why = "a stack uses only the key pairs that its parameter KeyPairArns lists";
         let instead =
@@ -45,6 +50,7 @@ pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'
         fields.tell(&mut translation.findings, Outcome::LeftOut, "keyPair", why, instead);
     }
     entries.extend(topic(translation, fields));
+    translation.write_notes(&mut entries);
     entries.extend(tag_map("resourceTags", translation.tags(fields, "resourceTags")));
     if translation.flag(fields, "terminateInstanceOnFailure") == Some(false) {
         let why = "Goldsmith keeps a failed instance for a limited time and then terminates it";
@@ -90,7 +96,11 @@ fn placement(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Opti
         }
     }
     placement.finish(&mut translation.findings);
-    (!entries.is_empty()).then(|| ("placement", Yaml::map(entries)))
+    let is_empty = entries.is_empty();
+    (!is_empty).then(|| {
+        translation.write_notes(&mut entries);
+        ("placement", Yaml::map(entries))
+    })
 }
 
 /// Reads the options of the metadata service. Tokens are always required here.

@@ -30,14 +30,17 @@ pub(super) fn translate(
     }
     let recipe = reference(translation, fields, "imageRecipeArn", Kind::ImageRecipe)?;
     entries.push(("imageRecipe", Yaml::Text(format!("{}/{}", recipe.name, recipe.version))));
+    translation.write_notes(&mut entries);
     let infrastructure =
         reference(translation, fields, "infrastructureConfigurationArn", Kind::InfrastructureConfiguration)?;
     entries.push(("infrastructureConfiguration", Yaml::Text(infrastructure.name)));
+    translation.write_notes(&mut entries);
     if fields.take("distributionConfigurationArn").is_some() {
         let distribution =
             reference(translation, fields, "distributionConfigurationArn", Kind::DistributionConfiguration);
         entries.extend(distribution.map(|one| ("distributionConfiguration", Yaml::Text(one.name))));
     }
+    translation.write_notes(&mut entries);
     let status = translation.text(fields, "status").filter(|status| status == "DISABLED");
     entries.extend(status.map(|status| ("status", Yaml::Text(status))));
     entries.extend(schedule(translation, fields));
@@ -63,10 +66,7 @@ fn reference(
     let written = fields.take(key).and_then(Item::text).unwrap_or_default();
     let found = match sole_mark(written) {
         Some((Mark::Resource, address)) => translation.identities.get(address).filter(|one| one.kind == kind).cloned(),
-        _ => {
-            let name = written.split('/').nth(1).unwrap_or_default();
-            translation.identities.named(kind, name).cloned()
-        }
+        _ => translation.identities.named(kind, name_in(written, kind)).cloned(),
     };
     if found.is_some() {
         return found;
@@ -76,14 +76,26 @@ fn reference(
         fields.tell(&mut translation.findings, Outcome::LeftOut, key, why, "see the remark about it");
         return None;
     }
-    let name = written.split('/').nth(1).filter(|name| name.parse::<Name>().is_ok()).unwrap_or("to-fill-in");
+    let name = name_in(written, kind);
+    let name = if name.parse::<Name>().is_ok() { name } else { "to-fill-in" };
     let why = match written {
         "" => format!("the source names no {kind}"),
         written => format!("`{}`: the {kind} is not part of the source", shown(written)),
     };
     let instead = format!("`{name}` was written: apply one with this name, or name another one");
-    fields.tell(&mut translation.findings, Outcome::ToFillIn, key, why, instead);
+    translation.leave_to_fill_in(fields, key, why, instead);
     Some(Identity { kind, name: name.to_owned(), version: "x.x.x".to_owned() })
+}
+
+/// Returns the name in an ARN of this kind; an empty text if it is no such ARN.
+fn name_in(arn: &str, kind: Kind) -> &str {
+    let word = match kind {
+        Kind::ImageRecipe => ":image-recipe/",
+        Kind::InfrastructureConfiguration => ":infrastructure-configuration/",
+        Kind::DistributionConfiguration => ":distribution-configuration/",
+        Kind::Component | Kind::ImagePipeline => return "",
+    };
+    arn.split_once(word).and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default()
 }
 
 fn schedule(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<(&'static str, Yaml)> {
@@ -141,6 +153,8 @@ fn accepted(written: &str) -> Option<String> {
     }
     let [_, _, day, _, weekday, _] = parts[..] else { return None };
     match (day, weekday) {
+        ("?", "?" | "*") => (parts[2], parts[4]) = ("*", "?"),
+        ("*", "?") => {}
         (_, "*") => parts[4] = "?",
         ("*", _) => parts[2] = "?",
         _ => {}
@@ -174,6 +188,10 @@ mod tests_of_schedules {
             ("rate(7 days)", Some("rate(7 days)")),
             ("cron(0 3 * * *)", Some("cron(0 3 * * ? *)")),
             ("cron(0 3 ? * 0)", Some("cron(0 3 ? * 1 *)")),
+            ("cron(0 3 * * ?)", Some("cron(0 3 * * ? *)")),
+            ("cron(0 3 ? * *)", Some("cron(0 3 * * ? *)")),
+            ("cron(0 3 ? * ?)", Some("cron(0 3 * * ? *)")),
+            ("cron(0 3 1 * ?)", Some("cron(0 3 1 * ? *)")),
             ("cron(0 3 * * mon)", Some("cron(0 3 ? * mon *)")),
             ("every day", None),
             ("cron()", None),

@@ -5,11 +5,14 @@ use goldsmith_model::{ManagedParent, SourceImage, VersionPattern, managed_compon
 
 use super::component::definite_version;
 use super::{Translation, tag_map};
-use crate::fields::Fields;
+use crate::fields::{Fields, canonical};
 use crate::finding::Outcome;
-use crate::item::{Item, Mark, Part, bare, parts, shown, sole_mark};
+use crate::item::{Item, Mark, Part, bare, holds, parts, shown, sole_mark};
 use crate::resource::Identity;
 use crate::yaml::Yaml;
+
+/// What to do with what is for another system than Linux.
+const KEEP: &str = "keep this pipeline where it is";
 
 /// Accounts that own the AMIs of public parameters, by how the parameter begins.
 const OWNERS: [(&str, &str); 2] =
@@ -26,7 +29,8 @@ pub(super) fn translate(
     let (source, owner) = parent(translation, fields, identity)?;
     entries.push(("parentImage", source));
     entries.extend(owner.map(|owner| ("parentImageOwners", Yaml::texts([owner]))));
-    let components = components(translation, fields);
+    translation.write_notes(&mut entries);
+    let components = components(translation, fields)?;
     entries.push(("components", Yaml::List(components)));
     if let Some(folder) = translation.text(fields, "workingDirectory").filter(|folder| folder.starts_with('/')) {
         entries.push(("workingDirectory", Yaml::Text(folder)));
@@ -52,15 +56,14 @@ fn parent(
 ) -> Option<(Yaml, Option<String>)> {
     let text = fields.take("parentImage").and_then(Item::text).unwrap_or_default();
     let image = text.split_once(":aws:image/").map(|(_, image)| image).unwrap_or_default();
-    if ["windows", "macos"].iter().any(|system| image.starts_with(system) || text.contains("/ami-windows-latest/")) {
-        let why = "images of Windows and macOS are not supported yet";
-        fields.tell(
-            &mut translation.findings,
-            Outcome::LeftOut,
-            "parentImage",
-            why,
-            "keep this pipeline in Image Builder",
-        );
+    let system = match sole_mark(text) {
+        Some((Mark::Windows, _)) => Some("Windows"),
+        _ if image.starts_with("windows") || text.contains("/ami-windows-latest/") => Some("Windows"),
+        _ => image.starts_with("macos").then_some("macOS"),
+    };
+    if let Some(system) = system {
+        let why = format!("the source image is {system}, which Goldsmith does not build");
+        fields.tell(&mut translation.findings, Outcome::LeftOut, "parentImage", why, KEEP);
         return None;
     }
     if let Some(source) = known_parent(translation, text) {
@@ -69,10 +72,11 @@ fn parent(
     let name = format!("/to-fill-in/{}", identity.name.replace(' ', "-"));
     let why = match text {
         "" => "the recipe names no source image".to_owned(),
+        text if holds(text, Mark::Unknown) => super::unknown(text),
         text => format!("`{}` cannot be translated", shown(text)),
     };
     let instead = format!("`ssm:{name}` was written: write ami-…, ssm:NAME, pipeline:NAME or {{owners: […], name: …}}");
-    fields.tell(&mut translation.findings, Outcome::ToFillIn, "parentImage", why, instead);
+    translation.leave_to_fill_in(fields, "parentImage", why, instead);
     Some((Yaml::Text(format!("ssm:{name}")), None))
 }
 
@@ -120,9 +124,12 @@ fn parameter(name: &str) -> Option<(Yaml, Option<String>)> {
     Some((Yaml::Text(source.to_string()), owner))
 }
 
-/// Reads the JSON of a search for an AMI.
+/// Returns the newest image that a search finds.
 fn searched(search: &str) -> Option<(Yaml, Option<String>)> {
-    let SourceImage::Newest { owners, name } = serde_json::from_str(search).ok()? else { return None };
+    let (owners, name) = search.split_once(' ')?;
+    let owners: Vec<&str> = owners.split(',').collect();
+    let search = serde_json::json!({"owners": owners, "name": name});
+    let SourceImage::Newest { owners, name } = serde_json::from_value(search).ok()? else { return None };
     Some((newest(&owners, &name), None))
 }
 
@@ -130,26 +137,55 @@ fn newest(owners: &[String], name: &str) -> Yaml {
     Yaml::map([("owners", Yaml::texts(owners.iter())), ("name", Yaml::text(name))])
 }
 
-fn components(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Vec<Yaml> {
+/// Returns the components; `None` if they are for Windows, because then the recipe is.
+fn components(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<Vec<Yaml>> {
     let mut components = Vec::new();
-    for item in fields.take("components").map(Item::items).unwrap_or_default() {
+    let items = fields.take("components").map(Item::items).unwrap_or_default();
+    let systems: Vec<bool> = items.iter().filter_map(|item| is_windows(translation, arn(item)?.text()?)).collect();
+    if !systems.is_empty() && systems.into_iter().all(|is_windows| is_windows) {
+        let why = "its components are for Windows, which Goldsmith does not build";
+        fields.tell(&mut translation.findings, Outcome::LeftOut, "components", why, KEEP);
+        return None;
+    }
+    let mut count = 0;
+    for item in items {
         let mut inner = fields.inner("components", item);
-        // Some sources name components by their ARN alone.
-        let arn = inner.take("componentArn").or((item.entries().is_empty()).then_some(item));
-        let written = arn.and_then(Item::text).unwrap_or_default();
-        let Some((name, version)) = component(translation, &inner, written) else { continue };
+        let _ = inner.take("componentArn");
+        let written = arn(item).and_then(Item::text).unwrap_or_default();
+        let Some((name, version)) = component(translation, &inner, written) else {
+            components.extend(translation.comments());
+            continue;
+        };
+        count += 1;
+        if count > goldsmith_model::ImageRecipe::MAX_COMPONENTS {
+            continue;
+        }
         let mut entries = vec![("name", Yaml::Text(name)), ("version", Yaml::Text(version))];
         let parameters = parameters(translation, &mut inner);
         entries.extend((!parameters.is_empty()).then(|| ("parameters", Yaml::map(parameters))));
         inner.finish(&mut translation.findings);
+        translation.write_notes(&mut entries);
         components.push(Yaml::map(entries));
     }
-    if components.len() > goldsmith_model::ImageRecipe::MAX_COMPONENTS {
-        let why = format!("{} components: a recipe has at most 20", components.len());
+    if count > goldsmith_model::ImageRecipe::MAX_COMPONENTS {
+        let why = format!("{count} components: a recipe has at most 20");
         fields.tell(&mut translation.findings, Outcome::LeftOut, "components", why, "combine some of them");
-        components.truncate(goldsmith_model::ImageRecipe::MAX_COMPONENTS);
     }
-    components
+    Some(components)
+}
+
+/// Returns the ARN of a component. Some sources name components by their ARN alone.
+fn arn(component: &Item) -> Option<&Item> {
+    let found = component.entries().iter().find(|(key, _)| canonical(key) == "componentArn");
+    found.map(|(_, arn)| arn).or(component.entries().is_empty().then_some(component))
+}
+
+/// Returns whether an ARN names a component for Windows; `None` if that is not known.
+fn is_windows(translation: &Translation<'_>, arn: &str) -> Option<bool> {
+    match sole_mark(arn) {
+        Some((Mark::Resource, address)) => Some(translation.windows.contains(address)),
+        _ => arn.split_once(":aws:component/").map(|(_, name)| name.contains("windows")),
+    }
 }
 
 /// Returns name and version of a component, or `None` and a finding.
@@ -186,24 +222,12 @@ fn own_component(translation: &mut Translation<'_>, fields: &Fields<'_>, arn: &s
     }
     let known = name.parse::<goldsmith_model::Name>().is_ok();
     if !known {
-        let why = format!("`{}`: {}", shown(arn), super::UNKNOWN);
-        fields.tell(
-            &mut translation.findings,
-            Outcome::LeftOut,
-            "componentArn",
-            why,
-            "add `name` and `version` of the component to the recipe",
-        );
+        let instead = "add `name` and `version` of the component to the recipe";
+        translation.leave_to_fill_in(fields, "componentArn", super::unknown(arn), instead);
         return None;
     }
     let why = format!("the component `{name}` is not part of the source");
-    fields.tell(
-        &mut translation.findings,
-        Outcome::ToFillIn,
-        "componentArn",
-        why,
-        "apply a component of this name before the recipe",
-    );
+    translation.leave_to_fill_in(fields, "componentArn", why, "apply a component of this name before the recipe");
     Some((name.to_owned(), version.to_owned()))
 }
 
@@ -231,14 +255,15 @@ fn devices(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Vec<Ya
     for item in fields.take("blockDeviceMappings").map(Item::items).unwrap_or_default() {
         let mut inner = fields.inner("blockDeviceMappings", item);
         let name = translation.text(&mut inner, "deviceName");
-        let ebs = inner.take("ebs").map(|ebs| volume(translation, inner.inner("ebs", ebs))).unwrap_or_default();
         let Some(name) = name else {
             inner.tell(&mut translation.findings, Outcome::LeftOut, "deviceName", "no device is named", "name it");
             continue;
         };
+        let ebs = inner.take("ebs").map(|ebs| volume(translation, inner.inner("ebs", ebs))).unwrap_or_default();
         inner.finish(&mut translation.findings);
         let mut entries = vec![("deviceName", Yaml::Text(name))];
         entries.extend((!ebs.is_empty()).then(|| ("ebs", Yaml::map(ebs))));
+        translation.write_notes(&mut entries);
         devices.push(Yaml::map(entries));
     }
     devices
@@ -266,5 +291,8 @@ fn volume(translation: &mut Translation<'_>, mut ebs: Fields<'_>) -> Vec<(&'stat
         );
     }
     ebs.finish(&mut translation.findings);
+    if !entries.is_empty() {
+        translation.write_notes(&mut entries);
+    }
     entries
 }

@@ -2,42 +2,19 @@
 //!
 //! After an intended change, run the tests with `GOLDSMITH_WRITE_EXPECTED=1` and read the difference before it is
 //! committed.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use goldsmith_import::{Import, import};
-use goldsmith_model::definitions::{Draft, SourceFile};
+use goldsmith_import::import;
+
+use super::{is_told, mistakes, told};
 
 const FORMATS: [&str; 3] = ["cloudformation", "packer", "terraform"];
 
 fn fixture(format: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format)
-}
-
-/// Returns what is wrong with the definitions of an import, as `goldsmith validate` says it.
-fn mistakes(import: &Import) -> Option<String> {
-    let text = import.files.get("definitions.yml")?.clone();
-    let files = [SourceFile { path: "definitions.yml".to_owned(), text }];
-    let load =
-        |path: &Path| import.files.get(path.to_str().unwrap()).cloned().ok_or(std::io::ErrorKind::NotFound.into());
-    Draft::read(&files, &load).check_alone().err().map(|found| found.to_string())
-}
-
-/// Returns the findings, one a line, with the names of their files alone.
-fn told(import: &Import) -> String {
-    let line = |finding: &goldsmith_import::Finding| {
-        let file = Path::new(&finding.file).file_name().unwrap().to_str().unwrap().to_owned();
-        let folder = format!("{}/", Path::new(&finding.file).parent().unwrap().display());
-        let why = finding.why.replace(&folder, "");
-        let outcome = serde_json::to_value(finding.outcome).unwrap();
-        let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-        let (outcome, resource, field) = (outcome.as_str().unwrap(), &finding.resource, &finding.field);
-        format!("{file}{line} {outcome} [{resource}] {field}\n  {why}\n  {}\n", finding.instead.replace(&folder, ""))
-    };
-    import.findings.iter().map(line).collect()
 }
 
 fn files(folder: &Path) -> BTreeMap<String, String> {
@@ -59,6 +36,7 @@ fn every_format_gives_its_folder_and_its_list() {
     for format in FORMATS {
         let import = import(&fixture(format).join("source"), None).unwrap();
         assert_eq!(mistakes(&import), None, "{format}");
+        assert_eq!(is_told(&import), Ok(()), "{format}");
         let mut made = import.files.clone();
         made.insert("findings.txt".to_owned(), told(&import));
         let expected = fixture(format).join("expected");
@@ -82,7 +60,7 @@ fn a_region_that_is_given_stands_where_the_source_asks_for_one() {
 }
 
 #[test]
-fn a_file_of_hcl_is_read_with_its_neighbors() {
+fn a_file_of_terraform_is_read_with_its_neighbors() {
     let one = import(&fixture("terraform").join("source/main.tf"), None).unwrap();
     let all = import(&fixture("terraform").join("source"), None).unwrap();
     assert_eq!(one.files, all.files);
@@ -117,7 +95,9 @@ fn without_any_one_line_the_rest_is_imported_or_refused() {
             let here = folder.path().join(format);
             changed(format, &here, name, &rest.join("\n"));
             let import = import(&here, None).unwrap();
-            assert_eq!(mistakes(&import), None, "{name} without line {}: {}", left_out + 1, lines[left_out]);
+            let which = format!("{name} without line {}: {}", left_out + 1, lines[left_out]);
+            assert_eq!(mistakes(&import), None, "{which}");
+            assert_eq!(is_told(&import), Ok(()), "{which}");
             assert!(
                 !import.definitions.is_empty() || !import.findings.is_empty(),
                 "{name} without line {}",
