@@ -22,6 +22,7 @@ mod kept;
 mod local;
 mod ours;
 mod output;
+mod paint;
 mod parameters;
 mod patience;
 mod pointers;

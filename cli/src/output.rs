@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::args::{Format, Globals};
 use crate::exit::invalid;
+use crate::paint;
 
 /// Whether anything was printed on standard output.
 static PRINTED: AtomicBool = AtomicBool::new(false);
@@ -48,7 +49,8 @@ pub(crate) fn require_text(globals: &Globals, result: &str) -> anyhow::Result<()
 
 /// Prints a line of the result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
-    print(&harmless(text))
+    let text = harmless(text);
+    if paint::wanted(&io::stdout()) { print(&paint::painted(&text)) } else { print(&text) }
 }
 
 /// Prints the result as one JSON value.

@@ -1,23 +1,22 @@
 //! Shows the changes of a stack to people: changes that may lose something come first, in red.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal};
+use std::io;
 
 use goldsmith_cloud_account::{Change, Effect};
 use serde_json::{Value, json};
 
 use crate::output::harmless;
+use crate::paint::{self, PLAIN, RED};
 use crate::render::{columns, count};
 
-const RED: &str = "\u{1b}[31m";
-const PLAIN: &str = "\u{1b}[0m";
 /// Prefix of the types that grant permissions: roles, policies and instance profiles.
 const RIGHTS: &str = "AWS::IAM::";
 
 /// Returns a line for each important change, and one line with the number of the other changes. AWS's text in them
 /// cannot control a terminal.
 pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
-    lines_in(changes, io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+    lines_in(changes, paint::wanted(&io::stderr()))
 }
 
 fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {

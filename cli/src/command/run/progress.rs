@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use goldsmith_executor::{Event, EventKind, Status};
 
+use crate::paint;
 use crate::render::duration;
 use crate::watch::{redraw, width};
 
@@ -109,7 +110,7 @@ impl Screen {
             .map(|(name, since)| format!("{name}: {}", duration(since.elapsed().as_secs_f64())))
             .into_iter()
             .collect();
-        let text = redraw(self.drawn, stay, &running, width());
+        let text = redraw(self.drawn, stay, &running, width(), paint::wanted(&io::stderr()));
         self.drawn = running.len();
         let mut out = io::stderr().lock();
         // If nothing can be shown, the run continues all the same.
