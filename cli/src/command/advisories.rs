@@ -99,8 +99,8 @@ async fn judgement(connection: &Connection, image: &ImageRecord) -> Result<Judge
     let (name, key) = (&image.image, goldsmith_states::judgement_key(&image.build));
     let Some(bytes) = connection.cloud.objects.get(&key, LARGEST).await? else {
         return Err(invalid(format!(
-            "{name} was not judged: its pipeline had no vulnerabilityPolicy, or its build ended before that: judge it now with \
-             --folder"
+            "there is no judgement of {name}. Its pipeline had no vulnerabilityPolicy, its build ended before its tests did, its run \
+             only distributed an image, or the judgement has expired. Judge it now with --folder"
         )));
     };
     let judgement =
@@ -210,7 +210,7 @@ mod tests {
         stack.closed_build(json!({"status": "FAILED"})).await;
         let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
         let missing = judgement(&stack.connection, &image).await.unwrap_err().to_string();
-        assert!(missing.contains("web/1.0.0/1 was not judged"), "{missing}");
+        assert!(missing.contains("there is no judgement of web/1.0.0/1"), "{missing}");
         let body = serde_json::to_vec(&judged).unwrap();
         let key = goldsmith_states::judgement_key(&image.build);
         stack.connection.cloud.objects.put(&key, body).await.unwrap();

@@ -4,11 +4,12 @@ use std::fmt;
 
 use goldsmith_versions::Scheme;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use crate::package::{Kind, Os, Package};
 
 /// A distribution or a registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, VariantArray)]
 pub enum Family {
     /// Alpine Linux.
     Alpine,
@@ -37,21 +38,6 @@ pub enum Family {
 }
 
 impl Family {
-    const ALL: [Family; 12] = [
-        Family::Alpine,
-        Family::AlmaLinux,
-        Family::Amazon,
-        Family::CratesIo,
-        Family::Debian,
-        Family::Go,
-        Family::Npm,
-        Family::PyPi,
-        Family::RedHat,
-        Family::Rocky,
-        Family::RubyGems,
-        Family::Ubuntu,
-    ];
-
     /// The name that people know.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -202,7 +188,7 @@ impl<'de> Deserialize<'de> for Ecosystem {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let of = |family: &Family| Some((*family, text.strip_prefix(family.name())?));
-        let found = Family::ALL.iter().filter_map(of).find_map(|(family, rest)| match rest.strip_prefix(' ') {
+        let found = Family::VARIANTS.iter().filter_map(of).find_map(|(family, rest)| match rest.strip_prefix(' ') {
             Some(release) => Some(Ecosystem::new(family, release)),
             None => rest.is_empty().then(|| Ecosystem::new(family, "")),
         });
@@ -237,6 +223,18 @@ mod tests {
 
     fn os(id: &str, version: &str, codename: Option<&str>) -> Os {
         Os { id: id.into(), version_id: Some(version.into()), codename: codename.map(Into::into) }
+    }
+
+    #[test]
+    fn every_ecosystem_is_read_as_it_is_written() {
+        for family in Family::VARIANTS {
+            for release in ["", "12", "22.04"] {
+                let ecosystem = Ecosystem::new(*family, release);
+                let written = serde_json::to_string(&ecosystem).unwrap();
+                assert_eq!(serde_json::from_str::<Ecosystem>(&written).unwrap(), ecosystem, "{written}");
+            }
+        }
+        assert!(serde_json::from_str::<Ecosystem>("\"Debianish 12\"").is_err());
     }
 
     #[test]

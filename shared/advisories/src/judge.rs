@@ -138,7 +138,7 @@ pub fn judge(case: Case<'_>) -> Judgement {
         let key = |j: &Judged| (j.outcome, std::cmp::Reverse(j.severity));
         key(a).cmp(&key(b)).then_with(|| (&a.finding.package, &a.finding.id).cmp(&(&b.finding.package, &b.finding.id)))
     });
-    let reasons = reasons(&findings, &covered, case.policy);
+    let reasons = reasons(&findings, &covered, case);
     let (waivers, unused_waivers) = waivers(&findings, case);
     Judgement {
         allowed: reasons.is_empty(),
@@ -222,7 +222,16 @@ fn accepts(waiver: &Waiver, finding: &Finding) -> bool {
 }
 
 /// Why the image is rejected.
-fn reasons(findings: &[Judged], covered: &[Covered], policy: &VulnerabilityPolicy) -> Vec<String> {
+fn reasons(findings: &[Judged], covered: &[Covered], case: Case<'_>) -> Vec<String> {
+    let mut reasons = counted(findings);
+    if !case.policy.allow_uncovered {
+        reasons.extend(uncovered(covered, case));
+    }
+    reasons
+}
+
+/// The findings that count, in a sentence for each severity.
+fn counted(findings: &[Judged]) -> Vec<String> {
     let mut reasons = Vec::new();
     let counting: Vec<_> = findings.iter().filter(|j| j.outcome == Outcome::Counts).collect();
     for severity in Severity::ALL.into_iter().rev() {
@@ -236,19 +245,34 @@ fn reasons(findings: &[Judged], covered: &[Covered], policy: &VulnerabilityPolic
             });
         }
     }
-    if !policy.allow_uncovered {
-        for part in covered.iter().filter(|c| c.kind.is_of_the_system() && c.advisories == 0) {
-            let (packages, kind) = (part.packages, part.kind.word());
-            reasons.push(match part.ecosystems.first() {
-                Some(ecosystem) => format!(
-                    "The folder has no advisories for {ecosystem}, so its {kind} packages ({packages}) are not judged."
-                ),
-                None => format!(
-                    "No format that is read has advisories for the operating system, so its {kind} packages ({packages}) \
-                     are not judged."
-                ),
-            });
-        }
+    reasons
+}
+
+/// What was not compared, in sentences. A vulnerability in it would not be found.
+fn uncovered(covered: &[Covered], case: Case<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if !covered.iter().any(|part| part.kind.is_of_the_system()) {
+        reasons.push("The contents list no packages of an operating system, so nothing of it is judged.".to_owned());
+    }
+    if case.image.packages_incomplete {
+        reasons.push("The contents do not list all packages, so not all of them are judged.".to_owned());
+    }
+    for part in covered.iter().filter(|c| c.kind.is_of_the_system() && c.advisories == 0) {
+        let (packages, kind) = (part.packages, part.kind.word());
+        reasons.push(match part.ecosystems.first() {
+            Some(ecosystem) => {
+                format!("The folder has no advisories for {ecosystem}, so its {kind} packages ({packages}) are not judged.")
+            }
+            None => format!(
+                "No format that is read has advisories for the operating system, so its {kind} packages ({packages}) are \
+                 not judged."
+            ),
+        });
+    }
+    let unread: Vec<&Issue> = case.advisories.issues.iter().filter(|issue| issue.is_of_file()).collect();
+    if let Some(Issue { file, message, .. }) = unread.first() {
+        let files = if unread.len() == 1 { "a file".to_owned() } else { format!("{} files", unread.len()) };
+        reasons.push(format!("The folder has {files} that cannot be read whole. {file}: {message}"));
     }
     reasons
 }

@@ -2,8 +2,9 @@
 //!
 //! [`read::folder`] reads the advisories that name what is installed: OSV, the Debian security tracker, the
 //! `updateinfo.xml` of Amazon Linux, RHEL, AlmaLinux and Rocky Linux, and Red Hat's CSAF. [`find`] compares them with
-//! the packages of an image. [`judge`] decides by a [`VulnerabilityPolicy`](goldsmith_model::VulnerabilityPolicy) whether the image may be published. The result is the
-//! same for the same input: the crate asks for no time, no network and no AWS.
+//! the packages of an image. [`judge`] decides by a [`VulnerabilityPolicy`](goldsmith_model::VulnerabilityPolicy) whether
+//! the image may be published. The result is the same for the same input: the crate asks for no time, no network and no
+//! AWS.
 
 mod advisory;
 mod ecosystem;

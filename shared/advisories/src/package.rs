@@ -154,6 +154,9 @@ pub struct Inventory {
     pub os: Option<Os>,
     /// The packages.
     pub packages: Vec<Package>,
+    /// Whether there may be packages that are not listed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub packages_incomplete: bool,
 }
 
 #[cfg(test)]

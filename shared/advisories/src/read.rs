@@ -64,6 +64,14 @@ pub struct Issue {
     pub message: String,
 }
 
+impl Issue {
+    /// Returns whether a file cannot be read whole, and not only one of its records.
+    #[must_use]
+    pub fn is_of_file(&self) -> bool {
+        self.field.is_none() && !self.file.contains('!')
+    }
+}
+
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.field {
@@ -86,6 +94,14 @@ pub fn folder(path: &Path, wanted: &Wanted) -> std::io::Result<Advisories> {
     files::walk(path, &mut reader)?;
     reader.found.issues.sort();
     Ok(reader.found)
+}
+
+/// Returns whether a file of this name is read. Any other file is ignored.
+#[must_use]
+pub fn is_read(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let unpacked = lower.strip_suffix(".gz").unwrap_or(&lower);
+    unpacked.ends_with(".json") || unpacked.ends_with(".xml") || lower.ends_with(".zip")
 }
 
 /// The state of reading a folder.

@@ -82,12 +82,13 @@ pub fn collect(root: &Path, options: &Options<'_>) -> Contents {
     walk.notes().into_iter().for_each(|note| scene.note(note));
     let (users, groups) = (users::users(&mut scene), users::groups(&mut scene));
     let (units, kernels) = (units::read(scene.tree), kernels::read(scene.tree, options.is_live));
-    let Found { os, mut packages, notes } = scene.found();
+    let Found { os, mut packages, notes, lacks_packages } = scene.found();
     packages.retain(|package| !options.left_out.contains(&package.name.as_str()));
     Contents {
         version: CONTENTS_VERSION,
         collected_at: options.collected_at.clone(),
         packages: merged(packages),
+        packages_incomplete: lacks_packages,
         files,
         files_left_out,
         configuration,

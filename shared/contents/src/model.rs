@@ -23,6 +23,9 @@ pub struct Contents {
     pub os: OsRelease,
     /// The packages by type, name, version and architecture.
     pub packages: Vec<Package>,
+    /// Whether there may be packages that are not listed. A note says why.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub packages_incomplete: bool,
     /// The regular files that no package owns, by path. Files of the kinds that change while a machine runs are not
     /// listed: logs, caches and the databases of package managers.
     pub files: Vec<UnownedFile>,

@@ -167,8 +167,13 @@ pub struct VulnerabilityPolicyError {
 }
 
 impl VulnerabilityPolicy {
-    /// Maximum number of waivers of a pipeline. With them, its plan stays well below the 400 KiB of an item of DynamoDB.
-    pub const MAX_WAIVERS: usize = 500;
+    /// Maximum number of waivers of a pipeline. With the longest texts, they take less than half of the 400 KiB that an item
+    /// of DynamoDB may have.
+    pub const MAX_WAIVERS: usize = 200;
+    /// The longest id or package of a waiver in bytes.
+    pub const MAX_NAME: usize = 200;
+    /// The longest reason of a waiver in bytes.
+    pub const MAX_REASON: usize = 500;
 
     /// Reads a policy from JSON.
     ///

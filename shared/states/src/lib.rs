@@ -35,7 +35,7 @@ pub use engine::invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
 pub use error::{Error, Result};
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
-pub use parts::advisories::PREFIX as ADVISORIES;
+pub use parts::advisories::{PREFIX as ADVISORIES, too_much as too_many_advisories};
 pub use states::plan::{
     Chosen, Cost, Difference, DistributionPreview, Estimate, Existing, Finding, InstanceTime, MissingInRegion, Place,
     Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict,

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use goldsmith_cloud::Cloud;
-use goldsmith_states::ADVISORIES;
+use goldsmith_advisories::read::is_read;
+use goldsmith_cloud::{Cloud, ListedObject};
+use goldsmith_states::{ADVISORIES, too_many_advisories};
 use serde::Serialize;
 
 use crate::args::Globals;
@@ -13,8 +14,6 @@ use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
 
-/// Endings of the files that the judge reads.
-const ENDINGS: [&str; 5] = [".json", ".json.gz", ".xml", ".xml.gz", ".zip"];
 /// The largest number of objects that are listed. Builds refuse to read more than a thousand.
 const MOST: usize = 10_000;
 
@@ -49,47 +48,65 @@ impl Show for Uploaded {
 pub(super) async fn run(globals: &Globals, folder: &Path) -> Result<Exit> {
     let files = files(folder)?;
     if files.is_empty() {
-        let endings = ENDINGS.join(", ");
-        return Err(invalid(format!("{} has no files that end in {endings}", folder.display())));
+        let endings = ".json, .xml, .json.gz, .xml.gz or .zip";
+        return Err(invalid(format!("{} has no file whose name ends in {endings}", folder.display())));
+    }
+    let listed: Vec<ListedObject> = files.iter().map(|file| file.object.clone()).collect();
+    if let Some(why) = too_many_advisories(&listed) {
+        return Err(invalid(format!("builds could not read {}: {why}", folder.display())));
     }
     let connection = Connection::open(globals).await?;
-    output::show(globals, &upload(&connection.cloud, folder, files).await?)?;
+    output::show(globals, &upload(&connection.cloud, files).await?)?;
     Ok(Exit::Success)
 }
 
-/// Returns the paths of the files that are read, in their order.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let unreadable = |error| invalid(format!("{} cannot be read: {error}", folder.display()));
+/// A file that is read.
+#[derive(Debug, PartialEq, Eq)]
+struct Advisories {
+    path: PathBuf,
+    /// What the bucket will list.
+    object: ListedObject,
+}
+
+/// Returns the files that are read, in the order of their keys.
+fn files(folder: &Path) -> Result<Vec<Advisories>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
+        let unreadable = |error| invalid(format!("{} cannot be read: {error}", next.display()));
         for entry in std::fs::read_dir(&next).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-            if path.is_dir() && !path.is_symlink() {
-                folders.push(path);
-            } else if path.is_file() && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
-                found.push(path);
+            if path.is_dir() {
+                folders.extend((!path.is_symlink()).then_some(path));
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap_or(&path);
+            let Some(name) = name.to_str() else {
+                return Err(invalid(format!("the name of {} is not UTF-8", path.display())));
+            };
+            let metadata = path.metadata().map_err(unreadable)?;
+            if metadata.is_file() && is_read(name) {
+                let object = ListedObject { key: format!("{ADVISORIES}{name}"), bytes: metadata.len() };
+                found.push(Advisories { path, object });
             }
         }
     }
-    found.sort();
+    found.sort_by(|one, other| one.object.key.cmp(&other.object.key));
     Ok(found)
 }
 
-async fn upload(cloud: &Cloud, folder: &Path, files: Vec<PathBuf>) -> Result<Uploaded> {
+async fn upload(cloud: &Cloud, files: Vec<Advisories>) -> Result<Uploaded> {
     let mut written = BTreeSet::new();
     let mut bytes = 0;
-    for path in files {
-        let name = path.strip_prefix(folder).unwrap_or(&path);
-        let key = format!("{ADVISORIES}{}", name.display());
+    for Advisories { path, object } in files {
         let body = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         bytes += body.len() as u64;
-        cloud.objects.put(&key, body).await?;
-        written.insert(key);
+        cloud.objects.put(&object.key, body).await?;
+        written.insert(object.key);
     }
     let others = cloud.objects.list(ADVISORIES, MOST).await?.into_iter().map(|object| object.key);
-    Ok(Uploaded { files: written.len(), bytes, others: others.filter(|key| !written.contains(key)).collect() })
+    let others = others.filter(|key| is_read(key) && !written.contains(key)).collect();
+    Ok(Uploaded { files: written.len(), bytes, others })
 }
 
 #[cfg(test)]
@@ -116,7 +133,7 @@ mod tests {
         let expected = Uploaded { files: 2, bytes: 5, others: vec!["advisories/old.json".to_owned()] };
         for _ in 0..2 {
             let found = files(folder.path()).unwrap();
-            assert_eq!(upload(cloud, folder.path(), found).await.unwrap(), expected);
+            assert_eq!(upload(cloud, found).await.unwrap(), expected);
         }
         let zip = cloud.objects.get("advisories/osv/Debian/all.zip", 100).await.unwrap();
         assert_eq!(zip.as_deref(), Some(&b"zip"[..]));

@@ -116,6 +116,10 @@ async fn a_running_build_is_told_because_a_start_would_end_at_once() {
     assert_eq!(serde_json::to_value(plan(&stack, "t3.small").await).unwrap().get("running"), None);
     stack.put("PIPELINE#web", "LEASE", json!({"build": "b", "fence": 1})).await;
     let planned = plan(&stack, "t3.small").await;
+    let mut unchanged = plan(&stack, "t3.small").await;
+    unchanged.preview.verdict = Verdict::Unchanged;
+    let line = unchanged.lines(&globals("")).remove(0);
+    assert!(line.ends_with("and a start would end at once, because a build is running"), "{line}");
     let said = "plan       web: a start would end at once, because a build is running; after it, a start would build \
                 web/1.0.0/1";
     assert_eq!(planned.lines(&globals(""))[0], said);

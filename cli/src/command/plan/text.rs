@@ -46,7 +46,11 @@ fn verdict(planned: &Planned) -> String {
             let refusals = findings.iter().filter(|finding| finding.is_refusal()).count();
             format!("{pipeline}: Plan would reject a build because of {}", count_in_words(refusals, "problem"))
         }
-        (Verdict::Unchanged, _) => {
+        (Verdict::Unchanged, Some(_)) => {
+            let why = "a start would end at once, because a build is running";
+            format!("{pipeline}: nothing has changed since the newest image, and {why}")
+        }
+        (Verdict::Unchanged, None) => {
             let by_hand = "this does not stop a start by hand (`goldsmith build`)";
             format!("{pipeline}: nothing has changed since the newest image; {by_hand}")
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
 
 use super::json::MAX_RECORD;
-use super::{Reader, json, updateinfo};
+use super::{Reader, is_read, json, updateinfo};
 
 /// The deepest folder that is looked into.
 const MAX_DEPTH: usize = 12;
@@ -64,9 +64,8 @@ fn read(path: &Path, name: &str, reader: &mut Reader<'_>) -> io::Result<()> {
     let lower = name.to_ascii_lowercase();
     let open = || File::open(path).map(|file| BufReader::with_capacity(BUFFER, file));
     let unpacked = lower.strip_suffix(".gz").unwrap_or(&lower);
-    let is_wanted = [".zip", ".json", ".xml"].iter().any(|ending| unpacked.ends_with(ending));
     // A fifo would be waited for, and a device has no end.
-    if is_wanted && !path.metadata()?.is_file() {
+    if is_read(name) && !path.metadata()?.is_file() {
         reader.issue(name, None, "It is not a regular file.");
         return Ok(());
     }

@@ -234,3 +234,36 @@ fn a_stored_judgement_is_read_as_it_was() {
     let stored = serde_json::to_string(&judgement).unwrap();
     assert_eq!(serde_json::from_str::<Judgement>(&stored).unwrap(), judgement);
 }
+
+#[test]
+fn what_is_not_listed_or_not_read_is_not_allowed() {
+    let image = inventory(&[("libc6", "2.36-1", "glibc")]);
+    let folder = tempfile::tempdir().unwrap();
+    let about = json!({"id": "DEBIAN-CVE-2026-0009", "modified": "2026-11-01T00:00:00Z",
+        "affected": [{"package": {"ecosystem": "Debian:12", "name": "glibc"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.0-1"}]}]}]});
+    fs::write(folder.path().join("a.json"), about.to_string()).unwrap();
+    let judged = |image: &Inventory, policy: &VulnerabilityPolicy| {
+        let advisories = read::folder(folder.path(), &Wanted::of([image])).unwrap();
+        judge(Case { image, parent: None, advisories: &advisories, policy, today: TODAY }).reasons
+    };
+    let (strict, lax) = (
+        VulnerabilityPolicy::default(),
+        VulnerabilityPolicy { allow_uncovered: true, ..VulnerabilityPolicy::default() },
+    );
+    assert_eq!(judged(&image, &strict), [""; 0]);
+    let partly = Inventory { packages_incomplete: true, ..image.clone() };
+    assert_eq!(judged(&partly, &strict), ["The contents do not list all packages, so not all of them are judged."]);
+    let empty = Inventory { packages: Vec::new(), ..image.clone() };
+    let nothing = "The contents list no packages of an operating system, so nothing of it is judged.";
+    assert_eq!(judged(&empty, &strict), [nothing]);
+    fs::write(folder.path().join("tracker.json"), "{\"glibc\": {\"CVE-2026-1\": {\"releases\"").unwrap();
+    let reasons = judged(&image, &strict);
+    assert!(
+        reasons.len() == 1 && reasons[0].contains("a file that cannot be read whole. tracker.json: "),
+        "{reasons:?}"
+    );
+    for image in [&image, &partly, &empty] {
+        assert_eq!(judged(image, &lax), [""; 0]);
+    }
+}

@@ -45,20 +45,22 @@ impl Objects for S3Objects {
         const OPERATION: &str = "GetObject";
         let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let Some(object) = known(answer.map_err(failure(OPERATION, &self.region)))? else { return Ok(None) };
-        let broken = |code: &str, message: String| CloudError {
+        let broken = |kind: Kind, code: &str, message: String| CloudError {
             operation: OPERATION,
             region: self.region.clone(),
             code: code.to_owned(),
             message,
-            kind: Kind::Invalid,
+            kind,
             source: None,
         };
         // The body is read only after its length is known, because a program of an instance may have written it.
         let length = object.content_length().and_then(|length| u64::try_from(length).ok());
         if length.is_none_or(|length| length > largest) {
-            return Err(broken("EntityTooLarge", format!("{key} has more than {largest} bytes")));
+            return Err(broken(Kind::Invalid, "EntityTooLarge", format!("{key} has more than {largest} bytes")));
         }
-        let body = object.body.collect().await.map_err(|error| broken("IncompleteBody", format!("{key}: {error}")))?;
+        // The SDK retries a call, but not a body that ends too early.
+        let body = object.body.collect().await;
+        let body = body.map_err(|error| broken(Kind::Unanswered, "IncompleteBody", format!("{key}: {error}")))?;
         Ok(Some(body.to_vec()))
     }
 

@@ -8,7 +8,7 @@ use crate::{Package, PackageSource, PackageType};
 const PLACES: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 
 pub(super) fn read(scene: &mut Scene<'_>) {
-    let found = PLACES.iter().find_map(|place| Some((*place, scene.text(place, DATABASE)?)));
+    let found = PLACES.iter().find_map(|place| Some((*place, scene.database(place, DATABASE)?)));
     let Some((place, database)) = found else {
         return;
     };

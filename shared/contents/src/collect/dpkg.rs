@@ -12,7 +12,7 @@ const STATUS_FOLDER: &str = "var/lib/dpkg/status.d";
 const LISTS: &str = "var/lib/dpkg/info";
 
 pub(super) fn read(scene: &mut Scene<'_>) {
-    if let Some(status) = scene.text(STATUS, DATABASE) {
+    if let Some(status) = scene.database(STATUS, DATABASE) {
         stanza::each(&status, |stanza| take(scene, &stanza, STATUS, true));
     }
     for name in scene.tree.names(STATUS_FOLDER) {
@@ -20,7 +20,7 @@ pub(super) fn read(scene: &mut Scene<'_>) {
             return;
         }
         let path = format!("{STATUS_FOLDER}/{name}");
-        let Some(content) = scene.text(&path, LIST) else {
+        let Some(content) = scene.database(&path, LIST) else {
             continue;
         };
         if name.ends_with(".md5sums") {
@@ -55,7 +55,7 @@ fn take(scene: &mut Scene<'_>, stanza: &Stanza<'_>, location: &str, has_status: 
         None if !has_status => {}
         Some("not-installed" | "config-files") | None => return,
         Some(other) => {
-            scene.note(format!("the package {name} is not counted, because dpkg says it is `{other}`"));
+            scene.lack(format!("the package {name} is not counted, because dpkg says it is `{other}`"));
             return;
         }
     }

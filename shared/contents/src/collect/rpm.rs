@@ -47,11 +47,11 @@ pub(super) fn read(scene: &mut Scene<'_>) {
     let packages = ask(&format!("{FIELDS}{MODULE}{RECORD}")).or_else(|_| ask(&format!("{FIELDS}{RECORD}")));
     match packages {
         Ok(text) if text.is_empty() => {
-            scene.note(format!("rpm lists no packages, although its database is in /{place}"));
+            scene.lack(format!("rpm lists no packages, although its database is in /{place}"));
         }
         Ok(text) => text.split_terminator(RECORD).for_each(|record| take(scene, record, place)),
         Err(why) => {
-            scene.note(format!("the RPM packages cannot be listed: {why}"));
+            scene.lack(format!("the RPM packages cannot be listed: {why}"));
             return;
         }
     }

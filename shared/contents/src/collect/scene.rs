@@ -31,6 +31,7 @@ pub(super) struct Scene<'s> {
     odd: u64,
     unsaid: usize,
     is_late: bool,
+    lacks_packages: bool,
 }
 
 /// What the readers have found.
@@ -38,6 +39,8 @@ pub(super) struct Found {
     pub(super) os: OsRelease,
     pub(super) packages: Vec<Package>,
     pub(super) notes: Vec<String>,
+    /// Whether there may be packages that were not listed.
+    pub(super) lacks_packages: bool,
 }
 
 impl<'s> Scene<'s> {
@@ -54,6 +57,7 @@ impl<'s> Scene<'s> {
             odd: 0,
             unsaid: 0,
             is_late: false,
+            lacks_packages: false,
         }
     }
 
@@ -79,6 +83,14 @@ impl<'s> Scene<'s> {
                 None
             }
         }
+    }
+
+    /// Reads the database of a package manager. If it cannot be read, packages are lacking.
+    pub(super) fn database(&mut self, path: &str, most: u64) -> Option<String> {
+        let notes = (self.notes.len(), self.unsaid);
+        let text = self.text(path, most);
+        self.lacks_packages |= notes != (self.notes.len(), self.unsaid);
+        text
     }
 
     /// Adds a package if its fields are such as a package manager writes.
@@ -108,6 +120,12 @@ impl<'s> Scene<'s> {
         }
     }
 
+    /// Adds a sentence about packages that are not listed.
+    pub(super) fn lack(&mut self, note: impl AsRef<str>) {
+        self.note(note);
+        self.lacks_packages = true;
+    }
+
     /// Returns what was found, with the notes about all limits.
     pub(super) fn found(mut self) -> Found {
         self.has_time();
@@ -125,7 +143,8 @@ impl<'s> Scene<'s> {
         ] {
             self.notes.extend(holds.then_some(note));
         }
-        Found { os: self.os, packages: self.packages, notes: self.notes }
+        let lacks_packages = self.lacks_packages || self.crowded > 0 || self.odd > 0 || self.is_late;
+        Found { os: self.os, packages: self.packages, notes: self.notes, lacks_packages }
     }
 }
 

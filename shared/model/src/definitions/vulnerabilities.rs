@@ -55,10 +55,11 @@ fn waivers(reader: &mut Reader<'_>, node: &Node) -> Vec<Waiver> {
 
 fn waiver(reader: &mut Reader<'_>, node: &Node) -> Option<Waiver> {
     let mut map = reader.map(node, "a waiver")?;
-    let id = map.required(reader, "id").and_then(|node| words(reader, node, "id"));
-    let package = map.optional("package").map(|node| words(reader, node, "package"));
+    let id = map.required(reader, "id").and_then(|node| words(reader, node, "id", VulnerabilityPolicy::MAX_NAME));
+    let package = map.optional("package").map(|node| words(reader, node, "package", VulnerabilityPolicy::MAX_NAME));
     let until = map.required(reader, "until").and_then(|node| starting::day(reader, node, "until"));
-    let reason = map.required(reader, "reason").and_then(|node| words(reader, node, "reason"));
+    let reason =
+        map.required(reader, "reason").and_then(|node| words(reader, node, "reason", VulnerabilityPolicy::MAX_REASON));
     map.finish(reader);
     let package = match package {
         Some(package) => Some(package?),
@@ -67,11 +68,16 @@ fn waiver(reader: &mut Reader<'_>, node: &Node) -> Option<Waiver> {
     Some(Waiver { id: id?, package, until: until?.value, reason: reason? })
 }
 
-/// Reads a text that says something.
-fn words(reader: &mut Reader<'_>, node: &Node, key: &str) -> Option<String> {
+/// Reads a text that says something, in at most `most` bytes.
+fn words(reader: &mut Reader<'_>, node: &Node, key: &str, most: usize) -> Option<String> {
     let text = reader.text(node, &format!("`{key}`"))?;
     if text.value.trim().is_empty() {
         reader.error(text.span, "wrong-value", format!("`{key}` of a waiver must not be empty"));
+        return None;
+    }
+    if text.value.len() > most {
+        let message = format!("`{key}` of a waiver has {} bytes: {most} are allowed", text.value.len());
+        reader.error(text.span, "too-long", message);
         return None;
     }
     Some(text.value)
@@ -120,11 +126,13 @@ mod tests {
             let mistake = read(policy).unwrap_err();
             assert!(mistake.contains(said), "{policy}: {mistake}");
         }
+        let long = format!("{{waivers: [{{id: CVE-1, until: 2026-12-31, reason: {}}}]}}", "x".repeat(501));
+        assert_eq!(read(&long), Err("`reason` of a waiver has 501 bytes: 500 are allowed".to_owned()));
         let waiver = "{id: CVE-1, until: 2026-12-31, reason: x}";
         let many = vec![waiver; VulnerabilityPolicy::MAX_WAIVERS + 1].join(", ");
         assert_eq!(
             read(&format!("{{waivers: [{many}]}}")),
-            Err("`waivers` has 501 waivers: 500 are allowed".to_owned())
+            Err("`waivers` has 201 waivers: 200 are allowed".to_owned())
         );
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! The image is audited on the first test instance, before the documents run. The documents may write files that do not
 //! come from the image, or remove files that do. One instance is enough, since all instances are launched from one
-//! image. The contents of the image are collected there too, for the same reasons. If that fails, the build goes on.
+//! image. The contents of the image are collected there too, for the same reasons. If that fails, the build goes
+//! on, unless its policy for vulnerabilities needs them.
 
 use async_trait::async_trait;
 use goldsmith_cloud::Instance;

@@ -117,7 +117,7 @@ fn kept_to(stack: &Stack) {
     assert!(failure.message.contains(&format!("GetParameter {own} failed with status 400")), "{failure:?}");
 
     let steps = [("build", "Listed", IS_LISTED), ("test", "ListedToo", IS_LISTED)];
-    let listed = with_profile(stack, "listed", &steps, "org-listed");
+    let listed = with_profile(stack, "profile-listed", &steps, "org-listed");
     assert_eq!((listed.exit, listed.json["outcome"].as_str()), (0, Some("built")), "{listed:?}");
 
     log_in(stack);

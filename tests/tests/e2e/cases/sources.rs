@@ -113,14 +113,14 @@ fn other_architecture(stack: &Stack) {
     let register = register.virtualization_type("hvm").block_device_mappings(disk);
     let image = stack.block_on(register.send()).unwrap().image_id.unwrap();
     let source = image.clone().leak();
-    let built = stack.build(Pipeline { source, ..Pipeline::quick("arm", "") }.write().path());
+    let built = stack.build(Pipeline { source, ..Pipeline::quick("of-another", "") }.write().path());
     assert_eq!(built.exit, 2, "{built:?}");
     let said = built.json["failure"]["message"].as_str().unwrap();
     // A package that was built for this machine only has no agent for that architecture, which is a second problem.
     let expected = format!(
-        "the source image {image} is for arm64, but no instance type of infrastructure configuration `arm` can run it: \
+        "the source image {image} is for arm64, but no instance type of infrastructure configuration `of-another` can run it: \
          t3.small is for x86_64: name a type of that architecture, or another source image (type-architecture, \
-         `instanceTypes` of infrastructure configuration `arm`)"
+         `instanceTypes` of infrastructure configuration `of-another`)"
     );
     assert!(said.contains(&expected), "{said}");
 }

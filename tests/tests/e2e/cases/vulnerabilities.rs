@@ -46,7 +46,7 @@ fn judged(stack: &Stack) {
         ..Pipeline::new("judged", &[("build", "Install", GREETER)])
     };
     // This is the only case that uploads advisories.
-    assert_refused(&stack.build(pipeline(POLICY).write().path()), &["advisories-missing"]);
+    assert_refused(&stack.build(pipeline(POLICY).write().path()), &["advisories-unusable"]);
     let advisories = advisories();
     let upload = ["advisories", "--upload", &advisories.path().display().to_string()];
     // Those who build do not choose by what they are judged.

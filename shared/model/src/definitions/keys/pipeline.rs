@@ -99,7 +99,7 @@ const VULNERABILITIES: &[Key] = &[
         THRESHOLD,
         "that of `severity`",
         "The lowest severity that counts for packages that the image has from its parent in the same version. The parent is \
-         known if the source image is a pipeline.",
+         the source image, if that is an image of this stack.",
     ),
     Key::optional("fixAvailable", Form::Flag, "`true`", "Whether a vulnerability counts only if there is a fix."),
     Key::optional(
@@ -120,7 +120,7 @@ const VULNERABILITIES: &[Key] = &[
         "`false`",
         "Whether an image may pass if there are no advisories for its operating system.",
     ),
-    Key::optional("waivers", Form::Maps(WAIVERS), "", "Vulnerabilities that are accepted for a time, at most 500."),
+    Key::optional("waivers", Form::Maps(WAIVERS), "", "Vulnerabilities that are accepted for a time, at most 200."),
 ];
 
 const WAIVERS: &[Key] = &[

@@ -658,14 +658,16 @@ pub enum Problem {
         pipeline: String,
     },
     /// The pipeline has a `vulnerabilityPolicy`, but the stack's bucket has no advisories with which anything could be
-    /// compared.
-    #[error("the pipeline `{pipeline}` has a vulnerabilityPolicy, but the stack has no advisories")]
+    /// compared, or more than a build can read.
+    #[error("the pipeline `{pipeline}` has a vulnerabilityPolicy, but the stack's advisories cannot be used: {reason}")]
     #[strum(
-        message = "copy advisories to `advisories/` in the stack's bucket, or set `allowUncovered: true` in the policy"
+        message = "copy advisories to the stack with `goldsmith advisories --upload`, or to `advisories/` in its bucket"
     )]
-    AdvisoriesMissing {
+    AdvisoriesUnusable {
         /// The pipeline.
         pipeline: String,
+        /// Why not.
+        reason: String,
     },
     /// The infrastructure configuration names a topic that does not exist. A topic belongs to one Region.
     #[error("there is no SNS topic {topic}")]

@@ -72,9 +72,7 @@ pub(super) async fn runnable(
             Problem::TestTypeArchitecture { id: id(), architecture: architecture(), reasons: reasons.join("; ") };
         findings.push(inputs.pipeline_place("imageTestsConfiguration.instanceTypes").has(unfit));
     }
-    // An image that must pass its audit or its policy needs an instance. For a mere warning, an instance costs too much.
-    let is_judged = inputs.pipeline.audit == ImageAudit::Fail || inputs.pipeline.vulnerability_policy.is_some();
-    let audit_only = !is_tested && is_judged;
+    let audit_only = !is_tested && must_be_examined(inputs);
     if inputs.is_verification && !is_tested && !audit_only {
         let recipe = format!("{} {}", inputs.recipe.name, inputs.recipe.version);
         findings.push(inputs.pipeline_place("imageTestsConfiguration").has(Problem::NothingToVerify { recipe }));
@@ -94,6 +92,12 @@ pub(super) async fn runnable(
     let without_hosts = all.filter(|name| known.get(*name).is_some_and(|traits| !traits.runs_on_hosts));
     let without_hosts = without_hosts.cloned().collect();
     Ok(Types { build, test, audit_only, without_hosts })
+}
+
+/// Returns whether the image needs an instance even if it has no test: it must pass its audit, or its policy for
+/// vulnerabilities. For a mere warning, an instance costs too much.
+fn must_be_examined(inputs: &Inputs) -> bool {
+    inputs.pipeline.audit == ImageAudit::Fail || inputs.pipeline.vulnerability_policy.is_some()
 }
 
 /// Returns the type of the build on which its tests run. Builds run on the source image and tests on the new one, which

@@ -12,6 +12,8 @@ use crate::{Context, Error, Result, State};
 
 /// How many lines of a judgement a cause quotes. The whole judgement is in the bucket.
 const QUOTED: usize = 12;
+/// The longest line of a cause, in characters.
+const LONGEST: usize = 500;
 
 /// Judges the image, and stores the judgement. Returns the outcome in a few words, or `None` if the pipeline has no policy.
 ///
@@ -81,25 +83,32 @@ async fn store(context: &Context, record: &BuildRecord, judgement: &Judgement) -
     Ok(context.cloud.objects.put(&judgement_key(&record.build), body).await?)
 }
 
+/// Returns a judgement that allows the image in a few words, with everything that weakens it.
 fn in_short(judgement: &Judgement) -> String {
-    let counts = &judgement.counts;
-    let found = match counts.found {
+    let compared = judgement.covered.iter().any(|part| part.advisories > 0);
+    let found = match judgement.counts.found {
+        _ if !compared => "nothing was compared, because there are no advisories for its packages".to_owned(),
         0 => "no vulnerability".to_owned(),
         1 => "1 vulnerability, which does not count".to_owned(),
         found => format!("{found} vulnerabilities, of which none counts"),
     };
-    match judgement.issues.len() {
-        0 => found,
-        1 => format!("{found}; 1 advisory could not be read"),
-        issues => format!("{found}; {issues} advisories could not be read"),
-    }
+    let unrated = judgement.findings.iter().filter(|one| one.finding.rating.is_none()).count();
+    let weaknesses = [
+        (unrated, "not rated by anybody"),
+        (judgement.unjudged.len(), "could not be compared"),
+        (judgement.issues.len(), "parts of the advisories could not be read"),
+    ];
+    let told = weaknesses.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("; {count} {what}"));
+    found + &told.collect::<String>()
 }
 
 fn rejected(judgement: &Judgement) -> Error {
-    let text = judgement.to_string();
+    // Names and versions in it come from the image, and the cause is in the table and on the screens of people.
+    let cut = |line: &str| line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect::<String>();
+    let reasons = judgement.reasons.iter().map(|reason| cut(reason)).collect::<Vec<_>>().join(" ");
     let cause = FailureCause {
-        message: format!("the vulnerabilityPolicy rejects the image: {}", judgement.reasons.join(" ")),
-        last_lines: text.lines().skip(1).take(QUOTED).map(str::to_owned).collect(),
+        message: format!("the vulnerabilityPolicy rejects the image: {reasons}"),
+        last_lines: judgement.to_string().lines().skip(1).take(QUOTED).map(cut).collect(),
         ..FailureCause::default()
     };
     Error::because(ErrorName::Vulnerable, cause)

@@ -39,7 +39,7 @@ pub(super) const UNTOLD: &str = "arn:aws:sns:eu-west-1:111122223333:images";
 /// `targets.rs`, those of exports are in `exports.rs`, that of the boot mode is in `publish.rs`, those of a TPM are in
 /// `firmware.rs`, and those of Dedicated Hosts are in `hosts.rs`.
 const WITHOUT_CALL: [&str; 26] = [
-    "advisories-missing",
+    "advisories-unusable",
     "agent-missing",
     "boot-mode",
     "component-unused",

@@ -73,7 +73,7 @@ const TOGETHER: [&str; 33] = [
 /// accounts are in `targets.rs`, except a Region that only the other account has not enabled: the local EC2 enables a
 /// Region in all accounts or in none. The name of the suite's stack is short.
 const ELSEWHERE: [&str; 31] = [
-    "advisories-missing",
+    "advisories-unusable",
     "agent-missing",
     "boot-mode",
     "component-unused",

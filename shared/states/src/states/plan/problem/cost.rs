@@ -141,7 +141,7 @@ impl Problem {
                 "AWS would accept the call, and the build would end later: in Launch, when the instance does not \
                  start, or in DistributeRegion, when the copy gets the state `failed`."
             }
-            Self::AdvisoriesMissing { .. } => {
+            Self::AdvisoriesUnusable { .. } => {
                 "The build would end in JudgeTests, after all its tests: nothing could be compared."
             }
             Self::TopicMissing { .. } => {

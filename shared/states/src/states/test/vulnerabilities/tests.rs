@@ -139,9 +139,21 @@ async fn what_the_parent_has_is_known_by_the_images_record_and_not_by_its_tags()
     stack.run_as("child", &good(State::JudgeTests)).await.unwrap();
     let inherited = judgement(&stack, "child");
     assert_eq!((&inherited["allowed"], &inherited["findings"][0]["new"]), (&json!(true), &json!(false)));
+    for task in whole_build().iter().skip_while(|task| task.state != State::DistributeRegion) {
+        stack.run_as("child", task).await.unwrap();
+    }
+    // Whoever tests the child later compares it with the same parent.
+    let child = stack.store().image(&"web/1.0.0/2".parse().unwrap()).await.unwrap().unwrap();
+    let from = json!({"pipeline": "web", "from": {"at": "test", "image": child.amis[HOME]}});
+    stack.run_as("verifies", &Task { input: Some(from), ..Task::new(State::Plan) }).await.unwrap();
+    let parent_of = async |build: &str| {
+        let record = stack.store().build(build).await.unwrap().unwrap();
+        record.plan.vulnerabilities.unwrap().parent.unwrap()
+    };
+    assert_eq!(parent_of("verifies").await, parent_of("child").await);
     let stopped = ErrorInfo { error: "States.Timeout".to_owned(), cause: String::new() };
     let ended = Task { error: Some(stopped), ..Task::new(State::FinishFailed) };
-    stack.run_as("child", &ended).await.unwrap();
+    stack.run_as("verifies", &ended).await.unwrap();
 
     let config = stack.context().config;
     let forged: Tags = [(TAG_STACK, config.stack.as_str()), (TAG_HOME, HOME), (TAG_IMAGE, "web/1.0.0/1")]

@@ -132,7 +132,7 @@ pub(super) const TOGETHER: &[(&str, SetUp)] = &[
         scene.distribution.distributions[0].license_configuration_arns.push(license(HOME));
         scene.stack.cloud.fail_always("GetLicenseConfiguration", HOME, Fault::Refuse(Kind::Denied));
     }),
-    ("advisories-missing", |scene| scene.pipeline.vulnerability_policy = Some(VulnerabilityPolicy::default())),
+    ("advisories-unusable", |scene| scene.pipeline.vulnerability_policy = Some(VulnerabilityPolicy::default())),
     ("topic-missing", |scene| {
         scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
         scene.stack.cloud.set_up(|account| {
