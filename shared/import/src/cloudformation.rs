@@ -11,6 +11,7 @@ use goldsmith_model::definitions::Kind;
 
 use crate::finding::{Findings, Outcome};
 use crate::item::Place;
+use crate::project::Project;
 use crate::resource::Resource;
 use intrinsic::Environment;
 use tree::{Content, Node};
@@ -24,7 +25,7 @@ pub(crate) fn is_template(text: &str) -> bool {
 }
 
 /// Reads the resources of a template. What cannot be read becomes a finding.
-pub(crate) fn read(path: &Path, text: &str, region: Option<&str>, findings: &mut Findings) -> Vec<Resource> {
+pub(crate) fn read(path: &Path, text: &str, project: &Project, findings: &mut Findings) -> Vec<Resource> {
     let file: Rc<str> = path.display().to_string().into();
     let start = Place::new(&file, 1);
     let root = match tree::parse(&file, text) {
@@ -35,7 +36,7 @@ pub(crate) fn read(path: &Path, text: &str, region: Option<&str>, findings: &mut
             return Vec::new();
         }
     };
-    let environment = Environment::of(&root, &file, region);
+    let environment = Environment::of(&root, &file, project);
     let mut resources = Vec::new();
     for (address, node) in root.get("Resources").map(Node::entries).unwrap_or_default() {
         let word = node.get("Type").and_then(Node::text).unwrap_or_default();

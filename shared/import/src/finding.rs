@@ -1,11 +1,13 @@
 //! What could not be taken over, and what was taken over differently.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::item::Place;
 
 /// What became of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The folder validates, but you must write a value before it builds what you want.
@@ -17,7 +19,7 @@ pub enum Outcome {
 }
 
 /// A part of the source that is not in the folder as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Finding {
     /// What became of it.
     pub outcome: Outcome,
@@ -38,7 +40,11 @@ pub struct Finding {
 
 /// The findings so far.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Finding>);
+pub(crate) struct Findings {
+    all: Vec<Finding>,
+    /// The same ones, to find one of them.
+    known: HashSet<Finding>,
+}
 
 impl Findings {
     /// Records a finding, unless the same one is there.
@@ -59,25 +65,31 @@ impl Findings {
             why: why.into(),
             instead: instead.into(),
         };
-        if !self.0.contains(&finding) {
-            self.0.push(finding);
+        if self.known.insert(finding.clone()) {
+            self.all.push(finding);
         }
     }
 
     /// Returns how many findings there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Forgets what was to be filled in since there were so many findings: there is nothing to write it into.
     pub(crate) fn forget_to_fill_in(&mut self, since: usize) {
-        let later = self.0.split_off(since.min(self.0.len()));
-        self.0.extend(later.into_iter().filter(|finding| finding.outcome != Outcome::ToFillIn));
+        for finding in self.all.split_off(since.min(self.all.len())) {
+            if finding.outcome == Outcome::ToFillIn {
+                self.known.remove(&finding);
+            } else {
+                self.all.push(finding);
+            }
+        }
     }
 
     /// Returns the findings in the order of files and lines.
     pub(crate) fn sorted(mut self) -> Vec<Finding> {
-        self.0.sort_by(|a, b| (&a.file, a.line, &a.resource, &a.field).cmp(&(&b.file, b.line, &b.resource, &b.field)));
-        self.0
+        self.all
+            .sort_by(|a, b| (&a.file, a.line, &a.resource, &a.field).cmp(&(&b.file, b.line, &b.resource, &b.field)));
+        self.all
     }
 }

@@ -17,6 +17,7 @@ use ::hcl::edit::Span;
 use ::hcl::edit::structure::{Block, Body};
 use ::hcl::{Map, Value as Hcl};
 
+use crate::budget::MAX_INSTANCES;
 use crate::finding::{Findings, Outcome};
 use crate::item::{Mark, Place};
 use crate::project::Project;
@@ -28,6 +29,9 @@ use paths::Known;
 
 /// Rounds in which locals, data and resources are evaluated, because each may need another one.
 const ROUNDS: usize = 5;
+
+/// Steps of the import's work that an instance of a block counts as.
+const STEPS_OF_INSTANCE: usize = 10;
 
 /// A file of a module.
 #[derive(Clone)]
@@ -65,6 +69,8 @@ pub(crate) enum Instances {
     Count(u64),
     /// Keys and values of `for_each`.
     Each(Vec<(String, Hcl)>),
+    /// None, because `count` or `for_each` asks for more than are imported.
+    TooMany(&'static str, u64),
     /// One, because `count` depends on this name, which has no value.
     Uncounted(String),
     /// None, because `for_each` depends on this name, which has no value.
@@ -115,6 +121,8 @@ impl Module {
     ) -> Self {
         let mut files = Vec::new();
         for (path, text) in texts {
+            // Parsing takes longer than copying.
+            project.budget.spend_text(text.len().saturating_mul(10));
             match File::read(path, text) {
                 Ok(file) => files.push(file),
                 Err((line, why)) => {
@@ -258,19 +266,34 @@ impl Module {
             let value = context.evaluate(&count.value.clone().into()).unwrap_or_default();
             let number = value.as_number().and_then(|n| n.as_u64()).or_else(|| value.as_str()?.parse().ok());
             return match number {
-                Some(number) => Instances::Count(number.min(100)),
+                Some(number) if number > MAX_INSTANCES as u64 => Instances::TooMany("count", number),
+                Some(number) => {
+                    self.spend(usize::try_from(number).unwrap_or(MAX_INSTANCES));
+                    Instances::Count(number)
+                }
                 None => Instances::Uncounted(unknown(&count.value)),
             };
         }
         let Some(each) = block.body.get_attribute("for_each") else { return Instances::One };
         match context.evaluate(&each.value.clone().into()) {
-            Ok(Hcl::Object(map)) => Instances::Each(map.into_iter().collect()),
+            Ok(Hcl::Object(map)) if map.len() > MAX_INSTANCES => Instances::TooMany("for_each", map.len() as u64),
+            Ok(Hcl::Array(list)) if list.len() > MAX_INSTANCES => Instances::TooMany("for_each", list.len() as u64),
+            Ok(Hcl::Object(map)) => {
+                self.spend(map.len());
+                Instances::Each(map.into_iter().collect())
+            }
             Ok(Hcl::Array(list)) => {
+                self.spend(list.len());
                 let one = |value: Hcl| Some((value.as_str()?.to_owned(), value));
                 Instances::Each(list.into_iter().filter_map(one).collect())
             }
             _ => Instances::Unknown(unknown(&each.value)),
         }
+    }
+
+    /// Takes the steps of instances.
+    fn spend(&self, instances: usize) {
+        self.found.project.budget.spend(instances * STEPS_OF_INSTANCE);
     }
 
     /// Returns the context of all expressions of the module.

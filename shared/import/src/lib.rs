@@ -5,6 +5,7 @@
 //! translated. A value that is known only when the source is deployed is a mark in a text until then. Whatever is not
 //! taken over as it was is a [`Finding`].
 
+mod budget;
 mod cloudformation;
 mod fields;
 mod finding;
@@ -87,6 +88,10 @@ pub fn import(path: &Path, region: Option<String>) -> Result<Import, ImportError
     files.sort();
     let mut findings = Findings::default();
     let resources = once(read(&project, &files, &mut findings), &mut findings);
+    let place = item::Place { file: path.display().to_string().into(), line: None };
+    for (why, instead) in project.budget.remarks() {
+        findings.push(Outcome::LeftOut, &place, ("", ""), why, instead);
+    }
     Ok(written(Translation::run(&project, findings, &resources)))
 }
 
@@ -108,7 +113,7 @@ fn read(project: &Project, files: &[PathBuf], findings: &mut Findings) -> Vec<Re
             let folders = if is_packer(file) { &mut packer } else { &mut terraform };
             folders.entry(folder).or_default().push((file.clone(), text));
         } else if cloudformation::is_template(&text) {
-            resources.extend(cloudformation::read(file, &text, project.region.as_deref(), findings));
+            resources.extend(cloudformation::read(file, &text, project, findings));
         }
     }
     for (folder, files) in packer {

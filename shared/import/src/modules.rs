@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use ::hcl::edit::structure::Block;
 use ::hcl::{Map, Value as Hcl};
@@ -83,17 +84,26 @@ impl Loader<'_> {
         let mut called = Vec::new();
         // A call may depend on what another one puts out, so all are read twice.
         for _ in 0..2 {
-            let mut outputs = Vec::new();
-            called.clear();
-            for (name, calls) in self.calls(&module, depth, findings) {
-                let loaded: Vec<Loaded> =
-                    calls.into_iter().map(|(folder, call)| self.load(&folder, Some(call), findings)).collect();
-                outputs.push((name, all_outputs(&loaded)));
-                called.extend(loaded);
-            }
-            if called.is_empty() {
+            let budget = Rc::clone(&self.project.budget);
+            if budget.is_out_of_modules() {
                 break;
             }
+            let (mut outputs, mut found) = (Vec::new(), Vec::new());
+            for (name, calls) in self.calls(&module, depth, findings) {
+                let calls = calls.into_iter().take_while(|_| budget.spend_module());
+                let loaded: Vec<Loaded> =
+                    calls.map(|(folder, call)| self.load(&folder, Some(call), findings)).collect();
+                // Of calls that are not all read, the outputs are not known.
+                if !budget.is_out_of_modules() {
+                    outputs.push((name, all_outputs(&loaded)));
+                }
+                found.extend(loaded);
+            }
+            // The first reading has more than a second one that ended early.
+            if found.is_empty() || !called.is_empty() && budget.is_out_of_modules() {
+                break;
+            }
+            called = found;
             module.learn(outputs);
         }
         Loaded { module, called }

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::budget::Budget;
 
 /// Greatest file that is read, in bytes.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -16,6 +19,8 @@ pub(crate) struct Project {
     folder: PathBuf,
     /// The home Region, if the user has named one.
     pub(crate) region: Option<String>,
+    /// What is left of the work that this import may do.
+    pub(crate) budget: Rc<Budget>,
 }
 
 impl Project {
@@ -23,7 +28,8 @@ impl Project {
     pub(crate) fn around(folder: &Path, region: Option<String>) -> std::io::Result<Self> {
         let real = folder.canonicalize()?;
         let repository = real.ancestors().find(|ancestor| ancestor.join(".git").exists());
-        Ok(Self { root: repository.unwrap_or(&real).to_owned(), folder: folder.to_owned(), region })
+        let root = repository.unwrap_or(&real).to_owned();
+        Ok(Self { root, folder: folder.to_owned(), region, budget: Rc::default() })
     }
 
     /// Returns the path of a file that a source in `from` names. Tools are run in the source's folder, but also in the

@@ -4,6 +4,7 @@ use ::hcl::Value as Hcl;
 use ::hcl::edit::structure::Block;
 use goldsmith_model::definitions::Kind;
 
+use crate::budget::MAX_INSTANCES;
 use crate::finding::{Findings, Outcome};
 use crate::hcl::{File, Instances, Module};
 use crate::item::{Item, Place, Value};
@@ -93,6 +94,10 @@ pub(crate) fn variables(
             let instead = "it was imported once: leave it out if there should be none";
             findings.push(Outcome::Changed, place, (address, "count"), why, instead);
             vec![(String::new(), None)]
+        }
+        Instances::TooMany(key, number) => {
+            let why = format!("its `{key}` asks for {number}, and at most {MAX_INSTANCES} are imported");
+            left_out(key, why, "lower the number, and import again")
         }
         Instances::Count(0) => {
             left_out("count", "its `count` is 0".to_owned(), "set the variable that creates it, and import again")

@@ -7,6 +7,8 @@ use crate::item::plain;
 
 /// Most conditions within conditions.
 const MAX_DEPTH: usize = 16;
+/// Steps of the import's work that a condition counts as.
+const STEPS: usize = 30;
 
 impl Environment<'_> {
     /// Returns whether a condition is true with the defaults of the parameters; `None` if these do not decide it.
@@ -15,7 +17,7 @@ impl Environment<'_> {
     }
 
     fn is_true(&self, node: &Node, depth: usize) -> Option<bool> {
-        let (name, argument) = function(node).filter(|_| depth < MAX_DEPTH)?;
+        let (name, argument) = function(node).filter(|_| depth < MAX_DEPTH && self.budget.spend(STEPS))?;
         let all = || argument.items().iter().map(|one| self.is_true(one, depth + 1));
         match name {
             "Equals" => {

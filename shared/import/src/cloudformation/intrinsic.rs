@@ -7,12 +7,15 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::tree::{Content, Node};
+use crate::budget::{Budget, MAX_TEXT};
 use crate::finding::{Findings, Outcome};
 use crate::item::{Item, Mark, Value, address, holds, shown};
+use crate::project::Project;
 
 /// What references of a template can name.
 pub(super) struct Environment<'n> {
     file: &'n str,
+    pub(super) budget: &'n Budget,
     /// The home Region, if the user has named one.
     region: Option<&'n str>,
     /// Defaults of parameters, with their type.
@@ -25,7 +28,7 @@ pub(super) struct Environment<'n> {
 }
 
 impl<'n> Environment<'n> {
-    pub(super) fn of(root: &'n Node, file: &'n str, region: Option<&'n str>) -> Self {
+    pub(super) fn of(root: &'n Node, file: &'n str, project: &'n Project) -> Self {
         let parameter = |(name, node): &'n (String, Node)| {
             let kind = node.get("Type").and_then(Node::text).unwrap_or_default();
             (name.as_str(), (node.get("Default"), kind))
@@ -34,7 +37,8 @@ impl<'n> Environment<'n> {
         let resources = root.get("Resources").map(Node::entries).unwrap_or_default();
         Self {
             file,
-            region,
+            budget: &project.budget,
+            region: project.region.as_deref(),
             parameters,
             conditions: root.get("Conditions"),
             mappings: root.get("Mappings"),
@@ -46,7 +50,10 @@ impl<'n> Environment<'n> {
     /// Returns the value of a node. What is not known is a mark in it.
     pub(super) fn resolve(&self, node: &Node, of: &str, findings: &mut Findings) -> Item {
         let value = match (function(node), &node.content) {
-            (Some((name, argument)), _) => self.call(name, &argument, of, findings),
+            (Some((name, _)), _) if self.budget.is_out() => Value::Text(Mark::Unknown.text(&format!("Fn::{name}"))),
+            (Some((name, argument)), _) => {
+                self.short(name, self.call(name, &argument, of, findings), node, of, findings)
+            }
             (None, Content::Text(text)) if is_null(text) => Value::Null,
             (None, Content::Text(text)) => Value::Text(text.clone()),
             (None, Content::List(items)) => {
@@ -60,6 +67,18 @@ impl<'n> Environment<'n> {
             }
         };
         Item { place: node.place.clone(), value }
+    }
+
+    /// Returns a value that a function returns, unless it is too long.
+    fn short(&self, name: &str, value: Value, node: &Node, of: &str, findings: &mut Findings) -> Value {
+        let length = if let Value::Text(text) = &value { text.len() } else { 0 };
+        if length <= MAX_TEXT {
+            self.budget.spend_text(length);
+            return value;
+        }
+        let (field, why) = (format!("Fn::{name}"), format!("its text has more than {MAX_TEXT} bytes"));
+        findings.push(Outcome::LeftOut, &node.place, (of, &field), why, "shorten the text");
+        Value::Text(Mark::Unknown.text(&field))
     }
 
     fn call(&self, name: &str, argument: &Node, of: &str, findings: &mut Findings) -> Value {
@@ -159,6 +178,10 @@ impl<'n> Environment<'n> {
         let mut text = String::new();
         let mut rest = template.unwrap_or_default();
         while let Some((before, after)) = rest.split_once("${") {
+            // What is too long is refused as a whole.
+            if text.len() > MAX_TEXT || !self.budget.spend(1) {
+                break;
+            }
             text.push_str(before);
             let Some((name, after)) = after.split_once('}') else {
                 text.push_str("${");
@@ -188,7 +211,17 @@ impl<'n> Environment<'n> {
         let list = self.resolve(list, of, findings);
         let texts: Option<Vec<&str>> = list.items().iter().map(|item| item.text()).collect();
         match texts {
-            Some(texts) => Value::Text(texts.join(delimiter.text().unwrap_or_default())),
+            Some(texts) => {
+                let (delimiter, mut joined) = (delimiter.text().unwrap_or_default(), String::new());
+                for (at, text) in texts.into_iter().enumerate() {
+                    if joined.len() > MAX_TEXT {
+                        break;
+                    }
+                    joined.push_str(if at == 0 { "" } else { delimiter });
+                    joined.push_str(text);
+                }
+                Value::Text(joined)
+            }
             None => Value::Text(Mark::Unknown.text("Fn::Join")),
         }
     }
@@ -225,7 +258,8 @@ impl<'n> Environment<'n> {
             [map, first, second] => self.mappings.and_then(|maps| maps.get(map)?.get(first)?.get(second)),
             _ => None,
         };
-        if let Some(found) = found {
+        // CloudFormation allows no function in a map, and one there could name itself.
+        if let Some(found) = found.filter(|found| is_plain(found)) {
             return self.resolve(found, of, findings).value;
         }
         let keys = shown(&keys.join(", ")).replace("${", "").replace('}', "");
@@ -242,6 +276,11 @@ pub(super) fn function(node: &Node) -> Option<(&str, std::borrow::Cow<'_, Node>)
     let [(key, argument)] = node.entries() else { return None };
     let name = key.strip_prefix("Fn::").or(["Ref", "Condition"].contains(&key.as_str()).then_some(key))?;
     Some((name, std::borrow::Cow::Borrowed(argument)))
+}
+
+/// Returns whether a node has no function in it.
+fn is_plain(node: &Node) -> bool {
+    function(node).is_none() && node.items().iter().chain(node.entries().iter().map(|(_, node)| node)).all(is_plain)
 }
 
 fn is_null(text: &str) -> bool {

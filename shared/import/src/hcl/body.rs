@@ -7,8 +7,9 @@ use ::hcl::{Map, Value as Hcl};
 
 use super::evaluate::Context;
 use super::{File, Module, functions, paths, text};
+use crate::budget::MAX_INSTANCES;
 use crate::finding::{Findings, Outcome};
-use crate::item::{Item, Value};
+use crate::item::{Item, Mark, Value};
 
 impl Module {
     /// Returns the value of an expression as an item. With findings, a value that was decided without knowing all that it
@@ -96,7 +97,16 @@ impl Module {
         let iterator =
             block.body.get_attribute("iterator").map(|iterator| iterator.value.to_string().trim().to_owned());
         let iterator = iterator.unwrap_or_else(|| word.to_owned());
+        let number = each.as_ref().map_or(0, |each| match each {
+            Hcl::Array(items) => items.len(),
+            Hcl::Object(map) => map.len(),
+            _ => 0,
+        });
         let elements: Vec<(Hcl, Hcl)> = match each {
+            Some(_) if number > MAX_INSTANCES => {
+                let label = format!("{number} blocks `{word}`");
+                return vec![(word.to_owned(), file.block_place(block).text(Mark::Unknown.text(&label)))];
+            }
             Some(Hcl::Array(items)) => items.into_iter().enumerate().map(|(n, item)| (Hcl::from(n), item)).collect(),
             Some(Hcl::Object(map)) => map.into_iter().map(|(key, value)| (Hcl::from(key), value)).collect(),
             Some(other @ Hcl::String(_)) => {

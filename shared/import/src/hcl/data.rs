@@ -81,7 +81,7 @@ impl Module {
                     };
                     Hcl::Object(each.iter().map(one).collect())
                 }
-                Instances::Unknown(_) if is_ours => Hcl::from(Mark::Unknown.text(&address)),
+                Instances::Unknown(_) | Instances::TooMany(..) if is_ours => Hcl::from(Mark::Unknown.text(&address)),
                 _ => continue,
             };
             values.push((kind.as_str().to_owned(), name.as_str().to_owned(), value));

@@ -1,16 +1,20 @@
 //! Evaluates expressions and templates as Terraform and Packer do, as far as their values are known.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use ::hcl::eval::{Context as Names, Evaluate};
-use ::hcl::expr::{BinaryOp, Expression, ForExpr, FuncCall, Operation, Traversal, TraversalOperator, UnaryOp};
+use ::hcl::expr::{
+    BinaryOp, BinaryOperator, Expression, ForExpr, FuncCall, Operation, Traversal, TraversalOperator, UnaryOp,
+};
 use ::hcl::template::{Directive, Element, IfDirective, Template};
-use ::hcl::{Map, Value as Hcl};
+use ::hcl::{Map, Number, Value as Hcl};
 
 use super::files::Files;
 use super::functions::{self, Args};
 use super::paths;
 use super::text::short;
+use crate::budget::{Budget, steps_of};
 use crate::item::{Mark, sole_mark};
 
 /// What the names in an expression stand for.
@@ -19,7 +23,9 @@ pub(crate) struct Context {
     files: Rc<Files>,
     known: Rc<Map<String, Hcl>>,
     /// Names of a loop, an instance or a template: the last one counts.
-    local: Vec<(String, Hcl)>,
+    local: Vec<(String, Rc<Hcl>)>,
+    /// The bytes of the template that is being rendered.
+    rendered: Rc<Cell<usize>>,
     /// Whether this is the context of a template: a template cannot be rendered within another one, or in itself.
     is_template: bool,
     /// Whether a part without a value makes the whole fail, as it must in `try`. Otherwise a mark stands for the part.
@@ -37,12 +43,12 @@ pub(super) enum Failure {
 
 impl Context {
     pub(super) fn new(files: Rc<Files>, known: Rc<Map<String, Hcl>>) -> Self {
-        Self { files, known, local: Vec::new(), is_template: false, is_strict: false }
+        Self { files, known, local: Vec::new(), rendered: Rc::default(), is_template: false, is_strict: false }
     }
 
     /// Returns the context of a template, which sees only the values that it is given.
     pub(super) fn of_template(&self, values: &Map<String, Hcl>) -> Self {
-        let local = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let local = values.iter().map(|(name, value)| (name.clone(), Rc::new(value.clone()))).collect();
         Self { known: Rc::default(), local, is_template: true, ..self.clone() }
     }
 
@@ -52,16 +58,37 @@ impl Context {
 
     /// Gives a name a value.
     pub(crate) fn declare(&mut self, name: &str, value: Hcl) {
-        self.local.push((name.to_owned(), value));
+        self.local.push((name.to_owned(), Rc::new(value)));
     }
 
-    fn name(&self, name: &str) -> Result<Hcl, Failure> {
-        let local = self.local.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value);
-        local.or_else(|| self.known.get(name)).cloned().ok_or(Failure::Missing)
+    fn name(&self, name: &str) -> Result<&Hcl, Failure> {
+        let local = self.local.iter().rev().find(|(known, _)| known == name).map(|(_, value)| &**value);
+        local.or_else(|| self.known.get(name)).ok_or(Failure::Missing)
+    }
+
+    fn budget(&self) -> &Budget {
+        &self.files.project.budget
+    }
+
+    /// Takes steps of the import's work. Without any left, nothing is known.
+    fn spend(&self, steps: usize) -> Result<(), Failure> {
+        if self.budget().spend(steps) { Ok(()) } else { Err(Failure::Unknown) }
+    }
+
+    /// Refuses a text that is too long.
+    fn limit(&self, bytes: usize) -> Result<(), Failure> {
+        if self.budget().allows_text(bytes) { Ok(()) } else { Err(Failure::Unknown) }
     }
 
     /// Returns the value of an expression, or why it has none.
     pub(super) fn evaluate(&self, expression: &Expression) -> Result<Hcl, Failure> {
+        self.spend(1)?;
+        let value = self.evaluated(expression)?;
+        self.spend(size(&value))?;
+        Ok(value)
+    }
+
+    fn evaluated(&self, expression: &Expression) -> Result<Hcl, Failure> {
         match expression {
             Expression::Array(items) => {
                 Ok(Hcl::Array(items.iter().map(|item| self.part(item)).collect::<Result<_, _>>()?))
@@ -77,7 +104,7 @@ impl Context {
                     _ => self.template(&template).map(Hcl::from),
                 }
             }
-            Expression::Variable(name) => self.name(name.as_str()),
+            Expression::Variable(name) => self.name(name.as_str()).cloned(),
             Expression::Traversal(traversal) => self.traversal(traversal),
             Expression::FuncCall(call) => self.call(call),
             Expression::Parenthesis(inner) => self.evaluate(inner),
@@ -99,6 +126,9 @@ impl Context {
     /// Returns a mark for an expression that has no value. It names what has none, if that is one name.
     fn unknown(&self, expression: &Expression) -> Hcl {
         let text = expression.to_string();
+        if !self.budget().spend_text(text.len()) {
+            return Hcl::from(Mark::Unknown.text(&short(&text)));
+        }
         let name = text.parse().ok().and_then(|expression| paths::unknown_in(&expression, self));
         Hcl::from(Mark::Unknown.text(&name.unwrap_or_else(|| short(&text))))
     }
@@ -128,20 +158,22 @@ impl Context {
     }
 
     fn operation(&self, operation: &Operation) -> Result<Hcl, Failure> {
-        let known = |expression: &Expression| self.evaluate(expression).map(Expression::from);
         let operation = match operation {
-            Operation::Unary(one) => Operation::from(UnaryOp::new(one.operator, known(&one.expr)?)),
-            Operation::Binary(two) => {
-                Operation::from(BinaryOp::new(known(&two.lhs_expr)?, two.operator, known(&two.rhs_expr)?))
-            }
+            Operation::Unary(one) => Operation::from(UnaryOp::new(one.operator, self.evaluate(&one.expr)?)),
+            Operation::Binary(two) => match (self.evaluate(&two.lhs_expr)?, self.evaluate(&two.rhs_expr)?) {
+                (Hcl::Number(left), Hcl::Number(right)) if is_sum(two.operator) => {
+                    return calculated(&left, two.operator, &right).map(Hcl::Number).ok_or(Failure::Unknown);
+                }
+                (left, right) => Operation::from(BinaryOp::new(left, two.operator, right)),
+            },
         };
         operation.evaluate(&Names::new()).map_err(|_| Failure::Unknown)
     }
 
     /// Returns what a path leads to. A path into a value that is not known is not known either.
     fn traversal(&self, traversal: &Traversal) -> Result<Hcl, Failure> {
-        let mut value = self.evaluate(&traversal.expr)?;
-        for (at, operator) in traversal.operators.iter().enumerate() {
+        let (mut value, known) = self.beginning(traversal)?;
+        for (at, operator) in traversal.operators.iter().enumerate().skip(known) {
             if let Some((Mark::Unknown, label)) = value.as_str().and_then(sole_mark) {
                 let rest = Traversal::new(Expression::Null, traversal.operators[at..].to_vec());
                 let rest = Expression::from(rest).to_string();
@@ -158,6 +190,20 @@ impl Context {
             value = found(value, vec![step])?;
         }
         Ok(value)
+    }
+
+    /// Returns the value that the names at the beginning of a path lead to, and how many these are. Only this value is
+    /// copied, and not all that is next to it.
+    fn beginning(&self, traversal: &Traversal) -> Result<(Hcl, usize), Failure> {
+        let Expression::Variable(name) = &traversal.expr else { return Ok((self.evaluate(&traversal.expr)?, 0)) };
+        let (mut value, mut names) = (self.name(name.as_str())?, 0);
+        while let (Some(TraversalOperator::GetAttr(name)), Hcl::Object(map)) = (traversal.operators.get(names), value)
+            && let Some(inner) = map.get(name.as_str())
+        {
+            (value, names) = (inner, names + 1);
+        }
+        self.spend(size(value))?;
+        Ok((value.clone(), names))
     }
 
     fn known_operators(&self, operators: &[TraversalOperator]) -> Result<Vec<TraversalOperator>, Failure> {
@@ -198,7 +244,12 @@ impl Context {
             "templatefile" if self.is_template => Err(Failure::Missing),
             "templatefile" => self.files.template(&args, self),
             "fileset" => self.files.set(&args),
-            name => functions::call(name, args),
+            name => {
+                self.limit(functions::longest(name, &args))?;
+                let value = functions::call(name, args)?;
+                self.limit(value.as_str().map_or(0, str::len))?;
+                Ok(value)
+            }
         }
     }
 
@@ -213,19 +264,24 @@ impl Context {
     }
 
     /// Returns the context of one turn of a loop.
-    fn turn(&self, names: (Option<&::hcl::Identifier>, &::hcl::Identifier), element: (Hcl, Hcl)) -> Self {
+    fn turn(
+        &self,
+        names: (Option<&::hcl::Identifier>, &::hcl::Identifier),
+        element: (Hcl, Hcl),
+    ) -> Result<Self, Failure> {
+        self.spend(1 + self.local.len() / 4)?;
         let mut turn = self.clone();
         if let Some(name) = names.0 {
             turn.declare(name.as_str(), element.0);
         }
         turn.declare(names.1.as_str(), element.1);
-        turn
+        Ok(turn)
     }
 
     fn each(&self, each: &ForExpr) -> Result<Hcl, Failure> {
         let (mut list, mut map) = (Vec::new(), Map::new());
         for element in self.elements(&each.collection_expr)? {
-            let turn = self.turn((each.key_var.as_ref(), &each.value_var), element);
+            let turn = self.turn((each.key_var.as_ref(), &each.value_var), element)?;
             if let Some(condition) = &each.cond_expr
                 && !turn.truth(condition)?
             {
@@ -248,7 +304,8 @@ impl Context {
 
     /// Returns the text of a template.
     pub(super) fn template(&self, template: &Template) -> Result<String, Failure> {
-        self.known_template(template)?.evaluate(&Names::new()).map_err(|_| Failure::Unknown)
+        let own = Self { rendered: Rc::default(), ..self.clone() };
+        own.known_template(template)?.evaluate(&Names::new()).map_err(|_| Failure::Unknown)
     }
 
     /// Returns a template with values in place of its expressions.
@@ -256,10 +313,15 @@ impl Context {
         let mut known = Template::new();
         for element in template.elements() {
             match element {
-                Element::Literal(_) => known = known.add_element(element.clone()),
+                Element::Literal(text) => {
+                    self.render(text.len())?;
+                    known = known.add_element(element.clone());
+                }
                 Element::Interpolation(one) => {
                     let mut one = one.clone();
-                    one.expr = Expression::from(functions::written(&self.part(&one.expr)?));
+                    let text = functions::written(&self.part(&one.expr)?);
+                    self.render(text.len())?;
+                    one.expr = Expression::from(text);
                     known = known.add_interpolation(one);
                 }
                 Element::Directive(directive) => {
@@ -270,6 +332,13 @@ impl Context {
             }
         }
         Ok(known)
+    }
+
+    /// Counts a part of the template that is being rendered.
+    fn render(&self, bytes: usize) -> Result<(), Failure> {
+        self.rendered.set(self.rendered.get().saturating_add(bytes));
+        self.limit(self.rendered.get())?;
+        self.spend(steps_of(bytes))
     }
 
     /// Returns a directive as branches that are decided: a loop is one branch for each turn.
@@ -293,7 +362,7 @@ impl Context {
                     branch
                 };
                 let turns = self.elements(&each.collection_expr)?.into_iter().map(|element| {
-                    let turn = self.turn((each.key_var.as_ref(), &each.value_var), element);
+                    let turn = self.turn((each.key_var.as_ref(), &each.value_var), element)?;
                     Ok(branch(true, turn.known_template(&each.template)?))
                 });
                 let turns = turns.collect::<Result<Vec<_>, Failure>>()?;
@@ -307,4 +376,49 @@ impl Context {
 fn found(value: Hcl, operators: Vec<TraversalOperator>) -> Result<Hcl, Failure> {
     let traversal = Traversal::new(Expression::from(value), operators);
     traversal.evaluate(&Names::new()).map_err(|_| Failure::Missing)
+}
+
+/// Returns how many steps a value counts as.
+fn size(value: &Hcl) -> usize {
+    match value {
+        Hcl::String(text) => steps_of(text.len()),
+        Hcl::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Hcl::Object(map) => 1 + map.iter().map(|(key, value)| steps_of(key.len()) + size(value)).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+fn is_sum(operator: BinaryOperator) -> bool {
+    use BinaryOperator::{Div, Minus, Mod, Mul, Plus};
+    matches!(operator, Plus | Minus | Mul | Div | Mod)
+}
+
+/// Returns the result of a calculation; `None` if it is no number, or has more digits than one here.
+fn calculated(left: &Number, operator: BinaryOperator, right: &Number) -> Option<Number> {
+    use BinaryOperator::{Div, Minus, Mod, Mul, Plus};
+    let whole = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    if let (Some(left), Some(right)) = (whole(left), whole(right)) {
+        let is_whole = operator != Div || left.checked_rem(right) == Some(0);
+        let result = match operator {
+            Plus => left.checked_add(right),
+            Minus => left.checked_sub(right),
+            Mul => left.checked_mul(right),
+            Div => left.checked_div(right),
+            Mod => left.checked_rem(right),
+            _ => None,
+        };
+        if is_whole || right == 0 {
+            let result = result?;
+            return u64::try_from(result).map(Number::from).or_else(|_| i64::try_from(result).map(Number::from)).ok();
+        }
+    }
+    let (left, right) = (left.as_f64()?, right.as_f64()?);
+    Number::from_f64(match operator {
+        Plus => left + right,
+        Minus => left - right,
+        Mul => left * right,
+        Div => left / right,
+        Mod => left % right,
+        _ => return None,
+    })
 }

@@ -1,6 +1,7 @@
 //! The functions of Terraform and Packer that definitions of images use. A function whose result is not known returns a
 //! mark.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 
 use ::hcl::{Map, Value as Hcl};
@@ -21,6 +22,11 @@ impl Deref for Args {
         &self.0
     }
 }
+
+/// Most spaces that `indent` adds to a line.
+const MAX_INDENT: usize = 64;
+/// Longest list that `range` returns in Terraform.
+const MAX_RANGE: u64 = 1024;
 
 type Function = fn(Args) -> Result<Hcl, String>;
 
@@ -90,6 +96,17 @@ pub(super) fn call(name: &str, args: Args) -> Result<Hcl, Failure> {
     let (_, function) = FUNCTIONS.iter().find(|(known, _)| *known == name).ok_or(Failure::Unknown)?;
     let failure = if marked(&args).is_some() { Failure::Unknown } else { Failure::Missing };
     function(args).map_err(|_| failure)
+}
+
+/// Returns how many bytes a function may write that repeats one of its arguments.
+pub(super) fn longest(name: &str, args: &Args) -> usize {
+    let (first, second, third) = (|| text(args, 0), || text(args, 1), || text(args, 2));
+    match name {
+        "indent" => second().len() + second().matches('\n').count() * MAX_INDENT,
+        "join" => (1..args.len()).map(|index| list(args, index).len() * first().len()).sum(),
+        "replace" => first().matches(&second()).count().saturating_mul(third().len()),
+        _ => 0,
+    }
 }
 
 fn at(args: &Args, index: usize) -> Hcl {
@@ -165,8 +182,8 @@ fn parsed(args: Args) -> Result<Hcl, String> {
 }
 
 fn first_of_two(args: Args) -> Result<Hcl, String> {
-    let spaces = at(&args, 0).as_number().and_then(|n| n.as_u64()).unwrap_or(0).min(64);
-    let indent = " ".repeat(usize::try_from(spaces).unwrap_or(0));
+    let spaces = at(&args, 0).as_number().and_then(|n| n.as_u64()).unwrap_or(0);
+    let indent = " ".repeat(usize::try_from(spaces).unwrap_or(0).min(MAX_INDENT));
     Ok(Hcl::from(text(&args, 1).replace('\n', &format!("\n{indent}"))))
 }
 
@@ -204,9 +221,9 @@ fn concat(args: Args) -> Result<Hcl, String> {
 }
 
 fn distinct(args: Args) -> Result<Hcl, String> {
-    let mut items: Vec<Hcl> = Vec::new();
+    let (mut items, mut known) = (Vec::new(), BTreeSet::new());
     for item in list(&args, 0) {
-        if !items.contains(&item) {
+        if known.insert(serde_json::to_string(&item).map_err(|error| error.to_string())?) {
             items.push(item);
         }
     }
@@ -273,8 +290,11 @@ fn range(args: Args) -> Result<Hcl, String> {
     let (Some(start), Some(end), Some(step @ 1..)) = (start, end, step) else {
         return Err("a limit of `range` is not known".to_owned());
     };
+    if end.saturating_sub(start).div_ceil(step) > MAX_RANGE {
+        return Err("the range is too long".to_owned());
+    }
     let step = usize::try_from(step).unwrap_or(usize::MAX);
-    Ok(Hcl::Array((start..end.min(start + 1000)).step_by(step).map(Hcl::from).collect()))
+    Ok(Hcl::Array((start..end).step_by(step).map(Hcl::from).collect()))
 }
 
 fn sort(args: Args) -> Result<Hcl, String> {

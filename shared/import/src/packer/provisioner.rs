@@ -15,6 +15,11 @@ use crate::resource::Resource;
 /// Where files lie on the instance that only the steps need.
 pub(super) const FOLDER: &str = "/var/tmp/goldsmith-import";
 
+/// Most files that are taken over from a folder.
+const MAX_FILES: usize = 100;
+/// Deepest folder of a folder that is taken over.
+const MAX_DEPTH: usize = 4;
+
 /// Returns the component of a build, or `None` if it has no provisioner that can be taken over.
 pub(super) fn component(
     build: &Build<'_>,
@@ -271,7 +276,13 @@ impl Provisioner<'_, '_> {
         let base = destination.trim_end_matches('/');
         let base = if source.ends_with('/') { base.to_owned() } else { format!("{base}/{name}") };
         let mut files: Vec<String> = Vec::new();
-        list(&path, "", 0, &mut files);
+        let are_all = list(&path, "", 0, &mut files);
+        if !are_all || files.len() > MAX_FILES {
+            let why =
+                format!("the folder has more than {MAX_FILES} files, or more than {MAX_DEPTH} folders in each other");
+            self.tell(Outcome::LeftOut, "source", why, "add steps with the other files, or load them in a step");
+        }
+        files.truncate(MAX_FILES);
         files.sort();
         steps.folder(&base);
         let mut folders: Vec<&str> = files.iter().filter_map(|file| Some(file.rsplit_once('/')?.0)).collect();
@@ -312,17 +323,26 @@ impl Provisioner<'_, '_> {
     }
 }
 
-/// Lists the files below a folder, with their paths from it.
-fn list(folder: &Path, before: &str, depth: usize, files: &mut Vec<String>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
+/// Lists the files below a folder, with their paths from it, and returns whether these are all.
+fn list(folder: &Path, before: &str, depth: usize, files: &mut Vec<String>) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return true };
+    let mut entries: Vec<_> = entries.flatten().collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    let mut are_all = true;
+    for entry in entries {
+        // One file more than are taken over says that there are more.
+        if files.len() > MAX_FILES {
+            return false;
+        }
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if before.is_empty() { name } else { format!("{before}/{name}") };
         match entry.file_type() {
             // The limits keep a path such as `/` or a checkout with its history out of a component.
-            Ok(kind) if kind.is_dir() && depth < 4 => list(&entry.path(), &path, depth + 1, files),
-            Ok(kind) if kind.is_file() && files.len() < 100 => files.push(path),
+            Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => are_all &= list(&entry.path(), &path, depth + 1, files),
+            Ok(kind) if kind.is_dir() => are_all = false,
+            Ok(kind) if kind.is_file() => files.push(path),
             _ => {}
         }
     }
+    are_all
 }

@@ -3,6 +3,7 @@
 
 mod cloudformation;
 mod fixtures;
+mod limits;
 mod modules;
 mod packer;
 mod terraform;

@@ -3,7 +3,7 @@
 use super::{Source, definitions, has, has_not, imported};
 
 /// A template with one source, what else the source has, and the provisioners.
-fn template(source: &str, provisioners: &str) -> String {
+pub(super) fn template(source: &str, provisioners: &str) -> String {
     format!(
         r#"source "amazon-ebs" "web" {{
   ami_name      = "web-{{{{ imagebuilder:buildDate }}}}"
@@ -20,7 +20,7 @@ build {{
     )
 }
 
-const AMI: &str = "  source_ami = \"ami-0123456789abcdef0\"";
+pub(super) const AMI: &str = "  source_ami = \"ami-0123456789abcdef0\"";
 const PLAYBOOK: &str = "- hosts: default\n  tasks: []\n";
 
 #[test]

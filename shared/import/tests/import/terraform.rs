@@ -3,7 +3,7 @@
 use super::{Source, definitions, has, has_not, imported};
 
 /// A component whose only command is an expression, with what else the file has.
-fn component(command: &str) -> String {
+pub(super) fn component(command: &str) -> String {
     format!(
         r#"resource "aws_imagebuilder_component" "web" {{
   name     = "web"
@@ -22,7 +22,7 @@ fn component(command: &str) -> String {
 }
 
 /// A recipe with this source image.
-fn recipe(parent: &str) -> String {
+pub(super) fn recipe(parent: &str) -> String {
     format!(
         r#"resource "aws_imagebuilder_image_recipe" "web" {{
   name         = "web"
