@@ -74,29 +74,39 @@ fn changed(stack: &Stack) {
 }
 
 fn listed(stack: &Stack) {
-    let pipeline = Pipeline::quick("listed", SOME_DAY);
+    let pipeline = Pipeline::quick("switched-off", SOME_DAY);
     stack.apply(pipeline.write().path());
     let all = good(stack, &["definitions"]);
-    for line in ["component/listed/1.0.0", "recipe/listed/1.0.0", "infrastructure/listed", "distribution/listed"] {
+    for line in [
+        "component/switched-off/1.0.0",
+        "recipe/switched-off/1.0.0",
+        "infrastructure/switched-off",
+        "distribution/switched-off",
+    ] {
         assert!(all.lines().any(|one| one.starts_with(line) && !one.ends_with("nothing")), "{line}: {all}");
     }
     let schedules = EventBridgeScheduler::new(stack.sdk());
     let enabled = || {
-        let name = schedule_name(&"listed".parse().unwrap());
+        let name = schedule_name(&"switched-off".parse().unwrap());
         let found = stack.block_on(schedules.get(stack.name(), &name));
         found.unwrap().map(|(schedule, _)| schedule.enabled)
     };
     for (command, expected) in [("disable", false), ("enable", true)] {
-        good(stack, &[command, "listed"]);
+        good(stack, &[command, "switched-off"]);
         assert_eq!(enabled(), Some(expected));
     }
-    let refused = bad(stack, 1, &["delete", "distribution/listed", "--yes"]);
-    assert!(refused.contains("distribution/listed is used by pipeline/listed"), "{refused}");
-    for what in ["pipeline/listed", "recipe/listed", "component/listed", "infrastructure/listed", "distribution/listed"]
-    {
+    let refused = bad(stack, 1, &["delete", "distribution/switched-off", "--yes"]);
+    assert!(refused.contains("distribution/switched-off is used by pipeline/switched-off"), "{refused}");
+    for what in [
+        "pipeline/switched-off",
+        "recipe/switched-off",
+        "component/switched-off",
+        "infrastructure/switched-off",
+        "distribution/switched-off",
+    ] {
         good(stack, &["delete", what, "--yes"]);
     }
     assert_eq!(enabled(), None);
     let left = good(stack, &["definitions"]);
-    assert!(!left.contains("listed"), "{left}");
+    assert!(!left.contains("switched-off"), "{left}");
 }

@@ -157,7 +157,10 @@ fn refusing(stack: &Stack) {
     let message = queue.next();
     assert_eq!(attribute(&message, "image"), built.image());
     stack.wait_for("the end of the work", || Some(record().after).filter(goldsmith_store::Aftermath::is_over));
-    queue.is_empty();
+    // The reaper and a late event of the execution may both have found the message unsent: it comes at least once.
+    while let Some(again) = queue.look("1") {
+        assert_eq!(again["Message"], message["Message"]);
+    }
 }
 
 /// A message that SNS takes.
