@@ -14,7 +14,8 @@ const BEGINNINGS: [(&str, &str); 5] =
 
 /// Returns whether the output may have colors: it is a terminal, and `NO_COLOR` is not set (<https://no-color.org>).
 pub(crate) fn wanted(output: &impl IsTerminal) -> bool {
-    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+    output.is_terminal() && !is_dumb && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Returns a harmless line with its first sign or word in color. The rest of the line, which may come from a build, stays

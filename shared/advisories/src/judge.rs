@@ -34,6 +34,9 @@ pub struct Judgement {
     pub allowed: bool,
     /// Why it may not, as sentences. Empty if it may.
     pub reasons: Vec<String>,
+    /// What was not compared, as sentences. They are among the reasons, unless the policy allows it.
+    #[serde(default)]
+    pub uncovered: Vec<String>,
     /// How many findings there are of each severity.
     pub counts: Counts,
     /// The findings: those that count first, then by severity, then by package.
@@ -138,11 +141,13 @@ pub fn judge(case: Case<'_>) -> Judgement {
         let key = |j: &Judged| (j.outcome, std::cmp::Reverse(j.severity));
         key(a).cmp(&key(b)).then_with(|| (&a.finding.package, &a.finding.id).cmp(&(&b.finding.package, &b.finding.id)))
     });
-    let reasons = reasons(&findings, &covered, case);
+    let uncovered = uncovered(&covered, case);
+    let reasons = reasons(&findings, &uncovered, case);
     let (waivers, unused_waivers) = waivers(&findings, case);
     Judgement {
         allowed: reasons.is_empty(),
         reasons,
+        uncovered,
         counts: counts(&findings),
         waivers,
         expired_waivers: case.policy.waivers.iter().filter(|w| w.until < case.today).cloned().collect(),
@@ -222,10 +227,10 @@ fn accepts(waiver: &Waiver, finding: &Finding) -> bool {
 }
 
 /// Why the image is rejected.
-fn reasons(findings: &[Judged], covered: &[Covered], case: Case<'_>) -> Vec<String> {
+fn reasons(findings: &[Judged], uncovered: &[String], case: Case<'_>) -> Vec<String> {
     let mut reasons = counted(findings);
     if !case.policy.allow_uncovered {
-        reasons.extend(uncovered(covered, case));
+        reasons.extend(uncovered.iter().cloned());
     }
     reasons
 }
@@ -269,7 +274,7 @@ fn uncovered(covered: &[Covered], case: Case<'_>) -> Vec<String> {
             ),
         });
     }
-    let unread: Vec<&Issue> = case.advisories.issues.iter().filter(|issue| issue.is_of_file()).collect();
+    let unread: Vec<&Issue> = case.advisories.issues.iter().filter(|issue| issue.whole_file).collect();
     if let Some(Issue { file, message, .. }) = unread.first() {
         let files = if unread.len() == 1 { "a file".to_owned() } else { format!("{} files", unread.len()) };
         reasons.push(format!("The folder has {files} that cannot be read whole. {file}: {message}"));

@@ -62,14 +62,9 @@ pub struct Issue {
     pub field: Option<String>,
     /// Why, as a sentence.
     pub message: String,
-}
-
-impl Issue {
-    /// Returns whether a file cannot be read whole, and not only one of its records.
-    #[must_use]
-    pub fn is_of_file(&self) -> bool {
-        self.field.is_none() && !self.file.contains('!')
-    }
+    /// Whether advisories of the file may be lost that nobody has seen, and not only one record or field.
+    #[serde(default)]
+    pub whole_file: bool,
 }
 
 impl fmt::Display for Issue {
@@ -111,8 +106,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Records that a record or one of its fields cannot be read.
     fn issue(&mut self, file: &str, field: Option<String>, message: impl Into<String>) {
-        self.found.issues.push(Issue { file: file.to_owned(), field, message: message.into() });
+        self.found.issues.push(Issue { file: file.to_owned(), field, message: message.into(), whole_file: false });
+    }
+
+    /// Records that a file, or the rest of it, cannot be read.
+    fn broken(&mut self, file: &str, place: Option<String>, message: impl Into<String>) {
+        let (file, message) = (file.to_owned(), message.into());
+        self.found.issues.push(Issue { file, field: place, message, whole_file: true });
     }
 
     /// Records the date of an advisory. The formats write dates that are ordered as texts.

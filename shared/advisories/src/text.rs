@@ -81,6 +81,7 @@ impl Judgement {
 
     /// What the judgement does not know.
     fn limits(&self, lines: &mut Vec<String>) {
+        lines.extend(self.uncovered.iter().filter(|sentence| !self.reasons.contains(sentence)).cloned());
         for part in self.covered.iter().filter(|c| c.advisories == 0 && !c.kind.is_of_the_system()) {
             let (kind, packages) = (part.kind.word(), part.packages);
             lines.push(format!("The folder has no advisories for the {kind} packages ({packages})."));

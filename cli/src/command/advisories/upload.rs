@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use goldsmith_advisories::read::is_read;
+use goldsmith_advisories::Wanted;
+use goldsmith_advisories::read::{self, is_read};
 use goldsmith_cloud::{Cloud, ListedObject};
 use goldsmith_states::{ADVISORIES, too_many_advisories};
 use serde::Serialize;
@@ -14,6 +15,8 @@ use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
 
+/// How many files are named that cannot be read.
+const TOLD: usize = 10;
 /// The largest number of objects that are listed. Builds refuse to read more than a thousand.
 const MOST: usize = 10_000;
 
@@ -55,9 +58,26 @@ pub(super) async fn run(globals: &Globals, folder: &Path) -> Result<Exit> {
     if let Some(why) = too_many_advisories(&listed) {
         return Err(invalid(format!("builds could not read {}: {why}", folder.display())));
     }
+    refuse_what_builds_refuse(folder)?;
     let connection = Connection::open(globals).await?;
     output::show(globals, &upload(&connection.cloud, files).await?)?;
     Ok(Exit::Success)
+}
+
+/// Rejects a folder of which a part cannot be read. Builds would reject every image because of it.
+fn refuse_what_builds_refuse(folder: &Path) -> Result<()> {
+    let read = read::folder(folder, &Wanted::default());
+    let read = read.map_err(|error| invalid(format!("{} cannot be read: {error}", folder.display())))?;
+    let lost: Vec<String> = read.issues.iter().filter(|issue| issue.whole_file).map(ToString::to_string).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let (first, folder) = (lost.iter().take(TOLD).cloned().collect::<Vec<_>>().join("\n  "), folder.display());
+    let more = match lost.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!("\n  and {more} more"),
+    };
+    Err(invalid(format!("builds would reject every image, because not all of {folder} can be read:\n  {first}{more}")))
 }
 
 /// A file that is read.
@@ -81,8 +101,8 @@ fn files(folder: &Path) -> Result<Vec<Advisories>> {
                 continue;
             }
             let name = path.strip_prefix(folder).unwrap_or(&path);
-            let Some(name) = name.to_str() else {
-                return Err(invalid(format!("the name of {} is not UTF-8", path.display())));
+            let Some(name) = name.to_str().filter(|name| !name.contains(char::is_control)) else {
+                return Err(invalid(format!("the name of {} is not UTF-8, or has control characters", path.display())));
             };
             let metadata = path.metadata().map_err(unreadable)?;
             if metadata.is_file() && is_read(name) {
@@ -113,14 +133,14 @@ async fn upload(cloud: &Cloud, files: Vec<Advisories>) -> Result<Uploaded> {
 mod tests {
     use std::fs;
 
-    use super::{Uploaded, files, upload};
+    use super::{Uploaded, files, refuse_what_builds_refuse, upload};
     use crate::testing::Stack;
 
     #[tokio::test]
     async fn a_folder_is_copied_with_its_folders_and_the_rest_is_named() {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in
-            [("osv/Debian/all.zip", "zip"), ("tracker.JSON", "{}"), ("README.md", "no"), ("osv/x.zst", "no")]
+            [("osv/Debian/one.json", "{}"), ("tracker.JSON", "{}"), ("README.md", "no"), ("osv/x.zst", "no")]
         {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -130,13 +150,19 @@ mod tests {
         let cloud = &stack.connection.cloud;
         cloud.objects.put("advisories/old.json", b"{}".to_vec()).await.unwrap();
         cloud.objects.put("contents/b.json.gz", b"{}".to_vec()).await.unwrap();
-        let expected = Uploaded { files: 2, bytes: 5, others: vec!["advisories/old.json".to_owned()] };
+        let expected = Uploaded { files: 2, bytes: 4, others: vec!["advisories/old.json".to_owned()] };
         for _ in 0..2 {
             let found = files(folder.path()).unwrap();
             assert_eq!(upload(cloud, found).await.unwrap(), expected);
         }
-        let zip = cloud.objects.get("advisories/osv/Debian/all.zip", 100).await.unwrap();
-        assert_eq!(zip.as_deref(), Some(&b"zip"[..]));
+        let one = cloud.objects.get("advisories/osv/Debian/one.json", 100).await.unwrap();
+        assert_eq!(one.as_deref(), Some(&b"{}"[..]));
+        fs::write(folder.path().join("cut.zip"), "PK").unwrap();
+        fs::write(folder.path().join("updateinfo.xml.zst"), "x").unwrap();
+        let refused = refuse_what_builds_refuse(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("cut.zip: ") && refused.contains("updateinfo.xml.zst: "), "{refused}");
+        fs::write(folder.path().join("a\u{1b}.json"), "{}").unwrap();
+        assert!(files(folder.path()).unwrap_err().to_string().contains("control characters"));
         assert!(files(&folder.path().join("none")).unwrap_err().to_string().contains("none cannot be read"));
     }
 }

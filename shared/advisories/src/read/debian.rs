@@ -20,7 +20,7 @@ pub(super) fn read(file: impl BufRead, name: &str, reader: &mut Reader<'_>) {
     let mut json = serde_json::Deserializer::from_reader(file.take(MAX_FILE));
     let result = Packages { name, reader }.deserialize(&mut json).and_then(|()| json.end());
     if let Err(error) = result {
-        reader.issue(name, None, format!("The file ends early or is not JSON: {error}."));
+        reader.broken(name, None, format!("The file ends early or is not JSON: {error}."));
     }
 }
 

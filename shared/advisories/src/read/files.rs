@@ -24,7 +24,7 @@ pub(super) fn walk(root: &Path, reader: &mut Reader<'_>) -> io::Result<()> {
     for path in paths {
         let name = name_in(root, &path);
         if let Err(error) = read(&path, &name, reader) {
-            reader.issue(&name, None, format!("The file cannot be read: {error}."));
+            reader.broken(&name, None, format!("The file cannot be read: {error}."));
         }
     }
     Ok(())
@@ -51,9 +51,9 @@ fn collect(
             paths.push(path);
         } else if linked || depth == MAX_DEPTH {
             let reason = if linked { "is a link, which is not followed" } else { "is too deep" };
-            reader.issue(&name_in(root, &path), None, format!("The folder {reason}."));
+            reader.broken(&name_in(root, &path), None, format!("The folder {reason}."));
         } else if let Err(error) = collect(&path, depth + 1, paths, reader, root) {
-            reader.issue(&name_in(root, &path), None, format!("The folder cannot be read: {error}."));
+            reader.broken(&name_in(root, &path), None, format!("The folder cannot be read: {error}."));
         }
     }
     Ok(())
@@ -66,7 +66,7 @@ fn read(path: &Path, name: &str, reader: &mut Reader<'_>) -> io::Result<()> {
     let unpacked = lower.strip_suffix(".gz").unwrap_or(&lower);
     // A fifo would be waited for, and a device has no end.
     if is_read(name) && !path.metadata()?.is_file() {
-        reader.issue(name, None, "It is not a regular file.");
+        reader.broken(name, None, "It is not a regular file.");
         return Ok(());
     }
     if lower.ends_with(".zip") {
@@ -74,7 +74,7 @@ fn read(path: &Path, name: &str, reader: &mut Reader<'_>) -> io::Result<()> {
     }
     if PACKED.iter().any(|ending| lower.ends_with(ending)) {
         if lower.contains("updateinfo") || lower.contains("csaf") || lower.contains(".json") {
-            reader.issue(name, None, "The file is packed in a format that is not read. Unpack it first.");
+            reader.broken(name, None, "The file is packed in a format that is not read. Unpack it first.");
         }
         return Ok(());
     }
@@ -104,7 +104,7 @@ fn zip(path: &Path, name: &str, reader: &mut Reader<'_>) -> io::Result<()> {
             Ok(Some(entry)) => entry,
             Ok(None) => break,
             Err(error) => {
-                reader.issue(name, None, format!("The list of the zip's files ends after {seen}: {error}."));
+                reader.broken(name, None, format!("The list of the zip's files ends after {seen}: {error}."));
                 return Ok(());
             }
         };
@@ -112,7 +112,7 @@ fn zip(path: &Path, name: &str, reader: &mut Reader<'_>) -> io::Result<()> {
         let member = format!("{name}!{}", String::from_utf8_lossy(entry.file_path().as_ref()));
         let lower = member.to_ascii_lowercase();
         if !entry.is_dir() && [".xml", ".gz", ".zip"].iter().any(|ending| lower.ends_with(ending)) {
-            reader.issue(&member, None, "Only files in JSON are read in a zip. Unpack it first.");
+            reader.broken(&member, None, "Only files in JSON are read in a zip. Unpack it first.");
         }
         if entry.is_dir() || !lower.ends_with(".json") {
             continue;
@@ -120,11 +120,11 @@ fn zip(path: &Path, name: &str, reader: &mut Reader<'_>) -> io::Result<()> {
         record.clear();
         match unpack(&archive, &entry, &mut record) {
             Ok(()) => json::record(&record, &member, reader),
-            Err(error) => reader.issue(&member, None, format!("The file cannot be unpacked: {error}.")),
+            Err(error) => reader.broken(&member, None, format!("The file cannot be unpacked: {error}.")),
         }
     }
     if seen != expected {
-        reader.issue(name, None, format!("The zip has {seen} files, and says that it has {expected}."));
+        reader.broken(name, None, format!("The zip has {seen} files, and says that it has {expected}."));
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(super) fn read(mut file: impl BufRead, name: &str, reader: &mut Reader<'_>) 
     let format = match file.fill_buf() {
         Ok(start) => recognize(start),
         Err(error) => {
-            reader.issue(name, None, format!("The file cannot be read: {error}."));
+            reader.broken(name, None, format!("The file cannot be read: {error}."));
             return;
         }
     };
@@ -36,9 +36,9 @@ pub(super) fn read(mut file: impl BufRead, name: &str, reader: &mut Reader<'_>) 
     }
     let mut bytes = Vec::new();
     match file.take(MAX_RECORD + 1).read_to_end(&mut bytes) {
-        Err(error) => reader.issue(name, None, format!("The file cannot be read: {error}.")),
+        Err(error) => reader.broken(name, None, format!("The file cannot be read: {error}.")),
         Ok(_) if bytes.len() as u64 > MAX_RECORD => {
-            reader.issue(name, None, "The file is larger than 64 MiB, which no record is.");
+            reader.broken(name, None, "The file is larger than 64 MiB, which no record is.");
         }
         Ok(_) => record(&bytes, name, reader),
     }
@@ -51,11 +51,11 @@ pub(super) fn record(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
         Some(Format::Osv) => osv::read(bytes, name, reader),
         Some(Format::Csaf) => csaf::read(bytes, name, reader),
         Some(Format::DebianTracker) => {
-            reader.issue(name, None, "The file of Debian's tracker is read by itself, not in a zip. Unpack it first.");
+            reader.broken(name, None, "The file of Debian's tracker is read by itself, not in a zip. Unpack it first.");
         }
         None => match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
             Ok(_) => reader.issue(name, None, "The file is not in a format of advisories that is read."),
-            Err(error) => reader.issue(name, None, format!("The file is not JSON: {error}.")),
+            Err(error) => reader.broken(name, None, format!("The file is not JSON: {error}.")),
         },
     }
 }
@@ -88,10 +88,13 @@ pub(super) fn typed<'a, T: Deserialize<'a>>(bytes: &'a [u8], name: &str, reader:
     match serde_path_to_error::deserialize::<_, T>(deserializer) {
         Err(error) => {
             let path = error.path().to_string();
-            reader.issue(name, (path != ".").then_some(path), format!("{}.", error.into_inner()));
+            let path = (path != ".").then_some(path);
+            let is_cut = error.inner().is_eof() || error.inner().is_syntax();
+            let message = format!("{}.", error.into_inner());
+            if is_cut { reader.broken(name, path, message) } else { reader.issue(name, path, message) }
         }
         // The record is followed by something.
-        Ok(_) => reader.issue(name, None, format!("{failed}.")),
+        Ok(_) => reader.broken(name, None, format!("{failed}.")),
     }
     None
 }

@@ -52,24 +52,29 @@ const MAX_DEPTH: usize = 32;
 pub(super) fn read(file: impl BufRead, name: &str, reader: &mut Reader<'_>) {
     let file = Limited { file: file.take(MAX_FILE), left: MAX_TEXT };
     let mut xml = quick_xml::Reader::from_reader(file);
-    let mut state = State { file: name, path: Vec::new(), erratum: Erratum::default(), count: 0 };
+    let mut state = State { file: name, path: Vec::new(), erratum: Erratum::default(), count: 0, has_root: false };
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
         xml.get_mut().left = MAX_TEXT;
         let event = match xml.read_event_into(&mut buffer) {
-            Ok(Event::Eof) if state.path.is_empty() => return,
+            Ok(Event::Eof) if state.path.is_empty() => {
+                if !state.has_root {
+                    reader.broken(name, None, "The file has no XML element.");
+                }
+                return;
+            }
             Ok(Event::Eof) => {
                 let is_cut = xml.get_ref().file.limit() == 0;
                 let message =
                     if is_cut { "The file is larger than 1 GiB." } else { "The file ends before the element does." };
-                reader.issue(name, Some(state.path.join(".")), message);
+                reader.broken(name, Some(state.path.join(".")), message);
                 return;
             }
             Ok(event) => event,
             Err(error) => {
                 let place = format!("byte {}", xml.error_position());
-                reader.issue(name, Some(place), format!("The file is not XML, or is damaged: {error}."));
+                reader.broken(name, Some(place), format!("The file is not XML, or is damaged: {error}."));
                 return;
             }
         };
@@ -78,7 +83,7 @@ pub(super) fn read(file: impl BufRead, name: &str, reader: &mut Reader<'_>) {
         }
         if state.path.len() > MAX_DEPTH {
             let place = format!("byte {}", xml.buffer_position());
-            reader.issue(name, Some(place), format!("The elements are nested more than {MAX_DEPTH} deep."));
+            reader.broken(name, Some(place), format!("The elements are nested more than {MAX_DEPTH} deep."));
             return;
         }
     }
@@ -120,6 +125,8 @@ struct State<'a> {
     erratum: Erratum,
     /// How many errata have begun so far.
     count: usize,
+    /// Whether the file has an element.
+    has_root: bool,
 }
 
 impl State<'_> {
@@ -128,12 +135,18 @@ impl State<'_> {
         match event {
             Event::Start(element) => {
                 self.path.push(name_of(element));
+                self.has_root = true;
                 if self.path.len() == 1 && self.path[0] != "updates" {
+                    // A failed download leaves the page of a server. Other metadata of a repository has no advisories.
+                    if self.path[0].eq_ignore_ascii_case("html") {
+                        reader.broken(self.file, None, "The file is a web page, and has no advisories.");
+                    }
                     return false;
                 }
                 self.open(element, reader);
             }
             Event::Empty(element) => {
+                self.has_root = true;
                 self.path.push(name_of(element));
                 self.open(element, reader);
                 self.close(reader);

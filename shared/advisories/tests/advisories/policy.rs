@@ -162,7 +162,12 @@ fn an_image_that_nothing_covers_is_rejected() {
 
 #[test]
 fn what_could_not_be_read_or_compared_is_told() {
-    let issue = Issue { file: "a.json".into(), field: Some("id".into()), message: "The advisory has no id.".into() };
+    let issue = Issue {
+        file: "a.json".into(),
+        field: Some("id".into()),
+        message: "The advisory has no id.".into(),
+        whole_file: false,
+    };
     // Two advisories with a fixed version name curl, and one names bash.
     for (at, issues, compared, read) in [
         (
@@ -263,6 +268,26 @@ fn what_is_not_listed_or_not_read_is_not_allowed() {
         reasons.len() == 1 && reasons[0].contains("a file that cannot be read whole. tracker.json: "),
         "{reasons:?}"
     );
+    fs::remove_file(folder.path().join("tracker.json")).unwrap();
+    for (name, text, said) in [
+        ("bad!.json", "{\"id\": ", "bad!.json: "),
+        ("updateinfo.xml", "<updates><update type=\"security\"><id>RHSA", "updateinfo.xml: "),
+        ("empty.xml", "", "empty.xml: The file has no XML element."),
+        ("page.xml", "<html>Access denied</html>", "page.xml: The file is a web page"),
+        ("cut.json", "{\"id\": \"A\", \"affected\": [{\"package\": ", "cut.json: "),
+        ("cut.zip", "PK", "cut.zip: "),
+        ("updateinfo.xml.zst", "x", "updateinfo.xml.zst: "),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+        let reasons = judged(&image, &strict);
+        assert!(reasons.len() == 1 && reasons[0].contains(said), "{name}: {reasons:?}");
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    // Other metadata of a repository, and a record with a mistake, are no reason.
+    fs::write(folder.path().join("primary.xml"), "<metadata><package/></metadata>").unwrap();
+    fs::write(folder.path().join("b.json"), "{\"id\": 5, \"affected\": []}").unwrap();
+    assert_eq!(judged(&image, &strict), [""; 0]);
+    fs::write(folder.path().join("cut.xml"), "<updates>").unwrap();
     for image in [&image, &partly, &empty] {
         assert_eq!(judged(image, &lax), [""; 0]);
     }

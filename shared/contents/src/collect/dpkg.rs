@@ -1,5 +1,7 @@
 //! Debian's packages, from dpkg's text files.
 
+use std::collections::BTreeSet;
+
 use super::scene::Scene;
 use super::stanza::{self, Stanza};
 use super::tree::{DATABASE, LIST, SMALL};
@@ -12,8 +14,12 @@ const STATUS_FOLDER: &str = "var/lib/dpkg/status.d";
 const LISTS: &str = "var/lib/dpkg/info";
 
 pub(super) fn read(scene: &mut Scene<'_>) {
+    let mut known = BTreeSet::new();
     if let Some(status) = scene.database(STATUS, DATABASE) {
-        stanza::each(&status, |stanza| take(scene, &stanza, STATUS, true));
+        stanza::each(&status, |stanza| {
+            known.extend(stanza.field("Package").map(str::to_owned));
+            take(scene, &stanza, STATUS, true);
+        });
     }
     for name in scene.tree.names(STATUS_FOLDER) {
         if !scene.has_time() {
@@ -34,6 +40,11 @@ pub(super) fn read(scene: &mut Scene<'_>) {
         if !scene.has_time() {
             return;
         }
+        // `NAME.list`, or `NAME:ARCHITECTURE.list`. dpkg keeps one for each package of which there is a file.
+        let package = name.trim_end_matches(".list").split(':').next().unwrap_or_default();
+        if !known.contains(package) {
+            scene.lack(format!("dpkg has a list of the files of {package}, but no such package"));
+        }
         if let Some(list) = scene.text(&format!("{LISTS}/{name}"), LIST) {
             list.lines().for_each(|owned| scene.owners.own(owned));
         }
@@ -46,14 +57,21 @@ pub(super) fn read(scene: &mut Scene<'_>) {
 /// Takes a package if it is installed. The wish before the state may be `install` or `hold`, or `deinstall` for a
 /// package that is still installed. A package whose installation was interrupted is not counted, and a note names it.
 fn take(scene: &mut Scene<'_>, stanza: &Stanza<'_>, location: &str, has_status: bool) {
+    let state = stanza.field("Status").and_then(|status| status.split_whitespace().nth(2));
+    if matches!(state, Some("not-installed" | "config-files")) {
+        return;
+    }
     let (Some(name), Some(version)) = (stanza.field("Package"), stanza.field("Version")) else {
+        scene.lack(format!("/{location} has a package without a name or a version"));
         return;
     };
-    let state = stanza.field("Status").and_then(|status| status.split_whitespace().nth(2));
     match state {
         Some("installed") => {}
         None if !has_status => {}
-        Some("not-installed" | "config-files") | None => return,
+        None => {
+            scene.lack(format!("the package {name} is not counted, because it has no status"));
+            return;
+        }
         Some(other) => {
             scene.lack(format!("the package {name} is not counted, because dpkg says it is `{other}`"));
             return;

@@ -202,3 +202,30 @@ fn a_truncated_database_of_rpm_is_said_and_left_as_it_is() {
         assert_eq!(fs::read(place.join(name)).unwrap(), bytes);
     }
 }
+
+#[test]
+fn a_list_that_hides_packages_is_incomplete() {
+    let stanza = |name: &str, rest: &str| format!("Package: {name}\n{rest}\n\n");
+    let installed = "Status: install ok installed\nVersion: 1.0-1\nArchitecture: all";
+    let whole = stanza("a", installed) + &stanza("gone", "Status: deinstall ok config-files\nVersion: 1.0-1");
+    for (status, lists, is_incomplete) in [
+        (whole.clone(), vec!["a.list", "gone.list"], false),
+        (whole.clone(), vec!["a.list", "hidden:amd64.list"], true),
+        (whole.clone() + &stanza("b", "Status: install ok installed"), vec![], true),
+        (whole.clone() + &stanza("b", "Version: 1.0-1"), vec![], true),
+        (whole.clone() + &stanza("b", "Status: install ok half-configured\nVersion: 1.0-1"), vec![], true),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let dpkg = root.path().join("var/lib/dpkg");
+        std::fs::create_dir_all(dpkg.join("info")).unwrap();
+        std::fs::write(dpkg.join("status"), &status).unwrap();
+        for list in &lists {
+            std::fs::write(dpkg.join("info").join(list), "/.\n").unwrap();
+        }
+        let contents = collect(root.path(), &Options::of_tree());
+        assert_eq!(contents.packages_incomplete, is_incomplete, "{status}{lists:?}: {:?}", contents.notes);
+    }
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("var/lib/dpkg/status")).unwrap();
+    assert!(collect(root.path(), &Options::of_tree()).packages_incomplete, "the status is a folder");
+}

@@ -29,8 +29,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         let choices = [("fail", ImageAudit::Fail), ("warn", ImageAudit::Warn), ("off", ImageAudit::Off)];
         context.reader.choice(node, "`audit`", &choices)
     });
-    let policy = map.optional("vulnerabilityPolicy");
-    let policy = policy.and_then(|node| vulnerabilities::read(&mut context.reader, node));
+    let policy = vulnerabilities::of(&mut context.reader, map);
     let Starting { schedule, rebuild_on, auto_disable_policy, freeze } = starting::read(&mut context.reader, map);
     let retention = map.optional("retention").and_then(|node| retention::read(&mut context.reader, node));
     refuse_what_is_not_built(context, map);

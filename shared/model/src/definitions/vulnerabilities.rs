@@ -6,7 +6,21 @@ use goldsmith_document::{MapReader, Reader};
 use super::starting;
 use crate::{Severity, Threshold, VulnerabilityPolicy, Waiver};
 
-pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VulnerabilityPolicy> {
+/// Reads the policy of a pipeline. A key without a value would look like a policy and be none.
+pub(super) fn of(reader: &mut Reader<'_>, map: &mut MapReader<'_>) -> Option<VulnerabilityPolicy> {
+    let key = map.key_span("vulnerabilityPolicy");
+    match (map.optional("vulnerabilityPolicy"), key) {
+        (Some(node), _) => read(reader, node),
+        (None, Some(span)) => {
+            let message = "`vulnerabilityPolicy` has no value: write `vulnerabilityPolicy: {}` for its defaults";
+            reader.error(span, "wrong-type", message);
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VulnerabilityPolicy> {
     let mut map = reader.map(node, "`vulnerabilityPolicy`")?;
     let defaults = VulnerabilityPolicy::default();
     let severity = threshold(reader, &mut map, "severity");
@@ -101,6 +115,7 @@ mod tests {
     #[test]
     fn a_policy_of_a_pipeline_is_that_of_a_file() {
         assert_eq!(read("{}"), Ok(VulnerabilityPolicy::default()));
+        assert!(read("").unwrap_err().contains("`vulnerabilityPolicy` has no value"));
         let all = "{severity: medium, parentSeverity: never, fixAvailable: false, onlyNew: true, unrated: high, \
                    allowUncovered: true, waivers: [{id: CVE-2026-1, package: openssl, until: 2026-12-31, reason: unused}]}";
         let json = r#"{"severity": "medium", "parentSeverity": "never", "fixAvailable": false, "onlyNew": true,

@@ -68,10 +68,11 @@ pub(crate) async fn folder(context: &Context) -> Result<TempDir> {
             return Err(Error::failed(ErrorName::Throttled, message));
         };
         let path = folder.path().join(path);
-        path.parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&path, bytes))
-            .map_err(lost)?;
+        let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, bytes));
+        written.map_err(|error| {
+            let message = format!("the image could not be judged, because {key} cannot be a file of a folder: {error}");
+            Error::failed(ErrorName::Vulnerable, message)
+        })?;
     }
     Ok(folder)
 }
