@@ -1,8 +1,11 @@
 //! Patterns of file names, as `fileset` takes them.
 
+use goldsmith_glob::filter_matches;
+
 /// Returns whether a path fits a pattern with `*`, `**`, `?` and `{a,b}`.
 pub(super) fn fits(pattern: &str, path: &str) -> bool {
-    choices(pattern).iter().any(|pattern| fits_one(pattern.as_bytes(), path.as_bytes()))
+    let path: Vec<&str> = path.split('/').collect();
+    choices(pattern).iter().any(|pattern| parts_fit(&pattern.split('/').collect::<Vec<_>>(), &path))
 }
 
 /// Returns a pattern once for each choice in its first braces, and so on.
@@ -12,19 +15,12 @@ fn choices(pattern: &str) -> Vec<String> {
     inner.split(',').flat_map(|choice| choices(&format!("{before}{choice}{after}"))).collect()
 }
 
-fn fits_one(pattern: &[u8], path: &[u8]) -> bool {
+/// Returns whether the parts of a path fit those of a pattern, in which `**` stands for any number of folders.
+fn parts_fit(pattern: &[&str], path: &[&str]) -> bool {
     match (pattern, path) {
-        ([b'*', b'*', b'/', rest @ ..], _) => {
-            let folders = path.iter().enumerate().filter(|(_, letter)| **letter == b'/').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(folders).any(|start| fits_one(rest, &path[start..]))
-        }
-        ([b'*', b'*'], _) => true,
-        ([b'*', rest @ ..], _) => {
-            let end = path.iter().position(|letter| *letter == b'/').unwrap_or(path.len());
-            (0..=end).any(|start| fits_one(rest, &path[start..]))
-        }
-        ([b'?', rest @ ..], [letter, path @ ..]) if *letter != b'/' => fits_one(rest, path),
-        ([wanted, rest @ ..], [letter, path @ ..]) if wanted == letter => fits_one(rest, path),
+        (["**"], _) => true,
+        (["**", rest @ ..], _) => (0..path.len()).any(|start| parts_fit(rest, &path[start..])),
+        ([part, rest @ ..], [name, names @ ..]) => filter_matches(part, name) && parts_fit(rest, names),
         ([], []) => true,
         _ => false,
     }
@@ -46,8 +42,16 @@ mod tests {
             ("web.{yml,yaml}", "web.json", false),
             ("we?.yml", "web.yml", true),
             ("*", "", true),
+            ("a/**/b.yml", "a/b.yml", true),
+            ("a/**/b.yml", "a/x/y/b.yml", true),
+            ("a/**/b.yml", "c/x/b.yml", false),
         ] {
             assert_eq!(fits(pattern, path), is_found, "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn a_pattern_with_many_stars_has_an_end() {
+        assert!(!fits(&format!("{}b", "*a".repeat(60)), &"a".repeat(240)));
     }
 }
