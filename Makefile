@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators aws-smoke check lint advisories package build release lock clean
+.PHONY: simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -84,6 +84,11 @@ audit-packages:
 sbom-validators: .venv/sbom/complete
 	cargo test --locked -p goldsmith-contents --test trees -- sbom
 
+# Verifies signed statements about images with the libraries of in-toto, DSSE and Sigstore, which must also refuse what
+# somebody has changed. `test` does this too, once they are installed. Sigstore's library needs Node.
+provenance-verifiers: .venv/provenance/complete $(if $(shell command -v npm),.venv/sigstore/complete)
+	cargo test --locked -p goldsmith-provenance --test foreign
+
 # Tries a release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. It asks first,
 # and it removes everything that it has created.
 aws-smoke:
@@ -138,8 +143,8 @@ advisories: .venv/audit/complete
 # Prints the path of cargo-deny, and compiles it if this version is not installed.
 DENY = infra/tools/deny.sh 0.20.2 "$(TARGET)/cargo-deny"
 
-# Installs the npm packages that check the definition, only as their lock names them.
-.venv/definition/complete: infra/tools/definition/package-lock.json infra/tools/definition/package.json
+# Installs the npm packages of the tools, each set in its own folder, only as its lock names them.
+.venv/definition/complete .venv/sigstore/complete: .venv/%/complete: infra/tools/%/package-lock.json infra/tools/%/package.json
 	@mkdir -p $(@D) && cp $^ $(@D)
 	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
@@ -164,8 +169,8 @@ release:
 
 # The files that name the packages from PyPI and npm. Next to each file is its lock.
 PYTHON_SETS = infra/local/requirements $(patsubst %,infra/local/tests/%/requirements,aws_cli boto3 moto) \
-	$(patsubst %,infra/tools/%,audit build lint lock sam sbom workflows)
-NODE_SETS = infra/local/tests/javascript infra/tools/definition tests/tests/permissions
+	$(patsubst %,infra/tools/%,audit build lint lock provenance sam sbom workflows)
+NODE_SETS = infra/local/tests/javascript infra/tools/definition infra/tools/sigstore tests/tests/permissions
 
 # Writes the locks. npm's locks name no registry, so that every user's own registry is used.
 lock: .venv/lock/complete

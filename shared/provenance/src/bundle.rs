@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dsse::{Envelope, PAYLOAD_TYPE, Signature, pae};
+use crate::dsse::{Envelope, PAYLOAD_TYPE, Signature};
 use crate::key::PublicKey;
 use crate::statement::{Statement, StatementError};
 use crate::{Digest, sha256};
@@ -101,10 +101,14 @@ pub enum VerifyError {
     Statement(#[source] StatementError),
 }
 
+/// The longest signature of a key on P-256 in DER, in bytes: two numbers of at most 33 bytes, and six bytes of lengths.
+const LONGEST_SIGNATURE: usize = 72;
+
 /// A statement that is yet to be signed, by a key that is somewhere else.
 #[derive(Debug, Clone)]
 pub struct Unsigned {
-    payload: Vec<u8>,
+    /// The bundle without its signature.
+    bundle: Bundle,
     key: PublicKey,
 }
 
@@ -114,30 +118,36 @@ impl Unsigned {
     /// # Errors
     /// The statement breaks a rule of its form, or its bundle would be larger than [`LARGEST_BUNDLE`].
     pub fn new(statement: &Statement, key: &PublicKey) -> Result<Self, SignError> {
-        Ok(Self { payload: statement.to_json().map_err(SignError::Statement)?, key: key.clone() })
+        let payload = statement.to_json().map_err(SignError::Statement)?;
+        let envelope = Envelope { payload, payload_type: PAYLOAD_TYPE.to_owned(), signatures: Vec::new() };
+        let unsigned = Self { bundle: Bundle { envelope, hint: key.key_id() }, key: key.clone() };
+        let json = unsigned.clone().with(vec![0; LONGEST_SIGNATURE]).to_json();
+        let size = json.map_err(|error| SignError::Statement(StatementError::Form(error)))?.len();
+        if size > LARGEST_BUNDLE { Err(SignError::TooLarge { size }) } else { Ok(unsigned) }
     }
 
     /// Returns what the key must sign: the SHA-256 of DSSE's encoding of the statement. KMS takes it with the message
     /// type `DIGEST` and the algorithm `ECDSA_SHA_256`.
     #[must_use]
     pub fn digest_to_sign(&self) -> Digest {
-        sha256(&pae(PAYLOAD_TYPE, &self.payload))
+        sha256(&self.bundle.envelope.signed_bytes())
     }
 
     /// Returns the bundle with a signature in DER, as KMS returns it.
     ///
     /// # Errors
-    /// The signature is not one of this statement by this key, or the bundle is larger than [`LARGEST_BUNDLE`].
+    /// The signature is not one of this statement by this key.
     pub fn signed(self, signature: Vec<u8>) -> Result<Bundle, SignError> {
-        let key_id = self.key.key_id();
-        if !self.key.verifies(&pae(PAYLOAD_TYPE, &self.payload), &signature) {
-            return Err(SignError::Signature { key_id });
+        if self.key.verifies(&self.bundle.envelope.signed_bytes(), &signature) {
+            Ok(self.with(signature))
+        } else {
+            Err(SignError::Signature { key_id: self.bundle.hint })
         }
-        let signatures = vec![Signature { sig: signature, keyid: key_id.clone() }];
-        let envelope = Envelope { payload: self.payload, payload_type: PAYLOAD_TYPE.to_owned(), signatures };
-        let bundle = Bundle { envelope, hint: key_id };
-        let size = bundle.to_json().map_err(|error| SignError::Statement(StatementError::Form(error)))?.len();
-        if size > LARGEST_BUNDLE { Err(SignError::TooLarge { size }) } else { Ok(bundle) }
+    }
+
+    fn with(mut self, sig: Vec<u8>) -> Bundle {
+        self.bundle.envelope.signatures = vec![Signature { sig, keyid: self.bundle.hint.clone() }];
+        self.bundle
     }
 }
 

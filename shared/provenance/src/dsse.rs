@@ -62,3 +62,41 @@ mod bytes {
         BASE64_STANDARD.decode(text).map_err(|error| serde::de::Error::custom(format!("not Base64: {error}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Envelope, pae};
+
+    #[test]
+    fn the_encoding_is_that_of_the_examples_of_dsse() {
+        // protocol.md, "Test Vectors", and testvectors/vectors.json.
+        let example = pae("http://example.com/HelloWorld", b"hello world");
+        assert_eq!(example, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(pae("application/vnd.in-toto+json", b""), b"DSSEv1 28 application/vnd.in-toto+json 0 ");
+        assert_eq!(pae("", b"{}"), b"DSSEv1 0  2 {}");
+        let bytes = pae("application/vnd.ex\u{e4}mple+json", &[0xfb, 0xff]);
+        assert_eq!(bytes, b"DSSEv1 29 application/vnd.ex\xc3\xa4mple+json 2 \xfb\xff", "lengths are in bytes");
+    }
+
+    #[test]
+    fn an_envelope_has_the_fields_of_dsse() {
+        let json = r#"{"payload":"aGVsbG8gd29ybGQ=","payloadType":"x","signatures":[{"sig":"AP8=","keyid":"k"}]}"#;
+        let envelope: Envelope = serde_json::from_str(json).unwrap();
+        assert_eq!(envelope.payload, b"hello world");
+        assert_eq!(envelope.signatures[0].sig, [0, 255]);
+        assert_eq!(serde_json::to_string(&envelope).unwrap(), json);
+        let without_id = json.replace(r#","keyid":"k""#, "");
+        assert_eq!(serde_json::from_str::<Envelope>(&without_id).unwrap().signatures[0].keyid, "");
+    }
+
+    #[test]
+    fn a_payload_has_one_text() {
+        for payload in ["aGVsbG8gd29ybGQ", "aGVsbG8gd29ybGR=", "aGVs bG8=", "-_-_", "aGVsbG8gd29ybGQ=\\n"] {
+            let json = format!(r#"{{"payload":"{payload}","payloadType":"x","signatures":[]}}"#);
+            let error = serde_json::from_str::<Envelope>(&json).unwrap_err().to_string();
+            assert!(error.contains("not Base64"), "{payload}: {error}");
+        }
+        let twice = r#"{"payload":"","payload":"","payloadType":"x","signatures":[]}"#;
+        assert!(serde_json::from_str::<Envelope>(twice).unwrap_err().to_string().contains("duplicate field"));
+    }
+}

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Digest, digest_from_hex};
@@ -57,10 +57,10 @@ pub struct BuildDefinition {
     /// What people chose who use the builder. A verifier must check all of it.
     pub external_parameters: Map<String, Value>,
     /// What the builder itself chose.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "Map::is_empty")]
     pub internal_parameters: Map<String, Value>,
     /// What was fetched for the build, as far as it is known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "Vec::is_empty")]
     pub resolved_dependencies: Vec<ResourceDescriptor>,
 }
 
@@ -71,10 +71,10 @@ pub struct RunDetails {
     /// Who built.
     pub builder: Builder,
     /// When.
-    #[serde(default, skip_serializing_if = "BuildMetadata::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "BuildMetadata::is_empty")]
     pub metadata: BuildMetadata,
     /// What the build has left besides the image, such as its log.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "Vec::is_empty")]
     pub byproducts: Vec<ResourceDescriptor>,
 }
 
@@ -85,7 +85,7 @@ pub struct Builder {
     /// The URI of the builder, which a verifier compares.
     pub id: String,
     /// The versions of its parts.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "BTreeMap::is_empty")]
     pub version: BTreeMap<String, String>,
 }
 
@@ -115,16 +115,16 @@ impl BuildMetadata {
 #[serde(rename_all = "camelCase")]
 pub struct ResourceDescriptor {
     /// Its name within the statement. Empty if there is none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Its URI. Empty if there is none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "String::is_empty")]
     pub uri: String,
     /// Its digests in lowercase hexadecimal, by their algorithms, such as `sha256`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "BTreeMap::is_empty")]
     pub digest: BTreeMap<String, String>,
     /// What else is known of it.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, deserialize_with = "or_null", skip_serializing_if = "Map::is_empty")]
     pub annotations: Map<String, Value>,
 }
 
@@ -188,11 +188,12 @@ impl Statement {
         serde_json::to_vec(&wire).map_err(StatementError::Form)
     }
 
-    /// Reads a statement. Fields that are not known are ignored, as in-toto demands ("Parsing rules").
+    /// Reads a statement. Fields that are not known are ignored, and `null` is as good as no field: in-toto and SLSA
+    /// demand both ("Parsing rules").
     ///
     /// # Errors
-    /// The bytes are not a statement of this type with this type of predicate, it is not about one image with a name
-    /// and a SHA-256, or a dependency or byproduct has neither a URI nor a digest.
+    /// The bytes are not a statement of this type with this type of predicate, or it is not about one image with a name
+    /// and a SHA-256.
     pub fn from_json(json: &[u8]) -> Result<Self, StatementError> {
         // Types come first: what another type has as its predicate is not this program's business.
         let types: Types = serde_json::from_slice(json).map_err(StatementError::Form)?;
@@ -208,11 +209,14 @@ impl Statement {
         let digest = subject.digest.get("sha256").and_then(|digest| digest_from_hex(digest));
         let digest = digest.ok_or(StatementError::Digest)?;
         let subject = Subject { name: subject.name, uri: subject.uri, digest };
-        let statement = Self { subject, predicate: wire.predicate };
-        statement.check()?;
-        Ok(statement)
+        if subject.name.is_empty() {
+            Err(StatementError::Name)
+        } else {
+            Ok(Self { subject, predicate: wire.predicate })
+        }
     }
 
+    /// Checks what in-toto and SLSA demand of those who write.
     fn check(&self) -> Result<(), StatementError> {
         if self.subject.name.is_empty() {
             return Err(StatementError::Name);
@@ -224,6 +228,11 @@ impl Statement {
             None => Ok(()),
         }
     }
+}
+
+/// Reads a field that may be `null` instead of missing.
+fn or_null<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// The JSON of a statement.
@@ -244,4 +253,122 @@ struct Types {
     #[serde(rename = "_type")]
     r#type: String,
     predicate_type: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn value() -> Value {
+        json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{"name": "ami-1", "uri": "arn:aws:ec2:eu-west-1::image/ami-1", "digest": {"sha256": "ab".repeat(32)}}],
+            "predicateType": "https://slsa.dev/provenance/v1",
+            "predicate": {
+                "buildDefinition": {
+                    "buildType": "urn:goldsmith:image-build:v1",
+                    "externalParameters": {"pipeline": "web"},
+                    "internalParameters": {"region": "eu-west-1"},
+                    "resolvedDependencies": [{
+                        "name": "base", "uri": "arn:aws:ec2:eu-west-1::image/ami-0",
+                        "digest": {"sha256": "00".repeat(32)}, "annotations": {"snapshots": ["snap-1"]},
+                    }],
+                },
+                "runDetails": {
+                    "builder": {"id": "urn:goldsmith:stack:1", "version": {"goldsmith": "0.1.0"}},
+                    "metadata": {
+                        "invocationId": "build-1", "startedOn": "2026-11-30T10:00:00Z",
+                        "finishedOn": "2026-11-30T10:20:00.5Z",
+                    },
+                    "byproducts": [{"name": "contents", "uri": "s3://bucket/key"}],
+                },
+            },
+        })
+    }
+
+    fn read(value: &Value) -> Result<Statement, StatementError> {
+        Statement::from_json(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_json_has_the_fields_of_both_specifications() {
+        let statement = read(&value()).unwrap();
+        assert_eq!(statement.subject.digest, [0xab; 32]);
+        assert_eq!(statement.predicate.build_definition.build_type, BUILD_TYPE);
+        let json = statement.to_json().unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&json).unwrap(), value());
+        assert_eq!(json, statement.to_json().unwrap());
+    }
+
+    #[test]
+    fn times_are_in_utc() {
+        let mut other = value();
+        other["predicate"]["runDetails"]["metadata"]["startedOn"] = json!("2026-11-30T11:00:00+01:00");
+        let json: Value = serde_json::from_slice(&read(&other).unwrap().to_json().unwrap()).unwrap();
+        assert_eq!(json, value());
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_null_is_no_field() {
+        let mut other = value();
+        other["subject"][0]["mediaType"] = json!("x");
+        other["subject"][0]["digest"]["sha512"] = json!("00");
+        other["predicate"]["buildDefinition"]["resolvedDependencies"][0]["content"] = json!("AA==");
+        other["predicate"]["runDetails"]["builder"]["builderDependencies"] = json!([{"uri": "x"}]);
+        other["new"] = json!({"deep": [1]});
+        assert_eq!(read(&other).unwrap(), read(&value()).unwrap());
+        let (mut without, mut null) = (value(), value());
+        for (parent, field) in [
+            ("/predicate/buildDefinition", "internalParameters"),
+            ("/predicate/buildDefinition", "resolvedDependencies"),
+            ("/predicate/runDetails", "metadata"),
+            ("/predicate/runDetails", "byproducts"),
+            ("/predicate/runDetails/builder", "version"),
+            ("/subject/0", "uri"),
+        ] {
+            without.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(field);
+            null.pointer_mut(parent).unwrap()[field] = Value::Null;
+        }
+        assert_eq!(read(&without).unwrap(), read(&null).unwrap());
+        assert_eq!(serde_json::from_slice::<Value>(&read(&null).unwrap().to_json().unwrap()).unwrap(), without);
+    }
+
+    #[test]
+    fn other_statements_are_refused_and_named() {
+        let with = |pointer: &str, value_of: Value| {
+            let mut other = value();
+            *other.pointer_mut(pointer).unwrap() = value_of;
+            read(&other).unwrap_err().to_string()
+        };
+        assert!(with("/_type", json!("https://in-toto.io/Statement/v0.1")).contains("v0.1"));
+        // Another predicate is named, although its fields are others.
+        let mut sbom = value();
+        (sbom["predicateType"], sbom["predicate"]) = (json!("https://spdx.dev/Document"), json!({}));
+        assert!(matches!(read(&sbom), Err(StatementError::PredicateType { found }) if found.contains("spdx")));
+        assert!(with("/subject", json!([])).contains("has 0 subjects"));
+        assert!(with("/subject", json!([{"name": "a"}, {"name": "b"}])).contains("has 2 subjects"));
+        assert!(with("/subject/0/name", json!("")).contains("does not name"));
+        for digest in [json!({}), json!({"sha256": "ab"}), json!({"sha256": "AB".repeat(32)})] {
+            assert!(with("/subject/0/digest", digest).contains("no SHA-256"));
+        }
+        assert!(with("/predicate/buildDefinition", json!({"buildType": "x"})).contains("not the JSON"));
+        assert!(with("/predicate/runDetails/metadata/startedOn", json!("yesterday")).contains("not the JSON"));
+    }
+
+    #[test]
+    fn what_cannot_be_found_is_not_written() {
+        let mut statement = read(&value()).unwrap();
+        let lost = ResourceDescriptor { name: "log".to_owned(), ..ResourceDescriptor::default() };
+        statement.predicate.run_details.byproducts.push(lost.clone());
+        assert!(matches!(statement.to_json(), Err(StatementError::Descriptor { name }) if name == "log"));
+        let digest = BTreeMap::from([("sha256".to_owned(), "00".repeat(32))]);
+        statement.predicate.run_details.byproducts = vec![ResourceDescriptor { digest, ..lost }];
+        assert!(statement.to_json().is_ok());
+        statement.subject.name.clear();
+        assert!(matches!(statement.to_json(), Err(StatementError::Name)));
+    }
 }

@@ -95,3 +95,55 @@ impl fmt::Display for BlockDifference {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Difference, first_difference};
+    use crate::content::{BLOCK, VolumeContent};
+
+    fn volume(size: u64, blocks: &[(u32, u8)]) -> VolumeContent {
+        let mut volume = VolumeContent::new(size * BLOCK as u64).unwrap();
+        for (index, byte) in blocks {
+            volume.add_digest(*index, Some([*byte; 32])).unwrap();
+        }
+        volume
+    }
+
+    #[test]
+    fn the_first_block_that_differs_is_found_and_all_are_counted() {
+        type Blocks = &'static [(u32, u8)];
+        type Found = (u32, Option<u8>, Option<u8>, u64);
+        let cases: [(Blocks, Blocks, Found); 5] = [
+            (&[(1, 1)], &[], (1, Some(1), None, 1)),
+            (&[], &[(1, 1)], (1, None, Some(1), 1)),
+            (&[(1, 1)], &[(1, 2)], (1, Some(1), Some(2), 1)),
+            (&[(0, 1), (3, 1)], &[(0, 1), (2, 1)], (2, None, Some(1), 2)),
+            (&[(0, 1), (1, 1), (5, 1)], &[(0, 1), (1, 2), (4, 1)], (1, Some(1), Some(2), 3)),
+        ];
+        for (ours, theirs, (index, first, second, differing)) in cases {
+            let Some(Difference::Blocks(found)) = first_difference(&volume(8, ours), &volume(8, theirs)) else {
+                panic!("{ours:?} {theirs:?}");
+            };
+            let digest = |byte: Option<u8>| byte.map(|byte| [byte; 32]);
+            assert_eq!((found.index, found.differing), (index, differing));
+            assert_eq!((found.first, found.second), (digest(first), digest(second)));
+        }
+        assert_eq!(first_difference(&volume(8, &[(1, 1)]), &volume(8, &[(1, 1)])), None);
+    }
+
+    #[test]
+    fn a_difference_is_a_sentence() {
+        let said = |ours: &VolumeContent, theirs: &VolumeContent| first_difference(ours, theirs).unwrap().to_string();
+        assert_eq!(
+            said(&volume(8, &[(2, 0xab)]), &volume(8, &[])),
+            format!(
+                "1 block differs. The first is block 2, which has 524288 bytes from byte 1048576 on: in the first \
+                 volume it has the SHA-256 {}, and in the second it has only zeros",
+                "ab".repeat(32)
+            )
+        );
+        assert!(said(&volume(8, &[(2, 1), (3, 1)]), &volume(8, &[])).starts_with("2 blocks differ. The first is"));
+        let sizes = said(&volume(1, &[]), &volume(2, &[]));
+        assert_eq!(sizes, "the first volume has 524288 bytes, but the second has 1048576 bytes");
+    }
+}

@@ -105,3 +105,55 @@ fn check_device(name: &str) -> Result<(), DeviceError> {
     let is_name = (1..=LONGEST_DEVICE).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if is_name { Ok(()) } else { Err(DeviceError::Name { name: name.to_owned() }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{DeviceError, ImageContent};
+    use crate::content::TextFault;
+    use crate::digest_from_hex;
+
+    /// What `sha256sum` says about an image of the volumes in the tests of volumes.
+    const TEXT: &str = "goldsmith-image-v1\n\
+        /dev/sda1 c559a0fff6979d00cf3a612737a827e03e703d5921d59b0e194cd3ca977c97c8\n\
+        /dev/sdf 0a0148cd9a1cbfbf7a1374e1cb91a5abeab44c899d07b325ef2d4738eb8dcd61\n";
+    const DIGEST: &str = "fcc0d332c59312633564f37f05e7695604ac6efe0d1b42c05320b1a4808b68e5";
+
+    #[test]
+    fn the_digest_of_an_image_is_that_of_its_text() {
+        let volume = |line: usize| {
+            let (device, digest) = TEXT.lines().nth(line).unwrap().split_once(' ').unwrap();
+            (device.to_owned(), digest_from_hex(digest).unwrap())
+        };
+        let image = ImageContent::new(BTreeMap::from([volume(2), volume(1)])).unwrap();
+        assert_eq!((image.to_text().as_str(), hex::encode(image.digest()).as_str()), (TEXT, DIGEST));
+        assert_eq!(ImageContent::parse(TEXT.as_bytes()), Ok(image));
+    }
+
+    #[test]
+    fn names_that_would_be_other_lines_are_refused() {
+        for name in ["", " ", "/dev/sd a", "a\nb", "a\rb", "a\tb", "\u{e4}", "\0", &"x".repeat(129)] {
+            let error = ImageContent::new(BTreeMap::from([(name.to_owned(), [0; 32])])).unwrap_err();
+            assert_eq!(error, DeviceError::Name { name: name.to_owned() });
+        }
+        assert_eq!(ImageContent::new(BTreeMap::new()), Err(DeviceError::None));
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_the_line() {
+        let fault = |from: &str, to: &str| {
+            let error = ImageContent::parse(TEXT.replacen(from, to, 1).as_bytes()).unwrap_err();
+            (error.line, error.fault)
+        };
+        assert_eq!(fault(TEXT, ""), (1, TextFault::Empty));
+        assert_eq!(fault("-v1", "-v1 "), (1, TextFault::ImageHeader));
+        assert_eq!(fault(&TEXT["goldsmith-image-v1\n".len()..], ""), (1, TextFault::Device(DeviceError::None)));
+        assert_eq!(fault("sdf", "sda"), (3, TextFault::Order));
+        assert_eq!(fault("sdf", "sda1"), (3, TextFault::Order));
+        assert_eq!(fault("/dev/sda1 ", "/dev/sda1\t"), (2, TextFault::Form));
+        assert_eq!(fault("c559", "C559"), (2, TextFault::Digest));
+        assert!(matches!(fault("/dev/sda1", "/dev/\0"), (2, TextFault::Device(DeviceError::Name { .. }))));
+        assert_eq!(fault("cd61\n", "cd61"), (3, TextFault::Cut));
+    }
+}

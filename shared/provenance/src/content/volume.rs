@@ -197,3 +197,111 @@ impl PartialEq for VolumeContent {
 }
 
 impl Eq for VolumeContent {}
+
+#[cfg(test)]
+mod tests {
+    use super::{VolumeContent, VolumeError, ZEROS, block_digest};
+    use crate::content::{BLOCK, LARGEST_VOLUME, TextFault};
+    use crate::sha256;
+
+    /// What `printf` and `sha256sum` say about a volume of four blocks: the first has only ones, the third counts to
+    /// 250 again and again, and the others have only zeros.
+    const TEXT: &str = "goldsmith-volume-v1 2097152 524288\n\
+        0 33a150bceb13c1a992231e65b4fad16815212fc06cdb408996d32eeb2cef9ebb\n\
+        2 61d1d9c5745bdaa4fab39240651bc242a5186b15393fd475082fcf6e84f400ab\n";
+    const DIGEST: &str = "c559a0fff6979d00cf3a612737a827e03e703d5921d59b0e194cd3ca977c97c8";
+
+    fn counting() -> Vec<u8> {
+        (0..=250).cycle().take(BLOCK).collect()
+    }
+
+    fn volume(blocks: u64) -> VolumeContent {
+        VolumeContent::new(blocks * BLOCK as u64).unwrap()
+    }
+
+    #[test]
+    fn the_digest_of_a_volume_is_that_of_its_text() {
+        let mut volume = volume(4);
+        volume.add(2, &counting()).unwrap();
+        volume.add(0, &[1; BLOCK]).unwrap();
+        assert_eq!((volume.to_text().as_str(), hex::encode(volume.digest()).as_str()), (TEXT, DIGEST));
+        assert_eq!((volume.size(), volume.present(), volume.blocks().len()), (4 * BLOCK as u64, 2, 2));
+        assert_eq!(VolumeContent::parse(TEXT.as_bytes()), Ok(volume.clone()));
+        volume.add(3, &[0; BLOCK]).unwrap();
+        assert_eq!((hex::encode(volume.digest()).as_str(), volume.present()), (DIGEST, 3), "zeros are no content");
+        assert_eq!(VolumeContent::parse(TEXT.as_bytes()), Ok(volume));
+    }
+
+    #[test]
+    fn an_empty_volume_has_a_digest_of_its_size() {
+        let digest = hex::encode(volume(2048).digest());
+        assert_eq!(digest, "0a0148cd9a1cbfbf7a1374e1cb91a5abeab44c899d07b325ef2d4738eb8dcd61");
+        assert_ne!(volume(2048).digest(), volume(2047).digest());
+    }
+
+    #[test]
+    fn only_a_block_of_zeros_has_no_digest() {
+        assert_eq!(sha256(&[0; BLOCK]), ZEROS);
+        assert_eq!(block_digest(&[0; BLOCK]), None);
+        for at in [0, 1, 4095, 4096, BLOCK / 2, BLOCK - 1] {
+            let mut data = vec![0; BLOCK];
+            data[at] = 128;
+            assert_eq!(block_digest(&data), Some(sha256(&data)), "{at}");
+        }
+        let mut volume = volume(1);
+        volume.add_digest(0, Some(ZEROS)).unwrap();
+        assert!(volume.blocks().is_empty() && volume.present() == 1);
+    }
+
+    #[test]
+    fn what_cannot_be_in_a_volume_is_refused() {
+        for size in [0, 1, BLOCK as u64 + 1, LARGEST_VOLUME + BLOCK as u64, u64::MAX] {
+            assert_eq!(VolumeContent::new(size), Err(VolumeError::Size { size }));
+        }
+        let mut largest = VolumeContent::new(LARGEST_VOLUME).unwrap();
+        let last = u32::try_from(LARGEST_VOLUME / BLOCK as u64 - 1).unwrap();
+        assert_eq!(largest.add(last, &[1; BLOCK]), Ok(()));
+        assert_eq!(largest.add(last, &[1; BLOCK]), Err(VolumeError::Twice { index: last }));
+        let outside = VolumeError::Outside { index: last + 1, blocks: u64::from(last) + 1 };
+        assert_eq!(largest.add(last + 1, &[1; BLOCK]), Err(outside));
+        assert_eq!(largest.add(0, &[1; 3]), Err(VolumeError::Length { index: 0, length: 3 }));
+        assert_eq!(largest.add(0, &[0; BLOCK]), Ok(()));
+        assert_eq!(largest.add(0, &[1; BLOCK]), Err(VolumeError::Twice { index: 0 }), "also after zeros");
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_the_line() {
+        let line = TEXT.lines().nth(1).unwrap();
+        let fault = |from: &str, to: &str| {
+            let text = TEXT.replacen(from, to, 1);
+            assert_ne!(text, TEXT);
+            let error = VolumeContent::parse(text.as_bytes()).unwrap_err();
+            (error.line, error.fault)
+        };
+        assert_eq!(VolumeContent::parse(b"").unwrap_err().to_string(), "line 1: the text is empty");
+        assert_eq!(fault("-v1", "-v2"), (1, TextFault::VolumeHeader));
+        assert_eq!(fault(" 524288", ""), (1, TextFault::VolumeHeader));
+        assert_eq!(fault("524288", "4096"), (1, TextFault::BlockSize));
+        assert_eq!(fault("524288", "524288 "), (1, TextFault::BlockSize));
+        assert_eq!(fault("2097152", "02097152"), (1, TextFault::Number));
+        assert_eq!(fault("2097152", "99999999999999999999"), (1, TextFault::Number));
+        assert_eq!(fault("2097152", "2097153"), (1, TextFault::Volume(VolumeError::Size { size: 2_097_153 })));
+        assert_eq!(fault("\n0 ", "\n+0 "), (2, TextFault::Number));
+        assert_eq!(fault("\n0 ", "\n4294967296 "), (2, TextFault::Number));
+        assert_eq!(fault("\n0 ", "\n00 "), (2, TextFault::Number));
+        assert_eq!(fault("\n0 ", "\n0  "), (2, TextFault::Digest));
+        assert_eq!(fault("\n0 ", "\n 0 "), (2, TextFault::Digest));
+        assert_eq!(fault("\n0 ", "\n0"), (2, TextFault::Form));
+        assert_eq!(fault("33a1", "33A1"), (2, TextFault::Digest));
+        assert_eq!(fault("33a1", "33a"), (2, TextFault::Digest));
+        assert_eq!(fault("\n2 ", "\n0 "), (3, TextFault::Order));
+        assert_eq!(fault("\n0 ", "\n3 "), (3, TextFault::Order));
+        let outside = VolumeError::Outside { index: 4, blocks: 4 };
+        assert_eq!(fault("\n2 ", "\n4 "), (3, TextFault::Volume(outside)));
+        assert_eq!(fault(line, &format!("0 {}", hex::encode(ZEROS))), (2, TextFault::Zeros));
+        assert_eq!(fault("288\n", "288\r\n"), (1, TextFault::CarriageReturn));
+        assert_eq!(fault("00ab\n", "00ab"), (3, TextFault::Cut));
+        assert_eq!(fault("00ab\n", "00ab\n\n"), (4, TextFault::Form));
+        assert_eq!(VolumeContent::parse(b"goldsmith\xff\n").unwrap_err().fault, TextFault::Encoding);
+    }
+}
