@@ -67,6 +67,11 @@ fn to_image(image: &SdkImage) -> Option<Image> {
         root_device: text(image.root_device_name()),
         block_devices: from_sdk_block_devices(image.block_device_mappings()),
         snapshots: ebs.filter_map(|ebs| ebs.snapshot_id().map(str::to_owned)).collect(),
+        volumes: image
+            .block_device_mappings()
+            .iter()
+            .filter_map(|one| Some((one.device_name()?.to_owned(), one.ebs()?.snapshot_id()?.to_owned())))
+            .collect(),
         source_instance: image.source_instance_id().map(str::to_owned),
         source_image: image.source_image_id().map(str::to_owned),
         product_codes: image

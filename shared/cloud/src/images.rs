@@ -1,6 +1,6 @@
 //! AMIs and EBS snapshots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use async_trait::async_trait;
@@ -74,6 +74,8 @@ pub struct Image {
     pub block_devices: Vec<BlockDevice>,
     /// Ids of the AMI's EBS snapshots.
     pub snapshots: Vec<String>,
+    /// The snapshot of each volume, by the volume's device name. A volume that begins empty has none.
+    pub volumes: BTreeMap<String, String>,
     /// The instance from which the AMI was created, or `None` if a call other than `CreateImage` created it.
     pub source_instance: Option<String>,
     /// The image from which the AMI was copied, or from which its instance was launched (EC2 user guide, "Use AMI

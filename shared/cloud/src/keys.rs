@@ -1,10 +1,10 @@
-//! The facts about KMS keys that decide whether a build can encrypt its volumes and copies.
+//! KMS keys: the facts that decide whether a build can encrypt its volumes and copies, and signatures.
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use crate::Result;
+use crate::{Result, Tags};
 
 /// A KMS key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Key {
     /// Whether the key is a symmetric encryption key. EBS supports no other keys (EBS user guide, "How Amazon EBS
     /// encryption works").
     pub symmetric: bool,
+    /// Whether the key signs with ECDSA over the curve NIST P-256 (usage `SIGN_VERIFY`, spec `ECC_NIST_P256`).
+    pub signs_p256: bool,
     /// State of the key, in AWS's words.
     pub state: String,
 }
@@ -38,11 +40,18 @@ pub struct KeyUsers {
     pub everyone: bool,
 }
 
-/// KMS. Every method only reads.
+/// KMS.
 #[async_trait]
 pub trait Keys: Send + Sync {
     /// `DescribeKey`. Returns a key by id, ARN or alias, or `None` if the Region has no such key.
     async fn key(&self, region: &str, name: &str) -> Result<Option<Key>>;
     /// Calls `GetKeyPolicy` and `ListGrants`. Returns who may use the key with this ARN.
     async fn key_users(&self, region: &str, arn: &str) -> Result<KeyUsers>;
+    /// `ListResourceTags`. Returns the tags of the key with this ARN.
+    async fn key_tags(&self, region: &str, arn: &str) -> Result<Tags>;
+    /// `GetPublicKey`. Returns the public key of the signing key with this ARN, as a DER `SubjectPublicKeyInfo`.
+    async fn public_key(&self, region: &str, arn: &str) -> Result<Vec<u8>>;
+    /// `Sign`. Returns the signature of a SHA-256 digest by the key with this ARN: ECDSA over NIST P-256, as DER.
+    /// *Effect*, safe to repeat: each signature is another one, and each is valid.
+    async fn sign(&self, region: &str, arn: &str, digest: [u8; 32]) -> Result<Vec<u8>>;
 }

@@ -9,6 +9,7 @@
 mod account;
 #[cfg(feature = "aws")]
 pub mod aws;
+mod blocks;
 mod commands;
 mod error;
 mod events;
@@ -35,6 +36,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use account::{Account, DedicatedHost, DefaultEncryption, Subnet};
+pub use blocks::{BlockData, BlockPage, Blocks, ListedBlock};
 pub use commands::{Command, CommandStatus, Commands, Invocation, Ping};
 pub use error::{CloudError, Kind, Result};
 pub use events::Events;
@@ -73,6 +75,8 @@ pub struct Cloud {
     pub account: Arc<dyn Account>,
     /// KMS keys.
     pub keys: Arc<dyn Keys>,
+    /// Blocks of snapshots.
+    pub blocks: Arc<dyn Blocks>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
     /// Exports of AMIs to S3.

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::operation::describe_key::DescribeKeyError;
-use aws_sdk_kms::types::{KeyManagerType, KeySpec};
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::{KeyManagerType, KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use serde_json::Value;
 
 use super::{Regional, failure, incomplete};
-use crate::{Key, KeyUsers, Keys, Result};
+use crate::{Key, KeyUsers, Keys, Result, Tags};
 
 /// KMS in every Region.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ impl Keys for Kms {
             arn: key.arn.ok_or_else(|| incomplete(OPERATION, region, "Arn"))?,
             enabled: key.enabled,
             managed_by_aws: key.key_manager == Some(KeyManagerType::Aws),
+            signs_p256: key.key_usage == Some(KeyUsageType::SignVerify) && key.key_spec == Some(KeySpec::EccNistP256),
             symmetric: key.key_spec.is_none_or(|spec| spec == KeySpec::SymmetricDefault),
             state: key.key_state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
         }))
@@ -54,6 +56,31 @@ impl Keys for Kms {
             users.accounts.extend(page.grants().iter().filter_map(|grant| account_of(grant.grantee_principal()?)));
         }
         Ok(users)
+    }
+
+    async fn key_tags(&self, region: &str, arn: &str) -> Result<Tags> {
+        let mut tags = Tags::new();
+        let mut pages = self.0.client(region).list_resource_tags().key_id(arn).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("ListResourceTags", region))?;
+            tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.tag_key, tag.tag_value)));
+        }
+        Ok(tags)
+    }
+
+    async fn public_key(&self, region: &str, arn: &str) -> Result<Vec<u8>> {
+        const OPERATION: &str = "GetPublicKey";
+        let answer = self.0.client(region).get_public_key().key_id(arn).send().await;
+        let key = answer.map_err(failure(OPERATION, region))?.public_key;
+        Ok(key.ok_or_else(|| incomplete(OPERATION, region, "PublicKey"))?.into_inner())
+    }
+
+    async fn sign(&self, region: &str, arn: &str, digest: [u8; 32]) -> Result<Vec<u8>> {
+        const OPERATION: &str = "Sign";
+        let request = self.0.client(region).sign().key_id(arn).message(Blob::new(digest));
+        let request = request.message_type(MessageType::Digest).signing_algorithm(SigningAlgorithmSpec::EcdsaSha256);
+        let signature = request.send().await.map_err(failure(OPERATION, region))?.signature;
+        Ok(signature.ok_or_else(|| incomplete(OPERATION, region, "Signature"))?.into_inner())
     }
 }
 
@@ -111,6 +138,7 @@ mod tests {
             enabled: false,
             managed_by_aws: false,
             symmetric: false,
+            signs_p256: false,
             state: "PendingDeletion".to_owned(),
         };
         assert_eq!(kms.key("eu-west-1", "alias/images").await.unwrap(), Some(expected));
@@ -118,6 +146,36 @@ mod tests {
         assert_eq!(kms.key("eu-west-1", "alias/closed").await.unwrap_err().kind, Kind::Denied);
         let sent: Value = serde_json::from_str(&replay.sent()[0].body).unwrap();
         assert_eq!(sent["KeyId"], "alias/images");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_signs_has_tags_a_public_key_and_signatures() {
+        let key = |usage: &str, spec: &str| json!({"KeyMetadata": {"KeyId": "k1", "Arn": ARN, "KeyUsage": usage, "KeySpec": spec}});
+        let tag = |key: &str| json!({"TagKey": key, "TagValue": "v"});
+        let replay = Replay::new(
+            [
+                key("SIGN_VERIFY", "ECC_NIST_P256"),
+                key("SIGN_VERIFY", "ECC_NIST_P384"),
+                key("KEY_AGREEMENT", "ECC_NIST_P256"),
+                json!({"Tags": [tag("a")], "Truncated": true, "NextMarker": "m"}),
+                json!({"Tags": [tag("b")], "Truncated": false}),
+                json!({"KeyId": ARN, "PublicKey": "AQID"}),
+                json!({"KeyId": ARN, "Signature": "BAUG", "SigningAlgorithm": "ECDSA_SHA_256"}),
+            ]
+            .map(|answer| Canned::ok(answer.to_string())),
+        );
+        let kms = Kms::new(&replay.config());
+        for signs in [true, false, false] {
+            assert_eq!(kms.key("eu-west-1", ARN).await.unwrap().unwrap().signs_p256, signs);
+        }
+        let tags = kms.key_tags("eu-west-1", ARN).await.unwrap();
+        assert_eq!(tags, ["a", "b"].map(|key| (key.to_owned(), "v".to_owned())).into());
+        assert_eq!(kms.public_key("eu-west-1", ARN).await.unwrap(), [1, 2, 3]);
+        assert_eq!(kms.sign("eu-west-1", ARN, [7; 32]).await.unwrap(), [4, 5, 6]);
+        let sent: Value = serde_json::from_str(&replay.sent()[6].body).unwrap();
+        // The digest of the message: KMS hashes nothing itself, so the message may be longer than its limit of 4,096 bytes.
+        assert_eq!((&sent["MessageType"], &sent["SigningAlgorithm"]), (&json!("DIGEST"), &json!("ECDSA_SHA_256")));
+        assert_eq!(sent["Message"], "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The SDK adapters of all services except EC2, one file per service. The adapters share the configuration, one client
 //! per Region, and the conversion of errors.
 
+mod blocks;
 mod commands;
 mod config;
 #[cfg(any(test, feature = "emulator"))]
@@ -24,6 +25,7 @@ mod topics;
 
 pub use aws_config::SdkConfig;
 
+pub use blocks::EbsDirect;
 pub use commands::SsmCommands;
 pub use config::{sdk_config, with_keys, with_session};
 pub use events::EventBridge;

@@ -19,6 +19,8 @@ use super::with_keys;
 pub enum Canned {
     /// An HTTP status and a body.
     Answer(u16, String),
+    /// Status 200 with these headers and a body.
+    WithHeaders(Vec<(&'static str, String)>, String),
     /// The connection breaks.
     Lost,
 }
@@ -97,6 +99,16 @@ impl Replay {
     }
 }
 
+fn response(status: u16, headers: Vec<(&'static str, String)>, body: String) -> Result<HttpResponse, ConnectorError> {
+    let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    let length = ("content-length", body.len().to_string());
+    let mut response = HttpResponse::new(status, SdkBody::from(body));
+    for (name, value) in headers.into_iter().chain([length]) {
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
 impl HttpConnector for Replay {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
@@ -105,14 +117,8 @@ impl HttpConnector for Replay {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
         let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         HttpConnectorFuture::ready(match answer {
-            Some(Canned::Answer(status, body)) => StatusCode::try_from(status)
-                .map(|status| {
-                    let length = body.len().to_string();
-                    let mut response = HttpResponse::new(status, SdkBody::from(body));
-                    response.headers_mut().insert("content-length", length);
-                    response
-                })
-                .map_err(|error| ConnectorError::other(error.into(), None)),
+            Some(Canned::Answer(status, body)) => response(status, Vec::new(), body),
+            Some(Canned::WithHeaders(headers, body)) => response(200, headers, body),
             Some(Canned::Lost) => Err(ConnectorError::io("the connection broke".into())),
             None => Err(ConnectorError::other("no more canned answers".into(), None)),
         })

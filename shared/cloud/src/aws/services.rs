@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use super::{
-    CloudWatchLogs, EventBridge, Kms, LambdaFunctions, LicenseManager, RolesAndBuckets, S3Objects, SnsTopics,
-    SsmCommands, SsmParameters, StepFunctions,
+    CloudWatchLogs, EbsDirect, EventBridge, Kms, LambdaFunctions, LicenseManager, RolesAndBuckets, S3Objects,
+    SnsTopics, SsmCommands, SsmParameters, StepFunctions,
 };
 use crate::{Account, Cloud, Exports, ImageSwitches, Images, LaunchTemplates, Machines, Registrations, TargetAccounts};
 
@@ -19,6 +19,7 @@ where
     Cloud {
         machines: ec2.clone(),
         account: ec2.clone(),
+        blocks: Arc::new(EbsDirect::new(config)),
         images: ec2.clone(),
         exports: ec2.clone(),
         export_places: Arc::new(RolesAndBuckets::new(config)),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::call::Call;
-use crate::{Account, DedicatedHost, DefaultEncryption, KeyUsers, Result, Subnet};
+use crate::{Account, DedicatedHost, DefaultEncryption, KeyUsers, Result, Subnet, Tags};
 
 /// The Regions that are enabled in every account and that tests use.
 const ENABLED: [&str; 8] =
@@ -30,6 +30,8 @@ pub struct AccountSettings {
     pub encryption: BTreeMap<String, DefaultEncryption>,
     /// Names of KMS keys that are disabled.
     pub disabled_keys: BTreeSet<String>,
+    /// Names of KMS keys that sign with ECDSA over NIST P-256, with their tags.
+    pub signing_keys: BTreeMap<String, Tags>,
     /// Who may use a key, by the end of its ARN. If a test sets nothing, every account may use it.
     pub key_users: BTreeMap<String, KeyUsers>,
     /// Subnets, security groups, KMS keys, license configurations, topics, roles of exports and buckets that do not exist.

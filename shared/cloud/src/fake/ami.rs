@@ -1,6 +1,6 @@
 //! EC2's rules for AMIs and their snapshots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::{ACCOUNT, Call, alias_of};
 use super::pace::{Looks, Pace};
@@ -35,6 +35,10 @@ pub(super) struct SnapshotRecord {
     pub(super) snapshot: Snapshot,
     /// Accounts and groups that may use the AMI.
     pub(super) shared_with: BTreeSet<String>,
+    /// The first snapshot of which this one is a copy, or its own id. It stands for the data.
+    pub(super) origin: String,
+    /// The index of a block in which a test has flipped a bit.
+    pub(super) flipped: Option<u32>,
     pub(super) hidden: Looks,
 }
 
@@ -74,6 +78,11 @@ impl AmiRecord {
     }
 }
 
+/// Returns the snapshot of each device.
+fn volumes_of(devices: &[BlockDevice], snapshots: &[String]) -> BTreeMap<String, String> {
+    devices.iter().map(|device| device.device_name.clone()).zip(snapshots.iter().cloned()).collect()
+}
+
 /// The billing of an image without a product or a license.
 pub(super) fn plain_billing() -> (Vec<String>, String) {
     (Vec::new(), "RunInstances".to_owned())
@@ -110,6 +119,14 @@ pub(super) struct Blueprint {
 }
 
 impl World {
+    /// Returns the origins of the snapshots that a copy has copied, or nothing.
+    fn origins(&mut self, copy: Option<&ImageCopy>) -> Vec<String> {
+        let Some(copy) = copy else { return Vec::new() };
+        let from = self.region(&copy.source_region);
+        let copied = from.images.get(&copy.source_image).map_or(&[][..], |record| &record.image.snapshots);
+        copied.iter().filter_map(|id| Some(from.snapshots.get(id)?.origin.clone())).collect()
+    }
+
     /// Adds a new image and its snapshots to a Region.
     pub(super) fn add_image(&mut self, region: &str, blueprint: Blueprint, pace: Pace) -> String {
         let id = self.ec2_id("ami");
@@ -119,6 +136,7 @@ impl World {
         };
         let snapshots = blueprint.registered.unwrap_or_else(|| made.clone());
         let (created, now) = (self.next_created(), self.now());
+        let origins = self.origins(blueprint.copy.as_ref());
         // EC2 writes these descriptions for CreateImage and CopyImage.
         let description = match (&blueprint.instance, &blueprint.copy) {
             (Some(instance), _) => format!("Created by CreateImage({instance}) for {id}"),
@@ -128,7 +146,7 @@ impl World {
             (None, None) => String::new(),
         };
         let region = self.region(region);
-        for id in &made {
+        for (n, id) in made.iter().enumerate() {
             let snapshot = Snapshot {
                 id: id.clone(),
                 description: description.clone(),
@@ -137,7 +155,13 @@ impl World {
             };
             region.snapshots.insert(
                 id.clone(),
-                SnapshotRecord { snapshot, shared_with: BTreeSet::new(), hidden: Looks(pace.hide_new) },
+                SnapshotRecord {
+                    snapshot,
+                    shared_with: BTreeSet::new(),
+                    origin: origins.get(n).unwrap_or(id).clone(),
+                    flipped: None,
+                    hidden: Looks(pace.hide_new),
+                },
             );
         }
         let image = Image {
@@ -153,6 +177,7 @@ impl World {
             tpm_support: blueprint.tpm_support,
             ena_support: true,
             root_device: blueprint.root_device,
+            volumes: volumes_of(&blueprint.block_devices, &snapshots),
             block_devices: blueprint.block_devices,
             snapshots,
             source_instance: blueprint.instance,

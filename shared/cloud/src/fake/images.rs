@@ -294,10 +294,16 @@ impl FakeCloud {
         let id = world.ec2_id("snap");
         let (description, started) = (description.to_owned(), Some(world.now()));
         let snapshot = Snapshot { id: id.clone(), description, started, tags: tags.clone() };
-        world
-            .region(region)
-            .snapshots
-            .insert(id.clone(), SnapshotRecord { snapshot, shared_with: BTreeSet::new(), hidden: Looks(0) });
+        world.region(region).snapshots.insert(
+            id.clone(),
+            SnapshotRecord {
+                snapshot,
+                shared_with: BTreeSet::new(),
+                origin: id.clone(),
+                flipped: None,
+                hidden: Looks(0),
+            },
+        );
         id
     }
 

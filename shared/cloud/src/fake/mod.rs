@@ -7,6 +7,7 @@
 
 mod account;
 mod ami;
+mod blocks;
 mod call;
 mod commands;
 mod events;
@@ -77,6 +78,7 @@ impl FakeCloud {
         Cloud {
             machines: fake.clone(),
             account: fake.clone(),
+            blocks: fake.clone(),
             images: fake.clone(),
             exports: fake.clone(),
             export_places: fake.clone(),

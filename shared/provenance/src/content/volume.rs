@@ -124,6 +124,12 @@ impl VolumeContent {
         &self.blocks
     }
 
+    /// The indexes of the blocks that EBS has and that contain only zeros.
+    #[must_use]
+    pub const fn zeros(&self) -> &BTreeSet<u32> {
+        &self.zeros
+    }
+
     /// Returns how many blocks were added, those of zeros included. It is not part of the digest, because it is not
     /// known whether a copy of a snapshot still has its blocks of zeros. A text does not have it: after
     /// [`VolumeContent::parse`], it counts the blocks that are not all zeros.
