@@ -18,6 +18,9 @@ pub enum ExecutionOutput {
         tests: Vec<String>,
         /// Regions to which the image is distributed.
         regions: Vec<String>,
+        /// Whether the provenance of the image is signed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        attest: bool,
     },
     /// Plan has opened a run that only tests an AMI. Only the states after Plan see this output.
     Verify {
@@ -110,7 +113,12 @@ mod tests {
         let reason = || "because".to_owned();
         for (output, json, stood_back) in [
             (
-                ExecutionOutput::Build { image: image(), tests: vec!["t3.small".to_owned()], regions: vec![] },
+                ExecutionOutput::Build {
+                    image: image(),
+                    tests: vec!["t3.small".to_owned()],
+                    regions: vec![],
+                    attest: false,
+                },
                 json!({"outcome": "build", "image": "web/1.0.0/1", "tests": ["t3.small"], "regions": []}),
                 false,
             ),

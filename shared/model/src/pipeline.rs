@@ -47,6 +47,9 @@ pub struct ImagePipeline {
     pub audit: ImageAudit,
     /// Which vulnerabilities its images may have, or `None` if nothing is compared.
     pub vulnerability_policy: Option<VulnerabilityPolicy>,
+    /// KMS key that signs the provenance of each image: an ARN, an id or an alias in the home Region. If it is `None`, nothing
+    /// is signed.
+    pub signing_key: Option<String>,
     /// The channel that points to each new image, or `None` if no channel does.
     pub channel: Option<Name>,
     /// Which of its images go, by themselves or by `goldsmith retention`; `None` if all of them stay.

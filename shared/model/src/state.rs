@@ -41,6 +41,8 @@ pub enum State {
     EndTest,
     /// Fails the build if a test failed.
     JudgeTests,
+    /// Digests the volumes of the AMI, and signs its provenance.
+    Attest,
     /// Brings the AMI to one Region.
     DistributeRegion,
     /// Publishes the image.

@@ -20,3 +20,4 @@ pub(crate) mod tagged;
 pub(crate) mod template_version;
 pub(crate) mod token;
 pub(crate) mod user_data;
+pub(crate) mod volume;

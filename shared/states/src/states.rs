@@ -1,6 +1,7 @@
 //! The states in the order of a build, and the one table with everything that the definition, the functions and the
 //! tests must know about each state. A state is a variant of [`State`], a file, and a row here.
 
+mod attest;
 mod distribute;
 mod execute_phase;
 pub(crate) mod finish;
@@ -128,6 +129,7 @@ pub static STATES: &[Spec] = {
             &[TestFailed, AuditFailed, Vulnerable],
             Nothing,
         ),
+        row(State::Attest, "attest", Waits(12 * HOUR, &attest::Attest), &[ImageFailed, Timeout], Nothing),
         row(
             State::DistributeRegion,
             "distribute",

@@ -380,6 +380,7 @@ fn building(record: &BuildRecord) -> ImageRecord {
         distributed_by: Vec::new(),
         revoked: None,
         contents: None,
+        provenance: None,
         approval: record.plan.approval.clone(),
         approved: None,
     }

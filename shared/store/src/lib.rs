@@ -32,6 +32,7 @@ mod plan;
 mod pointed;
 mod progress;
 mod proof;
+mod provenance;
 mod reach;
 mod records;
 mod references;
@@ -80,6 +81,7 @@ pub use plan::{
 pub use pointed::{ParameterPlace, Pointed, Pointing, Rollback};
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
+pub use provenance::ProvenanceRecord;
 pub use records::{
     Aftermath, BuildRecord, BuildStatus, Ending, ExportedObject, FailureCause, ImageRecord, ImageStatus, Keep,
     LaterDistribution, LeftBehind, OwnedCopy, stamp,

@@ -63,6 +63,9 @@ pub struct Plan {
     /// Which vulnerabilities the image may have, or `None` if nothing is compared.
     #[serde(default)]
     pub vulnerabilities: Option<PlannedVulnerabilities>,
+    /// ARN of the KMS key that signs the provenance of the image, or `None` if nothing is signed.
+    #[serde(default)]
+    pub signing_key: Option<String>,
     /// Digest of everything that goes into the image: the source, the documents, the parameters and the configuration.
     pub input_digest: String,
     /// Whether the start overrode the source or a parameter. Such an image is never published.

@@ -6,7 +6,7 @@ use goldsmith_model::{S3Export, State};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{AuditRecord, ContentsRecord, ExportedObject, FailureCause};
+use crate::{AuditRecord, ContentsRecord, ExportedObject, FailureCause, ProvenanceRecord};
 
 /// Progress of one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,8 @@ pub struct StateRecord {
     pub audit: Option<AuditRecord>,
     /// Where the contents of the image are that the state's instance has collected.
     pub contents: Option<ContentsRecord>,
+    /// The signed provenance of the image, as the state Attest has recorded it.
+    pub provenance: Option<ProvenanceRecord>,
     /// Time since which AWS has not found a resource that this build had just made, or `None` if AWS finds it.
     pub unsettled_since: Option<String>,
     /// Resource of the state's open wait: the key of the wait's item.

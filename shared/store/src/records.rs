@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Approved, ContentsRecord, ImageLife, Plan, Revocation, Surplus};
+use crate::{Approved, ContentsRecord, ImageLife, Plan, ProvenanceRecord, Revocation, Surplus};
 
 /// Formats a time for the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
 #[must_use]
@@ -247,6 +247,9 @@ pub struct ImageRecord {
     /// Where the contents of the image are, or `None` if they were not collected.
     #[serde(default)]
     pub contents: Option<ContentsRecord>,
+    /// The signed provenance of the image, or `None` if nothing was signed.
+    #[serde(default)]
+    pub provenance: Option<ProvenanceRecord>,
     /// The runs that have distributed the image after its build, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distributed_by: Vec<LaterDistribution>,

@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::builds::{RACES, verify_open};
 use crate::store::{encode, readable, remembered_from};
 use crate::{
-    AuditRecord, BuildRecord, Check, ContentsRecord, FailureCause, Item, LogPlace, Result, Scope, StateRecord,
-    StateStatus, Store, StoreError, Wait, Write, keys, stamp,
+    AuditRecord, BuildRecord, Check, ContentsRecord, FailureCause, Item, LogPlace, ProvenanceRecord, Result, Scope,
+    StateRecord, StateStatus, Store, StoreError, Wait, Write, keys, stamp,
 };
 
 /// Partition of parked waits in the index `open`.
@@ -247,6 +247,11 @@ impl Store {
         self.write(vec![progress(record, scope, [("contents", json!(contents))])]).await
     }
 
+    /// Records the signed provenance of the image.
+    pub async fn note_provenance(&self, record: &BuildRecord, scope: &Scope, signed: &ProvenanceRecord) -> Result<()> {
+        self.write(vec![progress(record, scope, [("provenance", json!(signed))])]).await
+    }
+
     /// Ends a state. Only the first end counts.
     pub async fn end_state(
         &self,
@@ -297,6 +302,7 @@ fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
         cause: None,
         audit: None,
         contents: None,
+        provenance: None,
         unsettled_since: None,
         waits_for: None,
     }

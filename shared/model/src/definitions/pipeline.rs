@@ -30,6 +30,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         context.reader.choice(node, "`audit`", &choices)
     });
     let policy = vulnerabilities::of(&mut context.reader, map);
+    let signing_key = fields::text(&mut context.reader, map, "signingKey");
     let Starting { schedule, rebuild_on, auto_disable_policy, freeze } = starting::read(&mut context.reader, map);
     let retention = map.optional("retention").and_then(|node| retention::read(&mut context.reader, node));
     refuse_what_is_not_built(context, map);
@@ -49,6 +50,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         image_tests_configuration: tests.unwrap_or_default(),
         audit: audit.unwrap_or_default(),
         vulnerability_policy: policy,
+        signing_key,
         channel,
         retention,
     });

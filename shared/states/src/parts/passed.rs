@@ -21,7 +21,7 @@ pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord
     Ok(())
 }
 
-/// Fails unless the tests were judged, these outcomes name each Region of the plan once, and the image was distributed
+/// Fails unless the tests were judged, the provenance was signed if a key is planned for it, these outcomes name each Region of the plan once, and the image was distributed
 /// to each Region for which they report success. A reported failure is believed, because a function that could not run
 /// or that timed out has recorded nothing.
 ///
@@ -30,6 +30,9 @@ pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord
 pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
     if !record.plan.tests.is_empty() {
         require_judged(context, record).await?;
+    }
+    if record.plan.signing_key.is_some() {
+        require(context, record, State::Attest, None).await?;
     }
     let planned: BTreeSet<&str> = record.plan.regions.iter().map(|planned| planned.region.as_str()).collect();
     let told: BTreeSet<&str> = results.iter().map(|result| result.item.as_str()).collect();

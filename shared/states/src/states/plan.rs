@@ -263,7 +263,7 @@ fn planned(record: &BuildRecord) -> ExecutionOutput {
     if record.plan.distributes.is_some() {
         return ExecutionOutput::Distribute { image, tests, regions };
     }
-    ExecutionOutput::Build { image, tests, regions }
+    ExecutionOutput::Build { image, tests, regions, attest: record.plan.signing_key.is_some() }
 }
 
 /// Returns the error for something that the user has to fix.

@@ -11,7 +11,7 @@ use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
     BuildRecord, ContentsRecord, Distributed, Effect, EffectKind, ExportedObject, ImageRecord, ImageStatus, Keep,
-    OwnedCopy, PreviousParameter, Scope, stamp,
+    OwnedCopy, PreviousParameter, ProvenanceRecord, Scope, stamp,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -80,6 +80,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         distributed_by: Vec::new(),
         revoked: None,
         contents: contents(context, record).await?,
+        provenance: provenance(context, record).await?,
         approval: record.plan.approval.clone(),
         approved: None,
     };
@@ -110,6 +111,12 @@ async fn contents(context: &Context, record: &BuildRecord) -> Result<Option<Cont
         None => Scope::from(State::Snapshot),
     };
     Ok(context.store.state(&record.build, &scope).await?.and_then(|state| state.contents))
+}
+
+/// Returns what was signed about the image.
+async fn provenance(context: &Context, record: &BuildRecord) -> Result<Option<ProvenanceRecord>> {
+    let attested = context.store.state(&record.build, &Scope::from(State::Attest)).await?;
+    Ok(attested.and_then(|state| state.provenance))
 }
 
 /// Opens the AMIs that were published before the run to those whom the configuration has gained. A permission is not

@@ -148,6 +148,7 @@ impl Stack {
                     }
                 }
                 State::ExecuteTest | State::EndTest | State::LaunchAgain | State::BuildAgain => {}
+                State::Attest if planned["attest"] != true => {}
                 State::Build => match self.run_as(name, &Task::new(state)).await {
                     Err(error) if error.error == ErrorName::Interrupted.as_str() => {
                         for state in [State::LaunchAgain, State::BuildAgain] {

@@ -32,7 +32,7 @@ const UNTIL_TOLD: &str = "while [ ! -e /run/go-on ]; do sleep 0.1; done";
 /// What no stack may make: Systems Manager keeps these names for AWS.
 const FAILING: &str = "  Failing:
     Type: AWS::SSM::Parameter
-    DependsOn: [ImageBuild, PlanFunction, LaunchFunction, ExecutePhaseFunction, SnapshotFunction, FinishFunction, SignalFunction]
+    DependsOn: [ImageBuild, PlanFunction, LaunchFunction, ExecutePhaseFunction, SnapshotFunction, AttestFunction, FinishFunction, SignalFunction]
     Properties: {Name: /aws/not-ours, Type: String, Value: x}
 
 Outputs:

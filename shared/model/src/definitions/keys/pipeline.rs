@@ -75,6 +75,13 @@ pub(super) const PIPELINE: &[Key] = &[
          distributed nor published. Without a test, an instance is launched for this alone.",
     ),
     Key::optional(
+        "signingKey",
+        Form::Text,
+        "nothing is signed",
+        "KMS key that signs the provenance of each image, by its ARN, its id or an alias such as `alias/golden-images`. It is a \
+         key for signing with `ECC_NIST_P256` in the home Region, and has the tag `goldsmith:stack` with the name of the stack.",
+    ),
+    Key::optional(
         "channel",
         Form::Text,
         "no channel",

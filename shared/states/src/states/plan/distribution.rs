@@ -78,6 +78,7 @@ pub(super) async fn plan(
         tests: Vec::new(),
         audit_only: false,
         vulnerabilities: None,
+        signing_key: None,
         // The image was approved, and its channel points to it or to another image on purpose.
         channel: None,
         approval: None,

@@ -20,11 +20,13 @@ pub(super) struct Resolved {
     pub(super) digest: String,
     /// Where the contents of the source image are, if a policy for vulnerabilities asks what is new.
     pub(super) parent: Option<ContentsRecord>,
+    /// ARN of the key that signs the image, if one does.
+    pub(super) signing_key: Option<String>,
 }
 
 /// Returns the plan. `subnets` are the stack's own subnets, for infrastructure configurations that name none.
 pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {
-    let Resolved { inputs, source, types, digest, parent } = resolved;
+    let Resolved { inputs, source, types, digest, parent, signing_key } = resolved;
     let tests = &inputs.pipeline.image_tests_configuration;
     Plan {
         home_region: inputs.home_region.clone(),
@@ -52,6 +54,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
             .vulnerability_policy
             .clone()
             .map(|policy| PlannedVulnerabilities { policy, parent: parent.clone() }),
+        signing_key: signing_key.clone(),
         input_digest: digest.clone(),
         overridden: inputs.overridden,
         verifies: inputs

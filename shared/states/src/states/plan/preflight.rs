@@ -11,6 +11,7 @@ mod network;
 mod others;
 pub(super) mod regions;
 mod sharing;
+mod signing;
 mod targets;
 mod templates;
 pub(super) mod topics;
@@ -40,6 +41,8 @@ pub(super) struct Examined {
     pub(super) regions: Vec<PlannedRegion>,
     /// Where the contents of the source image are, if a policy for vulnerabilities asks what is new.
     pub(super) parent: Option<ContentsRecord>,
+    /// ARN of the key that signs the image, if one does.
+    pub(super) signing_key: Option<String>,
 }
 
 impl Examined {
@@ -47,7 +50,8 @@ impl Examined {
     pub(super) fn resolved(self) -> Option<Resolved> {
         let digest = self.inputs.digest.clone()?;
         let types = self.types.filter(|types| !types.build.is_empty())?;
-        Some(Resolved { source: self.source?, types, digest, inputs: self.inputs, parent: self.parent })
+        let Self { source, inputs, parent, signing_key, .. } = self;
+        Some(Resolved { source: source?, types, digest, inputs, parent, signing_key })
     }
 }
 
@@ -89,12 +93,13 @@ pub(super) async fn examine(
     topics::check(&look, findings).await;
     vulnerabilities::check(&look, findings).await?;
     let parent = vulnerabilities::parent(&look).await?;
+    let signing_key = signing::check(&look, findings).await?;
     // A verification maps no devices and makes no image.
     if !inputs.is_verification {
         devices::check(&look, findings);
         regions::check(&look, findings).await?;
     }
-    Ok(Examined { source: source.cloned(), types: types.cloned(), inputs, image, regions, parent })
+    Ok(Examined { source: source.cloned(), types: types.cloned(), inputs, image, regions, parent, signing_key })
 }
 
 /// Returns the image that the next build makes, unless another build of the same version begins first.

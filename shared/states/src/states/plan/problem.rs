@@ -669,6 +669,19 @@ pub enum Problem {
         /// Why not.
         reason: String,
     },
+    /// The pipeline has a `signingKey` that cannot sign the provenance of images.
+    #[error("the key {key}, which is to sign the images of the pipeline `{pipeline}`, cannot sign them: {reason}")]
+    #[strum(
+        message = "create a KMS key for signing with ECC_NIST_P256 in the home Region, and tag it with `goldsmith:stack`"
+    )]
+    SigningKeyUnusable {
+        /// The key as the pipeline names it.
+        key: String,
+        /// The pipeline.
+        pipeline: String,
+        /// Why not.
+        reason: String,
+    },
     /// The infrastructure configuration names a topic that does not exist. A topic belongs to one Region.
     #[error("there is no SNS topic {topic}")]
     #[strum(message = "create it, or correct its ARN")]

@@ -144,6 +144,9 @@ impl Problem {
             Self::AdvisoriesUnusable { .. } => {
                 "The build would end in JudgeTests, after all its tests: nothing could be compared."
             }
+            Self::SigningKeyUnusable { .. } => {
+                "The build would end in Attest, after all its tests: nothing could be signed."
+            }
             Self::TopicMissing { .. } => {
                 "The build would end as always, but SNS would reject its message with `NotFound`, and nobody would be told."
             }

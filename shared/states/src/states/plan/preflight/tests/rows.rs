@@ -132,6 +132,7 @@ pub(super) const TOGETHER: &[(&str, SetUp)] = &[
         scene.distribution.distributions[0].license_configuration_arns.push(license(HOME));
         scene.stack.cloud.fail_always("GetLicenseConfiguration", HOME, Fault::Refuse(Kind::Denied));
     }),
+    ("signing-key-unusable", |scene| scene.pipeline.signing_key = Some("alias/encrypts".to_owned())),
     ("advisories-unusable", |scene| scene.pipeline.vulnerability_policy = Some(VulnerabilityPolicy::default())),
     ("topic-missing", |scene| {
         scene.infrastructure.sns_topic_arn = Some(TOPIC.to_owned());
