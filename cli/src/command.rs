@@ -27,6 +27,7 @@ mod logs;
 mod pipelines;
 mod plan;
 mod promote;
+mod provenance;
 mod report;
 mod retention;
 mod retire;
@@ -36,6 +37,7 @@ mod run;
 mod sbom;
 mod schema;
 mod show;
+mod test;
 mod validate;
 mod verify;
 
@@ -112,7 +114,7 @@ pub(crate) enum Command {
     /// Build a pipeline's image and watch the build.
     Build(build::Args),
     /// Run a pipeline's tests on any AMI, on fresh instances.
-    Verify(verify::Args),
+    Test(test::Args),
     /// Bring a published image to where its distribution wants it and where it is missing.
     Distribute(distribute::Args),
     /// Stop a build and wait until nothing of it is left.
@@ -141,6 +143,10 @@ pub(crate) enum Command {
     Diff(diff::Args),
     /// Write the bill of materials of an image, as CycloneDX or SPDX.
     Sbom(sbom::Args),
+    /// Write the signed provenance of an image, or parts of it.
+    Provenance(provenance::Args),
+    /// Check the signature of an image, and whether its AMIs still contain what was signed.
+    Verify(verify::Args),
     /// Print the output of the steps of an image's build.
     Logs(logs::Args),
     /// List channels and the images to which they point, or the channels of a pipeline with their history.
@@ -201,6 +207,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Explain(args) => explain::run(globals, args),
         Command::Build(args) => build::run(globals, args).await,
         Command::Graph(args) => graph::run(globals, args).await,
+        Command::Provenance(args) => provenance::run(globals, args).await,
+        Command::Test(args) => test::run(globals, args).await,
         Command::Verify(args) => verify::run(globals, args).await,
         Command::Distribute(args) => distribute::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,

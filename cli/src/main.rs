@@ -26,6 +26,7 @@ mod paint;
 mod parameters;
 mod patience;
 mod pointers;
+mod provenance;
 mod render;
 mod schedules;
 mod stack_name;

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// List only images with this name.
     #[arg(value_name = "NAME")]
     name: Option<Name>,
-    /// List the runs that have only tested an AMI (`goldsmith verify`) instead.
+    /// List the runs that have only tested an AMI (`goldsmith test`) instead.
     #[arg(long, conflicts_with = "distributions")]
     verifications: bool,
     /// List the runs that have only distributed an image (`goldsmith distribute`) instead.

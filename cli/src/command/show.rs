@@ -255,6 +255,12 @@ impl Shown {
         rows.extend(image.exports.iter().map(exported));
         rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
         rows.extend(contents::record(image, &self.states).map(|found| ("contents", contents::headline(&found))));
+        rows.extend(
+            image
+                .provenance
+                .as_ref()
+                .map(|signed| ("signed", format!("sha256:{} by {}", signed.digest, signed.signing_key))),
+        );
         let of = if image.is_verification { "owner" } else { "source of" };
         rows.extend(self.firmware.iter().map(|firmware| ("boots", firmware.clone())));
         rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));

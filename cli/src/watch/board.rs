@@ -140,6 +140,7 @@ mod tests {
             cause: None,
             audit: None,
             contents: None,
+            provenance: None,
             waits_for: None,
         }
     }

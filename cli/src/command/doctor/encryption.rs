@@ -193,7 +193,14 @@ mod tests {
 
     fn key(enabled: bool) -> Key {
         let state = if enabled { "Enabled" } else { "Disabled" };
-        Key { arn: String::new(), enabled, managed_by_aws: false, symmetric: true, state: state.to_owned() }
+        Key {
+            arn: String::new(),
+            enabled,
+            managed_by_aws: false,
+            symmetric: true,
+            signs_p256: false,
+            state: state.to_owned(),
+        }
     }
 
     fn home(storage: Storage, key: Option<Key>) -> BTreeMap<String, (Storage, Option<Key>)> {

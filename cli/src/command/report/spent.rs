@@ -67,9 +67,13 @@ impl Part {
             State::Snapshot => Self::Snapshot,
             State::DistributeRegion => Self::Copies,
             State::Build | State::BuildAgain | State::ExecuteTest => Self::Between,
-            State::Plan | State::EndTest | State::JudgeTests | State::Publish | State::Finish | State::FinishFailed => {
-                Self::Own
-            }
+            State::Plan
+            | State::EndTest
+            | State::JudgeTests
+            | State::Attest
+            | State::Publish
+            | State::Finish
+            | State::FinishFailed => Self::Own,
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::stack::Stack;
 pub(super) const CASES: &[(&str, Case)] =
     &[("an_ami_is_tested_with_a_pipelines_tests_and_stays_as_it_is", an_ami_is_tested)];
 
-/// The result of `goldsmith verify`, and its exit code.
+/// The result of `goldsmith test`, and its exit code.
 fn verify(stack: &Stack, ami: &str) -> (i32, Value) {
-    let arguments = ["verify", ami, "--pipeline", "proven", "--local", "--output", "json"];
+    let arguments = ["test", ami, "--pipeline", "proven", "--local", "--output", "json"];
     let output = stack.goldsmith(&arguments);
     let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     (output.status.code().unwrap(), json)
