@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
+use crate::ebs::disks::Disks;
 use crate::emulator::Emulator;
 use crate::events::Event;
 use crate::faults::Faults;
@@ -25,6 +26,8 @@ pub(crate) struct Endpoint {
     /// Running tasks; `None` once the endpoint ends.
     tasks: Mutex<Option<JoinSet<()>>>,
     pub(crate) host: Host,
+    /// Disks of snapshots that consist of files.
+    pub(crate) disks: Disks,
     /// Size of the base image, in bytes.
     pub(crate) base_size: u64,
     settings: Mutex<Settings>,
@@ -88,6 +91,7 @@ impl Endpoint {
             kept: Mutex::new(Kept { world: parts.world, journal: parts.journal }),
             guests: Mutex::default(),
             tasks: Mutex::new(Some(JoinSet::new())),
+            disks: parts.host.disks(),
             host: parts.host,
             base_size: parts.base_size,
             settings: Mutex::new(parts.settings),

@@ -1,5 +1,6 @@
 //! Programs of this machine: finding them, running them, and how they fail.
 
+use std::ffi::OsStr;
 use std::io;
 use std::process::{Command, Output, Stdio};
 
@@ -29,7 +30,12 @@ pub enum ProgramError {
 
 /// Returns whether a program is in the search path.
 pub(crate) fn has_program(name: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+    std::env::var_os("PATH").is_some_and(|path| is_in(&path, name))
+}
+
+/// Returns whether a program is in a search path.
+pub(crate) fn is_in(path: &OsStr, name: &str) -> bool {
+    std::env::split_paths(path).any(|folder| folder.join(name).is_file())
 }
 
 /// Runs a program to its end.

@@ -6,6 +6,10 @@ mod caller;
 #[path = "ebs/coldsnap.rs"]
 mod coldsnap;
 mod common;
+#[path = "ebs/files.rs"]
+mod files;
+#[path = "ebs/flips.rs"]
+mod flips;
 #[path = "ebs/images.rs"]
 mod images;
 #[path = "ebs/life.rs"]

@@ -1,5 +1,5 @@
-//! The endpoint's own routes (`/_local/…`): inventory, reset, releases of the source image, faults, settings, and
-//! handed-over resources.
+//! The endpoint's own routes (`/_local/…`): inventory, reset, releases of the source image, faults, flipped bits,
+//! settings, and handed-over resources.
 
 mod inventory;
 mod resources;
@@ -15,12 +15,16 @@ use serde_json::{Value, json};
 
 use crate::api::{Answer, ApiError, DEFAULT_ACCOUNT, Scope};
 use crate::chain::chain;
+use crate::ebs::Flip;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::faults::Fault;
 use crate::settings::Change;
 use crate::ssm::parameters;
 use crate::world::World;
+
+/// Beginning of the route of a snapshot, before its id.
+const SNAPSHOTS: &str = "snapshots/";
 
 /// Answers a request to an admin route.
 pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &str, body: &[u8]) -> Answer {
@@ -44,6 +48,10 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
             endpoint.faults.release();
             Ok(json!({"released": true}))
         }
+        ("POST", "flip-bit") => match read::<Flip>(body) {
+            Ok(flip) => flip.perform(endpoint).await.and_then(|answer| lasting(endpoint, answer)),
+            Err(error) => Err(error),
+        },
         ("POST", "settings") => read::<Change>(body).and_then(|change| {
             let mut settings = endpoint.change_settings();
             settings.apply(&change).map(|()| json!({"describeLag": settings.lag.as_secs_f64()}))
@@ -51,12 +59,22 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
         ("POST", "resources") => read(body)
             .and_then(|handed| resources::take_over(endpoint, handed))
             .and_then(|answer| lasting(endpoint, answer)),
+        ("GET", route) if route.starts_with(SNAPSHOTS) => snapshot(endpoint, &route[SNAPSHOTS.len()..]),
         _ => Err(ApiError::new("NotFound", format!("no such route: {method} /_local/{route}"))),
     };
     match outcome {
         Ok(body) => Answer { status: 200, content_type: "application/json", body: body.to_string() },
         Err(error) => refuse(&error),
     }
+}
+
+/// Returns what the emulator must know of a snapshot to check a call on it. The inventory has this too, but is too much
+/// for each block of a snapshot.
+fn snapshot(endpoint: &Endpoint, id: &str) -> Result<Value, ApiError> {
+    let world = endpoint.world();
+    let missing = || ApiError::new("NotFound", format!("there is no snapshot '{id}'"));
+    let snapshot = world.snapshots.get(id).ok_or_else(missing)?;
+    Ok(json!({"id": id, "tags": snapshot.tags, "kmsKey": snapshot.kms_key}))
 }
 
 /// Returns the answer of a route that has changed the world, or an error if the change cannot be written to its file.

@@ -15,46 +15,41 @@ impl Call<'_> {
         self.endpoint.host.blocks()
     }
 
-    /// Returns a snapshot that consists of blocks and that the account can see.
-    pub(super) fn visible<'w>(&self, world: &'w World, id: &str) -> Result<(&'w Snapshot, &'w BlockSnapshot), Refusal> {
+    /// Returns a snapshot that the account can see.
+    fn visible<'w>(&self, world: &'w World, id: &str) -> Result<&'w Snapshot, Refusal> {
         check_id(id)?;
         let visible = |one: &&Snapshot| world.shows_snapshot(self.scope, one);
         let snapshot = world.snapshots.get(id).filter(visible).ok_or_else(|| Refusal::no_snapshot(id))?;
-        let Some(row) = world.block_snapshots.get(id) else {
-            let message = format!(
-                "The snapshot {id} has no blocks: here it consists of an instance's files. Only snapshots that \
-                 StartSnapshot began have blocks."
-            );
-            return Err(Refusal::invalid("INVALID_SNAPSHOT_ID", message));
-        };
         // If the snapshot is encrypted, the caller must be allowed to use its key.
         match &snapshot.kms_key {
             Some(key) if !world.may_use_key(self.scope, key) => Err(Refusal::no_key(key)),
-            _ => Ok((snapshot, row)),
+            _ => Ok(snapshot),
         }
     }
 
     /// Returns the same if the snapshot is complete.
-    pub(super) fn readable<'w>(
-        &self,
-        world: &'w World,
-        id: &str,
-    ) -> Result<(&'w Snapshot, &'w BlockSnapshot), Refusal> {
-        let found = self.visible(world, id)?;
-        if found.0.completed {
-            return Ok(found);
+    pub(super) fn readable<'w>(&self, world: &'w World, id: &str) -> Result<&'w Snapshot, Refusal> {
+        let snapshot = self.visible(world, id)?;
+        if snapshot.completed {
+            return Ok(snapshot);
         }
         Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("The snapshot {id} is not 'completed'.")))
     }
 
+    /// Returns the same if the snapshot was written by blocks.
+    pub(super) fn readable_row<'w>(
+        &self,
+        world: &'w World,
+        id: &str,
+    ) -> Result<(&'w Snapshot, &'w BlockSnapshot), Refusal> {
+        let snapshot = self.readable(world, id)?;
+        Ok((snapshot, row(world, id)?))
+    }
+
     /// Reads files of complete snapshots, which may be deleted in the meantime. A snapshot's files are removed after
     /// the snapshot, so the data is complete if the snapshots still exist after the read.
-    pub(super) fn read_files<T>(
-        &self,
-        ids: &[&str],
-        read: impl FnOnce(&Store) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        let outcome = read(&self.store());
+    pub(super) fn read_files<T>(&self, ids: &[&str], read: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let outcome = read();
         let world = self.endpoint.world();
         ids.iter().try_for_each(|id| self.readable(&world, id).map(drop))?;
         outcome
@@ -62,7 +57,8 @@ impl Call<'_> {
 
     /// Returns a snapshot of the account itself that accepts blocks.
     pub(super) fn writable<'w>(&self, world: &'w World, id: &str) -> Result<&'w Snapshot, Refusal> {
-        let (snapshot, row) = self.visible(world, id)?;
+        let snapshot = self.visible(world, id)?;
+        let row = row(world, id)?;
         if snapshot.scope != *self.scope {
             return Err(Refusal::not_yours(id));
         }
@@ -71,6 +67,17 @@ impl Call<'_> {
         }
         Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("The snapshot {id} is not 'pending': it takes no blocks.")))
     }
+}
+
+/// Returns what a snapshot has that was written by blocks.
+fn row<'w>(world: &'w World, id: &str) -> Result<&'w BlockSnapshot, Refusal> {
+    world.block_snapshots.get(id).ok_or_else(|| {
+        let message = format!(
+            "The snapshot {id} consists of an instance's files here. Only snapshots that StartSnapshot began can be \
+             compared, be parents, or take blocks."
+        );
+        Refusal::invalid("INVALID_SNAPSHOT_ID", message)
+    })
 }
 
 fn check_id(id: &str) -> Result<(), Refusal> {

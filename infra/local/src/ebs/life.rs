@@ -83,7 +83,7 @@ impl Endpoint {
         shared
     }
 
-    /// Removes the blocks of snapshots that are gone.
+    /// Removes the blocks and the disks of snapshots that are gone.
     pub(crate) fn sweep_blocks(&self) {
         let unused = self.world().take_unused_block_snapshots();
         for id in unused {
@@ -91,6 +91,7 @@ impl Endpoint {
                 tracing::warn!(snapshot = id, %error, "blocks stay behind");
             }
         }
+        self.sweep_disks();
     }
 
     /// Removes blocks that belong to no snapshot. A killed endpoint may have left such blocks.

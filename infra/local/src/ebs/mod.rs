@@ -1,11 +1,15 @@
 //! The EBS direct APIs (REST and JSON, version 2019-11-02): snapshots that are written and read by blocks of 512 KiB.
 
 mod call;
+pub(crate) mod disks;
 mod find;
+mod flip;
 mod life;
+mod making;
 mod read;
 mod refusal;
 pub(crate) mod route;
+mod source;
 mod start;
 pub(crate) mod store;
 #[cfg(test)]
@@ -21,6 +25,7 @@ use crate::api::{ApiError, Reply, Scope};
 use crate::endpoint::Endpoint;
 pub(crate) use call::Request;
 use call::{Call, Content, Success};
+pub(crate) use flip::Flip;
 use refusal::Refusal;
 use route::Route;
 
@@ -35,6 +40,9 @@ pub(crate) fn is_path(path: &str) -> bool {
 
 /// Performs a request, on a thread that may wait for disks.
 pub(crate) async fn perform(endpoint: &Arc<Endpoint>, scope: &Scope, request: &Request) -> Reply {
+    if let Err(refusal) = making::prepare(endpoint, scope, request).await {
+        return answer(Err(refusal));
+    }
     let (endpoint, scope, request) = (endpoint.clone(), scope.clone(), request.clone());
     // Reading, hashing or writing a block of 512 KiB would stop all other tasks of this thread.
     let outcome = tokio::task::spawn_blocking(move || {

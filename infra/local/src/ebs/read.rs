@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Content, Success};
 use super::find::{block_index, number};
+use super::flip::with_flipped_bits;
 use super::refusal::Refusal;
 use super::store::BLOCK;
 use super::tokens;
@@ -19,12 +20,12 @@ const PAGE: std::ops::RangeInclusive<usize> = 100..=10_000;
 
 /// Lists the blocks of a snapshot.
 pub(super) fn list(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
-    let size = call.readable(&call.endpoint.world(), id)?.0.size;
+    let snapshot = call.readable(&call.endpoint.world(), id)?.clone();
     let page = Page::read(call, id.to_owned())?;
     let expiry = tokens::expiry();
-    let blocks = call.read_files(&[id], |store| Ok(store.blocks(id)?))?.into_keys();
+    let blocks = call.read_files(&[id], || Ok(call.endpoint.blocks_of(&snapshot)?.indexes(id)?))?.into_iter();
     let entry = |index| json!({"BlockIndex": index, "BlockToken": tokens::of_block(id, index, expiry)});
-    Ok(page.answer("Blocks", blocks, entry, size, expiry))
+    Ok(page.answer("Blocks", blocks, entry, snapshot.size, expiry))
 }
 
 /// Lists the blocks in which a snapshot differs from another snapshot of its lineage.
@@ -33,7 +34,7 @@ pub(super) fn list_changed(call: &Call<'_>, second: &str) -> Result<Success, Ref
         call.request.asked("firstSnapshotId").ok_or_else(|| Refusal::parameter("firstSnapshotId", "is required."))?;
     let size = {
         let world = call.endpoint.world();
-        let (old, new) = (call.readable(&world, first)?, call.readable(&world, second)?);
+        let (old, new) = (call.readable_row(&world, first)?, call.readable_row(&world, second)?);
         if old.1.line != new.1.line {
             let message = format!("The snapshots {first} and {second} do not have the same lineage.");
             return Err(Refusal::invalid("UNRELATED_SNAPSHOTS", message));
@@ -42,7 +43,10 @@ pub(super) fn list_changed(call: &Call<'_>, second: &str) -> Result<Success, Ref
     };
     let page = Page::read(call, format!("{first} {second}"))?;
     let expiry = tokens::expiry();
-    let (old, new) = call.read_files(&[first, second], |store| Ok((store.blocks(first)?, store.blocks(second)?)))?;
+    let (old, new) = call.read_files(&[first, second], || {
+        let store = call.store();
+        Ok((store.blocks(first)?, store.blocks(second)?))
+    })?;
     let shared = |index: &u32| match (old.get(index), new.get(index)) {
         (Some(old), Some(new)) => old.is_shared_with(new),
         _ => false,
@@ -62,13 +66,14 @@ pub(super) fn list_changed(call: &Call<'_>, second: &str) -> Result<Success, Ref
 
 /// Returns one block.
 pub(super) fn get(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Refusal> {
-    let index = block_index(index, call.readable(&call.endpoint.world(), id)?.0)?;
+    let snapshot = call.readable(&call.endpoint.world(), id)?.clone();
+    let index = block_index(index, &snapshot)?;
     let token = call.request.asked("blockToken").ok_or_else(|| Refusal::parameter("blockToken", "is required."))?;
     tokens::check_block(token, id, index)?;
     let missing = || Refusal::invalid("INVALID_BLOCK", format!("The snapshot {id} has no block {index}."));
-    let (digest, data) = call.read_files(&[id], |store| {
-        let place = store.block(id, index)?.ok_or_else(missing)?;
-        Ok(store.read(&place)?)
+    let (digest, data) = call.read_files(&[id], || {
+        let found = call.endpoint.blocks_of(&snapshot)?.read(id, index)?.ok_or_else(missing)?;
+        Ok(with_flipped_bits(&snapshot, index, found))
     })?;
     let headers = vec![
         ("x-amz-data-length", data.len().to_string()),

@@ -110,7 +110,7 @@ impl Order {
             return Ok(Decision::Made(made.first().cloned().unwrap_or_default()));
         }
         let (input, size) = (&self.input, self.input.size()?);
-        let parent = input.parent_snapshot_id.as_deref().map(|id| call.readable(world, id)).transpose()?;
+        let parent = input.parent_snapshot_id.as_deref().map(|id| call.readable_row(world, id)).transpose()?;
         if let Some((parent, _)) = parent.filter(|(parent, _)| parent.size > size) {
             let message = format!("The volume is smaller than that of the parent snapshot, {} GiB.", parent.size);
             return Err(Refusal::invalid("INVALID_VOLUME_SIZE", message));

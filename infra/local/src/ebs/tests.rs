@@ -69,10 +69,10 @@ fn what_is_deleted_while_it_is_read_does_not_exist() {
     for read in reads {
         let scene = Scene::new();
         scene.change(|snapshot, _| snapshot.completed = true);
-        assert_eq!(scene.call().read_files(&[ID], read), Ok(1));
-        let outcome = scene.call().read_files(&[ID], |store| {
+        assert_eq!(scene.call().read_files(&[ID], || read(&scene.call().store())), Ok(1));
+        let outcome = scene.call().read_files(&[ID], || {
             scene.delete();
-            read(store)
+            read(&scene.call().store())
         });
         assert_eq!(outcome, Err(Refusal::no_snapshot(ID)));
     }
@@ -83,7 +83,7 @@ fn missing_blocks_of_an_existing_snapshot_are_an_internal_error() {
     let scene = Scene::new();
     scene.change(|snapshot, _| snapshot.completed = true);
     scene.endpoint.host.blocks().remove(ID).unwrap();
-    let outcome = scene.call().read_files(&[ID], |store| Ok(store.blocks(ID)?.len()));
+    let outcome = scene.call().read_files(&[ID], || Ok(scene.call().store().blocks(ID)?.len()));
     assert_eq!(outcome.map_err(|refusal| refusal.status), Err(500));
 }
 

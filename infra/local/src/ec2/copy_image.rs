@@ -12,7 +12,9 @@ use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::events::Event;
 use crate::ids;
-use crate::world::{BlockDevice, Grants, Image, ImageState, KEY_FAILURE, Launches, Protection, Tags, Timeline, World};
+use crate::world::{
+    BlockDevice, Grants, Image, ImageState, KEY_FAILURE, Launches, Protection, Snapshot, Tags, Timeline, World,
+};
 
 /// The calls that this file serves.
 pub(super) const CALLS: &[Row] = &[("CopyImage", copy)];
@@ -55,6 +57,8 @@ fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
         if image.root_snapshot() == Some(&snapshot.id) {
             snapshot.layers = image.layers.clone();
             snapshot.content = image.content;
+            let original = source.root_snapshot().and_then(|id| world.snapshots.get(id));
+            snapshot.copies_files = original.is_some_and(Snapshot::has_files);
         }
         world.snapshots.insert(snapshot.id.clone(), snapshot);
     }

@@ -16,26 +16,26 @@ const ZEROS: [u8; 4096] = [0; 4096];
 
 /// A disk.
 #[derive(Debug)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     file: File,
     size: u64,
 }
 
 impl Disk {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
         Ok(Disk { file, size })
     }
 
     /// Returns its size in bytes.
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// Reads a part of the disk; what is behind its end is read as zeros. Returns whether the part has data other than
     /// zeros. Only then is `part` filled.
-    pub(super) fn read(&self, at: u64, part: &mut [u8]) -> io::Result<bool> {
+    pub(crate) fn read(&self, at: u64, part: &mut [u8]) -> io::Result<bool> {
         // Holes are not read: most of a disk is a hole.
         match rustix::fs::seek(&self.file, SeekFrom::Data(at)) {
             Ok(data) if data < at + part.len() as u64 => {}

@@ -1,7 +1,7 @@
 //! Exports of images: makes the disk of an image, converts it, and writes it to S3 with the given role, as VM
 //! Import/Export does.
 
-mod disk;
+pub(crate) mod disk;
 mod vhd;
 mod vmdk;
 

@@ -22,6 +22,9 @@ pub(crate) enum GuestError {
     /// A program of the host did not do its work.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// A program is not installed.
+    #[error("{program} is missing: install {package}")]
+    NoProgram { program: &'static str, package: &'static str },
     /// The first process did not start.
     #[error("instance {id} does not boot: {stderr}")]
     Boot { id: String, stderr: String },

@@ -13,10 +13,11 @@ use super::isolation::{Disk, HOST, Isolation, Network, Way};
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
 use super::scripts::SCRIPTS;
 use super::{Guest, Power, flags, groups, inotify, processes};
+use crate::ebs::disks::Disks;
 use crate::ebs::store::Store;
 use crate::metadata::service::Service;
 use crate::own::{FolderError, is_ours, own_folder};
-use crate::programs::run;
+use crate::programs::{is_in, run};
 use crate::{base, ids};
 
 /// Mounts trees over each other, and writes their files to a file system. Without a journal, most of the file is a hole.
@@ -142,6 +143,11 @@ impl Host {
         Store::of(&self.dir)
     }
 
+    /// Returns the disks of snapshots that consist of files.
+    pub(crate) fn disks(&self) -> Disks {
+        Disks::of(&self.dir)
+    }
+
     /// Makes an empty folder for the files of some work, which end with the work.
     pub(crate) fn make_work(&self, name: &str) -> Result<PathBuf, GuestError> {
         let folder = self.dir.join("work").join(name);
@@ -166,6 +172,11 @@ impl Host {
     ) -> Result<(), GuestError> {
         let unable = || GuestError::Unable { missing: self.abilities.missing().unwrap_or_default() };
         let way = self.abilities.way().ok_or_else(unable)?;
+        // Debian has mke2fs where only root's search path leads.
+        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+        if !is_in(path.as_ref(), "mke2fs") {
+            return Err(GuestError::NoProgram { program: "mke2fs", package: "e2fsprogs" });
+        }
         self.link_base(way).await?;
         let newest = layers.iter().rev().map(|layer| format!("layers/{layer}"));
         let mut trees: Vec<String> = newest.chain(["base".to_owned()]).collect();
@@ -185,9 +196,7 @@ impl Host {
         }
         let flags = if way.isolation.needs_root() { "" } else { ",userxattr" };
         command.args(["-ec", MAKE_FILE_SYSTEM, "sh", &trees.join(":"), flags]).arg(&merged).arg(file).arg(size);
-        // Debian has mke2fs where only root's search path leads.
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.current_dir(&self.dir).env("PATH", format!("{path}:/usr/sbin:/sbin"));
+        command.current_dir(&self.dir).env("PATH", path);
         Ok(run("mke2fs", &mut command).await?)
     }
 

@@ -225,6 +225,12 @@ pub(crate) struct Snapshot {
     /// The accounts that may create volumes from it, in addition to its owner.
     pub(crate) grants: Grants,
     pub(crate) made_by: String,
+    /// Whether it is a copy of a snapshot that consists of files.
+    #[serde(default)]
+    pub(crate) copies_files: bool,
+    /// Bits of the volume that were flipped on request.
+    #[serde(default)]
+    pub(crate) flipped: BTreeSet<u64>,
 }
 
 /// EC2's volume id for a snapshot that was made from no volume.
@@ -249,7 +255,22 @@ impl Snapshot {
             failure: None,
             grants: Grants::default(),
             made_by: made_by.to_owned(),
+            copies_files: false,
+            flipped: BTreeSet::new(),
         }
+    }
+
+    /// Returns whether the snapshot consists of files. The base image itself has no layers, and neither has an empty
+    /// volume.
+    pub(crate) fn has_files(&self) -> bool {
+        self.copies_files || !self.layers.is_empty() || self.made_by == super::source::MADE_BY
+    }
+
+    /// Returns the name of the disk with the snapshot's files; `None` if it has none. Snapshots with the same content
+    /// have the same disk: a layer never changes, and is the newest one of one content only.
+    pub(crate) fn disk_name(&self) -> Option<String> {
+        let newest = self.layers.last().map_or("base", String::as_str);
+        self.has_files().then(|| format!("{newest}-{}", self.size))
     }
 
     /// Returns EC2's name of its state.

@@ -9,6 +9,8 @@ use crate::ids;
 
 /// Account that publishes the source image.
 const PUBLISHER: &str = "136693071363";
+/// What stands for the call that made the images and their snapshots.
+pub(super) const MADE_BY: &str = "goldsmith";
 /// When the first release was published: 1 January 2026.
 const FIRST_RELEASE: Timestamp = Timestamp::constant(1_767_225_600, 0);
 /// Size of its root volume in GiB.
@@ -91,7 +93,7 @@ fn source_snapshot(image: &str, scope: &Scope, time: Timestamp) -> Snapshot {
         started_at: time,
         completed: true,
         grants: Grants { public: true, ..Grants::default() },
-        ..Snapshot::begun(&ids::derived("snap", image), scope, "goldsmith")
+        ..Snapshot::begun(&ids::derived("snap", image), scope, MADE_BY)
     }
 }
 
@@ -141,7 +143,7 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, releas
         launches: Launches::default(),
         copied_from: None,
         failure: None,
-        made_by: "goldsmith".to_owned(),
+        made_by: MADE_BY.to_owned(),
     }
 }
 

@@ -220,6 +220,19 @@ impl Client {
 
     /// Sends a request; none when the connection closes without an answer.
     pub(crate) fn send(self, method: &str, path: &str, service: &str, more: &str, body: &str) -> Option<Answer> {
+        let (answer, body) = self.exchange(method, path, service, more, body)?;
+        Some(Answer { body: String::from_utf8(body).ok()?, ..answer })
+    }
+
+    /// The same for an answer whose body is not text: it is next to the answer.
+    pub(crate) fn exchange(
+        self,
+        method: &str,
+        path: &str,
+        service: &str,
+        more: &str,
+        body: &str,
+    ) -> Option<(Answer, Vec<u8>)> {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let (account, region) = (self.account, self.region);
         let scope = format!("AWS4-HMAC-SHA256 Credential={account}/20261124/{region}/{service}/aws4_request");
@@ -230,10 +243,12 @@ impl Client {
         let secret = if more.contains("x-goldsmith-local") { "" } else { "x-goldsmith-local: test\r\n" };
         let head = format!("{method} {path} HTTP/1.1\r\n{host}connection: close\r\nauthorization: {scope}\r\n{secret}");
         write!(stream, "{head}{more}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        Some(Answer { status: head[9..12].parse().unwrap(), head: head.to_owned(), body: body.to_owned() })
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).ok()?;
+        let end = bytes.windows(4).position(|some| some == b"\r\n\r\n")?;
+        let body = bytes.split_off(end + 4);
+        let head = String::from_utf8(bytes).ok()?.trim_end().to_owned();
+        Some((Answer { status: head[9..12].parse().unwrap(), head, body: String::new() }, body))
     }
 }
 

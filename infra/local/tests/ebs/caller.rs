@@ -55,6 +55,7 @@ pub(crate) trait Ebs: Copy {
         let found = blocks.iter().find(|block| block["BlockIndex"] == index).unwrap();
         let answer = self.get(&format!("{snapshot}/blocks/{index}?blockToken={}", escaped(&found["BlockToken"])));
         assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.header("x-amz-checksum"), Some(&*checksum(answer.body.as_bytes())));
         answer.body
     }
 }

@@ -79,7 +79,7 @@ async fn a_copy_whose_blocks_cannot_be_shared_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_of_files_has_no_blocks() {
+async fn a_snapshot_of_files_is_no_parent_and_needs_its_files_to_be_read() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
     let source = client.ssm("GetParameter", &json!({"Name": "/aws/service/goldsmith-local/debian-12"})).1;
@@ -90,10 +90,14 @@ async fn a_snapshot_of_files_has_no_blocks() {
     until("available", || client.ec2("DescribeImages", &by_id).body.contains(">available<").then_some(())).await;
     let snapshot = client.ec2_value("DescribeImages", &by_id, "snapshotId");
     let start = client.start(&json!({"VolumeSize": 8, "ParentSnapshotId": snapshot}));
-    for answer in [client.get(&format!("{snapshot}/blocks")), start] {
+    let changed = client.get(&format!("{snapshot}/changedblocks?firstSnapshotId={snapshot}"));
+    for answer in [changed, start] {
         let body = json(&answer);
         assert_eq!((answer.status, body["Reason"].as_str()), (400, Some("INVALID_SNAPSHOT_ID")), "{body}");
         assert!(body["Message"].as_str().unwrap().contains("files"), "{body}");
     }
+    let listed = client.get(&format!("{snapshot}/blocks"));
+    assert_eq!((listed.status, listed.header("x-amzn-errortype")), (500, Some("InternalServerException")));
+    assert!(json(&listed)["Message"].as_str().unwrap().contains("there is no base image"), "{}", listed.body);
     endpoint.end().await;
 }
