@@ -3,7 +3,8 @@ to AWS.
 
 All gaps of the emulator are closed here, never in the product: access in door.py and runtime_api.py, permissions in
 permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py,
-forwarded calls in forwarding.py, License Manager in licenses.py, and the rules of SNS for messages in topics.py.
+forwarded calls in forwarding.py, License Manager in licenses.py, keys for signatures in signing_keys.py, and the rules of
+SNS for messages in topics.py.
 """
 
 import argparse
@@ -183,6 +184,7 @@ def main():
     import recording
     import runtime_api
     import scheduler
+    import signing_keys
     import step_functions
     import topics
 
@@ -200,6 +202,7 @@ def main():
     answer_quotas(app)
     licenses.install(app, authorise, resources)
     topics.install(app, key_denial)
+    signing_keys.install(check_pin)
     assume_roles_as_services()
     step_functions.install(check_pin)
     scheduler.install(check_pin)
