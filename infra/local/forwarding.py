@@ -1,4 +1,4 @@
-"""Forwards calls from the emulator to the endpoint: EC2, Run Command and the public parameters."""
+"""Forwards calls from the emulator to the endpoint: EC2, the EBS direct APIs, Run Command and the public parameters."""
 
 import asyncio
 import concurrent.futures
@@ -14,6 +14,10 @@ RUN_COMMAND = {
 }
 HANDED_ON = {"PutParameter", "DeleteParameter"}  # the endpoint sends these calls back, so that its faults apply to them
 ENDPOINT_PARAMETERS = ("/aws/service/", "/goldsmith/examples/")
+# Headers of answers that are passed on. Those of blocks are in the EBS direct APIs reference, GetSnapshotBlock.
+ANSWERED = {
+    "content-type", "x-amzn-requestid", "x-amzn-errortype", "x-amz-data-length", "x-amz-checksum", "x-amz-checksum-algorithm",
+}
 HOP_HEADERS = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
 
 
@@ -33,8 +37,7 @@ class Endpoint:
             kept[door.SHOWN] = self.secret
             connection.request(method, path, body=body.encode() if isinstance(body, str) else body, headers=kept)
             answer = connection.getresponse()
-            answered = {"content-type", "x-amzn-requestid", "x-amzn-errortype"}
-            return answer.status, {k: v for k, v in answer.getheaders() if k.lower() in answered}, answer.read()
+            return answer.status, {k: v for k, v in answer.getheaders() if k.lower() in ANSWERED}, answer.read()
         finally:
             connection.close()
 
@@ -107,6 +110,22 @@ def route_ssm(app, endpoint, authorise):
         return answer
 
     app.SERVICE_HANDLERS["ssm"] = ssm
+
+
+def route_ebs(app, endpoint, refused):
+    """Routes the EBS direct APIs to the endpoint: the emulator does not know them."""
+    from ministack.core import iam_actions, router
+
+    router.SERVICE_PATTERNS["ebs"] = {"host_patterns": [r"ebs\."]}
+    # From here on, the emulator knows the action of a call, and checks who has signed it.
+    iam_actions.SERVICE_TO_IAM_NAMESPACE["ebs"] = "ebs"
+    iam_actions._BOTOCORE_SERVICE_MAP["ebs"] = ["ebs"]
+
+    async def ebs(method, path, headers, body, query_params):
+        return await refused(method, path, headers, body, query_params) or await endpoint.handle(
+            method, path, headers, body, query_params)
+
+    app.SERVICE_HANDLERS["ebs"] = ebs
 
 
 def tell_of_parameter(operation, request, answer):

@@ -1,5 +1,5 @@
-"""Starts the emulator, and adds what it lacks: EC2 and Run Command by the local endpoint, and a Step Functions closer
-to AWS.
+"""Starts the emulator, and adds what it lacks: EC2, the EBS direct APIs and Run Command by the local endpoint, and a Step
+Functions closer to AWS.
 
 All gaps of the emulator are closed here, never in the product: access in door.py and runtime_api.py, permissions in
 permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py,
@@ -197,6 +197,7 @@ def main():
     forwarding.route_ec2(app, endpoint, authorise, denied_keys)
     provisioning.install(endpoint, check_pin)
     forwarding.route_ssm(app, endpoint, authorise)
+    forwarding.route_ebs(app, endpoint, permissions.guard_blocks(endpoint, authorise, key_denial))
     route_events(app, authorise)
     guard_tokens(app, authorise)
     answer_quotas(app)

@@ -81,6 +81,28 @@ class Touched(unittest.TestCase):
     def test_a_call_that_names_no_resource_needs_the_permission_for_all(self):
         self.assertEqual(touched("ec2:EnableImageBlockPublicAccess"), [("*", {})])
 
+    def test_a_call_on_blocks_is_checked_on_each_snapshot_that_it_names(self):
+        snapshot = ("arn:aws:ec2:eu-west-1::snapshot/" + SNAPSHOT, {"aws:ResourceTag/goldsmith:stack": "s"})
+        for method, path, operation in (
+            ("GET", "/blocks", "ListSnapshotBlocks"), ("GET", "/blocks/7", "GetSnapshotBlock"),
+            ("PUT", "/blocks/7", "PutSnapshotBlock"), ("GET", "/changedblocks", "ListChangedBlocks"),
+        ):
+            found, parameters = permissions.call_of_blocks(method, f"/snapshots/{SNAPSHOT}{path}", b"", {"blockToken": ["t"]})
+            self.assertEqual((found, touched(f"ebs:{found}", **parameters)), (operation, [snapshot]))
+        both = {"firstSnapshotId": [SNAPSHOT]}
+        found, parameters = permissions.call_of_blocks("GET", f"/snapshots/{SNAPSHOT}/changedblocks", b"", both)
+        self.assertEqual(touched(f"ebs:{found}", **parameters), [snapshot, snapshot])
+        for method, path in (("GET", "/snapshots"), ("POST", f"/snapshots/{SNAPSHOT}/blocks"), ("GET", "/snapshots/a/b/c")):
+            self.assertIsNone(permissions.call_of_blocks(method, path, b"", {}))
+
+    def test_a_snapshot_that_is_started_is_checked_on_its_tags(self):
+        body = b'{"VolumeSize": 8, "Description": null, "ParentSnapshotId": "snap-1", "Tags": [{"Key": "k", "Value": "v"}]}'
+        found, parameters = permissions.call_of_blocks("POST", "/snapshots", body, {})
+        context = {"aws:RequestTag/k": "v", "ebs:VolumeSize": "8", "ebs:ParentSnapshot": "snap-1", "aws:TagKeys": ["k"]}
+        self.assertEqual(touched(f"ebs:{found}", **parameters), [("arn:aws:ec2:eu-west-1::snapshot/*", context)])
+        for body in (b"", b"[]", b"no JSON"):
+            self.assertEqual(permissions.call_of_blocks("POST", "/snapshots", body, {}), ("StartSnapshot", {}))
+
     def test_lists_and_other_resources_are_left_to_the_emulator(self):
         for action in ("DescribeImages", "DescribeInstanceStatus", "DescribeSnapshots", "CreateKeyPair", "DeleteRoute"):
             self.assertIsNone(touched(f"ec2:{action}", **{"ImageId.1": IMAGE}), action)
