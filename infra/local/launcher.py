@@ -2,9 +2,9 @@
 Functions closer to AWS.
 
 All gaps of the emulator are closed here, never in the product: access in door.py and runtime_api.py, permissions in
-permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py,
-forwarded calls in forwarding.py, License Manager in licenses.py, keys for signatures in signing_keys.py, and the rules of
-SNS for messages in topics.py.
+permissions.py and blocks.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in
+step_functions.py, forwarded calls in forwarding.py, License Manager in licenses.py, keys for signatures in
+signing_keys.py, and the rules of SNS for messages in topics.py.
 """
 
 import argparse
@@ -178,6 +178,7 @@ def main():
     configure(options, secret)
     from ministack import app
 
+    import blocks
     import licenses
     import permissions
     import provisioning
@@ -197,7 +198,7 @@ def main():
     forwarding.route_ec2(app, endpoint, authorise, denied_keys)
     provisioning.install(endpoint, check_pin)
     forwarding.route_ssm(app, endpoint, authorise)
-    forwarding.route_ebs(app, endpoint, permissions.guard_blocks(endpoint, authorise, key_denial))
+    forwarding.route_ebs(app, endpoint, blocks.guard(endpoint, authorise, key_denial))
     route_events(app, authorise)
     guard_tokens(app, authorise)
     answer_quotas(app)

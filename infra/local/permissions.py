@@ -6,9 +6,11 @@ a call is checked on every resource that it touches, each with the tags that it 
 
 import json
 import re
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, unquote
 
+import blocks
 import licenses
+import signing_keys
 
 KINDS = {
     "i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group",
@@ -154,14 +156,6 @@ class Call:
         if "RoleArn" in self.parameters:
             yield "iam:PassRole", self.parameters["RoleArn"], {"iam:PassedToService": "scheduler.amazonaws.com"}
 
-    def started(self):
-        """Yields the new snapshot that is to be written by blocks, with the tags that the call gives it."""
-        tags = {tag.get("Key", ""): tag.get("Value", "") for tag in self.values("Tags")}
-        context = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-        asked = {"ebs:VolumeSize": "VolumeSize", "ebs:Description": "Description", "ebs:ParentSnapshot": "ParentSnapshotId"}
-        context.update({name: str(self.parameters[field]) for name, field in asked.items() if field in self.parameters})
-        yield self.action, self.name("snapshot", "*"), {**context, **({"aws:TagKeys": list(tags)} if tags else {})}
-
     def licenses(self):
         """Yields the license configurations that the call names."""
         changed = self.values("AddLicenseSpecifications") + self.values("RemoveLicenseSpecifications")
@@ -207,7 +201,7 @@ TOUCHED = {
     **dict.fromkeys(
         ("ebs:ListSnapshotBlocks", "ebs:GetSnapshotBlock", "ebs:PutSnapshotBlock", "ebs:CompleteSnapshot", "ebs:ListChangedBlocks"),
         lambda call: call.existing("SnapshotId", "FirstSnapshotId")),
-    "ebs:StartSnapshot": lambda call: call.started(),
+    "ebs:StartSnapshot": blocks.started,
     "events:PutEvents": lambda call: call.events(),
     "license-manager:CreateLicenseConfiguration": lambda call: call.anything(),
     "license-manager:GetLicenseConfiguration": lambda call: call.licenses(),
@@ -224,70 +218,6 @@ TOUCHED = {
 def touched(action):
     """Returns the function that yields what a call touches; `None` if the emulator's own check is enough."""
     return TOUCHED.get(action) or (Call.named if BY_ID.fullmatch(action) else None)
-
-
-# The EBS direct APIs: method and path of each call.
-BLOCKS = (
-    ("POST", re.compile(r"/snapshots"), "StartSnapshot"),
-    ("POST", re.compile(r"/snapshots/completion/([^/]+)"), "CompleteSnapshot"),
-    ("PUT", re.compile(r"/snapshots/([^/]+)/blocks/[^/]+"), "PutSnapshotBlock"),
-    ("GET", re.compile(r"/snapshots/([^/]+)/blocks/[^/]+"), "GetSnapshotBlock"),
-    ("GET", re.compile(r"/snapshots/([^/]+)/blocks"), "ListSnapshotBlocks"),
-    ("GET", re.compile(r"/snapshots/([^/]+)/changedblocks"), "ListChangedBlocks"),
-)
-
-
-def call_of_blocks(method, path, body, query_params):
-    """Returns the operation and the parameters of a call of the EBS direct APIs; `None` if there is no such call."""
-    for verb, pattern, operation in BLOCKS:
-        found = pattern.fullmatch(path)
-        if verb != method or not found:
-            continue
-        if operation == "StartSnapshot":
-            try:
-                asked = json.loads(body or b"{}")
-            except ValueError:
-                asked = {}
-            asked = {key: value for key, value in asked.items() if value is not None} if isinstance(asked, dict) else {}
-            tags = [tag for tag in asked.pop("Tags", []) if isinstance(tag, dict)]
-            return operation, {**asked, **{f"Tags.{n}": tag for n, tag in enumerate(tags, 1)}}
-        first = (query_params or {}).get("firstSnapshotId") or ""
-        first = first[0] if isinstance(first, list) else first
-        return operation, {"SnapshotId": found[1], **({"FirstSnapshotId": first} if first else {})}
-    return None
-
-
-def guard_blocks(endpoint, authorise, key_denial):
-    """Returns the check of calls of the EBS direct APIs. The caller needs the action on each snapshot that it names, and
-    for an encrypted one the right to decrypt with its key, by way of EC2. The rights are checked for every call: EBS has
-    no session between a list and its blocks."""
-
-    async def snapshot(identity):
-        status, _, found = await endpoint.call("GET", f"/_local/snapshots/{quote(identity, safe='')}", {}, b"")
-        return json.loads(found) if status == 200 else None
-
-    def denied(message):
-        body = json.dumps({"Message": message, "Reason": "DEPENDENCY_ACCESS_DENIED"}).encode()
-        return 403, {"Content-Type": "application/json", "x-amzn-errortype": "AccessDeniedException"}, body
-
-    async def refused(method, path, headers, body, query_params):
-        call = call_of_blocks(method, path, body, query_params)
-        if not call:
-            return None  # the endpoint rejects it
-        named = [call[1][field] for field in ("SnapshotId", "FirstSnapshotId", "ParentSnapshotId") if field in call[1]]
-        found = {identity: known for identity in named if (known := await snapshot(identity))}
-        tags = {identity: known["tags"] for identity, known in found.items()}
-        answer = await authorise("ebs", headers, body, query_params, call, tags)
-        if answer:
-            return answer
-        for key in {known["kmsKey"] for known in found.values()} - {None}:
-            reason, message = key_denial(headers, query_params, key, ("Decrypt",), "ec2") or ("", "")
-            # Keys of AWS and of other accounts are not the emulator's: the endpoint decides about them.
-            if reason not in ("", "NotFound"):
-                return denied(message)
-        return None
-
-    return refused
 
 
 def parameters_of(service, headers, body):
@@ -329,26 +259,6 @@ def more_exact(service, headers, path, body, query_params):
         if request.get("EventBusName", "default") == "default":
             return f"rule/{request['Name']}"
     return None
-
-
-def key_context(body):
-    """Returns the condition keys of a call of KMS: the alias that it names, all aliases of its key, and what a signature
-    is to be made of (KMS developer guide, "AWS KMS condition keys")."""
-    from ministack.services import kms
-
-    try:
-        request = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    if not isinstance(request, dict) or not isinstance(request.get("KeyId", ""), str):
-        return {}
-    name = request.get("KeyId", "")
-    alias = name.rpartition(":")[2] if name.startswith("arn:") else name
-    key = kms._resolve_key(name)
-    aliases = [arn.rpartition(":")[2] for arn, of in kms._aliases.items() if key and of == key["KeyId"]]
-    found = {"kms:RequestAlias": alias if alias.startswith("alias/") else None, "kms:ResourceAliases": aliases or None}
-    found.update({f"kms:{field}": request.get(field) for field in ("SigningAlgorithm", "MessageType")})
-    return {field: value for field, value in found.items() if value is not None}
 
 
 def tags_in(inventory):
@@ -463,7 +373,7 @@ def install(endpoint, check_pin):
 
     def context_of_request(service, iam_action, body, params):
         found = tags_of_request(service, iam_action, body, params)
-        return {**found, **key_context(body)} if service == "kms" else found
+        return {**found, **signing_keys.key_context(body)} if service == "kms" else found
 
     iam_evaluator.enforce, iam_actions.extract_resource_arn = emulators, resource_arn
     iam_actions.request_tag_context = context_of_request

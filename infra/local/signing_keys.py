@@ -1,11 +1,12 @@
 """Makes the emulator's KMS as strict as AWS where keys for signatures are used.
 
 The emulator accepts keys whose usage does not fit their spec, shows the public keys of keys that cannot be used, and
-guesses parameters of Sign that AWS requires.
+guesses parameters of Sign that AWS requires. Policies cannot name aliases.
 """
 
 import base64
 import binascii
+import json
 
 # Usages of each spec (KMS API reference, CreateKey, `KeyUsage`). A usage that is missing here cannot be used locally.
 USAGES = {
@@ -54,6 +55,26 @@ def wrong_usage(data):
     if spec not in USAGES or usage in USAGES[spec]:
         return None  # the emulator checks keys of HMAC itself, and rejects unknown specs
     return f"KeyUsage {usage} is not compatible with KeySpec {spec}."
+
+
+def key_context(body):
+    """Returns the condition keys of a call of KMS: the alias that it names, all aliases of its key, and what a signature
+    is to be made of (KMS developer guide, "AWS KMS condition keys")."""
+    from ministack.services import kms
+
+    try:
+        request = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    if not isinstance(request, dict) or not isinstance(request.get("KeyId", ""), str):
+        return {}
+    name = request.get("KeyId", "")
+    alias = name.rpartition(":")[2] if name.startswith("arn:") else name
+    key = kms._resolve_key(name)
+    aliases = [arn.rpartition(":")[2] for arn, of in kms._aliases.items() if key and of == key["KeyId"]]
+    found = {"kms:RequestAlias": alias if alias.startswith("alias/") else None, "kms:ResourceAliases": aliases or None}
+    found.update({f"kms:{field}": request.get(field) for field in ("SigningAlgorithm", "MessageType")})
+    return {field: value for field, value in found.items() if value is not None}
 
 
 def install(check_pin):

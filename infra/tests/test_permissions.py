@@ -6,6 +6,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "local"))
 
+import blocks
 import licenses
 import permissions
 
@@ -87,21 +88,21 @@ class Touched(unittest.TestCase):
             ("GET", "/blocks", "ListSnapshotBlocks"), ("GET", "/blocks/7", "GetSnapshotBlock"),
             ("PUT", "/blocks/7", "PutSnapshotBlock"), ("GET", "/changedblocks", "ListChangedBlocks"),
         ):
-            found, parameters = permissions.call_of_blocks(method, f"/snapshots/{SNAPSHOT}{path}", b"", {"blockToken": ["t"]})
+            found, parameters = blocks.call_of_blocks(method, f"/snapshots/{SNAPSHOT}{path}", b"", {"blockToken": ["t"]})
             self.assertEqual((found, touched(f"ebs:{found}", **parameters)), (operation, [snapshot]))
         both = {"firstSnapshotId": [SNAPSHOT]}
-        found, parameters = permissions.call_of_blocks("GET", f"/snapshots/{SNAPSHOT}/changedblocks", b"", both)
+        found, parameters = blocks.call_of_blocks("GET", f"/snapshots/{SNAPSHOT}/changedblocks", b"", both)
         self.assertEqual(touched(f"ebs:{found}", **parameters), [snapshot, snapshot])
         for method, path in (("GET", "/snapshots"), ("POST", f"/snapshots/{SNAPSHOT}/blocks"), ("GET", "/snapshots/a/b/c")):
-            self.assertIsNone(permissions.call_of_blocks(method, path, b"", {}))
+            self.assertIsNone(blocks.call_of_blocks(method, path, b"", {}))
 
     def test_a_snapshot_that_is_started_is_checked_on_its_tags(self):
         body = b'{"VolumeSize": 8, "Description": null, "ParentSnapshotId": "snap-1", "Tags": [{"Key": "k", "Value": "v"}]}'
-        found, parameters = permissions.call_of_blocks("POST", "/snapshots", body, {})
+        found, parameters = blocks.call_of_blocks("POST", "/snapshots", body, {})
         context = {"aws:RequestTag/k": "v", "ebs:VolumeSize": "8", "ebs:ParentSnapshot": "snap-1", "aws:TagKeys": ["k"]}
         self.assertEqual(touched(f"ebs:{found}", **parameters), [("arn:aws:ec2:eu-west-1::snapshot/*", context)])
         for body in (b"", b"[]", b"no JSON"):
-            self.assertEqual(permissions.call_of_blocks("POST", "/snapshots", body, {}), ("StartSnapshot", {}))
+            self.assertEqual(blocks.call_of_blocks("POST", "/snapshots", body, {}), ("StartSnapshot", {}))
 
     def test_lists_and_other_resources_are_left_to_the_emulator(self):
         for action in ("DescribeImages", "DescribeInstanceStatus", "DescribeSnapshots", "CreateKeyPair", "DeleteRoute"):

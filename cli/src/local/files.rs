@@ -11,7 +11,8 @@ use crate::digest;
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
 
 /// Programs of the emulator: if one of them changes, the emulator is restarted.
-const LAUNCHER: [(&str, &str); 11] = [
+const LAUNCHER: [(&str, &str); 13] = [
+    ("blocks.py", include_str!("../../../infra/local/blocks.py")),
     ("door.py", include_str!("../../../infra/local/door.py")),
     ("forwarding.py", include_str!("../../../infra/local/forwarding.py")),
     ("launcher.py", include_str!("../../../infra/local/launcher.py")),
@@ -21,6 +22,7 @@ const LAUNCHER: [(&str, &str); 11] = [
     ("recording.py", include_str!("../../../infra/local/recording.py")),
     ("runtime_api.py", include_str!("../../../infra/local/runtime_api.py")),
     ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
+    ("signing_keys.py", include_str!("../../../infra/local/signing_keys.py")),
     ("step_functions.py", include_str!("../../../infra/local/step_functions.py")),
     ("topics.py", include_str!("../../../infra/local/topics.py")),
 ];
