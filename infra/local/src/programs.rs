@@ -87,3 +87,16 @@ fn last_line(output: &Output) -> Option<String> {
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("dmesg(1)"));
     lines.next_back().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_in;
+
+    #[test]
+    fn a_program_is_looked_for_in_each_folder_of_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mke2fs"), "").unwrap();
+        let path = std::env::join_paths([std::path::Path::new("/nonexistent"), folder.path()]).unwrap();
+        assert!(is_in(&path, "mke2fs") && !is_in(&path, "mke2fs.ext5") && !is_in("/nonexistent".as_ref(), "mke2fs"));
+    }
+}
