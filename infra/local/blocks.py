@@ -67,8 +67,10 @@ def guard(endpoint, authorise, key_denial):
         answer = await authorise("ebs", headers, body, query_params, call, tags)
         if answer:
             return answer
-        for key in {known["kmsKey"] for known in found.values()} - {None}:
-            reason, message = key_denial(headers, query_params, key, ("Decrypt",), "ec2") or ("", "")
+        keys = {known["kmsKey"]: identity for identity, known in found.items() if known["kmsKey"]}
+        for key, identity in keys.items():
+            context = {"aws:ebs:id": identity}
+            reason, message = key_denial(headers, query_params, key, ("Decrypt",), "ec2", context) or ("", "")
             # Keys of AWS and of other accounts are not the emulator's: the endpoint decides about them.
             if reason not in ("", "NotFound"):
                 return denied(message)

@@ -381,13 +381,15 @@ def install(endpoint, check_pin):
     async def resources():
         return tags_in(await inventory()).keys()
 
-    def key_denial(headers, query_params, name, rights, service):
+    def key_denial(headers, query_params, name, rights, service, encryption_context=None):
         key, region = kms._resolve_key(name), responses.get_region()
         if not key:
             return "NotFound", f"Key '{name}' does not exist"
         if key["KeyState"] != "Enabled":
             return "Disabled", f"{key['Arn']} is disabled."
-        caller, context = router.extract_access_key_id(headers, query_params), {"kms:ViaService": f"{service}.{region}.amazonaws.com"}
+        caller = router.extract_access_key_id(headers, query_params)
+        names = {f"kms:EncryptionContext:{name}": value for name, value in (encryption_context or {}).items()}
+        context = {"kms:ViaService": f"{service}.{region}.amazonaws.com", **names}
         for right in rights:
             denied = enforce(caller, f"kms:{right}", "kms", region, resource_arn=key["Arn"], service_context=context)
             if denied:

@@ -148,6 +148,7 @@ mod tests {
                 ..BlockDevice::default()
             }],
             snapshots: vec!["snap-1".to_owned()],
+            volumes: [("/dev/xvda".to_owned(), "snap-1".to_owned())].into(),
             source_instance: Some("i-1".to_owned()),
             source_image: None,
             product_codes: vec!["4t9example".to_owned()],

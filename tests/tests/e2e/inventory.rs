@@ -89,6 +89,12 @@ impl Stack {
         ureq::post(self.admin("settings")).header(SHOWN, self.secret()).send(settings.to_string()).unwrap();
     }
 
+    /// Flips the lowest bit of a block of a snapshot.
+    pub(crate) fn flip_bit(&self, snapshot: &str, block: u32) {
+        let flip = serde_json::json!({"snapshot": snapshot, "block": block, "bit": 0});
+        ureq::post(self.admin("flip-bit")).header(SHOWN, self.secret()).send(flip.to_string()).unwrap();
+    }
+
     /// Hands resources over, such as keys.
     pub(crate) fn hand(&self, resources: &Value) {
         ureq::post(self.admin("resources")).header(SHOWN, self.secret()).send(resources.to_string()).unwrap();

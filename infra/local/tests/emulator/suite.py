@@ -188,6 +188,8 @@ class Blocks(unittest.TestCase):
         both = {"list_snapshot_blocks": "AccessDeniedException", "get_snapshot_block": "AccessDeniedException"}
         for name, statements, refused in (
             ("key", [blocks, decrypt], {}), ("via", [blocks, {**decrypt, "Condition": via}], {}), ("no-key", [blocks], both),
+            ("context", [blocks, {**decrypt, "Condition": {"StringLike": {"kms:EncryptionContext:aws:ebs:id": "snap-*"}}}], {}),
+            ("other-context", [blocks, {**decrypt, "Condition": {"StringLike": {"kms:EncryptionContext:aws:ebs:id": "db-*"}}}], both),
             ("via-s3", [blocks, {**decrypt, "Condition": {"StringEquals": {"kms:ViaService": "s3.amazonaws.com"}}}], both),
         ):
             with self.subTest(name):

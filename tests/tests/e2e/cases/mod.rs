@@ -24,6 +24,7 @@ mod organisation;
 mod page;
 mod plan;
 mod problems;
+mod provenance;
 mod publish;
 mod refusals;
 mod role;
@@ -75,6 +76,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         uninvited::CASES,
         verify::CASES,
         vulnerabilities::CASES,
+        provenance::CASES,
         distribute::CASES,
         lifecycle::CASES,
         organisation::CASES,
