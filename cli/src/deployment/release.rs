@@ -208,10 +208,10 @@ mod tests {
         let release = Release::own(PathBuf::from("functions.zip"), "x86_64");
         let template = release.template(&uploaded(), None).unwrap();
         let functions = template.matches(FUNCTION).count();
-        assert_eq!((functions, template.matches("CodeUri: s3://b/code.zip\n").count()), (11, 11));
+        assert_eq!((functions, template.matches("CodeUri: s3://b/code.zip\n").count()), (12, 12));
         let lacking = Release { template: TEMPLATE.replacen(CODE, "", 1), ..release };
         let error = lacking.template(&uploaded(), None).unwrap_err().to_string();
-        assert_eq!(error, "the template must have `CodeUri: functions.zip` 11 times, but has it 10 times");
+        assert_eq!(error, "the template must have `CodeUri: functions.zip` 12 times, but has it 11 times");
     }
 
     #[test]

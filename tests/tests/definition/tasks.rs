@@ -42,7 +42,12 @@ const CATCH: &str = r#""Catch": [{"ErrorEquals": ["States.ALL"], "Output": {"err
 const CATCH_INTERRUPTED: &str = r#""Catch": [
   {
     "ErrorEquals": ["Goldsmith.Interrupted"],
-    "Output": {"regions": "{% $states.input.regions %}", "tests": "{% $states.input.tests %}", "error": "{% $states.errorOutput %}"},
+    "Output": {
+      "regions": "{% $states.input.regions %}",
+      "tests": "{% $states.input.tests %}",
+      "attest": "{% $states.input.attest = true %}",
+      "error": "{% $states.errorOutput %}"
+    },
     "Next": "LaunchAgain"
   },
   {"ErrorEquals": ["States.ALL"], "Output": {"error": "{% $states.errorOutput %}"}, "Next": "FinishFailed"}

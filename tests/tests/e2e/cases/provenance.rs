@@ -63,7 +63,8 @@ fn signed(stack: &Stack) {
     let verified = stack.goldsmith_by_endpoint(&verify);
     let found = json_of(&verified);
     assert_eq!((verified.status.code(), &found["verified"]), (Some(0), &json!(true)), "{found}");
-    let regions: Vec<&str> = found["amis"].as_array().unwrap().iter().filter_map(|ami| ami["region"].as_str()).collect();
+    let regions: Vec<&str> =
+        found["amis"].as_array().unwrap().iter().filter_map(|ami| ami["region"].as_str()).collect();
     assert_eq!(regions, [HOME, AWAY]);
     assert!(found["amis"][0]["volumes"][0]["presentBlocks"].as_u64().unwrap() > 50, "{found}");
 
