@@ -33,12 +33,13 @@ isolations:
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast \
 	--test disks --test instances --test leaves_nothing --test demo -- --ignored
 
-# Runs the end-to-end cases that repeat others at every effect, or with every fault of an event: half an hour. They are
-# not part of `test`.
+# Runs the cases that repeat others at every effect, or with every fault of an event, and one that moves gibibytes: half an
+# hour. They are not part of `test`.
 slow-cases:
 	@infra/local/preflight.sh compiler instances
 	@$(MAKE) --no-print-directory package
-	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --test e2e -- --ignored
+	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast \
+	--test e2e --test local_ec2 -- --ignored
 
 # Runs a hundred thousand seeds of the simulation, or SEEDS seeds from FROM on. The simulation runs the whole system on
 # a virtual clock, with faults. A seed that breaks a rule is printed with its history. `make test` runs a thousand

@@ -13,9 +13,11 @@ use libtest_mimic::{Arguments, Trial};
 /// A case by its name: asserts, or panics.
 pub type Case<T> = (&'static str, fn(&T));
 
-/// Cases that repeat others at every effect, or with every fault of an event. Together they take half an hour, and the
-/// simulation does the same with thousands of seeds, so they run only if they are asked for (`--ignored`).
-const SLOW: [&str; 9] = [
+/// Cases that repeat others at every effect, or with every fault of an event, and one that moves gibibytes. Together they
+/// take half an hour, and the simulation does the same with thousands of seeds, so they run only if they are asked for
+/// (`--ignored`).
+const SLOW: [&str; 10] = [
+    "blocks::a_gibibyte_is_the_same_over_copies_and_a_flipped_bit_is_named",
     "a_stop_at_any_effect_leaves_nothing",
     "a_stop_at_any_effect_whose_event_is_lost_leaves_nothing",
     "a_release_whose_event_is_doubled_rebuilds_once",

@@ -12,7 +12,7 @@ pub mod key;
 pub mod statement;
 
 pub use bundle::{Bundle, BundleError, SignError, Unsigned, VerifyError};
-pub use content::{BLOCK, Difference, ImageContent, VolumeContent};
+pub use content::{BLOCK, Difference, ImageContent, VolumeContent, block_digest};
 pub use key::{KeyError, PublicKey};
 pub use statement::{Statement, StatementError, Subject};
 

@@ -26,7 +26,7 @@ const EXECUTION: u32 = 600;
 /// A caller.
 #[derive(Clone)]
 pub(crate) struct Aws {
-    config: SdkConfig,
+    pub(crate) config: SdkConfig,
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) ec2: aws_sdk_ec2::Client,

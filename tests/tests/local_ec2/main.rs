@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test may fail the test")]
 
 mod around;
+mod blocks;
 mod caller;
 mod codes;
 mod commands;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         images::a_copy_in_another_region_stands_alone,
         images::a_shared_image_is_launched_by_its_new_users_only,
         images::a_deregistered_image_leaves_what_others_need,
+        blocks::a_gibibyte_is_the_same_over_copies_and_a_flipped_bit_is_named,
         switches::an_image_is_switched_off_and_on,
         switches::a_snapshot_is_shared,
         around::a_launch_follows_the_version_of_its_template,
