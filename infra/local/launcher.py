@@ -213,6 +213,7 @@ def main():
     # more.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     runtime_api.close(check_pin)
+    runtime_api.rest(check_pin)
     door.close(app, check_pin, options.port, secret)
     if options.parent:
         follow(options.parent)
