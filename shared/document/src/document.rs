@@ -4,6 +4,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{Action, Condition, Diagnostics, Loop, Spanned, Target, did_you_mean};
 
+/// Seconds that an attempt of a step may take if the document does not say otherwise.
+pub const DEFAULT_TIMEOUT: u64 = 7_200;
+
 /// The shortest and longest length of the name of a phase, step, parameter or constant.
 pub(crate) const NAME_LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
 

@@ -24,7 +24,7 @@ pub mod yaml;
 pub use action::*;
 pub use condition::{Condition, Expression, MAX_EXPRESSION_DEPTH, Pattern, Relation, Verdict, is_number};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source};
-pub use document::{Constant, Document, OnFailure, Parameter, Phase, Step, digest};
+pub use document::{Constant, DEFAULT_TIMEOUT, Document, OnFailure, Parameter, Phase, Step, digest};
 pub use phases::check_phases;
 pub use platform::Platform;
 pub use reader::{MapReader, Reader, Spanned, suggestion};

@@ -92,6 +92,9 @@ pub struct FailureContext {
     /// The last lines that the step wrote.
     #[serde(default)]
     pub last_lines: Vec<String>,
+    /// Facts about the machine that explain the failure, each as one sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
 }
 
 /// The kinds of failures that a reader may want to distinguish.
@@ -144,7 +147,7 @@ impl RunResult {
 
     /// Returns the result as one line of JSON of at most [`RESULT_LIMIT`] bytes. At most half of that is for the audit,
     /// and the number of its findings is always kept. If the line is still too long, the oldest of the last lines are
-    /// removed first, and then the messages are cut at their ends.
+    /// removed first, then the last facts, and then the messages are cut at their ends.
     pub fn to_line(&self) -> String {
         let mut cut = self.clone();
         loop {
@@ -165,6 +168,9 @@ impl RunResult {
         if let Some(context) = &mut self.failure_context {
             if !context.last_lines.is_empty() {
                 context.last_lines.remove(0);
+                return true;
+            }
+            if context.evidence.pop().is_some() {
                 return true;
             }
             if halve(&mut context.message) || halve(&mut context.document) {
@@ -204,6 +210,26 @@ mod tests {
         assert_eq!(context.message, "exit status 3");
         let huge = RunResult::failed(&"e".repeat(20_000), "m\n".repeat(20_000)).to_line();
         assert!(huge.len() <= RESULT_LIMIT);
+    }
+
+    #[test]
+    fn facts_outlast_the_lines_and_are_cut_before_the_message() {
+        let mut result = RunResult::failed("b/Build", "exit status 3");
+        let context = |facts: usize| FailureContext {
+            message: "exit status 3".into(),
+            last_lines: vec!["x".repeat(300); 50],
+            evidence: vec!["ü".repeat(300); facts],
+            ..Default::default()
+        };
+        result.failure_context = Some(context(5));
+        let kept = serde_json::from_str::<RunResult>(&result.to_line()).unwrap().failure_context.unwrap();
+        assert!(kept.evidence.len() == 5 && kept.last_lines.len() > 5, "{}", kept.last_lines.len());
+        result.failure_context = Some(context(20));
+        let kept = serde_json::from_str::<RunResult>(&result.to_line()).unwrap().failure_context.unwrap();
+        assert!(kept.last_lines.is_empty() && kept.evidence.len() > 5 && kept.message == "exit status 3");
+        let old = r#"{"message":"exit status 3"}"#;
+        assert!(serde_json::from_str::<FailureContext>(old).unwrap().evidence.is_empty());
+        assert!(!serde_json::to_string(&FailureContext::default()).unwrap().contains("evidence"));
     }
 
     #[test]

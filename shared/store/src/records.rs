@@ -323,6 +323,10 @@ pub struct FailureCause {
     /// The last lines of the step's output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub last_lines: Vec<String>,
+    /// Facts about the instance that explain why the step failed, each as one sentence. The agent looked at them when
+    /// the step failed. Agents of earlier versions send none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
     /// Region of the resource.
     pub region: Option<String>,
     /// Id of the resource.

@@ -7,10 +7,7 @@ use super::scope::CurrentLoop;
 use crate::action::Module;
 use crate::diagnostic::shown;
 use crate::yaml::{Node, Span};
-use crate::{MapReader, OnFailure, Phase, Step, suggestion};
-
-/// Seconds that an attempt may take if the document does not say otherwise.
-const DEFAULT_TIMEOUT: u64 = 7_200;
+use crate::{DEFAULT_TIMEOUT, MapReader, OnFailure, Phase, Step, suggestion};
 
 impl Parse<'_> {
     pub(super) fn phases(&mut self, node: &Node, key: Span) -> Vec<Phase> {

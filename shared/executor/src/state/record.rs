@@ -58,6 +58,9 @@ pub(crate) struct StepRecord {
     pub(crate) inputs: Vec<Inputs>,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) last_lines: Vec<String>,
+    /// The facts about the machine that explain the failure.
+    #[serde(default)]
+    pub(crate) evidence: Vec<String>,
     /// The kind of the failure. It has a meaning only if the step failed.
     pub(crate) failure: FailureKind,
     /// `disableLogging`: inputs and outputs are not reported.
@@ -134,6 +137,7 @@ impl StepRecord {
             inputs: Vec::new(),
             outputs: BTreeMap::new(),
             last_lines: Vec::new(),
+            evidence: Vec::new(),
             failure: FailureKind::Step,
             muted,
             iterations: None,
@@ -158,6 +162,7 @@ impl StepRecord {
             exit_code: self.exit_code,
             message: self.message.clone(),
             last_lines: self.last_lines.clone(),
+            evidence: self.evidence.clone(),
         }
     }
 }

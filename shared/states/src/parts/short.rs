@@ -9,9 +9,9 @@ use crate::{Context, Outcome, Result, State};
 /// escaped twice (a text in JSON in JSON).
 const LIMIT: usize = 1_000;
 
-/// Returns the beginning of a cause, without its last lines.
+/// Returns the beginning of a cause, without its last lines and its evidence.
 pub(crate) fn short(cause: &FailureCause) -> FailureCause {
-    let mut short = FailureCause { last_lines: Vec::new(), ..cause.clone() };
+    let mut short = FailureCause { last_lines: Vec::new(), evidence: Vec::new(), ..cause.clone() };
     while is_long(&short) && short.message.chars().count() > 1 {
         let half = short.message.chars().count() / 2;
         short.message = short.message.chars().take(half).chain(['…']).collect();
@@ -62,10 +62,11 @@ mod tests {
             error: "Goldsmith.CommandFailed".to_owned(),
             message: message.to_owned(),
             last_lines: vec!["x".repeat(4_000)],
+            evidence: vec!["y".repeat(300); 12],
             ..FailureCause::default()
         };
         let known = short(&cause("exit status 1"));
-        assert_eq!(known, FailureCause { last_lines: vec![], ..cause("exit status 1") });
+        assert_eq!(known, FailureCause { last_lines: vec![], evidence: vec![], ..cause("exit status 1") });
         for message in ["ü".repeat(5_000), "\n\"".repeat(5_000)] {
             let cut = short(&cause(&message));
             let text = serde_json::to_string(&cut).unwrap();

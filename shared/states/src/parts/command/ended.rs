@@ -5,7 +5,7 @@ use goldsmith_executor::{Audit, EXIT_REBOOT, FailureKind, RunResult, RunStatus};
 use goldsmith_store::{AuditRecord, FailureCause};
 use jiff::SignedDuration;
 
-use super::lines::last_lines;
+use super::lines::{evidence, last_lines};
 use super::{CommandProgress, Look, because, stopped};
 use crate::engine::drive::Scene;
 use crate::error_names::ErrorName;
@@ -133,6 +133,7 @@ fn failed(scene: &Scene<'_>, result: &RunResult) -> Error {
             (FailureKind::Audit, Some(audit)) => audit.lines(),
             _ => context.last_lines,
         },
+        evidence: evidence(&context.evidence),
         ..FailureCause::default()
     };
     let name = match context.kind {

@@ -42,6 +42,15 @@ async fn the_result_is_found_among_other_lines_of_standard_error() {
     assert_eq!(lost.last_lines, [noise]);
 }
 
+#[tokio::test]
+async fn the_facts_about_the_instance_are_kept_without_what_could_act_on_a_terminal() {
+    let context = r#"{"document":"web","phase":"build","step":"Install","message":"exit status 1",
+        "evidence":["/ is full\u001b[2J.",""]}"#;
+    let result = format!(r#"{{"status":"failed","failureContext":{}}}"#, context.replace('\n', ""));
+    let (failed, _) = build(vec![Outcome::failed(1, &result)]).await;
+    assert_eq!(failed.unwrap_err().evidence, ["/ is full [2J."]);
+}
+
 /// Runs a test whose command ends in this way, in a pipeline with this audit setting.
 async fn audited(audit: ImageAudit, outcome: Outcome) -> (Stack, Result<(), FailureCause>) {
     let stack = Stack::new().await;

@@ -90,8 +90,8 @@ async fn interruption(context: &Context, record: &BuildRecord) -> Result<Option<
     Ok(cause.filter(|cause| cause.error == ErrorName::Interrupted.as_str()).map(|cause| cause.message))
 }
 
-/// Returns a failure without the output of its steps, since every account to which the bus forwards the event, and every
-/// subscriber of the topic, would read that output. The output is in the build's record.
+/// Returns a failure without the output of its steps and without the facts about its instance, since every account to
+/// which the bus forwards the event, and every subscriber of the topic, would read them. Both are in the build's record.
 fn without_output(failure: &FailureCause) -> FailureCause {
-    FailureCause { last_lines: Vec::new(), ..failure.clone() }
+    FailureCause { last_lines: Vec::new(), evidence: Vec::new(), ..failure.clone() }
 }
