@@ -3,6 +3,8 @@
 //! This program trusts the servers that the machine trusts, so that a company's own certificate authority works. If the
 //! machine has no certificates, the program uses its own.
 
+mod reason;
+
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::OnceLock;
@@ -10,12 +12,19 @@ use std::time::{Duration, Instant};
 
 use ureq::http;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{AsSendBody, Body};
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{AsSendBody, Body, ResponseExt};
+
+use reason::Names;
+pub(crate) use reason::Reason;
 
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(30);
 /// Longest response that is read into memory, in bytes.
 const TEXT_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// The end of the message of a request that took too long. The run replaces it by the limit.
+pub(crate) const PAST_LIMIT: &str = "took longer than the time limit of the step";
 
 /// A request to be made.
 #[derive(Debug)]
@@ -54,7 +63,7 @@ pub(crate) struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     #[error("{url} cannot be fetched")]
-    Transport { url: String, source: Box<ureq::Error> },
+    Transport { url: String, source: Box<Reason> },
     #[error("{url} redirects to {to}, which is not encrypted; the redirect is not followed")]
     Downgrade { url: String, to: String },
     #[error("{url} is not a URL")]
@@ -65,7 +74,7 @@ pub(crate) enum HttpError {
     Body { url: String, source: io::Error },
     #[error("the file for {url} is not readable")]
     File { url: String, source: io::Error },
-    #[error("{url} took longer than the time limit of the step")]
+    #[error("{url} {PAST_LIMIT}")]
     TimedOut { url: String },
 }
 
@@ -125,10 +134,11 @@ impl<'r> Request<'r> {
             request = request.header(name, value);
         }
         let request = request.body(content).map_err(|source| HttpError::Url { url: self.url.to_owned(), source })?;
-        let response = ureq::Agent::from(config.build()).run(request).map_err(|error| match error {
+        let agent = ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names::default());
+        let response = agent.run(request).map_err(|error| match error {
             ureq::Error::Timeout(ureq::Timeout::Global) => HttpError::TimedOut { url: self.url.to_owned() },
             ureq::Error::RequireHttpsOnly(to) => HttpError::Downgrade { url: self.url.to_owned(), to },
-            error => HttpError::Transport { url: self.url.to_owned(), source: Box::new(error) },
+            error => HttpError::Transport { url: self.url.to_owned(), source: Box::new(Reason::of(error)) },
         })?;
         Ok(Answer { status: response.status().as_u16(), response })
     }
@@ -138,6 +148,12 @@ impl Answer {
     /// Returns the value of a header if it exists and is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// Returns the URL that has answered, without its query, which may be a signature. After redirects, it is the last.
+    pub(crate) fn sender(&self) -> String {
+        let url = self.response.get_uri().to_string();
+        url.split(['?', '#']).next().unwrap_or_default().to_owned()
     }
 
     /// Returns a reader of the body.
@@ -171,14 +187,7 @@ impl HttpError {
     /// Returns whether another try may succeed.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Transport { source, .. } => match &**source {
-                ureq::Error::BadUri(_)
-                | ureq::Error::Rustls(_)
-                | ureq::Error::Tls(_)
-                | ureq::Error::TooManyRedirects => false,
-                ureq::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData, // a certificate that is not trusted
-                _ => true,
-            },
+            Self::Transport { source, .. } => source.may_pass(),
             Self::Body { .. } => true,
             Self::Url { .. }
             | Self::File { .. }
