@@ -63,6 +63,11 @@ fn a_checksum_is_checked_and_a_wrong_file_never_appears() {
         message.contains("/f has the SHA256 ") && message.ends_with(&format!(", not {SHA256_OF_HELLO}")),
         "{message}"
     );
+    let expected = format!("The expected SHA256 is {SHA256_OF_HELLO}.");
+    let evidence = run.evidence();
+    assert_eq!((evidence[0].as_str(), evidence.len()), (expected.as_str(), 3));
+    assert!(evidence[1].starts_with("The received SHA256 is ") && evidence[1] != expected);
+    assert_eq!(evidence[2], "The server has sent 5 bytes with status 200.");
     assert_eq!(std::fs::read_dir(wrong.path("got")).unwrap().count(), 0);
 }
 

@@ -78,7 +78,7 @@ fn the_cause_names_the_iteration_and_outputs_of_the_good_ones_stay() {
         "'test {{ loop.value }} = b && exit 4; echo {{ loop.value }}'",
     );
     let run = machine.run();
-    assert_eq!(run.said(), ["a", "(a)"]);
+    assert_eq!(run.said(), ["a", "iteration 1 failed: exit status 4", "(a)"]);
     let step = &machine.detailed_output()["documents"][0]["phases"][0]["steps"][0];
     assert_eq!(step["failureMessage"], "iteration 1 failed: exit status 4");
     let run = looped("{forEach: [a, b]}", "maxAttempts: 1", "exit 4").run();

@@ -6,6 +6,9 @@ use std::process::{Child, Command, Output, Stdio};
 
 use goldsmith_executor::{Event, OrderDocument, RunResult, WorkOrder};
 
+/// The message of a step whose limit is one second.
+pub(crate) const TIMED_OUT: &str = "timed out after 1 s, the limit that `timeoutSeconds` of the step sets";
+
 /// Folders of one machine and the order that it is given.
 #[must_use]
 pub(crate) struct Machine {
@@ -125,6 +128,11 @@ impl Run {
 
     pub(crate) fn message(&self) -> String {
         self.result().failure_context.unwrap().message
+    }
+
+    /// The facts about the machine that explain the failure.
+    pub(crate) fn evidence(&self) -> Vec<String> {
+        self.result().failure_context.unwrap().evidence
     }
 
     /// Standard output with the event lines shortened to what is the same in every run.

@@ -8,6 +8,7 @@ mod conditions;
 mod crash;
 mod disk;
 mod download;
+mod evidence;
 mod faults;
 mod files;
 mod first_boot;

@@ -77,7 +77,7 @@ fn a_failed_inner_document_fails_the_step_and_on_failure_applies() {
     let body = machine.order.documents[0].body.replace("action: Exec", "onFailure: Ignore, action: Exec")
         + &bash("After", "echo after");
     let run = machine.with_body(&body).run();
-    assert_eq!((run.status, run.said()), (Some(0), vec!["after"]));
+    assert_eq!((run.status, run.said()), (Some(0), vec!["exit status 3", "after"]));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn three_levels_are_allowed_and_a_fourth_is_not() {
     machine.file("four.yml", &format!("{HEAD}{}", bash("Deep", "echo deep")));
     let run = machine.run();
     assert!(run.message().ends_with("documents can run documents 3 levels deep, but four.yml would be one level more"));
-    assert!(run.said().is_empty());
+    assert_eq!(run.said(), ["documents can run documents 3 levels deep, but four.yml would be one level more"]);
 }
 
 #[test]

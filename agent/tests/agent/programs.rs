@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::machine::{Machine, Run, is_alive};
+use crate::machine::{Machine, Run, TIMED_OUT, is_alive};
 
 fn binary(path: &str, arguments: &str) -> Machine {
     Machine::with_steps(&format!(
@@ -68,7 +68,7 @@ fn a_binary_may_ask_for_a_reboot_and_fail() {
     assert_eq!((run.message().as_str(), run.result().failure_context.unwrap().exit_code), ("exit status 3", Some(3)));
     let machine = binary("./tool", "");
     machine.program("tool", "#!/bin/sh\nkill -9 $$\n");
-    assert_eq!(machine.run().message(), "ended by signal 9");
+    assert_eq!(machine.run().message(), "killed by signal 9 (SIGKILL)");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_time_out_also_ends_processes_that_left_their_group() {
          - (setsid bash -c 'echo $BASHPID > daemon; exec sleep 300' &)\n            - sleep 300\n",
     );
     let run = machine.run();
-    assert_eq!((run.status, run.message().as_str()), (Some(1), "timed out"));
+    assert_eq!((run.status, run.message().as_str()), (Some(1), TIMED_OUT));
     assert!(!is_alive(&machine.path("daemon")));
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::machine::{Machine, Run, agent, is_alive};
+use crate::machine::{Machine, Run, TIMED_OUT, agent, is_alive};
 use goldsmith_executor::RunStatus;
 
 const GREETER: &str = include_str!("documents/greeter.yml");
@@ -96,7 +96,7 @@ fn abort_runs_nothing_more() {
     let context = result.failure_context.unwrap();
     assert_eq!((context.document.as_str(), context.phase.as_deref()), ("doc-1", Some("build")));
     assert_eq!((context.step.as_deref(), context.action.as_deref()), (Some("Fails"), Some("ExecuteBash")));
-    assert_eq!((context.exit_code, context.message.as_str()), (Some(3), "exit status 3"));
+    assert_eq!((context.exit_code, context.message.as_str()), (Some(3), "exit status 3 (attempt 2 of 2)"));
     assert_eq!(context.last_lines, ["try"]);
 }
 
@@ -146,8 +146,8 @@ fn an_attempt_that_takes_too_long_is_ended_with_all_its_processes() {
          - sleep 300 & echo $! > child\n            - echo waiting\n            - wait\n",
     );
     let run = machine.run();
-    assert_eq!((run.status, run.message().as_str()), (Some(1), "timed out"));
-    assert_eq!(run.said(), ["waiting"]);
+    assert_eq!((run.status, run.message().as_str()), (Some(1), TIMED_OUT));
+    assert_eq!(run.said(), ["waiting", TIMED_OUT]);
     assert!(!is_alive(&machine.path("child")) && !is_alive(&machine.path("stubborn")));
 }
 

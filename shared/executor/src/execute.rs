@@ -20,7 +20,7 @@ use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::{
     Audit, AuditOrder, Builtin, EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, FailureContext, FailureKind, ORDER_VERSION,
-    RunResult, RunStatus, WorkOrder, clean, first_boot, report,
+    RunResult, RunStatus, WorkOrder, clean, evidence, first_boot, report,
 };
 
 /// Why an order does not run at all, or why a run stops early.
@@ -198,13 +198,20 @@ fn ask_again(store: &mut Store, state: State) -> Result<(), ExecuteError> {
 
 /// Returns the result of a run whose state can no longer be saved: what was known before, and why the run ended.
 fn broken_off(known: RunResult, error: &StoreError) -> RunResult {
-    let failed = RunResult::failed(&known.execution_id, explain(error));
+    let failed = with_evidence(RunResult::failed(&known.execution_id, explain(error)), error);
     RunResult {
         status: failed.status,
         failure_message: failed.failure_message,
         failure_context: known.failure_context.or(failed.failure_context),
         ..known
     }
+}
+
+/// Adds the facts about the machine that explain an error of the agent itself.
+fn with_evidence(result: RunResult, error: &(dyn std::error::Error + 'static)) -> RunResult {
+    let evidence = evidence::limited(evidence::of_error(error));
+    let failure_context = result.failure_context.map(|context| FailureContext { evidence, ..context });
+    RunResult { failure_context, ..result }
 }
 
 fn log_folder(order: &WorkOrder) -> PathBuf {
@@ -221,7 +228,7 @@ impl ExecuteError {
                 String::new()
             }
         };
-        let result = RunResult::failed(&order.execution, explain(self));
+        let result = with_evidence(RunResult::failed(&order.execution, explain(self)), self);
         let context = result.failure_context.map(|context| FailureContext { document, ..context });
         RunResult { failure_context: context, ..result }
     }

@@ -9,6 +9,7 @@ mod condition;
 mod contents;
 mod documents;
 mod event;
+mod evidence;
 mod execute;
 mod explain;
 mod first_boot;

@@ -21,12 +21,14 @@ use std::time::Duration;
 use goldsmith_document::{Action, Assert, Reboot};
 
 use crate::condition::{self, ConditionError};
+use crate::evidence::{self, Watch};
 use crate::explain::explain;
 use crate::output::Output;
 use crate::place::Place;
 use crate::resolve::{ResolveError, Resolver};
 use crate::state::Inputs;
 
+pub(crate) use command::is_killed;
 pub(crate) use document::{Call, FetchError};
 use fields::Fields;
 use files::FileError;
@@ -62,6 +64,10 @@ pub(crate) struct Outcome {
     pub(crate) exit_code: Option<i32>,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) last_lines: Vec<String>,
+    /// The facts about the machine that were known when the attempt failed.
+    pub(crate) evidence: Vec<String>,
+    /// What the output of the attempt says about the machine.
+    pub(crate) watch: Watch,
 }
 
 /// The ways in which an attempt ends.
@@ -91,8 +97,8 @@ pub(crate) enum TaskError {
 }
 
 impl Outcome {
-    pub(crate) fn failed(error: &dyn Error) -> Self {
-        Self { end: End::Failed(explain(error)), ..Self::default() }
+    pub(crate) fn failed(error: &(dyn Error + 'static)) -> Self {
+        Self { end: End::Failed(explain(error)), evidence: evidence::of_error(error), ..Self::default() }
     }
 }
 

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use crate::evidence::Watch;
 use crate::output::Output;
 use crate::place::Place;
 use capture::Capture;
 pub(crate) use capture::LIMIT as CAPTURE_LIMIT;
 use family::Family;
-pub(crate) use family::end_marked;
+pub(crate) use family::{VARIABLE as MARK_VARIABLE, end_marked};
 
 /// The time between the terminating signal and the killing signal.
 const GRACE: Duration = Duration::from_secs(5);
@@ -33,6 +34,8 @@ pub(crate) struct Finished {
     /// Standard output without the newlines at its end.
     pub(crate) stdout: String,
     pub(crate) last_lines: Vec<String>,
+    /// What the output says about the machine.
+    pub(crate) watch: Watch,
 }
 
 /// How a process ended.
@@ -70,8 +73,8 @@ pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<
     }
     // A thread waits for the child, so that the pump waits for lines, the end and the deadline in one place.
     thread::spawn(move || sender.send(Message::Exited(child.wait())));
-    Pump { receiver, family, deadline, killed_at: None, timed_out: false, open: 2, capture: Capture::default() }
-        .run(output)
+    let capture = Capture::new(place.working_directory);
+    Pump { receiver, family, deadline, killed_at: None, timed_out: false, open: 2, capture }.run(output)
 }
 
 fn read_lines(stream: &'static str, pipe: impl Read + Send + 'static, sender: SyncSender<Message>) {

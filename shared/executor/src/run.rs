@@ -14,6 +14,7 @@ use goldsmith_document::{Document, Phase, Step};
 use jiff::Timestamp;
 
 use crate::aws::Aws;
+use crate::evidence::Before;
 use crate::output::Output;
 use crate::resolve::values;
 use crate::state::{At, DocumentRecord, PhaseRecord, State, StepRecord};
@@ -35,6 +36,8 @@ pub(crate) struct Run<'r, 'o> {
     restarted: bool,
     /// Whether the machine has restarted since the last start of the agent.
     rebooted: bool,
+    /// The machine at the beginning of the running attempt.
+    before: Option<Before>,
 }
 
 /// The data that a run shares with the run that it is a part of.
@@ -88,7 +91,7 @@ impl<'r, 'o> Run<'r, 'o> {
         // now on.
         let state = State { boot, reboot_pending: false, early_starts: 0, ..state };
         store.begin(&state)?;
-        Ok(Self { order, documents, store, state, around, restarted, rebooted })
+        Ok(Self { order, documents, store, state, around, restarted, rebooted, before: None })
     }
 
     /// Runs what is left. Afterwards the state contains the result, unless a reboot is due.

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 use goldsmith_glob::name_matches;
 
+use crate::evidence::{full_disks, is_out_of_space};
+
 pub(super) use access::{Owner, Permissions};
 pub(super) use append::Append;
 pub(super) use create::{NewFile, NewFolder};
@@ -63,6 +65,12 @@ pub(crate) enum FileError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} cannot be written", path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("{} cannot be written", path.display())]
+    Full {
+        path: PathBuf,
+        #[source]
+        reason: Box<Full>,
+    },
     #[error("{} cannot be deleted", path.display())]
     Delete { path: PathBuf, source: io::Error },
     #[error("the owner, group or mode of {} cannot be set", path.display())]
@@ -75,6 +83,14 @@ pub(crate) enum FileError {
     TooLong { path: PathBuf, size: u64, limit: u64 },
 }
 
+/// An operation that had no space, and the full file systems at that moment.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Full {
+    reason: io::Error,
+    facts: Vec<String>,
+}
+
 impl FileError {
     pub(super) fn read(path: &Path) -> impl Fn(io::Error) -> Self {
         move |source| match source.kind() {
@@ -84,7 +100,25 @@ impl FileError {
     }
 
     pub(super) fn write(path: &Path) -> impl Fn(io::Error) -> Self {
-        move |source| Self::Write { path: path.to_owned(), source }
+        move |source| Self::unwritten(path.to_owned(), source)
+    }
+
+    /// Returns the error for a file that cannot be written.
+    pub(super) fn unwritten(path: PathBuf, source: io::Error) -> Self {
+        if !is_out_of_space(&source) {
+            return Self::Write { path, source };
+        }
+        // Now, and not when the step has ended: what was written so far is removed before.
+        let facts = full_disks(Some(&path));
+        Self::Full { path, reason: Box::new(Full { reason: source, facts }) }
+    }
+
+    /// Returns the facts that were collected where the error occurred.
+    pub(super) fn evidence(&self) -> Vec<String> {
+        match self {
+            Self::Full { reason, .. } => reason.facts.clone(),
+            _ => Vec::new(),
+        }
     }
 
     fn delete(path: &Path) -> impl Fn(io::Error) -> Self {

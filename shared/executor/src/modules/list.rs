@@ -54,6 +54,17 @@ pub(super) fn list<I, E: Element + 'static>(
     Ok(Task::here(records, List { elements, output }))
 }
 
+impl ModuleError {
+    /// Returns the facts that were collected where the error occurred.
+    fn evidence(&self) -> Vec<String> {
+        match self {
+            Self::File(error) | Self::Download(DownloadError::File(error)) => error.evidence(),
+            Self::Download(DownloadError::Checksum { evidence, .. }) => evidence.clone(),
+            Self::Download(_) | Self::Aws(_) | Self::TimedOut => Vec::new(),
+        }
+    }
+}
+
 impl List {
     fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Vec<String>, ModuleError> {
         let mut parts = Vec::new();
@@ -75,7 +86,10 @@ impl Perform for List {
                 let outputs = self.output.map(|(name, between)| (name.to_owned(), parts.join(between)));
                 Outcome { outputs: BTreeMap::from_iter(outputs), ..Outcome::default() }
             }
-            Err(error) => Outcome::failed(&error),
+            Err(error) => {
+                let outcome = Outcome::failed(&error);
+                Outcome { evidence: [error.evidence(), outcome.evidence].concat(), ..outcome }
+            }
         }
     }
 }

@@ -248,9 +248,9 @@ impl Calls<'_, '_> {
         let finished = process::run(&mut command, self.place, self.output)
             .map_err(|source| UpdateError::Start { program, source })?;
         match outcome(finished) {
-            Outcome { end: End::Reboot { .. }, exit_code: Some(code), outputs, last_lines } => {
+            Outcome { end: End::Reboot { .. }, exit_code: Some(code), outputs, last_lines, evidence, watch } => {
                 let end = End::Failed(format!("exit status {code}")); // with 194, a package manager does not ask for a reboot
-                Ok(Outcome { end, exit_code: Some(code), outputs, last_lines })
+                Ok(Outcome { end, exit_code: Some(code), outputs, last_lines, evidence, watch })
             }
             outcome => Ok(outcome),
         }

@@ -1,5 +1,6 @@
 //! `WebDownload`. If a checksum is given, an existing file with that checksum is not fetched again.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use super::download::save;
 use super::files::FileError;
 use super::{Element, Fields, ModuleError, Place};
 use crate::checksum::{Hasher, of_file};
-use crate::http::{self, HttpError, Request};
+use crate::http::{self, Answer, HttpError, Request};
 use crate::output::Output;
 use crate::resolve::ResolveError;
 use crate::retry::retry;
@@ -30,7 +31,7 @@ pub(crate) enum DownloadError {
     #[error("{url} returned status {status}")]
     Status { url: String, status: u16 },
     #[error("{url} has the {algorithm} {actual}, not {expected}")]
-    Checksum { url: String, algorithm: &'static str, actual: String, expected: String },
+    Checksum { url: String, algorithm: &'static str, actual: String, expected: String, evidence: Vec<String> },
     #[error(transparent)]
     Http(#[from] HttpError),
     #[error(transparent)]
@@ -80,17 +81,64 @@ impl Download {
         if answer.status != 200 {
             return Err(DownloadError::Status { url: url.clone(), status: answer.status });
         }
+        let about = about(&answer, url);
         let hasher = self.checksum.as_ref().map(|(algorithm, _)| Hasher::new(*algorithm));
         let broken = |error| HttpError::broken(url, error).into();
-        save(path, &mut answer.into_reader(), hasher, broken, |actual| match (&self.checksum, actual) {
+        let mut reader = Counted { inner: answer.into_reader(), length: 0 };
+        let received = save(path, &mut reader, hasher, broken, |actual| match (&self.checksum, actual) {
             (Some((algorithm, expected)), Some(actual)) if actual != *expected => Err(DownloadError::Checksum {
                 url: url.clone(),
                 algorithm: algorithm.name(),
+                evidence: Vec::new(),
                 actual,
                 expected: expected.clone(),
             }),
             _ => Ok(()),
+        });
+        let length = reader.length;
+        received.map_err(|error| match error {
+            DownloadError::Checksum { url, algorithm, actual, expected, .. } => {
+                let evidence = vec![
+                    format!("The expected {algorithm} is {expected}."),
+                    format!("The received {algorithm} is {actual}."),
+                    format!("The server has sent {length} bytes{about}."),
+                ];
+                DownloadError::Checksum { url, algorithm, actual, expected, evidence }
+            }
+            error => error,
         })
+    }
+}
+
+/// A reader that counts what it reads.
+struct Counted<R> {
+    inner: R,
+    length: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.length += length as u64;
+        Ok(length)
+    }
+}
+
+/// Returns what a server says about the file that it sends. Of a header, only the beginning is shown.
+fn about(answer: &Answer, url: &str) -> String {
+    const HEADER: usize = 60;
+    let mut text = format!(" with status {}", answer.status);
+    for name in ["Content-Type", "Last-Modified", "ETag"] {
+        if let Some(value) = answer.header(name) {
+            text = format!("{text}, {name}: {}", value.chars().take(HEADER).collect::<String>());
+        }
+    }
+    let sender = answer.sender();
+    let is_same = url.split(['?', '#']).next().is_some_and(|asked| asked.eq_ignore_ascii_case(&sender));
+    if is_same {
+        text
+    } else {
+        format!("{text}, after a redirect to {}", sender.chars().take(2 * HEADER).collect::<String>())
     }
 }
 

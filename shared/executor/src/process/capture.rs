@@ -1,8 +1,10 @@
 //! The part of a process's output that is kept.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use super::{Exit, Finished};
+use crate::evidence::Watch;
 use crate::output::Output;
 
 /// The largest captured standard output, in bytes. Later output is shown but not kept for references.
@@ -11,15 +13,20 @@ pub(crate) const LIMIT: usize = 256 * 1024;
 const TAIL_LINES: usize = 50;
 const TAIL_LENGTH: usize = 300;
 
-#[derive(Default)]
 pub(super) struct Capture {
     stdout: Vec<u8>,
     tail: VecDeque<String>,
     /// For each stream, the end of a line that was cut, if this end may be the beginning of a secret.
     held: Vec<(&'static str, Vec<u8>)>,
+    watch: Watch,
 }
 
 impl Capture {
+    /// Returns a capture of the output of a process that runs in this folder.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { stdout: Vec::new(), tail: VecDeque::new(), held: Vec::new(), watch: Watch::new(folder) }
+    }
+
     /// Takes a line or a part of a line that is too long. `is_cut` says that more of the line follows.
     pub(super) fn take(&mut self, stream: &'static str, part: Vec<u8>, is_cut: bool, output: &mut Output<'_>) {
         if stream == "Stdout" {
@@ -46,6 +53,7 @@ impl Capture {
 
     fn show(&mut self, stream: &str, line: &[u8], output: &mut Output<'_>) {
         let Some(shown) = output.line(stream, line) else { return };
+        self.watch.line(&shown);
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }
@@ -61,6 +69,6 @@ impl Capture {
             self.stdout.truncate(output.secrets.seam(&self.stdout));
         }
         let stdout = String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned();
-        Finished { exit, stdout, last_lines: self.tail.into() }
+        Finished { exit, stdout, last_lines: self.tail.into(), watch: self.watch }
     }
 }

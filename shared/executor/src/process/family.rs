@@ -8,7 +8,8 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 
-const VARIABLE: &str = "GOLDSMITH_PROCESS";
+/// The environment variable with the mark.
+pub(crate) const VARIABLE: &str = "GOLDSMITH_PROCESS";
 
 /// A process with its descendants.
 pub(super) struct Family {

@@ -11,9 +11,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use goldsmith_document::{Loop, Over, Range};
+use goldsmith_document::{DEFAULT_TIMEOUT, Loop, Over, Range};
 
 use super::{Run, Scope, WORKING_DIRECTORY};
+use crate::http::PAST_LIMIT;
 use crate::modules::{End, Outcome, TIMED_OUT, Task, Work};
 use crate::overwrite::remove_folder;
 use crate::place::Place;
@@ -50,6 +51,8 @@ impl<'r> Run<'r, '_> {
             None => self.once(at, scope, &room, None),
             Some(repeat) => self.iterate(at, scope, &room, repeat),
         };
+        let outcome =
+            outcome.map(|outcome| Outcome { end: with_limit(outcome.end, scope.step.timeout_seconds), ..outcome });
         let _ = remove_folder(&room.scratch); // if something remains, it is removed before the next attempt
         outcome
     }
@@ -144,7 +147,7 @@ impl<'r> Run<'r, '_> {
         }
         let is_over = value_at(&repeat.over, &course.values, course.next).is_none();
         let outputs = course.outputs.iter().map(|(key, values)| (key.clone(), values.join("\n"))).collect();
-        let end = loop_end(last.end, course.next, is_over);
+        let end = loop_end(last.end, course.next, is_over, scope.step.timeout_seconds);
         if matches!(end, End::Reboot { .. }) {
             self.step_record(at).iterations = Some(course);
         }
@@ -197,13 +200,40 @@ impl Kept {
 }
 
 /// Returns how a loop ended, from the end of its last iteration. `next` is the iteration that would run next.
-fn loop_end(last: End, next: usize, is_over: bool) -> End {
+fn loop_end(last: End, next: usize, is_over: bool, limit: Option<u64>) -> End {
     match last {
-        End::Failed(message) if message == TIMED_OUT => End::Failed(format!("the loop timed out in iteration {next}")),
+        End::Failed(message) if message == TIMED_OUT => {
+            End::Failed(format!("the loop timed out in iteration {next}{}", after(limit)))
+        }
         End::Failed(message) => End::Failed(format!("iteration {next} failed: {message}")),
         // After the last iteration, the step need not run again unless the iteration itself must.
         End::Reboot { again, delay } => End::Reboot { again: again || !is_over, delay },
         end => end,
+    }
+}
+
+/// Adds the limit to the message of an attempt that took too long.
+fn with_limit(end: End, limit: Option<u64>) -> End {
+    match (end, limit) {
+        (End::Failed(message), _) if message == TIMED_OUT => End::Failed(format!("{message}{}", after(limit))),
+        (End::Failed(message), Some(limit)) => match message.strip_suffix(PAST_LIMIT) {
+            Some(start) => End::Failed(format!("{start}took longer than {}", named(limit))),
+            None => End::Failed(message),
+        },
+        (end, _) => end,
+    }
+}
+
+/// Returns the end of a message about a time-out.
+fn after(limit: Option<u64>) -> String {
+    limit.map(|limit| format!(" after {}", named(limit))).unwrap_or_default()
+}
+
+/// Returns a limit with the field that sets it.
+fn named(limit: u64) -> String {
+    match limit {
+        DEFAULT_TIMEOUT => format!("{limit} s, the limit of a step without `timeoutSeconds`"),
+        _ => format!("{limit} s, the limit that `timeoutSeconds` of the step sets"),
     }
 }
 
@@ -243,7 +273,25 @@ fn number_at(Range { start, end, step }: Range, index: usize) -> Option<i64> {
 mod tests {
     use goldsmith_document::Range;
 
-    use super::{Kept, LIMIT, number_at};
+    use super::{Kept, LIMIT, number_at, with_limit};
+    use crate::modules::End;
+
+    #[test]
+    fn a_time_out_names_the_limit_and_what_sets_it() {
+        let of = |message: &str, limit| match with_limit(End::Failed(message.to_owned()), limit) {
+            End::Failed(message) => message,
+            other => panic!("{other:?}"),
+        };
+        let set = "timed out after 40 s, the limit that `timeoutSeconds` of the step sets";
+        assert_eq!(of("timed out", Some(40)), set);
+        assert_eq!(
+            of("timed out", Some(7_200)),
+            "timed out after 7200 s, the limit of a step without `timeoutSeconds`"
+        );
+        let url = "http://a/b took longer than 40 s, the limit that `timeoutSeconds` of the step sets";
+        assert_eq!(of("http://a/b took longer than the time limit of the step", Some(40)), url);
+        assert_eq!(of("exit status 1", Some(40)), "exit status 1");
+    }
 
     #[test]
     fn a_loop_keeps_no_more_output_than_one_step() {

@@ -132,7 +132,8 @@ fn outcome(flow: Flow, state: &State, document: &str) -> Outcome {
             End::Failed(format!("{document} failed in its step `{place}`: {}", context.message))
         }
     };
-    Outcome { end, exit_code: context.exit_code, outputs: outputs(&result), last_lines: context.last_lines }
+    let (last_lines, evidence) = (context.last_lines, context.evidence);
+    Outcome { end, exit_code: context.exit_code, outputs: outputs(&result), last_lines, evidence, ..Outcome::default() }
 }
 
 fn outputs(result: &RunResult) -> BTreeMap<String, String> {

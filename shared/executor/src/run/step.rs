@@ -9,7 +9,8 @@ use goldsmith_document::{OnFailure, Verdict};
 use jiff::Timestamp;
 
 use super::{Flow, Run, Scope};
-use crate::modules::{End, Outcome};
+use crate::evidence::{self, Before, Failure};
+use crate::modules::{End, Outcome, is_killed};
 use crate::process::end_marked;
 use crate::state::{At, StepRecord};
 use crate::store::{Entry, StoreError};
@@ -39,6 +40,7 @@ impl Run<'_, '_> {
         }
         while matches!(self.step_record(at).status, Status::Running | Status::Rebooting) {
             let started = Instant::now();
+            self.before = Before::now();
             self.step_record(at).status = Status::Running;
             self.note_step(at)?;
             self.event(EventKind::StepStarted, at);
@@ -91,18 +93,34 @@ impl Run<'_, '_> {
 
     fn end_attempt(&mut self, at: At, outcome: Outcome, started: Instant) {
         let message = match &outcome.end {
-            End::Failed(message) => self.around.output.secrets.masked(message).into_owned(),
+            End::Failed(message) => self.around.output.secrets.masked(&self.numbered(at, message)).into_owned(),
             _ => String::new(),
         };
         let record = self.step_record(at);
         // The event shows that the attempt failed. The step itself continues and is then running again.
         (record.exit_code, record.status, record.message) = (outcome.exit_code, Status::Failed, message);
         self.step_event(at, Some(started));
+        self.tell_reason(at, &outcome.last_lines);
         let record = self.step_record(at);
         record.status = Status::Running;
         record.message.clear();
         record.nested.clear();
         record.attempt += 1;
+    }
+
+    /// Adds the number of the attempt to the message of a step that has several.
+    fn numbered(&self, at: At, message: &str) -> String {
+        let record = &self.state.documents[at.document].phases[at.phase].steps[at.step];
+        match record.max_attempts {
+            ..=1 => message.to_owned(),
+            all => format!("{message} (attempt {} of {all})", record.attempt),
+        }
+    }
+
+    /// Returns facts within their limits and without secrets.
+    fn masked(&self, facts: Vec<String>) -> Vec<String> {
+        let secrets = &self.around.output.secrets;
+        evidence::limited(facts.iter().map(|fact| secrets.masked(fact).into_owned()).collect())
     }
 
     /// Records how a step ended and returns what follows.
@@ -120,9 +138,22 @@ impl Run<'_, '_> {
         let refusal = if wish.is_some() { self.count_reboot(at)? } else { None };
         let reboot = wish.filter(|_| refusal.is_none());
         let status = status(&outcome.end, refusal.is_some(), scope.step.on_failure);
+        let evidence = match &outcome.end {
+            End::Failed(message) => {
+                let (phase, is_killed, before) =
+                    (scope.phase.name.value.as_str(), is_killed(message), self.before.take());
+                let found = outcome.watch.explain(&Failure { phase, message, is_killed, before });
+                self.masked([outcome.evidence, found].concat())
+            }
+            _ => Vec::new(),
+        };
         let (failure, message) = match (refusal, outcome.end) {
             (Some(message), _) => (FailureKind::RebootLimit, message),
-            (None, End::Failed(message)) => (FailureKind::Step, message),
+            (None, End::Failed(message)) => {
+                // A condition that fails the step is not an attempt.
+                let message = if started.is_some() { self.numbered(at, &message) } else { message };
+                (FailureKind::Step, message)
+            }
             (None, End::Unknown(why)) => (FailureKind::AgentStopped, why.to_owned()),
             (None, _) => (FailureKind::Step, String::new()),
         };
@@ -130,10 +161,12 @@ impl Run<'_, '_> {
         let record = self.step_record(at);
         (record.status, record.failure, record.message) = (status, failure, message);
         (record.exit_code, record.outputs, record.last_lines) =
-            (outcome.exit_code, outcome.outputs, outcome.last_lines);
+            (outcome.exit_code, outcome.outputs, outcome.last_lines.clone());
+        record.evidence = evidence;
         record.end = Some(Timestamp::now());
         self.note_end(at, reboot.is_some())?;
         self.step_event(at, started);
+        self.tell_reason(at, &outcome.last_lines);
         // The pause comes last: if the machine restarts during it, the journal already says that this was requested.
         reboot.into_iter().for_each(thread::sleep);
         Ok(if reboot.is_some() { Flow::Reboot } else { Flow::GoOn })

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Run;
 use crate::state::At;
-use crate::{Event, EventKind};
+use crate::{Event, EventKind, Status};
 
 impl Run<'_, '_> {
     pub(super) fn step_event(&mut self, at: At, started: Option<Instant>) {
@@ -17,6 +17,24 @@ impl Run<'_, '_> {
         let event = Event { status: Some(status), seconds, exit_code, ..self.about(EventKind::StepEnded, at) };
         self.around.output.event(&event);
         self.around.output.log(message.trim_end());
+    }
+
+    /// Writes why a step failed below the event of its end, unless the step's own lines say it: a program that fails
+    /// after it has written something has said what happened.
+    pub(super) fn tell_reason(&mut self, at: At, last_lines: &[String]) {
+        let record = self.step_record(at);
+        // The steps of a nested document have said why they failed.
+        if !matches!(record.status, Status::Failed | Status::IgnoredFailure) || !record.nested.is_empty() {
+            return;
+        }
+        let rest = record.exit_code.and_then(|code| record.message.strip_prefix(&format!("exit status {code}")));
+        let is_plain = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" (attempt "));
+        let is_told = is_plain && !last_lines.is_empty();
+        let mut lines = record.evidence.clone();
+        if !is_told {
+            lines.insert(0, record.message.clone());
+        }
+        lines.iter().flat_map(|text| text.lines()).for_each(|line| self.around.output.remark(line));
     }
 
     pub(super) fn event(&mut self, kind: EventKind, at: At) {

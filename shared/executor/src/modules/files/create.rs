@@ -71,7 +71,7 @@ impl Element for NewFile {
         let mut file = options.open(&path).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => FileError::Exists { path: path.clone(), flag: "overwrite" },
             io::ErrorKind::IsADirectory => FileError::NotAFile { path: path.clone() },
-            _ => FileError::Write { path: path.clone(), source },
+            _ => FileError::unwritten(path.clone(), source),
         })?;
         // The owner and the mode are set before the content is written. Otherwise others could read it for a moment.
         self.attributes.set(ids, &path)?;
