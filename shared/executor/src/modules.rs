@@ -67,7 +67,7 @@ pub(crate) struct Outcome {
     /// The facts about the machine that were known when the attempt failed.
     pub(crate) evidence: Vec<String>,
     /// What the output of the attempt says about the machine.
-    pub(crate) watch: Watch,
+    pub(crate) watch: Box<Watch>,
 }
 
 /// The ways in which an attempt ends.

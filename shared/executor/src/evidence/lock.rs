@@ -14,6 +14,12 @@ use super::process::described;
 const DPKG: &[&str] = &["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
 const RPM: &[&str] = &["/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock", "/run/dnf/rpmtransaction.lock"];
 const NONE: &[&str] = &[];
+/// The texts of the programs for a lock that another process holds.
+const DPKG_WORDS: [&str; 4] =
+    ["Could not get lock", "Unable to lock directory", "Unable to acquire the dpkg", "locked by another process"];
+const RPM_WORDS: [&str; 3] = ["transaction lock", "waiting for exclusive lock on", "waiting for shared lock on"];
+const OTHER_WORDS: [&str; 4] =
+    ["holding the yum lock", "Existing lock /", "System management is locked", "Waiting for process with pid"];
 /// The files in which package managers leave the number of their process.
 const PID_FILES: [&str; 2] = ["/run/yum.pid", "/run/zypp.pid"];
 /// How many processes are named.
@@ -36,23 +42,11 @@ impl Lock {
     pub(super) fn of(line: &str) -> Option<Self> {
         let says = |words: &[&str]| words.iter().any(|word| line.contains(word));
         let path = path_in(line);
-        let usual = if says(&[
-            "Could not get lock",
-            "Unable to lock directory",
-            "Unable to acquire the dpkg",
-            "locked by another process",
-        ]) {
+        let usual = if says(&DPKG_WORDS) {
             DPKG
-        } else if says(&["transaction lock", "waiting for exclusive lock on", "waiting for shared lock on"]) {
+        } else if says(&RPM_WORDS) {
             RPM
-        } else if says(&[
-            "holding the yum lock",
-            "Existing lock /",
-            "System management is locked",
-            "Waiting for process with pid",
-        ]) {
-            NONE
-        } else if path.is_some() && says(&["aiting for"]) && says(&[" lock"]) {
+        } else if says(&OTHER_WORDS) || (path.is_some() && line.contains("aiting for") && line.contains(" lock")) {
             NONE
         } else {
             return None;

@@ -88,8 +88,8 @@ fn last_kill(machine: &Machine) -> Option<String> {
 /// Returns the sentence of a record, such as `Out of memory: Killed process 174 (python3) total-vm:…`.
 fn kill_in(record: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(record);
-    let lines = text.lines().filter_map(|line| Some(line.split_once(';').map_or(line, |(_, text)| text)));
-    let text = lines.filter(|line| line.contains("ut of memory: Kill")).last()?;
+    let lines = text.lines().map(|line| line.split_once(';').map_or(line, |(_, text)| text));
+    let text = lines.rev().find(|line| line.contains("ut of memory: Kill"))?;
     Some(text.to_owned())
 }
 

@@ -38,7 +38,7 @@ pub(super) fn outcome(finished: Finished) -> Outcome {
         Exit::TimedOut => (End::Failed(TIMED_OUT.to_owned()), None),
     };
     let outputs = BTreeMap::from([("stdout".to_owned(), finished.stdout)]);
-    let (last_lines, watch) = (finished.last_lines, finished.watch);
+    let (last_lines, watch) = (finished.last_lines, Box::new(finished.watch));
     Outcome { end, exit_code, outputs, last_lines, watch, evidence: Vec::new() }
 }
 
