@@ -42,10 +42,11 @@ pub(crate) struct Watch {
 
 /// The failure that is to be explained.
 pub(crate) struct Failure<'f> {
-    pub(crate) phase: &'f str,
     pub(crate) message: &'f str,
     /// Whether a program of the step was killed by SIGKILL.
     pub(crate) is_killed: bool,
+    /// Whether all failed units of systemd may explain the failure.
+    pub(crate) is_checked: bool,
     /// The machine when the step began, if it is known.
     pub(crate) before: Option<Before>,
 }
@@ -81,8 +82,7 @@ impl Watch {
         let until = Instant::now() + PATIENCE;
         let (sender, late) = channel();
         let clues: Vec<Clue> = self.clues.into_iter().filter(|clue| !clue.is_fleeting()).collect();
-        let (before, is_killed) = (failure.before, failure.is_killed);
-        let is_checked = matches!(failure.phase, "validate" | "test");
+        let Failure { before, is_killed, is_checked, .. } = *failure;
         in_background(move || look(&clues, before, is_killed, is_checked, &sender));
         let mut facts: Vec<String> = self.looks.iter().flat_map(|look| next(look, until)).flatten().collect();
         while let Some(more) = next(&late, until) {
@@ -166,7 +166,7 @@ mod tests {
     use super::{Failure, Watch, joined, limited};
 
     const PLAIN: Failure<'static> =
-        Failure { phase: "build", message: "exit status 1", is_killed: false, before: None };
+        Failure { message: "exit status 1", is_killed: false, is_checked: false, before: None };
 
     #[test]
     fn a_failure_without_a_clue_has_no_facts() {

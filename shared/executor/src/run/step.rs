@@ -100,7 +100,7 @@ impl Run<'_, '_> {
         // The event shows that the attempt failed. The step itself continues and is then running again.
         (record.exit_code, record.status, record.message) = (outcome.exit_code, Status::Failed, message);
         self.step_event(at, Some(started));
-        self.tell_reason(at, &outcome.last_lines);
+        self.tell_reason(at);
         let record = self.step_record(at);
         record.status = Status::Running;
         record.message.clear();
@@ -140,9 +140,11 @@ impl Run<'_, '_> {
         let status = status(&outcome.end, refusal.is_some(), scope.step.on_failure);
         let evidence = match &outcome.end {
             End::Failed(message) => {
-                let (phase, is_killed, before) =
-                    (scope.phase.name.value.as_str(), is_killed(message), self.before.take());
-                let found = outcome.watch.explain(&Failure { phase, message, is_killed, before });
+                // On a machine that is no instance of a build, failed units have nothing to do with the step.
+                let is_checked =
+                    self.order.on_instance && matches!(scope.phase.name.value.as_str(), "validate" | "test");
+                let (is_killed, before) = (is_killed(message), self.before.take());
+                let found = outcome.watch.explain(&Failure { message, is_killed, is_checked, before });
                 self.masked([outcome.evidence, found].concat())
             }
             _ => Vec::new(),
@@ -161,12 +163,12 @@ impl Run<'_, '_> {
         let record = self.step_record(at);
         (record.status, record.failure, record.message) = (status, failure, message);
         (record.exit_code, record.outputs, record.last_lines) =
-            (outcome.exit_code, outcome.outputs, outcome.last_lines.clone());
+            (outcome.exit_code, outcome.outputs, outcome.last_lines);
         record.evidence = evidence;
         record.end = Some(Timestamp::now());
         self.note_end(at, reboot.is_some())?;
         self.step_event(at, started);
-        self.tell_reason(at, &outcome.last_lines);
+        self.tell_reason(at);
         // The pause comes last: if the machine restarts during it, the journal already says that this was requested.
         reboot.into_iter().for_each(thread::sleep);
         Ok(if reboot.is_some() { Flow::Reboot } else { Flow::GoOn })

@@ -19,17 +19,15 @@ impl Run<'_, '_> {
         self.around.output.log(message.trim_end());
     }
 
-    /// Writes why a step failed below the event of its end, unless the step's own lines say it: a program that fails
-    /// after it has written something has said what happened.
-    pub(super) fn tell_reason(&mut self, at: At, last_lines: &[String]) {
+    /// Writes why a step failed below the event of its end. An exit status alone is in the event.
+    pub(super) fn tell_reason(&mut self, at: At) {
         let record = self.step_record(at);
         // The steps of a nested document have said why they failed.
         if !matches!(record.status, Status::Failed | Status::IgnoredFailure) || !record.nested.is_empty() {
             return;
         }
         let rest = record.exit_code.and_then(|code| record.message.strip_prefix(&format!("exit status {code}")));
-        let is_plain = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" (attempt "));
-        let is_told = is_plain && !last_lines.is_empty();
+        let is_told = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" (attempt "));
         let mut lines = record.evidence.clone();
         if !is_told {
             lines.insert(0, record.message.clone());
