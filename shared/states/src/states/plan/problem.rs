@@ -144,6 +144,23 @@ pub enum Problem {
         /// Why each type cannot run the source image.
         reasons: String,
     },
+    /// Some instance types of the infrastructure configuration cannot run the source image. The build uses only the
+    /// others, so it has fewer types to fall back on than the list says.
+    #[error(
+        "the source image {id} is for {architecture}, so a build does not use each instance type of infrastructure \
+         configuration `{infrastructure}`: {reasons}"
+    )]
+    #[strum(message = "remove those types, or name types of that architecture instead")]
+    InstanceTypeSkipped {
+        /// The AMI.
+        id: String,
+        /// Its architecture.
+        architecture: String,
+        /// The infrastructure configuration.
+        infrastructure: String,
+        /// Why each of the types cannot run the source image.
+        reasons: String,
+    },
     /// The pipeline tests on an instance type that cannot run the architecture of the source image.
     #[error(
         "the source image {id} is for {architecture}, but the pipeline tests on a type that cannot run it: {reasons}"

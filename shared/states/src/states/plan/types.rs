@@ -59,6 +59,15 @@ pub(super) async fn runnable(
             reasons: reasons.join("; "),
         }));
     }
+    if !build.is_empty() && build.len() < of_builds.len() && !launches_tests_only {
+        let reasons: Vec<String> = of_builds.iter().filter_map(unfit).collect();
+        findings.push(inputs.infrastructure_place("instanceTypes").has(Problem::InstanceTypeSkipped {
+            id: id(),
+            architecture: architecture(),
+            infrastructure: infrastructure.name.to_string(),
+            reasons: reasons.join("; "),
+        }));
+    }
     let agent = context.config.agent_for(&source.architecture);
     // Only the functions have the package.
     if viewer == Viewer::Stack && !agent.is_file() {

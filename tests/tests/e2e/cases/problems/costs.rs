@@ -38,7 +38,7 @@ pub(super) const UNTOLD: &str = "arn:aws:sns:eu-west-1:111122223333:images";
 /// ends the build, which the tests of `documents.rs` in the executor show. The calls of target accounts are in
 /// `targets.rs`, those of exports are in `exports.rs`, that of the boot mode is in `publish.rs`, those of a TPM are in
 /// `firmware.rs`, and those of Dedicated Hosts are in `hosts.rs`.
-const WITHOUT_CALL: [&str; 26] = [
+const WITHOUT_CALL: [&str; 27] = [
     "advisories-unusable",
     "agent-missing",
     "boot-mode",
@@ -55,6 +55,7 @@ const WITHOUT_CALL: [&str; 26] = [
     "host-full",
     "host-missing",
     "host-unfit",
+    "instance-type-skipped",
     "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",

@@ -72,7 +72,7 @@ const TOGETHER: [&str; 33] = [
 /// `firmware.rs`, those of Dedicated Hosts are in `hosts.rs`, and those of exports are in `exports.rs`. Those of target
 /// accounts are in `targets.rs`, except a Region that only the other account has not enabled: the local EC2 enables a
 /// Region in all accounts or in none. The name of the suite's stack is short.
-const ELSEWHERE: [&str; 31] = [
+const ELSEWHERE: [&str; 32] = [
     "advisories-unusable",
     "agent-missing",
     "boot-mode",
@@ -89,6 +89,7 @@ const ELSEWHERE: [&str; 31] = [
     "host-full",
     "host-missing",
     "host-unfit",
+    "instance-type-skipped",
     "license-denied",
     "nothing-to-verify",
     "parameter-unknown",

@@ -29,6 +29,7 @@ impl Problem {
             Self::BootMode { .. }
             | Self::ExportLicense { .. }
             | Self::ExportVolumes { .. }
+            | Self::InstanceTypeSkipped { .. }
             | Self::KeyClosed { .. }
             | Self::SourceParameterPath { .. }
             | Self::SourceProduct { .. }

@@ -120,6 +120,10 @@ impl Problem {
                 "EC2 would register the image. Its test would end in LaunchTest if the disk cannot boot in that mode: no \
                  agent comes online."
             }
+            Self::InstanceTypeSkipped { .. } => {
+                "The build would use only the other types, and no message would say so: if EC2 has no capacity for these, it \
+                 ends in Launch."
+            }
             Self::HostUnfit { .. } => "The build would end in Launch or LaunchTest: EC2 launches no such instance.",
             Self::KeyAtHome { .. } => {
                 "The AMI would have the key of the build's volumes instead: CreateImage accepts no key."

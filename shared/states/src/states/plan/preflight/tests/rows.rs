@@ -202,6 +202,7 @@ pub(super) const ALONE: &[(&str, SetUp)] = &[
         scene.stack.cloud.edit_image(HOME, &scene.source, |image| image.tpm_support = Some("v2.0".to_owned()));
         scene.infrastructure.instance_types = vec!["t2.micro".to_owned()];
     }),
+    ("instance-type-skipped", |scene| scene.infrastructure.instance_types.push("t4g.small".to_owned())),
     ("host-missing", |scene| scene.place_on(Some("h-0123456789abcdef0"), |_| {})),
     ("host-unfit", |scene| scene.place_on(None, |host| host.state = "released".to_owned())),
     ("host-unfit", |scene| {
