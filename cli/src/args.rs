@@ -1,8 +1,11 @@
 //! The options that all commands have.
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use crate::stack_name;
+
+/// The variable that stands for `--local`.
+const LOCAL: &str = "GOLDSMITH_LOCAL";
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -12,7 +15,7 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "NAME", env = "GOLDSMITH_STACK", default_value = "goldsmith", value_parser = stack)]
     pub(crate) stack: String,
     /// Use the stack on this machine, and start it if it is not running.
-    #[arg(long, global = true, env = "GOLDSMITH_LOCAL", conflicts_with_all = ["profile", "regions", "endpoint_url"])]
+    #[arg(long, global = true, env = LOCAL, value_parser = switch, action = ArgAction::SetTrue, conflicts_with_all = ["profile", "regions", "endpoint_url"])]
     pub(crate) local: bool,
     /// Profile of the shared AWS configuration.
     #[arg(long, global = true, value_name = "NAME")]
@@ -31,6 +34,17 @@ pub(crate) struct Globals {
 /// Checks that a stack with this name can be deployed.
 fn stack(text: &str) -> Result<String, String> {
     stack_name::check(text).map(|()| text.to_owned())
+}
+
+/// Reads the variable that stands for `--local`. An empty one is as none.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err(format!(
+            "the variable {LOCAL} is 1, true or yes for the stack on this machine, and 0, false or no otherwise"
+        )),
+    }
 }
 
 /// Checks how a Region is spelled, because it becomes part of a host name.
@@ -70,6 +84,7 @@ impl Globals {
 mod tests {
     use clap::Parser;
 
+    use super::switch;
     use crate::command::Cli;
 
     #[test]
@@ -78,6 +93,16 @@ mod tests {
             assert!(Cli::try_parse_from(["goldsmith", "images", flag, value]).is_err(), "{flag} {value}");
         }
         assert!(Cli::try_parse_from(["goldsmith", "images", "--endpoint-url", "https://host/path"]).is_ok());
+    }
+
+    #[test]
+    fn a_switch_of_the_environment_is_read_as_people_write_it() {
+        for (text, expected) in [("1", true), ("true", true), ("Yes", true), ("0", false), ("no", false), ("", false)] {
+            assert_eq!(switch(text), Ok(expected), "{text}");
+        }
+        assert!(switch("2").unwrap_err().contains("GOLDSMITH_LOCAL"));
+        let local = |call: &[&str]| Cli::try_parse_from(call).unwrap().globals.local;
+        assert!(local(&["goldsmith", "images", "--local"]));
     }
 
     #[test]
