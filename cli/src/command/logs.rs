@@ -1,5 +1,7 @@
 //! `goldsmith logs IMAGE`
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use goldsmith_executor::{Event, EventKind};
 use goldsmith_store::{BuildStatus, Store};
@@ -21,6 +23,9 @@ pub(crate) struct Args {
     /// that can be used, which leaves out failed ones.
     #[arg(value_name = "IMAGE")]
     image: String,
+    /// Print only the steps of this name, in every document and phase.
+    #[arg(long, value_name = "NAME")]
+    step: Option<String>,
     /// Follow the output until the build has ended.
     #[arg(long)]
     follow: bool,
@@ -29,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
     let build = target::image_or_latest(&connection.store, &args.image).await?.build;
-    let mut printer = Printer { format: globals.output, label: String::new() };
+    let mut printer = Printer::new(globals.output, args.step.clone());
     tokio::select! {
         done = print(&connection, &build, args.follow, &mut printer) => done.map(|()| Exit::Success),
         _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
@@ -64,11 +69,39 @@ async fn is_open(store: &Store, build: &str) -> Result<bool> {
 
 struct Printer {
     format: Format,
+    /// The name of the only steps to print.
+    only: Option<String>,
     /// Label of the state whose lines were printed last.
     label: String,
+    /// The labels of the states in which such a step runs.
+    inside: BTreeSet<String>,
 }
 
 impl Printer {
+    fn new(format: Format, only: Option<String>) -> Self {
+        Self { format, only, label: String::new(), inside: BTreeSet::new() }
+    }
+
+    /// Returns whether something that a state has said belongs to the steps to print.
+    fn wants(&mut self, label: &str, event: Option<&Event>) -> bool {
+        let Some(only) = &self.only else { return true };
+        match event {
+            None => self.inside.contains(label),
+            Some(event) if event.step.as_ref() == Some(only) => {
+                if event.kind == EventKind::StepStarted {
+                    self.inside.insert(label.to_owned());
+                } else {
+                    self.inside.remove(label);
+                }
+                true
+            }
+            Some(_) => {
+                self.inside.remove(label);
+                false
+            }
+        }
+    }
+
     /// Returns the lines of an event of the build, below the name of its state if the previous lines belong to another
     /// state.
     fn lines(&mut self, happening: &Happening) -> Vec<String> {
@@ -80,6 +113,13 @@ impl Printer {
             | Happening::Doing { .. }
             | Happening::Ended { .. } => return Vec::new(),
         };
+        let event = match happening {
+            Happening::Step { event, .. } => Some(event),
+            _ => None,
+        };
+        if !self.wants(label, event) {
+            return Vec::new();
+        }
         if self.format == Format::Json {
             return vec![value.to_string()];
         }
@@ -109,14 +149,40 @@ mod tests {
     use crate::watch::Feed;
 
     async fn printed(format: Format) -> String {
+        printed_of(format, None).await
+    }
+
+    async fn printed_of(format: Format, only: Option<&str>) -> String {
         let stack = Stack::new();
         stack.state("Build", "FAILED", "").await;
         let event = "\u{1e}goldsmith {\"t\":\"2026-01-01T00:00:02Z\",\"kind\":\"step-ended\",\"document\":\"nginx\",\
                      \"phase\":\"build\",\"step\":\"Install\",\"status\":\"failed\",\"seconds\":1.5,\"exitCode\":3}";
         stack.cloud.append_log(goldsmith_cloud::fake::HOME, "g", "Build", &["E: no such package", event]);
-        let mut printer = Printer { format, label: String::new() };
+        let mut printer = Printer::new(format, only.map(str::to_owned));
         let happenings = Feed::new("b").poll(&stack.connection).await.unwrap();
         happenings.iter().flat_map(|happening| printer.lines(happening)).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn only_the_lines_of_a_named_step_are_printed() {
+        let stack = Stack::new();
+        stack.state("Build", "FAILED", "").await;
+        let event = |kind: &str, step: &str, second: u8| {
+            format!(
+                "\u{1e}goldsmith {{\"t\":\"2026-01-01T00:00:0{second}Z\",\"kind\":\"step-{kind}\",\"document\":\"nginx\",\
+                 \"phase\":\"build\",\"step\":\"{step}\"}}"
+            )
+        };
+        let (one, one_end) = (event("started", "Fetch", 1), event("ended", "Fetch", 2));
+        let (two, two_end) = (event("started", "Install", 3), event("ended", "Install", 4));
+        let lines = [&*one, "fetched", &one_end, &two, "installed", &two_end, "done"];
+        stack.cloud.append_log(goldsmith_cloud::fake::HOME, "g", "Build", &lines);
+        let mut printer = Printer::new(Format::Text, Some("Install".to_owned()));
+        let happenings = Feed::new("b").poll(&stack.connection).await.unwrap();
+        let printed: Vec<String> = happenings.iter().flat_map(|happening| printer.lines(happening)).collect();
+        let heading = "----- nginx / build / Install";
+        assert_eq!(printed, ["===== Build", heading, "installed", heading]);
+        assert_eq!(printed_of(Format::Text, Some("Other")).await, "");
     }
 
     #[tokio::test]
