@@ -14,6 +14,10 @@ use crate::{
     User,
 };
 
+/// The longest time of a boot, in milliseconds. A longer one is no boot: in a container, it is how long its host has been
+/// running.
+const LONGEST_BOOT: u64 = 60 * 60 * 1000;
+
 /// What differs between two images. Every list has what is only in the first image, only in the second one, or in both
 /// with different values.
 #[skip_serializing_none]
@@ -120,7 +124,7 @@ impl Diff {
     /// Compares two images.
     #[must_use]
     pub fn of(from: &Contents, to: &Contents) -> Self {
-        let boot = from.boot_millis.zip(to.boot_millis);
+        let boot = from.boot_millis.zip(to.boot_millis).filter(|(from, to)| from.max(to) <= &LONGEST_BOOT);
         Self {
             os: (from.os != to.os).then(|| Changed { from: from.os.clone(), to: to.os.clone() }),
             packages: packages(&from.packages, &to.packages),
@@ -316,17 +320,19 @@ mod tests {
 packages: 1 added, 1 removed, 1 changed
   + deb new 2
   - deb old 1
-  ~ deb a 1.0-1 -> 1.0-2
+  ~ deb a 1.0-1 → 1.0-2
 units: 1 added, 1 changed
   + x.timer (enabled)
-  ~ ssh.service (enabled -> masked)
+  ~ ssh.service (enabled → masked)
 files that no package owns: 1 added, 1 removed, 1 changed
   + /srv/c (1 B)
   - /srv/a (1 B)
   ~ /srv/b (content)
-boot: 9.0 s -> 8.5 s";
+boot: 9.0 s → 8.5 s";
         assert_eq!(Diff::of(&before, &after).lines().join("\n"), expected);
         assert_eq!(Diff::of(&after, &after).lines(), ["Nothing differs."]);
+        let of_host = Contents { boot_millis: Some(64_485_500), ..after.clone() };
+        assert_eq!(Diff::of(&after, &of_host).boot_millis, None);
     }
 
     #[test]

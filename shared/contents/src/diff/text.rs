@@ -10,7 +10,7 @@ impl Diff {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(Changed { from, to }) = &self.os {
-            lines.push(format!("operating system: {} -> {}", from.pretty_name, to.pretty_name));
+            lines.push(format!("operating system: {} → {}", from.pretty_name, to.pretty_name));
         }
         self.packages(&mut lines);
         list(
@@ -32,7 +32,7 @@ impl Diff {
             "units",
             &self.units,
             |one| format!("{} ({})", one.name, unit(one.state)),
-            |from, to| format!("{} ({} -> {})", to.name, unit(from.state), unit(to.state)),
+            |from, to| format!("{} ({} → {})", to.name, unit(from.state), unit(to.state)),
         );
         let title = "configuration of packages that was changed";
         list(&mut lines, title, &self.configuration, configuration, |_, to| configuration(to));
@@ -67,7 +67,7 @@ impl Diff {
         lines.extend(packages.removed.iter().map(|one| line('-', one)));
         for one in &packages.changed {
             let older = if one.direction == Direction::Downgrade { " (downgrade)" } else { "" };
-            lines.push(format!("  ~ {} {} -> {}{older}", named(&one.arch, &one.name, one.kind), one.from, one.to));
+            lines.push(format!("  ~ {} {} → {}{older}", named(&one.arch, &one.name, one.kind), one.from, one.to));
         }
     }
 
@@ -84,7 +84,7 @@ impl Diff {
         let Changed { from, to } = self.sizes;
         if from != to {
             lines.push(format!(
-                "size: {} -> {} in {} -> {} files",
+                "size: {} → {} in {} → {} files",
                 size(from.bytes),
                 size(to.bytes),
                 from.files,
@@ -92,7 +92,7 @@ impl Diff {
             ));
         }
         if let Some(Changed { from, to }) = self.boot_millis.filter(|boot| boot.from != boot.to) {
-            lines.push(format!("boot: {} -> {}", seconds(from), seconds(to)));
+            lines.push(format!("boot: {} → {}", seconds(from), seconds(to)));
         }
     }
 }
@@ -137,12 +137,12 @@ fn configuration(file: &ChangedConfiguration) -> String {
 fn file(from: &UnownedFile, to: &UnownedFile) -> String {
     let mut what = Vec::new();
     if from.size != to.size {
-        what.push(format!("{} -> {}", size(from.size), size(to.size)));
+        what.push(format!("{} → {}", size(from.size), size(to.size)));
     } else if from.sha256 != to.sha256 {
         what.push("content".to_owned());
     }
     if from.mode != to.mode {
-        what.push(format!("mode {} -> {}", from.mode, to.mode));
+        what.push(format!("mode {} → {}", from.mode, to.mode));
     }
     format!("{} ({})", to.path, what.join(", "))
 }

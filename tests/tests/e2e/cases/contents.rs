@@ -77,10 +77,10 @@ fn compared(stack: &Stack) {
         diff.lines().filter(|line| !line.starts_with("size: ") && !line.starts_with("boot: ")).collect();
     let expected = format!(
         "\
-{} -> {}
+{} → {}
 packages: 1 added, 1 changed
   + deb visitor 3.0
-  ~ deb greeter 1.0-1 -> 1.0-2
+  ~ deb greeter 1.0-1 → 1.0-2
 files that no package owns: 1 added, 1 changed
   + /srv/new (4 B)
   ~ /srv/greeting (content)",
