@@ -2,11 +2,20 @@
 
 use goldsmith_store::FailureCause;
 
+use crate::diagnosis::collapsed;
 use crate::render::labelled;
 
-/// Returns the facts that follow the first sentence of a cause: the part that failed, and the last lines of its output.
+/// Returns the facts that follow the first sentence of a cause: the part that failed, the last lines of its output, and
+/// what is known about the instance.
 pub(crate) fn facts(cause: &FailureCause) -> Vec<String> {
-    let facts = [
+    let mut lines = lines(rows(cause), &collapsed(&cause.last_lines));
+    lines.extend(cause.evidence.iter().map(|fact| format!("  {fact}")));
+    lines
+}
+
+/// Returns the labels and values of the part that failed, as far as they are known.
+pub(crate) fn rows(cause: &FailureCause) -> [(&'static str, Option<String>); 8] {
+    [
         ("component", cause.document.clone()),
         ("phase", cause.phase.clone()),
         ("step", step(cause.step.as_deref(), cause.action.as_deref())),
@@ -15,8 +24,7 @@ pub(crate) fn facts(cause: &FailureCause) -> Vec<String> {
         ("resource", cause.resource.clone()),
         ("AWS's code", cause.code.clone()),
         ("error", Some(cause.error.clone()).filter(|error| !error.is_empty())),
-    ];
-    lines(facts, &cause.last_lines)
+    ]
 }
 
 /// Returns a step with its action.

@@ -4,6 +4,7 @@ use goldsmith_model::{BootMode, Cause, TpmSupport};
 use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, User};
 use jiff::Timestamp;
 use serde::Serialize;
+use terminal_size::{Width, terminal_size_of};
 
 /// Returns the rows as lines with aligned columns that are two spaces apart.
 pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
@@ -16,6 +17,62 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+/// The width of lines that do not go to a terminal, in characters.
+pub(crate) const WIDTH: usize = 100;
+/// The narrowest column of text that is wrapped. On a narrower terminal, lines are longer than it is wide.
+const NARROWEST: usize = 30;
+
+/// Returns the width of the terminal on standard output, or `None` if it is no terminal.
+pub(crate) fn terminal_width() -> Option<usize> {
+    terminal_size_of(std::io::stdout()).map(|(Width(width), _)| width.into())
+}
+
+/// Returns the text as lines that are at most `width` wide and are broken between words. `first` is before the first line,
+/// and `rest` before the others. A longer word stays whole.
+pub(crate) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
+    let room = width.saturating_sub(first.chars().count()).max(NARROWEST);
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room || line.trim().is_empty() => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let before = |at: usize| if at == 0 { first } else { rest };
+    lines.iter().enumerate().map(|(at, line)| format!("{}{line}", before(at)).trim_end().to_owned()).collect()
+}
+
+/// Returns the rows as [`columns`] does. If a width is given, the last column of longer rows is wrapped, except in the row
+/// `get in`: its command stays in one line, so that it can be copied.
+pub(crate) fn columns_within(rows: &[Vec<String>], width: Option<usize>) -> Vec<String> {
+    let lines = columns(rows);
+    let Some(width) = width else { return lines };
+    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let column = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let before: usize = (0..count.saturating_sub(1)).map(|at| column(at).unwrap_or_default() + 2).sum();
+    let wrap = |(row, line): (&Vec<String>, String)| {
+        let is_command = row.first().is_some_and(|label| label == "get in");
+        if row.len() < count || is_command || line.chars().count() <= width {
+            return vec![line];
+        }
+        let first: String = line.chars().take(before).collect();
+        wrapped(&row[count - 1], width, &first, &" ".repeat(before))
+    };
+    rows.iter().zip(lines).flat_map(wrap).collect()
+}
+
+/// Returns labels and values as [`labelled`] does, and wraps long values if a width is given.
+pub(crate) fn labelled_within<'a>(
+    rows: impl IntoIterator<Item = (&'a str, String)>,
+    width: Option<usize>,
+) -> Vec<String> {
+    let rows = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]);
+    columns_within(&rows.collect::<Vec<_>>(), width)
 }
 
 /// Returns the rows as lines below their headings, or no lines if there are no rows.

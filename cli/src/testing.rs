@@ -1,5 +1,7 @@
 //! A stack in memory, for the tests of the commands.
 
+mod failures;
+
 use std::sync::Arc;
 
 use clap::Parser;
@@ -11,6 +13,8 @@ use serde_json::{Value, json};
 use crate::args::Globals;
 use crate::command::Cli;
 use crate::connection::{Connection, Scheduling, Settings};
+
+pub(crate) use failures::FAILURES;
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
 

@@ -2,7 +2,7 @@
 
 mod text;
 
-pub(crate) use text::{changed, finding};
+pub(crate) use text::finding;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

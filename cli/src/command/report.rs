@@ -10,7 +10,6 @@ mod index;
 mod machines;
 mod page;
 mod regions;
-mod remedy;
 mod spent;
 mod steps;
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! `goldsmith show IMAGE|PIPELINE|DEFINITION`
 
 mod definition;
+mod failed;
 pub(crate) mod pipeline;
-mod since;
 
-pub(crate) use since::Since;
+pub(crate) use failed::quoted;
 
 use anyhow::Result;
-use goldsmith_model::Name;
+use goldsmith_model::{Cause, Name};
 use goldsmith_store::{
-    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ExportedObject, ImageRecord, ImageStatus, LeftBehind, Leftover,
-    OwnedCopy, Revocation, StateRecord, ancestors,
+    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ExportedObject, ImageRecord, ImageStatus, Keep, LeftBehind,
+    Leftover, OwnedCopy, Revocation, StateRecord, ancestors,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -21,10 +21,12 @@ use crate::args::Globals;
 use crate::audited;
 use crate::connection::Connection;
 use crate::contents;
+use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::kept::KeptInstance;
 use crate::output::{self, Show};
-use crate::render::{self, columns, duration, labelled, seconds_between, word};
+use crate::render::{self, WIDTH, columns_within, duration, labelled_within, seconds_between, word, wrapped};
+use crate::since::{self, Since};
 use crate::{failure, target};
 
 /// Show an image or its build, a pipeline with its last builds, or another definition.
@@ -51,7 +53,11 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         output::show(globals, &pipeline::show(&connection, pipeline, Timestamp::now()).await?)?;
         return Ok(Exit::Success);
     }
-    output::show(globals, &image(&connection, &args.what).await?)?;
+    let mut shown = image(&connection, &args.what).await?;
+    if let Some(width) = render::terminal_width() {
+        (shown.width, shown.is_wrapped) = (width, true);
+    }
+    output::show(globals, &shown)?;
     Ok(Exit::Success)
 }
 
@@ -78,12 +84,24 @@ pub(crate) struct Shown {
     pub(crate) leftovers: Vec<Leftover>,
     /// What has changed since the last good build, if this one failed.
     pub(crate) since: Option<Since>,
+    /// Until when the AMIs of a failed build are kept.
+    pub(crate) kept_amis: Option<String>,
+    /// The width of the lines, in characters.
+    pub(crate) width: usize,
+    /// Whether the tables are wrapped, too. Those about a failed build always are.
+    pub(crate) is_wrapped: bool,
 }
 
-async fn image(connection: &Connection, what: &str) -> Result<Shown> {
+pub(crate) async fn image(connection: &Connection, what: &str) -> Result<Shown> {
     let image = target::image_instead_of_pipeline(&connection.store, what).await?;
     let (all, leftovers) = (connection.store.all_images().await?, connection.store.leftovers().await?);
-    of(connection, image, &all, &leftovers).await
+    let mut shown = of(connection, image, &all, &leftovers).await?;
+    if let Some(since) = &mut shown.since
+        && contents::record(&shown.image, &shown.states).is_some()
+    {
+        since.contents = since::in_image(connection, &shown.image, since).await;
+    }
+    Ok(shown)
 }
 
 /// Returns everything to show about an image. The last parameters are all images and all leftovers of the stack, which are
@@ -108,6 +126,10 @@ pub(crate) async fn of(
     let firmware =
         firmware.and_then(|plan| render::firmware(plan.boot_mode, plan.tpm_support, plan.uefi_data.as_deref()));
     let since = since::last_good(connection, &image, build.as_ref(), all).await?;
+    let kept_amis = build.as_ref().and_then(|build| match &build.ending.as_ref()?.keep {
+        Keep::Images { until } => Some(until.clone()),
+        _ => None,
+    });
     let left_behind = build.map(|build| build.after.left).unwrap_or_default();
     // A run that only tests an AMI builds nothing on it.
     let built_on = ancestors(&image, all).into_iter().filter(|_| !image.is_verification).cloned().collect();
@@ -132,6 +154,9 @@ pub(crate) async fn of(
         left_behind,
         leftovers,
         since,
+        kept_amis,
+        width: WIDTH,
+        is_wrapped: false,
     })
 }
 
@@ -156,6 +181,9 @@ impl Serialize for Shown {
         }
         if let Some(since) = since {
             shown["sinceLastGood"] = json!(since);
+        }
+        if let Some(diagnosis) = self.diagnosis() {
+            shown["diagnosis"] = json!(diagnosis);
         }
         shown.serialize(serializer)
     }
@@ -183,6 +211,16 @@ fn source_owner(build: &BuildRecord) -> Option<String> {
     })
 }
 
+/// Returns why a build started, as the end of a sentence. The generated id of a manual start tells a person nothing.
+fn started(cause: &Cause) -> String {
+    match cause {
+        Cause::Manual { .. } => "by hand".to_owned(),
+        Cause::Schedule { scheduled_time } => format!("by the schedule of {scheduled_time}"),
+        Cause::SourceUpdate { image_id, .. } => format!("because the source has the new AMI {image_id}"),
+        Cause::Dependency { image } => format!("because of the new image {image}"),
+    }
+}
+
 /// Returns whether a failed cause will be retried, if the start was automatic.
 fn tried_again(kept: &CauseRecord) -> Option<String> {
     match (kept.status, &kept.not_before) {
@@ -197,46 +235,70 @@ fn tried_again(kept: &CauseRecord) -> Option<String> {
 impl Show for Shown {
     fn lines(&self, globals: &Globals) -> Vec<String> {
         let audit = audited::of(&self.states);
-        let mut lines = labelled(self.rows(globals, audit));
-        // The only fact about a cancellation would be an error that is none.
-        if !self.is_cancelled() {
-            lines.extend(self.image.failure.iter().flat_map(failure::facts));
-        }
-        if let Some(since) = &self.since {
+        let failed = self.image.failure.as_ref().zip(self.diagnosis());
+        let width = (self.is_wrapped || failed.is_some()).then_some(self.width);
+        let mut lines = Vec::new();
+        if let Some((cause, diagnosis)) = &failed {
+            lines.extend(self.beginning(diagnosis));
+            lines.extend(self.failure_lines(globals, cause, diagnosis));
             lines.push(String::new());
-            lines.extend(since.lines());
         }
+        let mut rows = self.rows(globals, audit);
+        if let Some((cause, _)) = &failed {
+            let rest = failure::rows(cause).into_iter().filter(|(label, _)| *label != "exit code");
+            rows.extend(rest.filter_map(|(label, value)| Some((label, value?))));
+        }
+        lines.extend(labelled_within(rows, width));
         if let Some(audit) = audit.map(audited::lines).filter(|lines| !lines.is_empty()) {
             lines.push(String::new());
             lines.extend(audit);
         }
         if !self.states.is_empty() {
             lines.push(String::new());
-            lines.extend(columns(&self.states.iter().map(|one| self.state(one)).collect::<Vec<_>>()));
+            lines.extend(columns_within(&self.states.iter().map(|one| self.state(one)).collect::<Vec<_>>(), width));
         }
         lines
     }
 }
 
 impl Shown {
+    /// Returns what a reader of a failed build needs first.
+    fn beginning(&self, diagnosis: &Diagnosis) -> Vec<String> {
+        let (what, _) = self.words();
+        let begin = [(what, self.image.image.to_string()), ("status", render::life(&self.image))];
+        let rows = begin.into_iter().chain([("failed", diagnosis.headline.clone())]);
+        let mut lines = labelled_within(rows, Some(self.width));
+        lines.extend(diagnosis.details.iter().flat_map(|detail| wrapped(detail, self.width, "        ", "        ")));
+        lines
+    }
+
+    /// Returns what this is, and the word for what it started from. The AMI that a verification tests is not an image of
+    /// the pipeline.
+    fn words(&self) -> (&'static str, &'static str) {
+        match &self.image {
+            image if image.is_verification => ("run", "tested"),
+            image if image.distributes.is_some() => ("run", "copied"),
+            _ => ("image", "source"),
+        }
+    }
+
     /// Returns the labels and values of the first table.
     fn rows(&self, globals: &Globals, audit: Option<&AuditRecord>) -> Vec<(&'static str, String)> {
         let image = &self.image;
-        // The AMI that a verification tests is not an image of the pipeline.
-        let (what, from) = match image {
-            _ if image.is_verification => ("run", "tested"),
-            _ if image.distributes.is_some() => ("run", "copied"),
-            _ => ("image", "source"),
-        };
-        let mut rows = vec![
-            (what, image.image.to_string()),
-            ("status", render::life(image)),
+        let (what, from) = self.words();
+        let is_failed = image.failure.is_some() && !self.is_cancelled();
+        let mut rows = vec![(what, image.image.to_string()), ("status", render::life(image))];
+        if is_failed {
+            rows.clear();
+        }
+        let owner = self.source_owner.as_ref().map(|owner| format!(" of {owner}")).unwrap_or_default();
+        rows.extend([
             ("pipeline", image.pipeline.to_string()),
-            ("cause", render::cause(&image.cause)),
-            (from, image.source_image.clone()),
+            ("started", started(&image.cause)),
+            (from, format!("{}{owner}", image.source_image)),
             ("build", image.build.clone()),
             ("began", image.created_at.clone()),
-        ];
+        ]);
         rows.extend(image.distributes.iter().map(|image| ("distributed", image.to_string())));
         rows.extend(image.distributed_by.iter().map(|run| ("distributed", format!("by run {}", run.build))));
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
@@ -248,7 +310,12 @@ impl Shown {
         rows.extend(self.channels.iter().map(|channel| ("channel", channel.to_string())));
         rows.extend(self.built_on.iter().map(|one| ("built on", ancestor(one))));
         rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
-        rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
+        let unpublished = match (&self.kept_amis, is_failed) {
+            (Some(until), _) => format!("  unpublished, kept until {until}"),
+            (None, true) => "  unpublished".to_owned(),
+            (None, false) => String::new(),
+        };
+        rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}{unpublished}"))));
         let copy = |copy: &OwnedCopy| ("copy", format!("{}  {}  of account {}", copy.region, copy.ami, copy.account));
         rows.extend(image.copies.iter().map(copy));
         let exported = |one: &ExportedObject| ("exported", format!("{}  {}", one.region, one.location));
@@ -261,14 +328,12 @@ impl Shown {
                 .as_ref()
                 .map(|signed| ("signed", format!("sha256:{} by {}", signed.digest, signed.signing_key))),
         );
-        let of = if image.is_verification { "owner" } else { "source of" };
         rows.extend(self.firmware.iter().map(|firmware| ("boots", firmware.clone())));
-        rows.extend(self.source_owner.iter().map(|owner| (of, owner.clone())));
         rows.extend(self.kept.iter().flat_map(|kept| kept.facts(globals)));
         rows.extend(self.tried_again.iter().map(|again| ("again", again.clone())));
-        rows.extend(image.failure.iter().map(|cause| {
-            if self.is_cancelled() { ("cancelled", cause.message.clone()) } else { ("failed", cause.to_string()) }
-        }));
+        // The only fact about a cancellation would be an error that is none.
+        let cancelled = image.failure.iter().filter(|_| self.is_cancelled());
+        rows.extend(cancelled.map(|cause| ("cancelled", cause.message.clone())));
         let left = |left: &LeftBehind| ("left", format!("{} in {}: {}", left.what, left.region, left.reason));
         rows.extend(self.left_behind.iter().map(left));
         rows.extend(self.leftovers.iter().map(|one| ("not ours", stranger(one))));
@@ -293,7 +358,7 @@ impl Shown {
             Some(item) => format!("{} {item}", state.state),
             None => state.state.to_string(),
         };
-        vec![name, self.status_of(state), took.map(duration).unwrap_or_default(), state.detail.clone()]
+        vec![name, self.status_of(state), took.map(duration).unwrap_or_default(), self.short_detail(state)]
     }
 }
 

@@ -30,7 +30,7 @@ pub use platform::Platform;
 pub use reader::{MapReader, Reader, Spanned, suggestion};
 pub use reference::{Chain, ContextKey, FORBIDDEN_METADATA, Part, Reference, Side, SsmName, Template};
 pub use repeat::{Loop, Over, Range};
-pub use secret::{INSTEAD_OF_SECRET, SECRET, hidden_if_secret, looks_like_secret, secret_in};
+pub use secret::{INSTEAD_OF_SECRET, SECRET, hidden_if_secret, is_of_secret, looks_like_secret, secret_in};
 pub use setting::{Literal, Setting};
 pub use suggest::did_you_mean;
 pub use target::Target;

@@ -126,7 +126,8 @@ fn password_of_url(text: &str) -> Option<usize> {
 
 /// Returns whether a line (counted from 1) belongs to a parameter whose name says that its value is a secret. Such a
 /// line may show the value under a key that is misspelled.
-pub(crate) fn is_of_secret(text: &str, line: usize) -> bool {
+#[must_use]
+pub fn is_of_secret(text: &str, line: usize) -> bool {
     let lines: Vec<&str> = text.lines().take(line).collect();
     let Some((own, before)) = lines.split_last() else { return false };
     let indentation = |line: &str| line.len() - line.trim_start().len();

@@ -1,8 +1,8 @@
 //! Shows a plan as text for people.
 
 use goldsmith_states::{
-    Chosen, Difference, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedFirmware, PreviewedRegion,
-    PreviewedSource, Verdict,
+    Chosen, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource,
+    Verdict,
 };
 use goldsmith_store::{Change, Outcome};
 
@@ -10,6 +10,7 @@ use super::Planned;
 use crate::args::Globals;
 use crate::output::Show;
 use crate::render::{self, count_in_words, duration, labelled, word};
+use crate::since::told;
 
 impl Show for Planned {
     fn lines(&self, _: &Globals) -> Vec<String> {
@@ -31,7 +32,7 @@ impl Show for Planned {
         rows.extend(newest.iter().map(|newest| (if is_same { "exists" } else { "newest" }, existing(newest))));
         let applied = self.definitions.iter().filter(|change| change.outcome != Outcome::Unchanged);
         rows.extend(applied.map(|change| ("apply", definition(change))));
-        rows.extend(changes.iter().map(|change| ("changed", changed(change))));
+        rows.extend(changes.iter().map(|change| ("changed", told(change))));
         rows.extend(self.preview.estimate.iter().flat_map(|estimate| estimated(estimate, regions)));
         rows.extend(skips.iter().map(|skip| ("note", skip.clone())));
         labelled(rows).into_iter().chain(findings.iter().flat_map(finding)).collect()
@@ -143,17 +144,6 @@ fn definition(change: &Change) -> String {
         Outcome::Unchanged => "would leave",
     };
     format!("{verb} {} {}{version}", change.kind, change.name)
-}
-
-/// Returns a change as text for people.
-pub(crate) fn changed(change: &Difference) -> String {
-    let what = &change.what;
-    match (&change.from, &change.to) {
-        (Some(from), Some(to)) => format!("{what}: {from} → {to}"),
-        (Some(from), None) => format!("{what}: {from} is gone"),
-        (None, Some(to)) => format!("{what}: {to} is new"),
-        (None, None) => what.clone(),
-    }
 }
 
 /// Returns a problem of a plan as text for people.

@@ -3,7 +3,7 @@
 use askama::Template;
 use goldsmith_executor::Audit;
 use goldsmith_model::Cause;
-use goldsmith_store::AuditRecord;
+use goldsmith_store::{AuditRecord, PlannedLaunch};
 
 use super::contents::Inside;
 use super::facts::Facts;
@@ -104,7 +104,7 @@ impl<'a> BuildPage<'a> {
             sections: Vec::new(),
             head: head(globals, facts),
             tiles: tiles(facts, whole, &tests, audit),
-            broken: image.failure.as_ref().filter(|_| !shown.is_cancelled()).map(|cause| broken(globals, facts, cause)),
+            broken: image.failure.as_ref().and_then(|cause| broken(globals, facts, cause)),
             cancelled: image.failure.as_ref().filter(|_| shown.is_cancelled()).map(|cause| cause.message.clone()),
             pieces: pieces(&spent, whole),
             took: duration(whole),
@@ -187,6 +187,7 @@ fn tiles(facts: &Facts, whole: f64, tests: &[Test], audit: Option<&AuditRecord>)
     if !tests.is_empty() {
         let good = tests.iter().filter(|test| test.badge.class == "good").count();
         let is_bad = tests.iter().any(|test| test.badge.class == "bad");
+        let is_none = tests.iter().all(|test| test.badge.word == "not run");
         let class = if is_bad {
             "bad"
         } else if good == tests.len() {
@@ -194,19 +195,34 @@ fn tiles(facts: &Facts, whole: f64, tests: &[Test], audit: Option<&AuditRecord>)
         } else {
             ""
         };
-        list.push(tile("Tests", format!("{good} of {}", tests.len()), "passed".to_owned(), class));
+        list.push(if is_none && !facts.is_running() {
+            tile("Tests", "not run".to_owned(), count(tests.len(), "instance type"), "")
+        } else {
+            tile("Tests", format!("{good} of {}", tests.len()), "passed".to_owned(), class)
+        });
     }
     let planned = facts.build.as_ref().map_or(0, |build| build.plan.regions.len()).max(image.amis.len());
     if !image.is_verification {
         let class = if planned > 0 && image.amis.len() == planned { "good" } else { "" };
-        list.push(tile("AMIs", format!("{} of {planned}", image.amis.len()), "Regions".to_owned(), class));
+        let is_failed = image.failure.is_some() && !image.amis.is_empty();
+        let (note, class) = if is_failed { ("Regions, unpublished", "warn") } else { ("Regions", class) };
+        list.push(tile("AMIs", format!("{} of {planned}", image.amis.len()), note.to_owned(), class));
     }
     list.extend(audit.map(|audit| {
         let (found, files) = (audit.count(), format!("in {} files", audit.files));
-        let class = if found > 0 { "warn" } else { "good" };
-        tile("Audit", found.to_string(), format!("findings {files}"), class)
+        let class = match found {
+            0 if audit.is_incomplete => "warn",
+            0 => "good",
+            _ if fails_by_audit(image) => "bad",
+            _ => "warn",
+        };
+        tile("Audit", count(found as usize, "finding"), files, class)
     }));
     list
+}
+
+fn fails_by_audit(image: &goldsmith_store::ImageRecord) -> bool {
+    image.failure.as_ref().is_some_and(|cause| cause.error == "Goldsmith.AuditFailed")
 }
 
 fn source(facts: &Facts) -> Vec<Fact> {
@@ -219,6 +235,7 @@ fn source(facts: &Facts) -> Vec<Fact> {
         list.push(code("named as", plan.source.to_string()));
         list.push(fact("architecture", &plan.architecture));
         list.push(fact("home Region", &plan.home_region));
+        list.extend(launch(&plan.launch));
     }
     list.extend(shown.firmware.iter().map(|firmware| fact("boots", firmware)));
     list.extend(shown.source_owner.iter().map(|owner| fact("owner", owner)));
@@ -227,6 +244,22 @@ fn source(facts: &Facts) -> Vec<Fact> {
         None => fact("built on", one.image.to_string()),
     }));
     list.extend(Some(&image.input_digest).filter(|digest| !digest.is_empty()).map(|digest| code("inputs", digest)));
+    list
+}
+
+/// Returns how the instances of a build are launched.
+fn launch(launch: &PlannedLaunch) -> Vec<Fact> {
+    let or = |values: &[String], default: &str| if values.is_empty() { default.to_owned() } else { values.join(", ") };
+    let mut list = vec![
+        code("instance types", launch.instance_types.join(", ")),
+        code("subnets", or(&launch.subnets, "the default VPC")),
+        code("security groups", or(&launch.security_groups, "the stack's own group")),
+        code("instance profile", launch.instance_profile.as_deref().unwrap_or("the stack's own profile")),
+    ];
+    list.extend(launch.block_devices.iter().map(|device| {
+        let size = device.ebs.volume_size.map(|gib| format!("{gib} GiB")).unwrap_or_else(|| "as the source".to_owned());
+        code("volume", format!("{}: {size}", device.device_name))
+    }));
     list
 }
 
@@ -266,6 +299,12 @@ fn remains(facts: &Facts) -> Vec<String> {
     let kept = shown.kept.iter().map(|kept| {
         format!("instance {} in {}, which the pipeline keeps until {}", kept.id, kept.region, time_of(&kept.until))
     });
+    let amis = shown.kept_amis.iter().flat_map(|until| {
+        let amis = shown.image.amis.iter();
+        amis.map(move |(region, id)| {
+            format!("AMI {id} in {region}, which is unpublished and kept until {}", time_of(until))
+        })
+    });
     let left = shown.left_behind.iter().map(|left| format!("{} in {}: {}", left.what, left.region, left.reason));
-    kept.chain(left).chain(shown.leftovers.iter().map(stranger)).collect()
+    kept.chain(amis).chain(left).chain(shown.leftovers.iter().map(stranger)).collect()
 }

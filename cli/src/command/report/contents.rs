@@ -8,6 +8,7 @@ use crate::command::show::Shown;
 use crate::connection::Connection;
 use crate::contents;
 use crate::render::count;
+use crate::since::InImage;
 
 /// The largest number of changes of a kind that a page lists.
 const MOST: usize = 500;
@@ -32,6 +33,8 @@ pub(super) struct Manager {
 pub(super) struct Since {
     pub(super) image: String,
     pub(super) kinds: Vec<Kind>,
+    /// The first differences, in words.
+    pub(super) short: InImage,
     /// Why there is no comparison.
     pub(super) unread: Option<String>,
 }
@@ -76,11 +79,13 @@ pub(super) async fn read(
 }
 
 async fn since(connection: &Connection, before: &ImageRecord, contents: &Contents) -> Since {
-    let (kinds, unread) = match contents::of(connection, before).await {
-        Ok(old) => (kinds(Diff::of(&old, contents).lines()), None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
+    let (diff, unread) = match contents::of(connection, before).await {
+        Ok(old) => (Some(Diff::of(&old, contents)), None),
+        Err(error) => (None, Some(error.to_string())),
     };
-    Since { image: before.image.to_string(), kinds, unread }
+    let short = diff.as_ref().map(InImage::of).unwrap_or_default();
+    let kinds = kinds(diff.map(|diff| diff.lines()).unwrap_or_default());
+    Since { image: before.image.to_string(), kinds, short, unread }
 }
 
 fn facts(contents: &Contents) -> Vec<Fact> {
@@ -143,13 +148,6 @@ impl Manager {
     }
 }
 
-impl Since {
-    /// Returns the kinds in which something has changed, with their numbers.
-    pub(super) fn headlines(&self) -> impl Iterator<Item = &str> {
-        self.kinds.iter().filter(|kind| !kind.changes.is_empty()).map(|kind| kind.headline.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{MOST, kinds};
@@ -157,16 +155,16 @@ mod tests {
     #[test]
     fn the_lines_of_a_comparison_are_grouped_and_a_long_list_is_cut() {
         let mut lines: Vec<String> =
-            ["packages: 1 added, 1 changed", "  + deb new 1", "  ~ deb a 1 -> 2", "units: 600 added"]
+            ["packages: 1 added, 1 changed", "  + deb new 1", "  ~ deb a 1 → 2", "units: 600 added"]
                 .map(str::to_owned)
                 .into();
         lines.extend((0..MOST + 100).map(|number| format!("  + {number}.service (enabled)")));
-        lines.push("boot: 9.0 s -> 8.5 s".to_owned());
+        lines.push("boot: 9.0 s → 8.5 s".to_owned());
         let found = kinds(lines);
         let shown: Vec<_> = found.iter().map(|kind| (&*kind.headline, kind.changes.len(), kind.left_out)).collect();
-        let boot = ("boot: 9.0 s -> 8.5 s", 0, 0);
+        let boot = ("boot: 9.0 s → 8.5 s", 0, 0);
         assert_eq!(shown, [("packages: 1 added, 1 changed", 2, 0), ("units: 600 added", MOST, 100), boot]);
         let change = &found[0].changes[1];
-        assert_eq!((&*change.sign, change.class, &*change.text), ("~", "changed", "deb a 1 -> 2"));
+        assert_eq!((&*change.sign, change.class, &*change.text), ("~", "changed", "deb a 1 → 2"));
     }
 }

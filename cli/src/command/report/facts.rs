@@ -50,13 +50,21 @@ impl Facts {
         let store = &connection.store;
         let build = store.build(&image.build).await?;
         let effects = store.all_effects(&image.build).await?;
-        let shown = show::of(connection, image, &all.images, &all.leftovers).await?;
+        let mut shown = show::of(connection, image, &all.images, &all.leftovers).await?;
         // The records are worth a report without the logs, whose groups have their own retention and permissions.
         let (happenings, unread) = match Feed::new(&shown.image.build).poll(connection).await {
             Ok(happenings) => (happenings, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         let contents = contents::read(connection, &shown, &all.images).await;
+        // The contents are compared with the image before. It is another one if overrides were given for it.
+        let compared = contents.as_ref().and_then(|contents| contents.as_ref().ok()?.since.as_ref());
+        if let (Some(since), Some(compared)) = (&mut shown.since, compared)
+            && compared.image == since.image.to_string()
+            && compared.unread.is_none()
+        {
+            since.contents = Some(compared.short.clone());
+        }
         Ok(Self { shown, build, effects, steps: steps(&happenings), unread, contents, now })
     }
 

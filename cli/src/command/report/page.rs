@@ -160,35 +160,9 @@ pub(super) fn time_of(text: &str) -> String {
     text.parse().map_or_else(|_| text.to_owned(), time)
 }
 
-/// Returns a line of output without the sequences that color it. Other control characters are made visible later.
-pub(super) fn uncolored(line: &str) -> String {
-    let mut kept = String::with_capacity(line.len());
-    let mut rest = line.trim_end_matches('\r');
-    while let Some((before, after)) = rest.split_once("\u{1b}[") {
-        kept.push_str(before);
-        let end = after.find(|c: char| !matches!(c, ' '..='?')).unwrap_or(after.len());
-        let is_sequence = after[end..].starts_with(|c: char| matches!(c, '@'..='~'));
-        rest = if is_sequence { &after[end + 1..] } else { after };
-    }
-    kept + rest
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{percent, pieces, uncolored};
-
-    #[test]
-    fn colors_of_a_line_are_left_out_and_nothing_else() {
-        for (line, kept) in [
-            ("\u{1b}[1;31mE: no\u{1b}[0m such\r", "E: no such"),
-            ("plain [31m", "plain [31m"),
-            ("cut \u{1b}[31", "cut 31"),
-            ("\u{1b}[<b>", ">"),
-            ("\u{1b}[é", "é"),
-        ] {
-            assert_eq!(uncolored(line), kept, "{line:?}");
-        }
-    }
+    use super::{percent, pieces};
 
     #[test]
     fn the_parts_of_a_bar_follow_each_other() {

@@ -58,7 +58,7 @@ fn states(facts: &Facts) -> Vec<Lane> {
         let lane = lane(facts, began, facts.end_of(&name));
         let is_open = steps.len() <= OPEN;
         let badge = Badge::of_word(&facts.shown.status_of(state));
-        Lane { name, badge, detail: state.detail.clone(), class, steps, is_open, ..lane }
+        Lane { name, badge, detail: facts.shown.short_detail(state), class, steps, is_open, ..lane }
     };
     facts.shown.states.iter().map(of).collect()
 }

@@ -1,5 +1,10 @@
 //! Tests of what `goldsmith show` says about images and builds.
 
+mod since;
+
+use std::fs;
+use std::path::Path;
+
 use goldsmith_model::definitions::{Draft, SourceFile};
 use goldsmith_store::{LeftBehind, Leftover};
 use serde_json::json;
@@ -7,7 +12,7 @@ use serde_json::json;
 use super::{Shown, image, target};
 use crate::kept::KeptInstance;
 use crate::output::Show;
-use crate::testing::{Stack, globals};
+use crate::testing::{FAILURES, Stack, globals};
 
 #[tokio::test]
 async fn a_failed_image_is_shown_with_its_cause_and_states() {
@@ -18,22 +23,30 @@ async fn a_failed_image_is_shown_with_its_cause_and_states() {
     stack.state("Build", "FAILED", "step Install failed").await;
     let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap();
     let expected = "\
-image     web/1.0.0/1
-status    FAILED
+image   web/1.0.0/1
+status  FAILED
+failed  Build: step Install failed
+
+What helps:
+  - Read the output of the steps, correct what it names, and start a new build.
+
+Next:
+  goldsmith logs b --step Install
+  goldsmith report web/1.0.0/1
+
 pipeline  web
-cause     manual
+started   by hand
 source    ami-0
 build     b
 began     2026-01-01T00:00:00.000Z
 ended     2026-01-01T00:01:00.000Z
-failed    Build: step Install failed
 left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: UnauthorizedOperation: no
-not ours  image ami-9 in us-east-1 has this build's tags, but no record shows that the build made it; found 2026-01-02T00:00:00.000Z
-  step       Install
-  exit code  1
-  error      Goldsmith.CommandFailed
+not ours  image ami-9 in us-east-1 has this build's tags, but no record shows that the build made
+          it; found 2026-01-02T00:00:00.000Z
+step      Install
+error     Goldsmith.CommandFailed
 
-Build  FAILED  2.0s  step Install failed";
+Build  FAILED  2.0s  failed, see above";
     let reason = "TerminateInstances in us-east-1 failed: UnauthorizedOperation: no".to_owned();
     let left_behind = vec![LeftBehind { what: "i-1".to_owned(), region: "us-east-1".to_owned(), reason }];
     let stranger = json!({"kind": "image", "id": "ami-9", "region": "us-east-1", "build": "b",
@@ -44,9 +57,27 @@ Build  FAILED  2.0s  step Install failed";
     let until = "2026-01-01T04:00:00.000Z".to_owned();
     let kept = Some(KeptInstance { id: "i-1".to_owned(), region: "eu-west-1".to_owned(), until });
     let table = "kept      i-1 in eu-west-1 until 2026-01-01T04:00:00.000Z\n\
-                 get in    aws --region eu-west-1 ssm start-session --target i-1\nfailed  ";
+                 get in    aws --region eu-west-1 ssm start-session --target i-1\nleft  ";
     let shown = Shown { kept, ..shown };
-    assert_eq!(shown.lines(&globals("")).join("\n"), expected.replace("failed  ", table));
+    assert_eq!(shown.lines(&globals("")).join("\n"), expected.replace("left  ", table));
+}
+
+/// After an intended change, run the test with `GOLDSMITH_WRITE_EXPECTED=1`, and look at the texts before you commit them.
+#[tokio::test]
+async fn each_failure_is_explained_as_expected() {
+    for name in FAILURES {
+        let stack = Stack::with_failure(name).await;
+        let text = image(&stack.connection, "web/1.0.0/2").await.unwrap().lines(&globals("")).join("\n") + "\n";
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/command/show/expected").join(format!("{name}.txt"));
+        if std::env::var_os("GOLDSMITH_WRITE_EXPECTED").is_some() {
+            fs::write(&path, &text).unwrap();
+        }
+        let expected = fs::read_to_string(&path).unwrap_or_default();
+        assert!(text == expected, "{name}.txt differs: GOLDSMITH_WRITE_EXPECTED=1 writes it anew\n{text}");
+        let is_wide =
+            |line: &&str| line.chars().count() > 100 && !line.starts_with("  | ") && !line.starts_with("  goldsmith");
+        assert_eq!(text.lines().find(is_wide), None, "{name}");
+    }
 }
 
 #[tokio::test]
