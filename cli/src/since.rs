@@ -117,6 +117,9 @@ impl Since {
         let Some(inside) = self.inside.iter().find(|inside| Some(inside.component.as_str()) == component) else {
             return Vec::new();
         };
+        if inside.lines.is_empty() {
+            return vec!["its document is the same".to_owned()];
+        }
         let (lines, left_out) = inside.first(LINES);
         let all = format!("{left_out} more lines: {} {}", globals.again(), inside.command());
         lines.iter().cloned().chain((left_out > 0).then_some(all)).collect()

@@ -30,7 +30,10 @@ pub(super) struct Look {
 /// Returns where to look first, or nothing if no build before was good.
 pub(super) fn look(case: &Case<'_>, known: Option<&Known>, facts: &Facts) -> Look {
     let Some(since) = case.since else { return Look::default() };
-    match since.changes.as_slice() {
+    // A version whose document is the same explains nothing.
+    let is_real = |change: &&Difference| inside_of(since, change).is_none_or(|inside| !inside.lines.is_empty());
+    let changes: Vec<Difference> = since.changes.iter().filter(is_real).cloned().collect();
+    match changes.as_slice() {
         [] => Look { sentence: Some(unchanged(case, since, known, facts)), suspects: Vec::new() },
         [only] => {
             let name = name(only);
@@ -149,7 +152,9 @@ fn unchanged(case: &Case<'_>, since: &Since, known: Option<&Known>, facts: &Fact
         Some(known) if !known.outside.is_empty() => facts.filled(known.outside),
         _ => depends(case, facts),
     };
-    let mut sentence = format!("Nothing in the plan has changed since {}. {where_else}", since.image);
+    let what =
+        if since.changes.is_empty() { "Nothing in the plan has" } else { "Only versions of equal documents have" };
+    let mut sentence = format!("{what} changed since {}. {where_else}", since.image);
     let new: Vec<&str> =
         since.contents.iter().flat_map(|contents| &contents.lines).take(MOST).map(String::as_str).collect();
     if !new.is_empty() {

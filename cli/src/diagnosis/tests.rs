@@ -556,6 +556,16 @@ fn of_several_changes_the_one_that_fits_is_named() {
 }
 
 #[test]
+fn a_new_version_of_an_equal_document_is_no_change() {
+    let equal = ("svc", &[] as &[&str]);
+    let both = since(&[SVC, BASE], &[equal, ("base", &["+ x"])]);
+    let look = compared(&step(1, &["x"]), &both).look.unwrap();
+    assert_eq!(look, "Look first at component base 1.0.1: it is the only change since web/1.0.0/2.");
+    let look = compared(&step(1, &["x"]), &since(&[SVC], &[equal])).look.unwrap();
+    assert!(look.starts_with("Only versions of equal documents have changed since web/1.0.0/2. "), "{look}");
+}
+
+#[test]
 fn a_limit_of_a_file_system_in_a_changed_component_is_quoted() {
     let full = step(1, &["tar: x: Cannot write: No space left on device", "shard-01: missing"]);
     let base: &[&str] = &["step Settings (build) has changed", "+ - mount -o remount,size=64m /tmp"];

@@ -142,7 +142,7 @@ fn commands(globals: &Globals, facts: &Facts, cause: &FailureCause) -> Vec<Advic
             None => advise("Read the whole output of the steps", format!("{again} logs {build}")),
         }
     }
-    for inside in shown.since.iter().flat_map(|since| &since.inside) {
+    for inside in shown.since.iter().flat_map(|since| &since.inside).filter(|inside| !inside.lines.is_empty()) {
         advise(&format!("Compare the versions of {}", inside.component), format!("{again} {}", inside.command()));
     }
     if shown.since.as_ref().is_some_and(|since| since.contents.is_some()) {

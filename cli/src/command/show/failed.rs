@@ -62,7 +62,8 @@ impl Shown {
             commands.push(format!("{again} logs {}{step}", quoted(&self.image.build)));
         }
         if let Some(since) = &self.since {
-            commands.extend(since.inside.iter().map(|inside| format!("{again} {}", inside.command())));
+            let differs = since.inside.iter().filter(|inside| !inside.lines.is_empty());
+            commands.extend(differs.map(|inside| format!("{again} {}", inside.command())));
             if since.contents.is_some() {
                 commands.push(format!("{again} diff {}", quoted(&self.image.image.to_string())));
             }
