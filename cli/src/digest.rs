@@ -1,10 +1,11 @@
 //! SHA-256 of texts, bytes and files, in hexadecimal.
 //!
 //! ring computes them, since its code is optimized in every build. Without optimization, sha2 takes two seconds for the zip
-//! of the functions, which each command with `--local` compares with the deployed one.
+//! of the functions, which the first command with `--local` after a build compares with the deployed one.
 
 use std::fs;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use ring::digest::{self, SHA256};
@@ -24,6 +25,13 @@ pub(crate) fn of_file(path: &Path) -> Result<String> {
 /// Returns the SHA-256 of bytes.
 pub(crate) fn of_bytes(content: &[u8]) -> String {
     hex::encode(digest::digest(&SHA256, content))
+}
+
+/// Returns the length of a file and the time at which it was written, which change when it is built again.
+pub(crate) fn stamp(path: &Path) -> Result<String> {
+    let facts = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    Ok(format!("{}-{}", facts.len(), modified.as_nanos()))
 }
 
 #[cfg(test)]

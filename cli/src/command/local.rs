@@ -205,7 +205,12 @@ mod tests {
         assert_eq!(Status::of(None, false), Some(Status::Down));
         assert_eq!(Status::of(Some(&stack), false), Some(Status::Ended));
         assert_eq!(Status::of(Some(&stack), true), Some(Status::Starting));
-        stack.deployed = Some(Deployed { zip: "a".to_owned(), definition: "b".to_owned(), template: "c".to_owned() });
+        stack.deployed = Some(Deployed {
+            zip: "a".to_owned(),
+            stamp: "1-2".to_owned(),
+            definition: "b".to_owned(),
+            template: "c".to_owned(),
+        });
         assert_eq!(Status::of(Some(&stack), true), None);
         let told = Unusable { name: "goldsmith", status: Status::Starting };
         let expected = "The local stack `goldsmith` is starting, and is not deployed yet: `goldsmith local up` waits for that, \

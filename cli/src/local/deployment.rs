@@ -55,12 +55,19 @@ pub(crate) async fn ensure(
     release: &Release,
     say: Say<'_>,
 ) -> Result<()> {
+    let stamp = digest::stamp(&release.package)?;
+    let known = stack.deployed.as_ref().filter(|deployed| deployed.stamp == stamp).map(|deployed| deployed.zip.clone());
     let wanted = Deployed {
-        zip: digest::of_file(&release.package)?,
+        zip: known.map_or_else(|| digest::of_file(&release.package), Ok)?,
+        stamp,
         definition: digest::of_bytes(release.definition.as_bytes()),
         template: digest::of_bytes(release.template.as_bytes()),
     };
-    if stack.deployed.as_ref() == Some(&wanted) {
+    if let Some(deployed) = stack.deployed.as_ref().filter(|deployed| deployed.is_same(&wanted)) {
+        if *deployed != wanted {
+            stack.deployed = Some(wanted);
+            stack.save(folders)?;
+        }
         return Ok(());
     }
     release.check()?;
@@ -125,6 +132,7 @@ mod tests {
     use goldsmith_local::Secret;
 
     use super::{Release, ensure, find_package, places};
+    use crate::digest;
     use crate::local::files::Files;
     use crate::local::folders::Folders;
     use crate::local::process::Process;
@@ -138,7 +146,12 @@ mod tests {
         let secret: Secret = "secret".parse().unwrap();
         let mut stack =
             Stack::started("goldsmith", [1, 2], [Process { pid: 1, started: 2 }; 2], "p".to_owned(), &secret);
-        stack.deployed = Some(Deployed { zip: "a".to_owned(), definition: "b".to_owned(), template: "c".to_owned() });
+        stack.deployed = Some(Deployed {
+            zip: "a".to_owned(),
+            stamp: "1-2".to_owned(),
+            definition: "b".to_owned(),
+            template: "c".to_owned(),
+        });
         stack.save(&folders).unwrap();
         let package = folder.path().join("functions.zip");
         std::fs::write(&package, zip(&[("bootstrap", b"#!/bin/sh\n", false)])).unwrap();
@@ -148,6 +161,39 @@ mod tests {
         let python = Path::new("/bin/false");
         ensure(&mut stack, &folders, python, &files, &release, &|_| {}).await.unwrap_err();
         assert_eq!(Stack::load(&folders).unwrap().unwrap().deployed, None);
+    }
+
+    #[tokio::test]
+    async fn a_zip_that_was_packaged_again_without_a_change_is_not_deployed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders { data: folder.path().to_owned(), state: folder.path().to_owned() };
+        let mut stack = Stack::started(
+            "goldsmith",
+            [1, 2],
+            [Process { pid: 1, started: 2 }; 2],
+            "p".to_owned(),
+            &"s".parse().unwrap(),
+        );
+        let package = folder.path().join("functions.zip");
+        std::fs::write(&package, zip(&[("bootstrap", b"#!/bin/sh\n", false)])).unwrap();
+        let release = Release::own(package.clone(), "x86_64");
+        let deployed = |zip: String, stamp: String| Deployed {
+            zip,
+            stamp,
+            definition: digest::of_bytes(release.definition.as_bytes()),
+            template: digest::of_bytes(release.template.as_bytes()),
+        };
+        let (files, python) = (Files::unpack(&folders.data).unwrap(), Path::new("/bin/false"));
+        let (content, stamp) = (digest::of_file(&package).unwrap(), digest::stamp(&package).unwrap());
+        stack.deployed = Some(deployed(content.clone(), "1-2".to_owned()));
+        ensure(&mut stack, &folders, python, &files, &release, &|_| {}).await.unwrap();
+        assert_eq!(Stack::load(&folders).unwrap().unwrap().deployed, Some(deployed(content, stamp.clone())));
+        // From now on, its digest is known and the file is not read.
+        stack.deployed = Some(deployed("known".to_owned(), stamp));
+        ensure(&mut stack, &folders, python, &files, &release, &|_| {}).await.unwrap();
+        // Other content is deployed, which fails at its first step.
+        stack.deployed = Some(deployed("other".to_owned(), "1-2".to_owned()));
+        ensure(&mut stack, &folders, python, &files, &release, &|_| {}).await.unwrap_err();
     }
 
     #[test]

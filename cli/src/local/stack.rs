@@ -67,10 +67,20 @@ struct Way {
 pub(crate) struct Deployed {
     /// `functions.zip`.
     pub(crate) zip: String,
+    /// Length and time of the zip that has this digest, so that a command need not read it all. An older version wrote none.
+    #[serde(default)]
+    pub(crate) stamp: String,
     /// The state machine.
     pub(crate) definition: String,
     /// The template.
     pub(crate) template: String,
+}
+
+impl Deployed {
+    /// Returns whether both have the same content, whichever file the zip was.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (&self.zip, &self.definition, &self.template) == (&other.zip, &other.definition, &other.template)
+    }
 }
 
 impl Stack {
@@ -197,7 +207,12 @@ mod tests {
         let process = Process { pid: 1, started: 2 };
         let secret: Secret = "secret".parse().unwrap();
         let mut stack = Stack::started("goldsmith", [1, 2], [process; 2], "digest".to_owned(), &secret);
-        stack.deployed = Some(Deployed { zip: "a".to_owned(), definition: "b".to_owned(), template: "c".to_owned() });
+        stack.deployed = Some(Deployed {
+            zip: "a".to_owned(),
+            stamp: "1-2".to_owned(),
+            definition: "b".to_owned(),
+            template: "c".to_owned(),
+        });
         stack.save(&folders).unwrap();
         let mode = std::fs::metadata(folders.description()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use goldsmith_local::Secret;
@@ -54,13 +54,16 @@ pub(crate) async fn ensure_up(
     if is_running && !is_ours && of_another == OfAnother::Keep {
         return Err(started_by_another(name));
     }
-    let privilege = machine::check()?;
+    // A stack that runs needs nothing else of this machine. To look for it takes longer than a short command.
+    let found = match old {
+        Some(stack) if is_ours && is_running => Ok(stack),
+        old => Err((old, machine::check()?)),
+    };
     let release = deployment::release(package)?;
     let files = Files::unpack(&folders.data)?;
     let python = environment::ensure(&folders, &files, say)?;
-    let mut stack = match old {
-        Some(stack) if is_ours && is_running => stack,
-        Some(old) => {
+    let start = |(old, privilege): (Option<Stack>, Privilege)| {
+        if let Some(old) = old {
             let why = if is_running {
                 "another version of this program has started it. Its definitions, builds, images and instances are lost"
             } else {
@@ -68,10 +71,10 @@ pub(crate) async fn ensure_up(
             };
             say(&format!("Restarting the local AWS, empty: {why}."));
             end(&old, &folders, privilege)?;
-            Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?
         }
-        None => Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?,
+        Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)
     };
+    let mut stack = found.or_else(start)?;
     deployment::ensure(&mut stack, &folders, &python, &files, &release, say).await?;
     Ok(stack)
 }
@@ -109,9 +112,7 @@ fn remove(folders: &Folders, privilege: Privilege) -> Result<()> {
 /// Returns the digest that changes with the version of the stack's programs: the launcher and this executable.
 fn programs_digest() -> Result<String> {
     let program = env::current_exe().context("the path of this program is unknown")?;
-    let facts = fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?;
-    let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    let built = format!("{}-{}", facts.len(), modified.as_nanos());
+    let built = digest::stamp(&program)?;
     Ok(digest::of_texts([files::emulator_digest().as_str(), &built].into_iter()))
 }
 
