@@ -85,6 +85,9 @@ pub(crate) fn diagnose(case: &Case<'_>) -> Diagnosis {
 fn recognized(cause: &FailureCause) -> Option<Found<'_>> {
     let message = format!("{} {} {}", cause.error, cause.code.as_deref().unwrap_or_default(), cause.message);
     let bare = output::bare_message(cause);
+    let (of_units, facts): (Vec<&String>, Vec<&String>) =
+        cause.evidence.iter().partition(|fact| fact.contains(".service wrote: "));
+    let last_lines: Vec<&String> = cause.last_lines.iter().collect();
     [false, true].into_iter().find_map(|is_general| {
         let fits = |known: &&'static Known| known.is_general == is_general && allows(known, &cause.error);
         let rows: Vec<&'static Known> = known::all().filter(fits).collect();
@@ -96,8 +99,10 @@ fn recognized(cause: &FailureCause) -> Option<Found<'_>> {
             let known = rows.iter().find(by_exit).or_else(|| rows.iter().find(by_error))?;
             Some(Found { known, text: output::telling(cause), is_evidence: false })
         };
-        let of_evidence = in_lines(&rows, &cause.evidence, true);
-        of_evidence.or_else(of_message).or_else(|| in_lines(&rows, &cause.last_lines, false)).or_else(of_code)
+        let of_output = || in_lines(&rows, &last_lines, false);
+        // What some unit has written explains a failure only if nothing of the step itself does.
+        let of_units = || in_lines(&rows, &of_units, true);
+        in_lines(&rows, &facts, true).or_else(of_message).or_else(of_output).or_else(of_code).or_else(of_units)
     })
 }
 
@@ -108,11 +113,11 @@ fn said(rows: &[&'static Known], text: &str) -> Option<&'static Known> {
 }
 
 /// Returns the first row that fits one of the lines, with the first such line.
-fn in_lines<'a>(rows: &[&'static Known], lines: &'a [String], is_evidence: bool) -> Option<Found<'a>> {
+fn in_lines<'a>(rows: &[&'static Known], lines: &[&'a String], is_evidence: bool) -> Option<Found<'a>> {
     let lower: Vec<String> = lines.iter().map(|line| line.to_lowercase()).collect();
     rows.iter().find_map(|known| {
         let at = lower.iter().position(|line| known.said.iter().any(|piece| line.contains(piece)))?;
-        Some(Found { known, text: &lines[at], is_evidence })
+        Some(Found { known, text: lines[at], is_evidence })
     })
 }
 

@@ -25,7 +25,7 @@ impl Facts {
         let last = cause.last_lines.iter().map(String::as_str);
         let texts = || text.into_iter().chain(others.clone()).chain(last.clone());
         let url = texts().find_map(url);
-        let region = cause.region.clone().or_else(|| cause.item.clone().filter(|item| item.matches('-').count() == 2));
+        let region = cause.region.clone().or_else(|| cause.item.clone().filter(|item| item.matches('-').count() >= 2));
         Self {
             step: cause.step.clone(),
             component: cause.document.clone(),

@@ -82,12 +82,11 @@ impl<'t> Text<'t> {
         let line = self.lines[at];
         let shown = match line.split_once(':') {
             _ if self.is_in_key(at) => HIDDEN.to_owned(),
-            Some((key, _))
-                if self.parts[at] == "parameters"
-                    && ["default", "- default", "allowedValues"].contains(&key.trim()) =>
-            {
+            // Values of parameters may be on the lines after their key, too.
+            Some((key, value)) if self.parts[at] == "parameters" && !is_of_declaration(key, value) => {
                 format!("{key}: {HIDDEN}")
             }
+            None if self.parts[at] == "parameters" => HIDDEN.to_owned(),
             Some((key, value)) if !value.is_empty() && is_of_secret(self.text, at + 1) => format!("{key}: {HIDDEN}"),
             None if is_of_secret(self.text, at + 1) => HIDDEN.to_owned(),
             _ => match secret_in(line) {
@@ -104,6 +103,11 @@ impl<'t> Text<'t> {
             self.lines[..at].iter().rev().find(|line| line.contains("-----BEGIN ") || line.contains("-----END "));
         before.is_some_and(|line| line.contains("-----BEGIN ") && line.contains("PRIVATE KEY"))
     }
+}
+
+/// Returns whether a line of the parameters contains no value of a parameter.
+fn is_of_declaration(key: &str, value: &str) -> bool {
+    value.trim().is_empty() || ["name", "- name", "type", "description"].contains(&key.trim())
 }
 
 /// Returns the lines, counted from 1, at which the parts of a document begin.
@@ -169,7 +173,7 @@ fn shown(lines: &[(char, usize)], old: &Text<'_>, new: &Text<'_>) -> Vec<String>
     let of = |(sign, at): &(char, usize)| (*sign, if *sign == '-' { old.shown(*at) } else { new.shown(*at) });
     let lines: Vec<(char, String)> = lines.iter().map(of).collect();
     let says = |line: &str| !FRAME.contains(&line.trim()) && !line.trim().starts_with("- name: ");
-    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let indentation = |line: &str| line.bytes().take_while(|byte| *byte == b' ').count();
     let lines: Vec<_> = lines.into_iter().filter(|(_, line)| says(line)).collect();
     let common = lines.iter().map(|(_, line)| indentation(line)).min().unwrap_or_default();
     // The mark of an item of a list would look like a second sign.

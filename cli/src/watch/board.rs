@@ -141,6 +141,7 @@ mod tests {
             audit: None,
             contents: None,
             provenance: None,
+            readings: Default::default(),
             waits_for: None,
         }
     }

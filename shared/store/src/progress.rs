@@ -1,5 +1,6 @@
 //! Records of a build's progress: its states, its journal and its waits.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use goldsmith_model::{S3Export, State};
@@ -89,6 +90,9 @@ pub struct StateRecord {
     pub contents: Option<ContentsRecord>,
     /// The signed provenance of the image, as the state Attest has recorded it.
     pub provenance: Option<ProvenanceRecord>,
+    /// SHA-256 of each stored reading of a snapshot, by the snapshot, while the state Attest reads them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readings: BTreeMap<String, String>,
     /// Time since which AWS has not found a resource that this build had just made, or `None` if AWS finds it.
     pub unsettled_since: Option<String>,
     /// Resource of the state's open wait: the key of the wait's item.

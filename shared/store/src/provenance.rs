@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProvenanceRecord {
+    /// The AMI that was signed, which is the one in the home Region.
+    pub ami: String,
     /// The content digest of the AMI: a SHA-256, in hex.
     pub digest: String,
     /// ARN of the KMS key that has signed.

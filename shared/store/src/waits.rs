@@ -1,5 +1,7 @@
 //! The states of a running build: their progress, their open wait, and the short lock under which they act.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -252,6 +254,16 @@ impl Store {
         self.write(vec![progress(record, scope, [("provenance", json!(signed))])]).await
     }
 
+    /// Records the digests of the stored readings of snapshots.
+    pub async fn note_readings(
+        &self,
+        record: &BuildRecord,
+        scope: &Scope,
+        readings: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        self.write(vec![progress(record, scope, [("readings", json!(readings))])]).await
+    }
+
     /// Ends a state. Only the first end counts.
     pub async fn end_state(
         &self,
@@ -303,6 +315,7 @@ fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
         audit: None,
         contents: None,
         provenance: None,
+        readings: BTreeMap::new(),
         unsettled_since: None,
         waits_for: None,
     }

@@ -36,11 +36,15 @@ struct Volume {
     /// Digest of its content, or `None` if it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    /// How many blocks the snapshot has.
-    present_blocks: u64,
-    /// In what the volume differs from the one that was signed, or why it could not be read.
+    /// How many blocks the snapshot has, or `None` if it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    present_blocks: Option<u64>,
+    /// In what the volume differs from the one that was signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    /// Why the volume could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<String>,
     /// What differs without a difference in what an instance reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     remark: Option<String>,
@@ -48,18 +52,24 @@ struct Volume {
 
 impl Checked {
     pub(super) fn is_right(&self) -> bool {
-        self.problem.is_none() && self.volumes.iter().all(|volume| volume.problem.is_none())
+        self.problem.is_none() && self.volumes.iter().all(|one| one.problem.is_none() && one.unread.is_none())
+    }
+
+    pub(super) fn differs(&self) -> bool {
+        self.volumes.iter().any(|volume| volume.problem.is_some())
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
         let Self { region, ami, volumes, problem } = self;
         let of_image = problem.iter().map(|problem| format!("{region}  {ami}  NOT VERIFIED: {problem}"));
         let of_volume = |volume: &Volume| {
-            let Volume { device, snapshot, present_blocks, problem, remark, .. } = volume;
-            let said = match (problem, remark) {
-                (Some(problem), _) => format!("DIFFERS: {problem}"),
-                (None, Some(remark)) => format!("as signed, {present_blocks} blocks ({remark})"),
-                (None, None) => format!("as signed, {present_blocks} blocks"),
+            let Volume { device, snapshot, problem, unread, remark, .. } = volume;
+            let blocks = volume.present_blocks.unwrap_or_default();
+            let said = match (problem, unread, remark) {
+                (Some(problem), ..) => format!("DIFFERS: {problem}"),
+                (None, Some(unread), _) => format!("NOT READ: {unread}"),
+                (None, None, Some(remark)) => format!("as signed, {blocks} blocks ({remark})"),
+                (None, None, None) => format!("as signed, {blocks} blocks"),
             };
             format!("{region}  {ami}  {device} {snapshot}  {said}")
         };
@@ -140,20 +150,21 @@ async fn volume(
         device: device.clone(),
         snapshot: snapshot.clone(),
         digest: None,
-        present_blocks: 0,
+        present_blocks: None,
         problem: None,
+        unread: None,
         remark: None,
     };
     let blocks = SnapshotBlocks { blocks: &*connection.cloud.blocks, region, snapshot };
     let content = match blocks.read(None, &|| false).await {
         Ok(Reading { content, .. }) => content,
         Err(error) => {
-            volume.problem = Some(format!("it could not be read: {error}"));
+            volume.unread = Some(error.to_string());
             return volume;
         }
     };
     let digest = hex::encode(content.digest());
-    volume.present_blocks = content.present();
+    volume.present_blocks = Some(content.present());
     if digest != wanted.digest {
         let named = difference(connection, signed, device, wanted, &content).await;
         volume.problem = Some(named.unwrap_or_else(|error| {

@@ -16,7 +16,7 @@ use crate::output::Show as _;
 use crate::target;
 use crate::testing::{ELSEWHERE, STATE_MACHINE, Stack, globals};
 
-const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/golden";
+const KEY: &str = "arn:aws:kms:eu-west-1:000000000000:key/golden";
 const BUNDLE: &str = "provenance/b/bundle.json";
 const LIST: &str = "provenance/b/volume-0.txt";
 
@@ -50,13 +50,19 @@ fn statement(ami: &str, device: &str, volume: &VolumeContent, change: impl FnOnc
         predicate: Provenance {
             build_definition: BuildDefinition {
                 build_type: BUILD_TYPE.to_owned(),
-                external_parameters: Map::from_iter([("image".to_owned(), json!("web/1.0.0/1"))]),
+                external_parameters: Map::from_iter([
+                    ("image".to_owned(), json!("web/1.0.0/1")),
+                    ("pipeline".to_owned(), json!("web")),
+                ]),
                 internal_parameters: Map::new(),
                 resolved_dependencies: vec![],
             },
             run_details: RunDetails {
                 builder: Builder { id: STATE_MACHINE.to_owned(), version: BTreeMap::new() },
-                metadata: BuildMetadata::default(),
+                metadata: BuildMetadata {
+                    invocation_id: Some("arn:execution:b".to_owned()),
+                    ..BuildMetadata::default()
+                },
                 byproducts: vec![listed],
             },
         },
@@ -88,7 +94,7 @@ async fn signed_as(change: impl FnOnce(&mut Statement)) -> Signed {
     let bundle = unsigned.signed(signature).unwrap();
     cloud.objects.put(BUNDLE, bundle.to_json().unwrap()).await.unwrap();
     cloud.objects.put(LIST, volume.to_text().into_bytes()).await.unwrap();
-    let provenance = json!({"digest": hex::encode(statement.subject.digest), "signingKey": KEY,
+    let provenance = json!({"ami": home, "digest": hex::encode(statement.subject.digest), "signingKey": KEY,
                             "fingerprint": public.fingerprint(), "bundle": BUNDLE, "volumes": {device: LIST}});
     let amis = json!({HOME: home, ELSEWHERE: away});
     stack.closed_build(json!({"status": "AVAILABLE", "amis": amis, "provenance": provenance})).await;
@@ -161,7 +167,16 @@ async fn a_statement_about_something_else_is_rejected_and_no_ami_is_read() {
     };
     for (signed, said) in [
         (signed_as(of_image("web/1.0.0/2")).await, "the statement is about web/1.0.0/2, not about web/1.0.0/1"),
-        (signed_as(|one| one.subject.name = "ami-0123".to_owned()).await, "is about ami-0123, which is not an AMI of"),
+        (signed_as(|one| one.subject.name = "ami-0123".to_owned()).await, "the statement is about ami-0123, but "),
+        (
+            signed_as(|one| one.predicate.run_details.metadata.invocation_id = Some("arn:execution:c".to_owned()))
+                .await,
+            "the execution arn:execution:c was signed, and web/1.0.0/1 is of the build b",
+        ),
+        (
+            signed_as(|one| one.predicate.build_definition.build_type = "urn:other".to_owned()).await,
+            "another kind of build",
+        ),
         (
             signed_as(|one| one.predicate.run_details.builder.id = "arn:other".to_owned()).await,
             "arn:other has built the image",
@@ -170,7 +185,7 @@ async fn a_statement_about_something_else_is_rejected_and_no_ami_is_read() {
         let verified = signed.verify().await;
         let text = told(&verified);
         assert!(!verified.verified && verified.amis.is_empty(), "{text}");
-        assert!(text.contains("signature  WRONG") && text.contains(said), "{text}");
+        assert!(text.contains("signature  NOT ACCEPTED") && text.contains(said), "{text}");
     }
 }
 
@@ -184,7 +199,7 @@ async fn another_key_and_a_changed_bundle_are_rejected() {
     std::fs::write(&file, other).unwrap();
     let with_other = Args { public_key: Some(file.clone()), ..args() };
     let text = told(&signed.verify_with(&with_other).await.unwrap());
-    assert!(text.contains("signature  WRONG: the bundle has no signature by the key"), "{text}");
+    assert!(text.contains("signature  NOT ACCEPTED: the bundle has no signature by the key"), "{text}");
     std::fs::write(&file, "no key").unwrap();
     let error = signed.verify_with(&with_other).await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("{}: ", file.display())), "{error}");
@@ -195,7 +210,7 @@ async fn another_key_and_a_changed_bundle_are_rejected() {
     bundle["dsseEnvelope"]["payload"] = json!(payload);
     objects.put(BUNDLE, bundle.to_string().into_bytes()).await.unwrap();
     let text = told(&signed.verify().await);
-    assert!(text.contains("signature  WRONG: the signature is wrong"), "{text}");
+    assert!(text.contains("signature  NOT ACCEPTED: the signature is wrong"), "{text}");
 }
 
 #[tokio::test]
@@ -208,7 +223,9 @@ async fn an_ami_that_is_gone_or_cannot_be_read_is_not_verified() {
     );
     let verified = signed.verify().await;
     assert!(
-        !verified.verified && told(&verified).contains("it could not be read: GetSnapshotBlock"),
+        !verified.verified
+            && told(&verified).contains("NOT READ: GetSnapshotBlock")
+            && !told(&verified).contains("DIFFERS"),
         "{}",
         told(&verified)
     );

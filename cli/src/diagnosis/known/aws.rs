@@ -128,7 +128,13 @@ pub(super) const ROWS: &[Known] = &[
     },
     Known {
         id: "role-denied",
-        said: &["accessdenied", "access denied", "unauthorizedoperation", "not authorized to perform"],
+        said: &[
+            "(accessdenied",
+            "<code>accessdenied",
+            "accessdenied:",
+            "unauthorizedoperation",
+            "not authorized to perform",
+        ],
         title: "the role of the instance lacks a permission: {permission}",
         helps: &[
             "Allow {permission} to the role of the build's instance profile, or name another profile as `instanceProfileName` \

@@ -44,6 +44,19 @@ pub(super) const ROWS: &[Known] = &[
         ..ROW
     },
     Known {
+        id: "killed",
+        said: &["so another process sent sigkill"],
+        title: "another process has killed a program of {step} (SIGKILL)",
+        helps: &[
+            "Find out what sent SIGKILL: a time limit in the script (`timeout -k`), a watchdog, or systemd-oomd, which \
+             `journalctl -u systemd-oomd` shows.",
+        ],
+        outside: "The cause is on the instance: something other than the kernel's management of memory ended the program.",
+        suspects: &["component"],
+        words: &["kill", "timeout"],
+        ..ROW
+    },
+    Known {
         id: "out-of-memory",
         said: &[
             "memory ran out",
@@ -57,6 +70,7 @@ pub(super) const ROWS: &[Known] = &[
             "java.lang.outofmemoryerror",
             "javascript heap out of memory",
             "killed                  ",
+            "killed by signal 9 (sigkill)",
         ],
         exits: &[137],
         title: "a process was killed, as the kernel does when memory runs out (SIGKILL, exit code 137)",
@@ -71,7 +85,7 @@ pub(super) const ROWS: &[Known] = &[
     },
     Known {
         id: "too-many-files",
-        said: &["too many open files", "emfile", "enfile"],
+        said: &["too many open files", "emfile:", "enfile:"],
         title: "a program has opened too many files",
         helps: &[
             "Raise the limit for {step} with `ulimit -n`, or for a service with `LimitNOFILE=`, and look for files that are never \
@@ -185,7 +199,7 @@ pub(super) const ROWS: &[Known] = &[
     },
     Known {
         id: "permission-denied",
-        said: &["permission denied", "operation not permitted", "eacces", "must be run as root", "are you root"],
+        said: &["permission denied", "operation not permitted", "eacces:", "must be run as root", "are you root"],
         title: "the step may not read, write or do something: permission denied",
         helps: &[
             "Look at the owner and the mode of {path}, and of the folders above it. If SELinux or AppArmor is on, `ausearch -m \
@@ -201,8 +215,8 @@ pub(super) const ROWS: &[Known] = &[
         said: &[
             "control process exited with error code",
             "job for ",
-            "failed to start",
-            "could not be found",
+            "failed to start ",
+            ".service could not be found",
             "is not active",
             "inactive (dead)",
             "is not running",
@@ -226,7 +240,15 @@ pub(super) const ROWS: &[Known] = &[
     },
     Known {
         id: "crash",
-        said: &["segmentation fault", "core dumped", "illegal instruction"],
+        said: &[
+            "segmentation fault",
+            "core dumped",
+            "illegal instruction",
+            "(sigsegv)",
+            "(sigabrt)",
+            "(sigill)",
+            "(sigbus)",
+        ],
         exits: &[132, 134, 139],
         title: "a program has crashed",
         helps: &[
@@ -252,7 +274,7 @@ pub(super) const ROWS: &[Known] = &[
     },
     Known {
         id: "step-time-out",
-        said: &["timed out", "took longer than the time limit"],
+        said: &["timed out", "took longer than"],
         is_general: true,
         title: "{step} did not end within its time limit",
         helps: &[

@@ -31,8 +31,16 @@ impl Blocks for EbsDirect {
             value.and_then(|value| u64::try_from(value).ok()).ok_or_else(|| incomplete(name))
         };
         let from = i32::try_from(from).map_err(|_| incomplete("block with this index"))?;
-        let request = self.0.client(region).list_snapshot_blocks().snapshot_id(snapshot).starting_block_index(from);
-        let answer = request.send().await.map_err(failure(OPERATION, region))?;
+        let (client, mut token) = (self.0.client(region), None);
+        let answer = loop {
+            let request = client.list_snapshot_blocks().snapshot_id(snapshot).starting_block_index(from);
+            let answer = request.set_next_token(token).send().await.map_err(failure(OPERATION, region))?;
+            // A page may be empty although there are more (EBS direct APIs reference, ListSnapshotBlocks: NextToken).
+            if !answer.blocks().is_empty() || answer.next_token.is_none() {
+                break answer;
+            }
+            token = answer.next_token;
+        };
         let listed = answer.blocks.unwrap_or_default().into_iter().map(|block| {
             let index = block.block_index.and_then(|index| u32::try_from(index).ok());
             Some(ListedBlock { index: index?, token: block.block_token? })
@@ -82,7 +90,8 @@ mod tests {
         let page = r#"{"Blocks": [{"BlockIndex": 3, "BlockToken": "t3"}, {"BlockIndex": 8, "BlockToken": "t8"}],
             "VolumeSize": 8, "BlockSize": 524288, "NextToken": "n"}"#;
         let empty = r#"{"VolumeSize": 8, "BlockSize": 524288}"#;
-        let replay = Replay::new([page, empty, r#"{"Blocks": []}"#].map(|body| Canned::ok(body.to_owned())));
+        let begins = r#"{"VolumeSize": 8, "BlockSize": 524288, "NextToken": "n"}"#;
+        let replay = Replay::new([begins, page, empty, r#"{"Blocks": []}"#].map(|body| Canned::ok(body.to_owned())));
         let ebs = EbsDirect::new(&replay.config());
         let listed = |index, token: &str| ListedBlock { index, token: token.to_owned() };
         let expected = BlockPage {

@@ -39,7 +39,7 @@ pub(super) fn facts(named: Vec<&str>, is_checked: bool, send: &mut dyn FnMut(Vec
     for (unit, description) in all.iter().take(UNITS) {
         let mut facts = Vec::new();
         facts.extend(failure(unit, description));
-        let journal = ["-u", unit, "-n", READ, "-o", "cat", "--no-pager", "-q"];
+        let journal = ["-b", "-u", unit, "-n", READ, "-o", "cat", "--no-pager", "-q"];
         let text = said("journalctl", &journal, until).unwrap_or_default();
         facts.extend(own_lines(unit, &text).iter().map(|line| format!("{unit} wrote: {line}")));
         send(facts);

@@ -21,9 +21,9 @@ pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord
     Ok(())
 }
 
-/// Fails unless the tests were judged, the provenance was signed if a key is planned for it, these outcomes name each Region of the plan once, and the image was distributed
-/// to each Region for which they report success. A reported failure is believed, because a function that could not run
-/// or that timed out has recorded nothing.
+/// Fails unless the tests were judged, the provenance was signed if the plan has a key, these outcomes name each Region of
+/// the plan once, and the image was distributed to each Region for which they report success. A reported failure is
+/// believed, because a function that could not run or that timed out has recorded nothing.
 ///
 /// # Errors
 /// Fails with `Internal`, or if a call to the table fails.

@@ -1,6 +1,6 @@
 //! Reads the content of a volume from the blocks of its snapshot.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use goldsmith_cloud::{BlockPage, Blocks, CloudError, Kind, ListedBlock};
 use goldsmith_provenance::{BLOCK, VolumeContent};
 use serde::{Deserialize, Serialize};
@@ -33,8 +33,10 @@ impl SnapshotBlocks<'_> {
     /// Reads the volume from where `reading` has stopped, or from its beginning, until its end or until `is_late` says, between
     /// two pages of blocks, that it is time to stop.
     ///
+    /// A call that fails for a moment ends a page, and the next one continues behind the last block that was read.
+    ///
     /// # Errors
-    /// Fails if a call to AWS fails, or if EBS reports blocks that cannot be parts of one volume.
+    /// Fails if a call to AWS fails before a block was read, or if EBS reports blocks that cannot be parts of one volume.
     pub async fn read(
         &self,
         reading: Option<Reading>,
@@ -72,9 +74,19 @@ impl SnapshotBlocks<'_> {
         let last = page.blocks.last().map(|block| block.index);
         let reads: Vec<_> = page.blocks.into_iter().map(|block| self.digest(block)).collect();
         let mut digests = stream::iter(reads).buffered(AT_ONCE);
-        while let Some((index, digest)) = digests.try_next().await? {
+        let mut read = None;
+        while let Some(next) = digests.next().await {
+            let (index, digest) = match (next, read) {
+                // What was read counts. The reading continues behind it, and fails if it gets no further.
+                (Err(error), Some(at)) if error.is_transient() => {
+                    tracing::warn!(%error, snapshot = self.snapshot, "will read again");
+                    return Ok(u32::checked_add(at, 1));
+                }
+                (next, _) => next?,
+            };
             // A digest of zeros counts as zeros.
             content.add_digest(index, Some(digest)).map_err(|error| self.unreadable(error.to_string()))?;
+            read = Some(index);
             if is_late() && Some(index) != last {
                 return Ok(index.checked_add(1));
             }

@@ -13,20 +13,22 @@ mod tests;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use goldsmith_cloud::Image;
+use goldsmith_cloud::{Image, ImageState};
 use goldsmith_provenance::{ImageContent, PublicKey, Unsigned};
 use goldsmith_store::{EffectKind, FailureCause, ProvenanceRecord, Scope, StateStatus};
 use jiff::SignedDuration;
+use sha2::{Digest as _, Sha256};
 
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::error_names::ErrorName;
 use crate::parts::volume::{Reading, SnapshotBlocks};
-use crate::{Error, Result, State};
+use crate::{Error, Result, State, TAG_BUILD};
 
-/// How long one check reads: with the patience of an invocation, less than its function's time limit.
-const SLICE: SignedDuration = SignedDuration::from_secs(40);
-/// The largest stored reading, in bytes: that of a volume with 1.5 TiB of data.
-const LARGEST_READING: u64 = 300 << 20;
+/// How long one check reads. The last check of an invocation may begin at the end of its patience. Both together, with a
+/// block that comes late and the time to store the reading, stay below the function's time limit.
+const SLICE: SignedDuration = SignedDuration::from_secs(30);
+/// The largest stored reading, in bytes. A block needs at most 74 bytes, so this is that of a volume with 2 TiB of data.
+pub(crate) const LARGEST_READING: u64 = 300 << 20;
 /// Folder of the bundles and of the lists of blocks in the stack's bucket.
 const FOLDER: &str = "provenance";
 /// Folder of readings that are not finished. A rule of the bucket removes them after a day.
@@ -38,34 +40,60 @@ pub(crate) struct Attest;
 #[async_trait]
 impl Waiting for Attest {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
-        let Some(key) = &scene.record.plan.signing_key else {
+        let plan = &scene.record.plan;
+        let Some(key) = plan.signing_key.as_ref().filter(|_| plan.is_build() && !plan.overridden) else {
             return Ok(Progress::Done("nothing is signed".to_owned()));
         };
-        let image = scene.made_by(State::Snapshot, None, EffectKind::is_image).await?;
-        // A signature vouches for the image. Anyone who may call the function could call it before the tests have ended.
-        if !is_judged(scene).await? {
-            return Ok(pending(scene, &image, "the tests have not been judged yet".to_owned()));
+        // A signature vouches for the image. Anyone who may call the function could call it before the image is complete and
+        // its tests have ended.
+        if let Some(waits) = comes_too_early(scene).await? {
+            return Ok(pending(scene, &scene.record.build, waits.to_owned()));
         }
+        let image = scene.made_by(State::Snapshot, None, EffectKind::is_image).await?;
         let own = scene.context.store.state(&scene.record.build, &scene.scope).await?;
-        if let Some(signed) = own.and_then(|state| state.provenance) {
-            return Ok(Progress::Done(done(&signed)));
+        if let Some(signed) = own.as_ref().and_then(|state| state.provenance.as_ref()) {
+            return Ok(Progress::Done(done(signed)));
         }
         let Some(found) = scene.context.cloud.images.image(scene.home(), &image).await? else {
             return Ok(pending(scene, &image, format!("{image} is not visible yet")));
         };
-        match read_volumes(scene, &found).await? {
+        check(scene, &found)?;
+        let readings = own.map(|state| state.readings).unwrap_or_default();
+        match read_volumes(scene, &found, readings).await? {
             Volumes::Reading(detail) => Ok(pending(scene, &image, detail)),
             Volumes::Read(volumes) => sign(scene, key, &found, &volumes).await,
         }
     }
 }
 
-async fn is_judged(scene: &Scene<'_>) -> Result<bool> {
-    if scene.record.plan.tests.is_empty() {
-        return Ok(true);
+/// Returns for what Attest must wait, or `None` if the image is complete and its tests were judged.
+async fn comes_too_early(scene: &Scene<'_>) -> Result<Option<&'static str>> {
+    let mut needed = vec![(State::Snapshot, "the image is not complete yet")];
+    if !scene.record.plan.tests.is_empty() {
+        needed.push((State::JudgeTests, "the tests have not been judged yet"));
     }
-    let judged = scene.context.store.state(&scene.record.build, &Scope::from(State::JudgeTests)).await?;
-    Ok(judged.is_some_and(|state| state.status == StateStatus::Succeeded))
+    for (state, waits) in needed {
+        let found = scene.context.store.state(&scene.record.build, &Scope::from(state)).await?;
+        if found.is_none_or(|state| state.status != StateStatus::Succeeded) {
+            return Ok(Some(waits));
+        }
+    }
+    Ok(None)
+}
+
+/// Checks that the AMI is the one that this build has made, and that EC2 names all of its volumes.
+fn check(scene: &Scene<'_>, image: &Image) -> Result<()> {
+    let config = &scene.context.config;
+    let why_not = if image.state != ImageState::Available {
+        "is not available"
+    } else if !config.owns(&image.tags) || image.tags.get(TAG_BUILD) != Some(&scene.record.build) {
+        "does not have the tags of this build"
+    } else if image.volumes.is_empty() || image.volumes.len() != image.block_devices.len() {
+        "has a volume without a snapshot"
+    } else {
+        return Ok(());
+    };
+    Err(failed(scene, &image.id, format!("{} cannot be signed: it {why_not}", image.id)))
 }
 
 fn pending(scene: &Scene<'_>, image: &str, detail: String) -> Progress {
@@ -73,7 +101,7 @@ fn pending(scene: &Scene<'_>, image: &str, detail: String) -> Progress {
 }
 
 fn done(signed: &ProvenanceRecord) -> String {
-    format!("signed the content sha256:{} with {}", signed.digest, signed.signing_key)
+    format!("signed {} with the content sha256:{} by {}", signed.ami, signed.digest, signed.signing_key)
 }
 
 /// The volumes of the AMI, by device name.
@@ -84,36 +112,54 @@ enum Volumes {
     Read(BTreeMap<String, Reading>),
 }
 
-/// Reads the volumes for one slice.
-async fn read_volumes(scene: &Scene<'_>, image: &Image) -> Result<Volumes> {
+/// Reads the volumes for one slice. `readings` has the digest of each stored reading, by snapshot: whoever may write to the
+/// bucket does not decide what is signed.
+async fn read_volumes(scene: &Scene<'_>, image: &Image, mut readings: BTreeMap<String, String>) -> Result<Volumes> {
     let (context, until) = (scene.context, scene.context.clock.now() + SLICE);
     let is_late = || context.clock.now() >= until;
     let mut volumes = BTreeMap::new();
     for (device, snapshot) in &image.volumes {
         let key = format!("{UNFINISHED}/{}/{snapshot}.json", scene.record.build);
-        let stored = context.cloud.objects.get(&key, LARGEST_READING).await?;
-        let earlier = stored.and_then(|bytes| Reading::from_bytes(&bytes));
-        let was_read = earlier.as_ref().is_some_and(|earlier| earlier.next.is_none());
+        let earlier = match readings.get(snapshot) {
+            Some(digest) => stored(scene, &key, digest).await?,
+            None => None,
+        };
+        let before = earlier.as_ref().map(|earlier| earlier.next);
         let blocks = SnapshotBlocks { blocks: &*context.cloud.blocks, region: scene.home(), snapshot };
-        let reading = if is_late() { earlier } else { Some(blocks.read(earlier, &is_late).await?) };
-        if let Some(reading) = reading.as_ref().filter(|_| is_late() && !was_read) {
+        let reading = match earlier {
+            Some(earlier) if is_late() => earlier,
+            earlier => blocks.read(earlier, &is_late).await?,
+        };
+        // With other volumes to come, a volume that was read to its end must not be read again at the next check.
+        let must_stay = reading.next.is_some() || image.volumes.len() > 1;
+        if must_stay && before != Some(reading.next) {
             let bytes = reading.to_bytes().map_err(|error| Error::internal(format!("{device}: {error}")))?;
             if bytes.len() as u64 > LARGEST_READING {
-                return Err(too_large(scene, snapshot, reading.content.present()));
+                let message =
+                    format!("{snapshot} has too many blocks for a signed list: {}", reading.content.present());
+                return Err(failed(scene, snapshot, message));
             }
+            readings.insert(snapshot.clone(), hex::encode(Sha256::digest(&bytes)));
             context.cloud.objects.put(&key, bytes).await?;
+            context.store.note_readings(&scene.record, &scene.scope, &readings).await?;
         }
-        let Some(reading) = reading.filter(|reading| reading.next.is_none()) else {
+        if reading.next.is_some() {
             return Ok(Volumes::Reading(format!("reading {snapshot} of {device}")));
-        };
+        }
         volumes.insert(device.clone(), reading);
     }
     Ok(Volumes::Read(volumes))
 }
 
-fn too_large(scene: &Scene<'_>, snapshot: &str, blocks: u64) -> Error {
-    let message = format!("{snapshot} has more than {blocks} blocks of 512 KiB, which are too many for a signed list");
-    let (region, resource) = (Some(scene.home().to_owned()), Some(snapshot.to_owned()));
+/// Returns the reading that an earlier check has stored, or `None` if the object is another one or has expired.
+async fn stored(scene: &Scene<'_>, key: &str, digest: &str) -> Result<Option<Reading>> {
+    let bytes = scene.context.cloud.objects.get(key, LARGEST_READING).await?;
+    let own = bytes.filter(|bytes| hex::encode(Sha256::digest(bytes)) == digest);
+    Ok(own.and_then(|bytes| Reading::from_bytes(&bytes)))
+}
+
+fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {
+    let (region, resource) = (Some(scene.home().to_owned()), Some(resource.to_owned()));
     Error::because(ErrorName::ImageFailed, FailureCause { message, region, resource, ..FailureCause::default() })
 }
 
@@ -138,6 +184,7 @@ async fn sign(scene: &Scene<'_>, key: &str, image: &Image, volumes: &BTreeMap<St
     let place = format!("{FOLDER}/{build}/bundle.json");
     cloud.objects.put(&place, bundle).await?;
     let signed = ProvenanceRecord {
+        ami: image.id.clone(),
         digest: hex::encode(content.digest()),
         signing_key: key.to_owned(),
         fingerprint: public.fingerprint(),

@@ -37,7 +37,6 @@ pub(super) async fn of(
                 internal_parameters: map(json!({
                     "homeRegion": record.plan.home_region,
                     "architecture": record.plan.architecture,
-                    "inputDigest": record.plan.input_digest,
                     "testInstanceTypes": record.plan.tests,
                 })),
                 resolved_dependencies: dependencies,
@@ -58,16 +57,13 @@ pub(super) async fn of(
     })
 }
 
-/// Returns what people have chosen. Parameters may be secrets, so the statement has only the digest of their values.
+/// Returns what people have chosen. Values of parameters may be secrets, and even their digest would confirm a guess, so the
+/// statement has only the names.
 fn chosen(scene: &Scene<'_>) -> Map<String, Value> {
     let record = &scene.record;
     let components = record.plan.documents.iter().map(|document| {
-        let parameters = serde_json::to_vec(&document.parameters).unwrap_or_default();
-        json!({
-            "name": document.name,
-            "version": document.version,
-            "parametersSha256": hex::encode(Sha256::digest(parameters)),
-        })
+        let parameters: Vec<&String> = document.parameters.keys().collect();
+        json!({"name": document.name, "version": document.version, "parameters": parameters})
     });
     map(json!({
         "image": record.image,
