@@ -219,6 +219,25 @@ fn each_cause_is_recognized_and_has_its_remedy() {
             "library",
         ),
         (step(139, &["input.sh: line 1: 12 Segmentation fault (core dumped) x"]), "crash", "version"),
+        (action("killed by signal 6 (SIGABRT)"), "crash", "version"),
+        (action("killed by signal 9 (SIGKILL)"), "out-of-memory", "more memory"),
+        (
+            FailureCause {
+                evidence: vec![
+                    "The instance has 463 MiB of memory and no swap.".to_owned(),
+                    "The kernel has killed no process for want of memory during the step, so another process sent SIGKILL."
+                        .to_owned(),
+                ],
+                ..step(137, &["index: reading"])
+            },
+            "killed",
+            "systemd-oomd",
+        ),
+        (
+            action("http://a/b took longer than 40 s, the limit that `timeoutSeconds` of the step sets"),
+            "step-time-out",
+            "timeoutSeconds",
+        ),
         (step(1, &["cat: /srv/x: No such file or directory"]), "file-missing", "earlier step"),
         (
             step(1, &["Job for app.service failed because the control process exited with error code."]),
@@ -439,6 +458,25 @@ fn an_unknown_cause_has_only_the_general_remedy() {
     }
     let cause = FailureCause { error: "Execution.ABORTED".to_owned(), ..FailureCause::default() };
     assert!(alone(&cause).helps[0].contains("Step Functions"));
+}
+
+#[test]
+fn an_ordinary_line_is_no_cause() {
+    for line in [
+        "               System clock synchronized: yes",
+        "io.netty.resolver.dns.DnsNameResolver started",
+        "OpenFile: /etc/app.conf",
+        "FileAccessor: 3 files",
+        "page could not be found, continuing",
+        "[Warning] Access denied for user 'root'@'localhost'",
+    ] {
+        assert_eq!(alone(&step(1, &[line])).cause, None, "{line}");
+    }
+    // A unit that always fails is not the reason of a failed assertion.
+    let other = "cloud-init.service wrote: open /x: Permission denied".to_owned();
+    let assertion =
+        FailureCause { evidence: vec![other], ..step(7, &["curl: (7) Failed to connect to 127.0.0.1 port 80: x"]) };
+    assert_ne!(alone(&assertion).cause, Some("permission-denied"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub(super) const ROWS: &[Known] = &[
     },
     Known {
         id: "too-many-files",
-        said: &["too many open files", "emfile:", "enfile:"],
+        said: &["too many open files"],
         title: "a program has opened too many files",
         helps: &[
             "Raise the limit for {step} with `ulimit -n`, or for a service with `LimitNOFILE=`, and look for files that are never \
