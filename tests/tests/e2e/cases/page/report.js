@@ -16,7 +16,7 @@ const shown = async (name, text, width, scheme) => {
   page.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
   await settled();
   const { scrollWidth, clientWidth } = page.documentElement;
-  const first = [...page.querySelectorAll("#failure .message, #failure .remedy, #failure .since")];
+  const first = [...page.querySelectorAll("#failure .message, #failure .look")];
   const seen = {
     page: name, width, scheme, violations,
     overflow: scrollWidth - clientWidth,

@@ -72,7 +72,7 @@ const TOGETHER: [&str; 33] = [
 /// `firmware.rs`, those of Dedicated Hosts are in `hosts.rs`, and those of exports are in `exports.rs`. Those of target
 /// accounts are in `targets.rs`, except a Region that only the other account has not enabled: the local EC2 enables a
 /// Region in all accounts or in none. The name of the suite's stack is short.
-const ELSEWHERE: [&str; 32] = [
+const ELSEWHERE: [&str; 33] = [
     "advisories-unusable",
     "agent-missing",
     "boot-mode",
@@ -94,6 +94,7 @@ const ELSEWHERE: [&str; 32] = [
     "nothing-to-verify",
     "parameter-unknown",
     "parameter-value",
+    "signing-key-unusable",
     "source-missing",
     "source-parameter-denied",
     "source-parameter-path",
