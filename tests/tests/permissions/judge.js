@@ -11,6 +11,10 @@ const ON_THE_MACHINE = new Set(["states:SendTaskSuccess", "states:SendTaskFailur
 // transforms, which a change set takes the right to as well ("not authorized to perform: cloudformation:CreateChangeSet on
 // resource: arn:aws:cloudformation:…:aws:transform/Serverless-2016-10-31"). The reference lists only names with an account.
 const OF_AWS = /^arn:aws:(ssm:[a-z0-9-]+::(document|parameter)|cloudformation:[a-z0-9-]+:aws:transform)\//;
+// AWS's reference lists this key with a placeholder, `kms:EncryptionContext:${EncryptionContextKey}`, and the simulator drops
+// keys that fill it in. So another key of the same type, which no policy here has, stands for it in the call and the policies.
+const [OF_VOLUME, STANDS_FOR_IT] = ["kms:EncryptionContext:aws:ebs:id", "kms:EncryptionAlgorithm"];
+const known = (value) => JSON.parse(JSON.stringify(value).replaceAll(OF_VOLUME, STANDS_FOR_IT));
 // Nobody may use a key whose own policy does not let the account decide.
 const KEY_POLICY = (account) => ({
   Version: "2012-10-17",
@@ -35,9 +39,9 @@ async function allows(policies, account, principal, { action, resource, context 
         resource: !unlisted && (await isWildcardOnlyAction(service, name)) ? "*" : named(resource),
         accountId: accountOf(resource) || account,
       },
-      contextVariables: context,
+      contextVariables: known(context),
     },
-    identityPolicies: policies.map((policy, number) => ({ name: `${number}`, policy })),
+    identityPolicies: policies.map((policy, number) => ({ name: `${number}`, policy: known(policy) })),
     serviceControlPolicies: [],
     resourceControlPolicies: [],
     ...(action === "sts:AssumeRole" && accountOf(resource) !== account && { resourcePolicy: TRUST_POLICY(arnOf(principal, account)) }),

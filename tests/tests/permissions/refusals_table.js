@@ -269,6 +269,29 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "it keeps judgements, it deletes none": { action: "s3:DeleteObject" },
     }),
 
+    answers("AttestRole"),
+    keeps("AttestRole"),
+    writes("AttestRole"),
+    allow("AttestRole", "ebs:GetSnapshotBlock", owned("snapshot"), ours, {
+      ...foreign,
+      "a snapshot in another Region": { resource: owned("snapshot", ELSEWHERE) },
+      "it reads blocks, it writes none": { action: "ebs:PutSnapshotBlock" },
+    }),
+    allow("AttestRole", "kms:Sign", key(), { [tag]: stack }, {
+      "another stack's key": { context: { [tag]: "another" } },
+      "a key that nobody has tagged": { context: {} },
+      "another account's key": { resource: key(STRANGER) },
+      "the key's end": { action: "kms:ScheduleKeyDeletion" },
+    }),
+    allow("AttestRole", "kms:Decrypt", key(), { ...via("ec2"), "kms:EncryptionContext:aws:ebs:id": "snap-0123456789abcdef0" }, {
+      "by itself, not by EC2": { context: { "kms:EncryptionContext:aws:ebs:id": "snap-0123456789abcdef0" } },
+      "something else than a volume": { context: via("ec2") },
+    }),
+    allow("AttestRole", "s3:PutObject", `arn:aws:s3:::${bucket}/provenance/one`, {}, {
+      "the contents of an image": { resource: `arn:aws:s3:::${bucket}/contents/one` },
+      "it keeps what was signed, it deletes none": { action: "s3:DeleteObject" },
+    }),
+
     allow("DistributeRole", "ec2:CopyImage", owned("image", ELSEWHERE), {}, {
       "it copies images, it makes none": { action: "ec2:RegisterImage" },
       "the end of an image that nobody has tagged": { action: "ec2:DeregisterImage" },

@@ -29,11 +29,11 @@ async function replay({ roles, calls }) {
 // topic an infrastructure configuration names, and reports a refusal (the problems source-parameter-denied, license-denied,
 // export-role-denied and topic-denied). A person's plan tries the roles of target accounts too,
 // which trust only the functions, and a person who may not approve images is refused an approval, as one who only builds is
-// refused the upload of advisories.
+// refused the upload of advisories, and the blocks of images.
 function refused({ calls }) {
   const named = ["ssm:GetParameter", "license-manager:GetLicenseConfiguration", "iam:GetRole", "sns:GetTopicAttributes"];
   const reads = ({ role, action }) => ["PlanRole", "user"].includes(role) && named.includes(action);
-  const tried = ["sts:AssumeRole", "ec2:ModifyImageAttribute", "s3:PutObject"];
+  const tried = ["sts:AssumeRole", "ec2:ModifyImageAttribute", "s3:PutObject", "ebs:ListSnapshotBlocks"];
   const tries = ({ role, action }) => role === "user" && tried.includes(action);
   const may = (call) => call.role === "BuildRole" || call.action.startsWith("kms:") || reads(call) || tries(call);
   const wrong = calls.filter((call) => !call.allowed && !may(call));

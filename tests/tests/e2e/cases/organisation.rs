@@ -207,7 +207,7 @@ fn assert_bounded(stack: &Stack, boundary: &str) {
     let parts = stack.block_on(StackParts::new(stack.sdk()).parts(stack.name())).unwrap();
     let roles: Vec<_> = parts.into_iter().filter(|part| part.kind == "AWS::IAM::Role").collect();
     // One for each of eleven functions, and those of instances, schedules and the state machine.
-    assert_eq!(roles.len(), 15, "{roles:?}");
+    assert_eq!(roles.len(), 16, "{roles:?}");
     for part in roles {
         let role = stack.block_on(iam.get_role().role_name(&part.physical).send()).unwrap().role.unwrap();
         let bound = role.permissions_boundary.and_then(|bound| bound.permissions_boundary_arn);

@@ -28,11 +28,15 @@ fn signing_key(stack: &Stack) -> String {
     id
 }
 
-/// A pipeline that signs, and whose copy is encrypted with this key.
-fn pipeline(copy: &str) -> tempfile::TempDir {
+/// A pipeline that signs, whose image is encrypted with one key and whose copy with another.
+fn pipeline(home: &str, copy: &str) -> tempfile::TempDir {
     let signing = "signingKey: alias/e2e-golden\n";
     let steps = [("build", "Write", "echo golden > /etc/golden"), ("test", "Read", "grep golden /etc/golden")];
     let text = Pipeline { more: signing, ..Pipeline::new("signed", &steps) }.text();
+    let device = format!(
+        "blockDeviceMappings:\n  - {{deviceName: /dev/xvda, ebs: {{encrypted: true, kmsKeyId: \"{home}\"}}}}\n"
+    );
+    let text = text.replacen("components:\n", &format!("{device}components:\n"), 1);
     let copied = format!("- region: {AWAY}\n    amiDistributionConfiguration: {{kmsKeyId: \"{copy}\"}}\n");
     folder(&text.replacen(&format!("- region: {AWAY}\n"), &copied, 1))
 }
@@ -43,11 +47,15 @@ fn json_of(output: &Output) -> Value {
 
 fn signed(stack: &Stack) {
     let key = signing_key(stack);
-    let folder = pipeline(&make_key(stack, AWAY));
+    let folder = pipeline(&make_key(stack, HOME), &make_key(stack, AWAY));
     // Without the stack's tag, any pipeline could use any key of the account.
     assert_refused(&stack.build(folder.path()), &["signing-key-unusable"]);
     let tag = Tag::builder().tag_key("goldsmith:stack").tag_value(stack.name()).build().unwrap();
     stack.block_on(kms(stack, HOME).tag_resource().key_id(&key).tags(tag).send()).unwrap();
+    // Who only builds may see in a plan that the key can sign.
+    let planned = stack.goldsmith(&["plan", &folder.path().display().to_string(), "--local"]);
+    let told = String::from_utf8_lossy(&planned.stdout).into_owned();
+    assert!(planned.status.success() && !told.contains("ListResourceTags"), "{told}");
 
     let built = stack.build(folder.path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
