@@ -11,6 +11,8 @@ use aws_sdk_ec2::types::{
     RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
 };
 use aws_sdk_iam::Client as Iam;
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use aws_sdk_licensemanager::types::LicenseSpecification;
 use aws_sdk_sns::Client as Sns;
 use aws_sdk_ssm::Client as Ssm;
@@ -23,6 +25,7 @@ use super::world::{
     CLOSED, DISABLED, FAR_GROUP, FRIEND, HOME, KEYLESS, NAME, NO_GROUP, NO_KEY, NO_LICENSE, NO_SUBNET, NO_TEMPLATE,
     NO_TOPIC, NO_ZONE, OFF, PUBLIC, SHARED, TEXT, UNKNOWN, World,
 };
+use crate::cases::rules::kms;
 
 /// A parameter that neither the stack nor its users may read.
 pub(super) const UNREADABLE: &str = "/team/base";
@@ -130,6 +133,7 @@ const TRIALS: &[Trial] = &[
     ("license-denied", "AccessDeniedException", |w| w.licensed(&w.as_role("DistributeRole", "e2e-licenses"), UNLISTED)),
     ("topic-missing", "NotFound", |w| w.told(w.stack.sdk(), NO_TOPIC)),
     ("topic-denied", "AuthorizationError", |w| w.told(&w.as_role("FinishRole", "e2e-tells"), UNTOLD)),
+    ("signing-key-unusable", "AccessDeniedException", sign_with_an_untagged_key),
     ("parameter-path", "AccessDeniedException", |w| w.put(&w.as_role("PublishRole", "e2e-publishes"), "/golden/web")),
     ("parameter-data-type", "ValidationException", |w| w.put(w.stack.sdk(), TEXT)),
     ("source-parameter-denied", "AccessDeniedException", |w| read_as_plan(w, "e2e-plans")),
@@ -149,6 +153,15 @@ pub(super) fn meet(world: &World<'_>) {
         }
         assert_eq!(call(world), *expected, "{name}");
     }
+}
+
+/// Signs as the function that signs images does, with a key that nobody has tagged for the stack.
+fn sign_with_an_untagged_key(world: &World<'_>) -> String {
+    let create = kms(world.stack, HOME).create_key().key_usage(KeyUsageType::SignVerify).key_spec(KeySpec::EccNistP256);
+    let key = world.stack.block_on(create.send()).unwrap().key_metadata.unwrap().key_id;
+    let attest = aws_sdk_kms::Client::new(&world.as_role("AttestRole", "e2e-attests"));
+    let sign = attest.sign().key_id(key).message(Blob::new([7; 32])).message_type(MessageType::Digest);
+    code(world.stack.block_on(sign.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send()))
 }
 
 /// Returns the code of an error, or an empty text.
