@@ -248,8 +248,8 @@ async fn a_block_that_does_not_arrive_is_read_again_and_those_before_it_are_not(
     let calls = Arc::new(Lossy::default());
     let context = Context { cloud: stack.cloud.behind(calls.clone()).cloud(), ..stack.context() };
     stack.run_in(&context, &Task::new(State::Attest)).await.unwrap();
-    // Four blocks of the first page, of which the third one is lost, and then the four from that one on.
-    assert_eq!(calls.0.lock().unwrap()["GetSnapshotBlock"], 8);
+    // Three blocks of the first page, of which the last one is lost, and then the four from that one on.
+    assert_eq!(calls.0.lock().unwrap()["GetSnapshotBlock"], 7);
     let whole = before(State::Attest).await;
     whole.run(&Task::new(State::Attest)).await.unwrap();
     assert_eq!(attested(&stack).await.digest, attested(&whole).await.digest);
