@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use goldsmith_provenance::bundle::LARGEST_BUNDLE;
-use goldsmith_provenance::{Bundle, ImageContent, PublicKey, Statement};
+use goldsmith_provenance::{Bundle, ImageContent, PublicKey, Statement, digest_from_hex};
 use goldsmith_store::{ImageRecord, ImageStatus, ProvenanceRecord};
 
 use crate::connection::Connection;
@@ -61,10 +61,9 @@ pub(crate) async fn public_key(connection: &Connection, signed: &ProvenanceRecor
 /// The statement does not list them as Goldsmith does.
 pub(crate) fn content(statement: &Statement) -> Result<ImageContent> {
     let byproducts = statement.predicate.run_details.byproducts.iter();
-    let volumes = byproducts.filter(|one| one.annotations.contains_key("presentBlocks")).map(|one| {
-        let digest = one.digest.get("sha256").and_then(|text| <[u8; 32]>::try_from(hex::decode(text).ok()?).ok());
-        digest.map(|digest| (one.name.clone(), digest))
-    });
+    let volumes = byproducts
+        .filter(|one| one.annotations.contains_key("presentBlocks"))
+        .map(|one| Some((one.name.clone(), digest_from_hex(one.digest.get("sha256")?)?)));
     let volumes = volumes.collect::<Option<_>>().context("the statement names a volume without a SHA-256")?;
     ImageContent::new(volumes).context("the statement names a volume that cannot be one")
 }

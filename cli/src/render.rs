@@ -107,6 +107,15 @@ pub(crate) fn firmware(
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// Returns a text as one word of a command line, with the quotes that a shell needs.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |one: char| one.is_ascii_alphanumeric() || "_-./:=,@%+".contains(one);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Returns a count with its noun: `1 error`, `2 errors`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })

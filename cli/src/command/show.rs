@@ -4,8 +4,6 @@ mod definition;
 mod failed;
 pub(crate) mod pipeline;
 
-pub(crate) use failed::quoted;
-
 use anyhow::Result;
 use goldsmith_model::{Cause, Name};
 use goldsmith_store::{

@@ -6,6 +6,8 @@ use goldsmith_document::{is_of_secret, secret_in, yaml};
 use goldsmith_model::Component;
 use serde::Serialize;
 
+use crate::render::quoted;
+
 /// The largest table of the comparison, in cells. Larger parts are compared as a whole.
 const LARGEST: usize = 4_000_000;
 /// The longest line, in characters.
@@ -48,10 +50,7 @@ impl Inside {
 
     /// Returns the words of the command that prints everything.
     pub(crate) fn command(&self) -> String {
-        let name = |version: &str| {
-            let name = format!("component/{}/{version}", self.component);
-            if name.contains(' ') { format!("'{name}'") } else { name }
-        };
+        let name = |version: &str| quoted(&format!("component/{}/{version}", self.component));
         format!("diff {} {}", name(&self.from), name(&self.to))
     }
 }

@@ -26,7 +26,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> Digest {
 }
 
 /// Reads a digest from its 64 lowercase hexadecimal digits. Uppercase ones would be a second text for the same digest.
-pub(crate) fn digest_from_hex(text: &str) -> Option<Digest> {
+#[must_use]
+pub fn digest_from_hex(text: &str) -> Option<Digest> {
     let mut digest = [0; 32];
     hex::decode_to_slice(text, &mut digest).ok()?;
     (!text.bytes().any(|byte| byte.is_ascii_uppercase())).then_some(digest)

@@ -36,7 +36,7 @@ pub use error::{Error, Result};
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use parts::advisories::{PREFIX as ADVISORIES, too_much as too_many_advisories};
-pub use parts::volume::{Reading, SnapshotBlocks};
+pub use parts::volume::{LARGEST_READING, Reading, SnapshotBlocks};
 pub use states::plan::{
     Chosen, Cost, Difference, DistributionPreview, Estimate, Existing, Finding, InstanceTime, MissingInRegion, Place,
     Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict,

@@ -5,9 +5,9 @@ use goldsmith_store::FailureCause;
 use super::facts::Facts;
 use super::page::{Fact, code, fact, time_of};
 use crate::args::Globals;
-use crate::command::show::quoted;
 use crate::diagnosis::{Diagnosis, collapsed};
 use crate::failure::step;
+use crate::render::quoted;
 use crate::since::{InImage, Since, changed};
 
 /// The part of the page about a failure.

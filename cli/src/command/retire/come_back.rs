@@ -10,9 +10,7 @@ use goldsmith_store::{DynamoTable, Retirement, Store};
 
 use crate::args::Globals;
 use crate::hold;
-
-/// Characters that need no quotes in a shell, in addition to letters and digits.
-const PLAIN: &str = "_-./:=,@%+";
+use crate::render::quoted;
 
 /// Returns how a stack was deployed: the parameters that differ from the template's defaults, and the stack's tags.
 /// AWS's own tags are left out, because a user cannot set them.
@@ -49,14 +47,6 @@ pub(super) fn call(
     let parameters: String = parameters.iter().map(|one| pair("--parameter", one)).collect();
     let tags: String = tags.iter().map(|one| pair("--tag", one)).collect();
     format!("{} deploy --table {table}{parameters}{tags}", globals.again())
-}
-
-/// Returns a word with the quotes that a shell needs.
-fn quoted(word: &str) -> String {
-    if word.chars().all(|one| one.is_ascii_alphanumeric() || PLAIN.contains(one)) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Returns text about the tables that a retired stack of this name has left. CloudFormation names a table after

@@ -6,7 +6,7 @@ use goldsmith_store::{FailureCause, StateRecord, StateStatus};
 use super::Shown;
 use crate::args::Globals;
 use crate::diagnosis::{Case, Diagnosis, diagnose, excerpt};
-use crate::render::wrapped;
+use crate::render::{quoted, wrapped};
 use crate::{audited, watch};
 
 /// The most lines of output.
@@ -89,14 +89,4 @@ impl Shown {
 
 fn says_same(state: &StateRecord, cause: &FailureCause) -> bool {
     !cause.message.is_empty() && state.detail.contains(&cause.message)
-}
-
-/// Returns a name as one word of a command line.
-pub(crate) fn quoted(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-:@".contains(c);
-    if name.chars().all(is_plain) && !name.is_empty() {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', "'\\''"))
-    }
 }

@@ -5,15 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail};
 use goldsmith_provenance::content::first_difference;
 use goldsmith_provenance::{Statement, VolumeContent};
-use goldsmith_states::{Reading, SnapshotBlocks};
+use goldsmith_states::{LARGEST_READING, Reading, SnapshotBlocks};
 use goldsmith_store::ProvenanceRecord;
 use serde::Serialize;
 
 use crate::connection::Connection;
 use crate::provenance;
-
-/// The largest list of the blocks of a volume that is read, in bytes.
-const LARGEST_LIST: u64 = 300 << 20;
 
 /// An AMI that was compared with what was signed.
 #[derive(Debug, Serialize)]
@@ -186,7 +183,7 @@ async fn difference(
     content: &VolumeContent,
 ) -> Result<String> {
     let key = signed.volumes.get(device).context("the record of the image names no list of its blocks")?;
-    let listed = VolumeContent::parse(&provenance::object(connection, key, LARGEST_LIST).await?)?;
+    let listed = VolumeContent::parse(&provenance::object(connection, key, LARGEST_READING).await?)?;
     if hex::encode(listed.digest()) != wanted.digest {
         bail!("{key} in the bucket is not the list that was signed");
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use goldsmith_executor::{ContentsOrder, ContentsReport};
-use goldsmith_store::ContentsRecord;
+use goldsmith_store::{BuildRecord, ContentsRecord, Scope};
 use jiff::Timestamp;
 
 use crate::engine::drive::Scene;
-use crate::{Error, Result};
+use crate::{Context, Error, Result, State};
 
 /// How long after the order was sent the contents can be written. The instance first finishes its boot.
 const URL_VALID: Duration = Duration::from_secs(3_600);
@@ -19,6 +19,15 @@ const LIMIT: u64 = 120;
 /// order that is sent again overwrites what the lost one may have written.
 fn key(scene: &Scene<'_>) -> String {
     format!("contents/{}.json.gz", scene.record.build)
+}
+
+/// Returns where the contents of a build's image are, as its first test or its clean-up has recorded it.
+pub(crate) async fn recorded(context: &Context, record: &BuildRecord) -> Result<Option<ContentsRecord>> {
+    let scope = match record.plan.tests.first() {
+        Some(item) => Scope { state: State::ExecuteTest, item: Some(item.clone()) },
+        None => Scope::from(State::Snapshot),
+    };
+    Ok(context.store.state(&record.build, &scope).await?.and_then(|state| state.contents))
 }
 
 /// Returns how an instance collects the contents. `image_made` is the time at which its image existed, if the instance

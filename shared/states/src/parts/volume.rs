@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 /// EBS direct APIs"), and one function is a small part of an account.
 const AT_ONCE: usize = 16;
 
+/// The largest stored reading, and the largest list of a volume's blocks, in bytes. A block needs at most 74 bytes, so this is
+/// that of a volume with 2 TiB of data.
+pub const LARGEST_READING: u64 = 300 << 20;
+
 /// A snapshot in a Region, and the way to its blocks.
 #[derive(Clone, Copy)]
 pub struct SnapshotBlocks<'a> {

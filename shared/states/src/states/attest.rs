@@ -15,20 +15,19 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use goldsmith_cloud::{Image, ImageState};
 use goldsmith_provenance::{ImageContent, PublicKey, Unsigned};
-use goldsmith_store::{EffectKind, FailureCause, ProvenanceRecord, Scope, StateStatus};
+use goldsmith_store::{EffectKind, ProvenanceRecord, Scope, StateStatus};
 use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::error_names::ErrorName;
-use crate::parts::volume::{Reading, SnapshotBlocks};
+use crate::parts::volume::{LARGEST_READING, Reading, SnapshotBlocks};
+use crate::states::snapshot::failed;
 use crate::{Error, Result, State, TAG_BUILD};
 
 /// How long one check reads. The last check of an invocation may begin at the end of its patience. Both together, with a
 /// block that comes late and the time to store the reading, stay below the function's time limit.
 const SLICE: SignedDuration = SignedDuration::from_secs(30);
-/// The largest stored reading, in bytes. A block needs at most 74 bytes, so this is that of a volume with 2 TiB of data.
-pub(crate) const LARGEST_READING: u64 = 300 << 20;
 /// Folder of the bundles and of the lists of blocks in the stack's bucket.
 const FOLDER: &str = "provenance";
 /// Folder of readings that are not finished. A rule of the bucket removes them after a day.
@@ -156,11 +155,6 @@ async fn stored(scene: &Scene<'_>, key: &str, digest: &str) -> Result<Option<Rea
     let bytes = scene.context.cloud.objects.get(key, LARGEST_READING).await?;
     let own = bytes.filter(|bytes| hex::encode(Sha256::digest(bytes)) == digest);
     Ok(own.and_then(|bytes| Reading::from_bytes(&bytes)))
-}
-
-fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {
-    let (region, resource) = (Some(scene.home().to_owned()), Some(resource.to_owned()));
-    Error::because(ErrorName::ImageFailed, FailureCause { message, region, resource, ..FailureCause::default() })
 }
 
 /// Stores the lists of blocks, has the statement signed, and stores it and what was signed.

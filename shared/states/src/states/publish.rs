@@ -10,8 +10,8 @@ use std::time::Duration;
 use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
-    BuildRecord, ContentsRecord, Distributed, Effect, EffectKind, ExportedObject, ImageRecord, ImageStatus, Keep,
-    OwnedCopy, PreviousParameter, ProvenanceRecord, Scope, stamp,
+    BuildRecord, Distributed, Effect, EffectKind, ExportedObject, ImageRecord, ImageStatus, Keep, OwnedCopy,
+    PreviousParameter, ProvenanceRecord, Scope, stamp,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use crate::engine::effect::effect;
 use crate::engine::mark::protect;
 use crate::engine::once::once;
 use crate::error_names::ErrorName;
+use crate::parts::contents;
 use crate::parts::passed;
 use crate::parts::sharing::share;
 use crate::parts::short::whole;
@@ -79,7 +80,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         distributes,
         distributed_by: Vec::new(),
         revoked: None,
-        contents: contents(context, record).await?,
+        contents: if record.plan.distributes.is_some() { None } else { contents::recorded(context, record).await? },
         provenance: provenance(context, record).await?,
         approval: record.plan.approval.clone(),
         approved: None,
@@ -99,18 +100,6 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         plural(regions == 1),
         plural(parameters == 1)
     ))
-}
-
-/// Returns where the contents of the image are, as its first test or its clean-up has recorded it.
-async fn contents(context: &Context, record: &BuildRecord) -> Result<Option<ContentsRecord>> {
-    if record.plan.distributes.is_some() {
-        return Ok(None);
-    }
-    let scope = match record.plan.tests.first() {
-        Some(item) => Scope { state: State::ExecuteTest, item: Some(item.clone()) },
-        None => Scope::from(State::Snapshot),
-    };
-    Ok(context.store.state(&record.build, &scope).await?.and_then(|state| state.contents))
 }
 
 /// Returns what was signed about the image.

@@ -209,7 +209,8 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
     })
 }
 
-fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {
+/// Returns the error for an image that cannot be made or signed, because of this resource in the home Region.
+pub(super) fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {
     let cause = FailureCause {
         message,
         region: Some(scene.home().to_owned()),

@@ -7,13 +7,14 @@ use goldsmith_provenance::statement::{
     BUILD_TYPE, BuildDefinition, BuildMetadata, Builder, Provenance, ResourceDescriptor, RunDetails,
 };
 use goldsmith_provenance::{ImageContent, Statement, Subject};
-use goldsmith_store::{PlannedDocument, Scope};
+use goldsmith_store::PlannedDocument;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::engine::drive::Scene;
+use crate::parts;
 use crate::parts::volume::Reading;
-use crate::{Error, Result, State};
+use crate::{Error, Result};
 
 /// Returns the statement about the AMI of the build.
 pub(super) async fn of(
@@ -130,13 +131,8 @@ fn volume((device, reading): (&String, &Reading)) -> ResourceDescriptor {
 
 /// The list of what is in the image, if an instance has collected it.
 async fn contents(scene: &Scene<'_>) -> Result<Option<ResourceDescriptor>> {
-    let record = &scene.record;
-    let scope = match record.plan.tests.first() {
-        Some(item) => Scope { state: State::ExecuteTest, item: Some(item.clone()) },
-        None => Scope::from(State::Snapshot),
-    };
-    let state = scene.context.store.state(&record.build, &scope).await?;
-    let stored = state.and_then(|state| state.contents).filter(|contents| contents.is_stored());
+    let recorded = parts::contents::recorded(scene.context, &scene.record).await?;
+    let stored = recorded.filter(|contents| contents.is_stored());
     Ok(stored.map(|contents| ResourceDescriptor {
         name: contents.key,
         digest: sha256(&contents.sha256),
