@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use goldsmith_cloud::Parameter;
+use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_cloud::fake::{AMAZON, HOME};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{Distribution, Name};
+use goldsmith_states::TAG_STACK;
 use goldsmith_store::{Item, MemoryTable, Store, Table as _, Write};
 
-use crate::simulation::Simulation;
+use crate::simulation::{STACK, Simulation};
 
 /// The second Region.
 pub const AWAY: &str = "us-east-1";
@@ -19,6 +20,8 @@ pub const AWAY: &str = "us-east-1";
 const FAR: &str = "eu-central-1";
 /// A topic in the Region of the stack, which half of the shapes name.
 const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:images";
+/// A key that signs the images of the first pipeline, in half of the shapes.
+const KEY: &str = "alias/images";
 /// Pipelines: the second starts from the first's image in the shapes that have it.
 pub const PIPELINES: [&str; 2] = ["web", "api"];
 
@@ -79,6 +82,7 @@ distributionConfiguration: two
 allowOverrides: true
 rebuildOn: [source-update]
 imageTestsConfiguration: {timeoutMinutes: 90, instanceTypes: [TESTS]}
+SIGNED
 "#;
 
 const SECOND: &str = r#"
@@ -115,14 +119,16 @@ impl Shapes {
     pub fn new() -> Result<Self, String> {
         let keep = format!("keepOnFailure: PT4H\nspot: true\nsnsTopicArn: {TOPIC}");
         let told = format!("snsTopicArn: {TOPIC}");
+        let signed = format!("signingKey: {KEY}");
         let shapes = [
-            ("", "", "t3.small", false),
-            ("spot: true", "", "t3.small, t3a.small", true),
-            (&keep, "mustSucceed: some", "t3.small", false),
-            (&told, "mustSucceed: some", "t3.small", true),
+            ("", "", "t3.small", "", false),
+            ("spot: true", "", "t3.small, t3a.small", &signed, true),
+            (&keep, "mustSucceed: some", "t3.small", &signed, false),
+            (&told, "mustSucceed: some", "t3.small", "", true),
         ];
-        let shape = |(keep, suffices, tests, second): (&str, &str, &str, bool)| {
-            let base = BASE.replace("KEEP", keep).replace("SUFFICES", suffices).replace("TESTS", tests);
+        let shape = |(keep, suffices, tests, signed, second): (&str, &str, &str, &str, bool)| {
+            let words = [("KEEP", keep), ("SUFFICES", suffices), ("TESTS", tests), ("SIGNED", signed)];
+            let base = words.iter().fold(BASE.to_owned(), |text, (word, value)| text.replace(word, value));
             applied(&if second { format!("{base}{SECOND}") } else { base })
         };
         Ok(Self(shapes.into_iter().map(shape).collect::<Result<_, _>>()?))
@@ -134,6 +140,8 @@ impl Shapes {
         for item in &self.0[shape] {
             let _ = sim.table.write(vec![Write::Put { item: item.clone(), checks: vec![] }]).now_or_never();
         }
+        let tags = Tags::from([(TAG_STACK.to_owned(), STACK.to_owned())]);
+        sim.cloud.set_up(|account| _ = account.signing_keys.insert(KEY.to_owned(), tags));
         let source = sim.cloud.add_image(HOME, AMAZON, "debian-12");
         let value = Parameter { value: source, data_type: "aws:ec2:image".to_owned() };
         let _ = sim.person().parameters.put(HOME, "/source", &value).now_or_never();

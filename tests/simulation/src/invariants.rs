@@ -62,7 +62,8 @@ pub fn check_overlap(sim: &Arc<Simulation>) {
     }
 }
 
-/// No parameter and no record of an available image names an AMI that is gone, untested or of a build that failed.
+/// No parameter and no record of an available image names an AMI that is gone, untested, unsigned where the plan has a key,
+/// or of a build that failed.
 pub fn check_pointers(sim: &Arc<Simulation>) {
     let there = sim.cloud.inventory();
     let builds = builds(sim);
@@ -79,6 +80,9 @@ pub fn check_pointers(sim: &Arc<Simulation>) {
             };
             if !build.plan.tests.is_empty() && !state_succeeded(sim, &build.build, "JudgeTests") {
                 sim.violate(format!("the parameter {name} in {region} names {ami}, which is untested"));
+            }
+            if build.plan.signing_key.is_some() && !state_succeeded(sim, &build.build, "Attest") {
+                sim.violate(format!("the parameter {name} in {region} names {ami}, which is unsigned"));
             }
             let is_written_down = || build.after.left.iter().any(|left| left.what == *name && left.region == *region);
             let ended = build.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse().ok());

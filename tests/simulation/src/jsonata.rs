@@ -7,7 +7,7 @@ use serde_json::Value;
 pub enum Expr {
     /// `$states.input.item`
     Path(Vec<String>),
-    /// A text, number or null.
+    /// A text, number, boolean or null.
     Constant(Value),
     /// `a = b`
     Equal(Box<Expr>, Box<Expr>),
@@ -44,7 +44,8 @@ impl Expr {
                 Some(found.clone())
             }
             Self::Constant(value) => Some(value.clone()),
-            Self::Equal(a, b) => Some((a.value(states)? == b.value(states)?).into()),
+            // What is undefined equals nothing, itself included, and that is no error.
+            Self::Equal(a, b) => Some((a.value(states).zip(b.value(states)).is_some_and(|(a, b)| a == b)).into()),
             Self::Greater(a, b) => Some((a.value(states)?.as_f64()? > b.value(states)?.as_f64()?).into()),
             Self::Count(of) => Some(match of.value(states) {
                 None => 0.into(),
@@ -122,6 +123,7 @@ fn operand(rest: &mut &str) -> Result<Expr, String> {
     *rest = rest.trim_start();
     match (word.as_str(), word.parse::<u32>()) {
         ("null", _) => Ok(Expr::Constant(Value::Null)),
+        ("true" | "false", _) => Ok(Expr::Constant((word == "true").into())),
         (_, Ok(number)) => Ok(Expr::Constant(number.into())),
         _ => Err(format!("`{word}`")),
     }
@@ -160,6 +162,10 @@ mod tests {
         let text = "$states.input.error.Cause ? $states.input.error.Cause : $states.input.error.Error";
         assert_eq!(value(text, &states), Some(json!("E")));
         assert_eq!(value("$states.input.none", &states), None);
+        assert_eq!(value("$states.input.none = true", &states), Some(json!(false)));
+        assert_eq!(value("$states.input.none = $states.input.none", &states), Some(json!(false)));
+        assert_eq!(value("$states.input.attest = true", &json!({"input": {"attest": true}})), Some(json!(true)));
+        assert_eq!(value("$states.input.attest = true", &json!({"input": {"attest": false}})), Some(json!(false)));
     }
 
     #[test]

@@ -8,15 +8,17 @@ use serde_json::{Map, Value, json};
 
 /// What Plan has to answer for a Choice to take a branch, by its position, or its default. A new branch needs a line
 /// here.
-const ANSWERS: [(&str, Option<usize>, &str, &str); 8] = [
-    ("Skip?", Some(0), "outcome", r#""build""#),
-    ("Skip?", Some(1), "outcome", r#""verify""#),
-    ("Skip?", Some(2), "outcome", r#""distribute""#),
-    ("Skip?", None, "outcome", r#""skipped""#),
-    ("Tests?", Some(0), "tests", r#"["one"]"#),
-    ("Tests?", None, "tests", "[]"),
-    ("Distribute?", Some(0), "regions", r#"["one"]"#),
-    ("Distribute?", None, "regions", "[]"),
+const ANSWERS: [(&str, Option<usize>, &str); 10] = [
+    ("Skip?", Some(0), r#"{"outcome": "build"}"#),
+    ("Skip?", Some(1), r#"{"outcome": "verify"}"#),
+    ("Skip?", Some(2), r#"{"outcome": "distribute"}"#),
+    ("Skip?", None, r#"{"outcome": "skipped"}"#),
+    ("Tests?", Some(0), r#"{"tests": ["one"]}"#),
+    ("Tests?", Some(1), r#"{"tests": [], "attest": true}"#),
+    ("Tests?", None, r#"{"tests": [], "attest": false}"#),
+    ("Distribute?", Some(0), r#"{"attest": true}"#),
+    ("Distribute?", Some(1), r#"{"attest": false, "regions": ["one"]}"#),
+    ("Distribute?", None, r#"{"attest": false, "regions": []}"#),
 ];
 
 /// One run of the definition.
@@ -44,11 +46,15 @@ impl Case {
             let items = if self.failures.contains_key(name) { json!(5) } else { json!(["one"]) };
             answer.insert(items_key(state).to_owned(), items);
         }
-        for (name, state) in top.states.iter().filter(|(_, state)| state["Type"] == "Choice") {
-            let (key, value) = leading_to(name, state, self.branch(name, state));
-            // What a Map is to fail by stays: a number counts as one item.
-            if !answer.get(key).is_some_and(Value::is_number) {
-                answer.insert(key.to_owned(), value);
+        let choices = top.states.iter().filter(|(_, state)| state["Type"] == "Choice");
+        // What a branch needs that the case is about comes last: it counts.
+        let (chosen, first): (Vec<_>, Vec<_>) = choices.partition(|(name, _)| self.branches.contains_key(*name));
+        for (name, state) in first.into_iter().chain(chosen) {
+            for (key, value) in leading_to(name, state, self.branch(name, state)) {
+                // What a Map is to fail by stays: a number counts as one item.
+                if !answer.get(&key).is_some_and(Value::is_number) {
+                    answer.insert(key, value);
+                }
             }
         }
         Value::Object(answer)
@@ -61,11 +67,11 @@ impl Case {
     }
 }
 
-fn leading_to(choice: &str, state: &Value, next: &str) -> (&'static str, Value) {
+fn leading_to(choice: &str, state: &Value, next: &str) -> Map<String, Value> {
     let position = list(&state["Choices"]).iter().position(|branch| branch["Next"] == next);
-    let found = ANSWERS.iter().find(|(from, branch, ..)| (*from, *branch) == (choice, position));
-    let (_, _, key, value) = found.unwrap_or_else(|| panic!("no answer of Plan leads from {choice} to {next}"));
-    (key, serde_json::from_str(value).expect("an answer is JSON"))
+    let found = ANSWERS.iter().find(|(from, branch, _)| (*from, *branch) == (choice, position));
+    let (.., answer) = found.unwrap_or_else(|| panic!("no answer of Plan leads from {choice} to {next}"));
+    serde_json::from_str(answer).expect("an answer is a JSON object")
 }
 
 /// `tests` of `{% $states.input.tests %}`.
