@@ -1,5 +1,5 @@
 //! Runs the states: `drive` runs those that wait, and `once` runs those that do not. `effect` makes effects, and `undo`
-//! undoes them.
+//! undoes them. `stage` tells how far a run is.
 
 pub(crate) mod drive;
 pub(crate) mod effect;
@@ -8,6 +8,7 @@ pub(crate) mod invocation;
 mod lasting;
 pub(crate) mod mark;
 pub(crate) mod once;
+pub(crate) mod stage;
 pub(crate) mod undo;
 
 use jiff::SignedDuration;

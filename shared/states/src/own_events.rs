@@ -8,6 +8,8 @@ mod schema;
 pub use fields::{Field, Form};
 pub use schema::schema;
 
+/// Detail type of the event about the stage that a run has reached.
+pub(crate) const PROGRESS: &str = "Goldsmith Run Progress";
 /// Detail type of the event about the end of a build.
 pub(crate) const IMAGE: &str = "Goldsmith Image State Change";
 /// Detail type of the event about the end of a verification.
@@ -36,7 +38,7 @@ pub struct OwnEvent {
 
 /// Returns every kind of event.
 #[must_use]
-pub fn own_events() -> [OwnEvent; 5] {
+pub fn own_events() -> [OwnEvent; 6] {
     let of_run = "The image as `NAME/VERSION/BUILD`, and the pipeline.";
     let ends = |detail_type, when, resources, statuses: &'static [&'static str]| OwnEvent {
         detail_type,
@@ -47,6 +49,13 @@ pub fn own_events() -> [OwnEvent; 5] {
     };
     let of_number = "The number of the run as `NAME/VERSION/BUILD`, and the pipeline.";
     [
+        OwnEvent {
+            detail_type: PROGRESS,
+            when: "A run has reached a stage.",
+            resources: "The image or the number of the run as `NAME/VERSION/BUILD`, and the pipeline.",
+            count: [2, 2],
+            detail: fields::PROGRESS.to_vec(),
+        },
         ends(IMAGE, "A build has ended.", of_run, &["AVAILABLE", "FAILED", "CANCELLED"]),
         ends(VERIFICATION, "A verification has ended.", of_number, &["VERIFIED", "FAILED", "CANCELLED"]),
         ends(DISTRIBUTION, "A later distribution has ended.", of_number, &["DISTRIBUTED", "FAILED", "CANCELLED"]),

@@ -45,6 +45,7 @@ use goldsmith_store::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::engine::stage;
 use crate::error_names::ErrorName;
 use crate::parts::short::short;
 use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
@@ -188,6 +189,7 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
     if !context.store.begin(&record, &scope, &wait, now).await? {
         return Err(Error::Closed);
     }
+    stage::tell(context, &record, &scope).await;
     match drive(context, waiting, &start.build, &scope, Holder::Start).await {
         // The wait is registered, so the tick continues. With an error, the definition would start the state a second
         // time.

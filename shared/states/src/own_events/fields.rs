@@ -1,5 +1,7 @@
 //! The fields of the events.
 
+use crate::engine::stage::STAGES;
+
 /// A field of an event, or of a map in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
@@ -179,6 +181,18 @@ const LEFT: &[Field] = &[
     field("what", Form::Text, "Id or name of the resource, or only its kind if it could not even be searched for."),
     field("region", Form::Text, "Its Region."),
     field("reason", Form::Text, "What AWS has answered."),
+];
+
+/// The fields of the event about the stage of a run.
+pub(super) const PROGRESS: &[Field] = &[
+    field("status", Form::Word(STAGES), "The stage that begins."),
+    field("image", Form::Text, "The image that is built, or the number of the run, as `NAME/VERSION/BUILD`."),
+    field("build", Form::Text, "Id of the build."),
+    field("pipeline", Form::Text, "The pipeline."),
+    field("cause", Form::Either(CAUSES), "Why the run has started."),
+    field("overridden", Form::Flag, "Whether the start has overridden something."),
+    field("tested", Form::OrNull(&Form::Text), "Id of the AMI that a verification tests."),
+    field("distributed", Form::OrNull(&Form::Text), "The image that a later distribution distributes."),
 ];
 
 /// The fields of the event about the retention of an image.

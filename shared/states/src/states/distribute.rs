@@ -212,7 +212,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_home_region_survives_every_fault() {
-        check_state(Task::item(State::DistributeRegion, HOME), &["ModifyImageAttribute", "SendTaskSuccess"]).await;
+        let effects = ["PutEvents", "ModifyImageAttribute", "SendTaskSuccess"];
+        check_state(Task::item(State::DistributeRegion, HOME), &effects).await;
     }
 
     #[tokio::test]

@@ -30,7 +30,7 @@ async fn described(stack: &Stack, ami: &str) -> Image {
 async fn each_state_of_a_verification_survives_every_fault() {
     let effects: [(State, &[&str]); 6] = [
         (State::Plan, &[]),
-        (State::LaunchTest, &["RunInstances", "SendTaskSuccess"]),
+        (State::LaunchTest, &["PutEvents", "RunInstances", "SendTaskSuccess"]),
         (State::ExecuteTest, &["PutObject", "PutObject", "SendCommand", "SendTaskSuccess"]),
         (State::EndTest, &["TerminateInstances"]),
         (State::JudgeTests, &[]),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
+use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, EmittedEvent, FakeCloud, Faults, HOME, Inventory};
 use goldsmith_cloud::{Cloud, DedicatedHost, ExecutionStatus, Parameter};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
@@ -256,6 +256,11 @@ impl Stack {
             self.start_execution().await;
         }
         self.cloud.edit_execution(&arn, |execution| execution.status = status);
+    }
+
+    /// Returns the events about the ends of runs.
+    pub(crate) fn ends(&self) -> Vec<EmittedEvent> {
+        self.cloud.events().into_iter().filter(|event| event.detail_type.ends_with(" State Change")).collect()
     }
 
     /// Returns everything that exists in AWS, except the source's parameter.

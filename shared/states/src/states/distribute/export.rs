@@ -94,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_export_survives_every_fault_and_comes_last() {
-        let effects = ["ModifyImageAttribute", "ExportImage", "SendTaskSuccess"];
+        let effects = ["PutEvents", "ModifyImageAttribute", "ExportImage", "SendTaskSuccess"];
         check_state_on(exporting, Task::item(State::DistributeRegion, HOME), &effects).await;
         let effects = [&A_COPY[..], &["ExportImage", "SendTaskSuccess"]].concat();
         check_state_on(exporting, Task::item(State::DistributeRegion, AWAY), &effects).await;

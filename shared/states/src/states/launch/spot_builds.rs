@@ -59,7 +59,7 @@ async fn detail(stack: &Stack, state: State) -> String {
 
 #[tokio::test]
 async fn launch_survives_every_fault_on_spot() {
-    check_state_on(stack, Task::new(State::Launch), &["RunInstances", "SendTaskSuccess"]).await;
+    check_state_on(stack, Task::new(State::Launch), &["PutEvents", "RunInstances", "SendTaskSuccess"]).await;
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_launch_that_is_interrupted_survives_every_fault() {
         stack.cloud.next_instance_ends(1, INTERRUPTED);
         stack
     };
-    let effects = ["RunInstances", CANCEL, "TerminateInstances", "RunInstances", "SendTaskSuccess"];
+    let effects = ["PutEvents", "RunInstances", CANCEL, "TerminateInstances", "RunInstances", "SendTaskSuccess"];
     check_state_on(doomed, Task::new(State::Launch), &effects).await;
 }
 

@@ -11,12 +11,12 @@ use crate::{Clock as _, State};
 
 #[tokio::test]
 async fn launch_survives_every_fault() {
-    check_state(Task::new(State::Launch), &["RunInstances", "SendTaskSuccess"]).await;
+    check_state(Task::new(State::Launch), &["PutEvents", "RunInstances", "SendTaskSuccess"]).await;
 }
 
 #[tokio::test]
 async fn launch_test_survives_every_fault() {
-    check_state(Task::item(State::LaunchTest, "t3.small"), &["RunInstances", "SendTaskSuccess"]).await;
+    check_state(Task::item(State::LaunchTest, "t3.small"), &["PutEvents", "RunInstances", "SendTaskSuccess"]).await;
 }
 
 #[tokio::test]

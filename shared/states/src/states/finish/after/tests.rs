@@ -148,7 +148,7 @@ async fn a_topic_that_refuses_is_told_later_and_the_event_is_sent_once() {
             assert!(stack.record().await.after.is_over(), "{kind:?}");
         }
         let image = stack.image().await.image.to_string();
-        let events = stack.cloud.events();
+        let events = stack.ends();
         assert_eq!(events.iter().filter(|event| event.resources.contains(&image)).count(), 1, "{kind:?}");
         let messages = stack.cloud.messages();
         let ours = messages.iter().filter(|one| one.message.attributes["image"] == image);
@@ -166,7 +166,7 @@ async fn a_topic_that_never_answers_does_not_repeat_the_event() {
     // The definition invokes Finish again.
     assert!(stack.run(&Task::new(State::Finish)).await.is_ok());
     assert!(stack.record().await.after.is_over());
-    assert_eq!((stack.cloud.events().len(), stack.cloud.messages().len()), (1, 1));
+    assert_eq!((stack.ends().len(), stack.cloud.messages().len()), (1, 1));
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn an_event_that_is_refused_does_not_keep_the_message_back() {
     stack.cloud.heal();
     tick(&stack, SignedDuration::from_mins(20)).await;
     assert!(stack.record().await.after.is_over());
-    assert_eq!((stack.cloud.events().len(), stack.cloud.messages().len()), (1, 1));
+    assert_eq!((stack.ends().len(), stack.cloud.messages().len()), (1, 1));
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn each_state_of_a_distribution_survives_every_fault() {
     let names = ["PutParameter", "PutParameter"];
     let effects: [(State, Option<&str>, Vec<&str>); 6] = [
         (State::Plan, None, vec![]),
-        (State::DistributeRegion, Some(HOME), vec!["SendTaskSuccess"]),
+        (State::DistributeRegion, Some(HOME), vec!["PutEvents", "SendTaskSuccess"]),
         (State::DistributeRegion, Some(AWAY), [&away[..], &["SendTaskSuccess"]].concat()),
         (State::DistributeRegion, Some(FAR), [&copy[..], &["SendTaskSuccess"]].concat()),
         (State::Publish, None, [&names[..], &SHARE, &["CreateTags", "CreateTags"]].concat()),
