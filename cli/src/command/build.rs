@@ -164,7 +164,10 @@ impl Show for Ending {
         lines.extend((globals.local && self.lacks_public_parameter()).then(|| LOCAL_SOURCES.to_owned()));
         let kept = self.kept().into_iter().flat_map(|kept| kept.facts(globals));
         lines.extend(kept.map(|(label, fact)| format!("  {label:9}  {fact}")));
-        lines.extend(self.image().map(|image| format!("The output of its steps: {again} logs {image}")));
+        if let Some(image) = self.image() {
+            lines.extend(self.has_failed().then(|| format!("What has changed and what helps: {again} show {image}")));
+            lines.push(format!("The output of its steps: {again} logs {image}"));
+        }
         lines
     }
 }

@@ -88,11 +88,8 @@ impl Printer {
         match event {
             None => self.inside.contains(label),
             Some(event) if event.step.as_ref() == Some(only) => {
-                if event.kind == EventKind::StepStarted {
-                    self.inside.insert(label.to_owned());
-                } else {
-                    self.inside.remove(label);
-                }
+                // The message of a step that failed and the facts about it come after its end.
+                self.inside.insert(label.to_owned());
                 true
             }
             Some(_) => {
@@ -175,13 +172,15 @@ mod tests {
         };
         let (one, one_end) = (event("started", "Fetch", 1), event("ended", "Fetch", 2));
         let (two, two_end) = (event("started", "Install", 3), event("ended", "Install", 4));
-        let lines = [&*one, "fetched", &one_end, &two, "installed", &two_end, "done"];
+        let phase_end =
+            event("ended", "Install", 5).replace("step-ended", "phase-ended").replace(",\"step\":\"Install\"", "");
+        let lines = [&*one, "fetched", &one_end, &two, "installed", &two_end, "/ is full", &phase_end, "done"];
         stack.cloud.append_log(goldsmith_cloud::fake::HOME, "g", "Build", &lines);
         let mut printer = Printer::new(Format::Text, Some("Install".to_owned()));
         let happenings = Feed::new("b").poll(&stack.connection).await.unwrap();
         let printed: Vec<String> = happenings.iter().flat_map(|happening| printer.lines(happening)).collect();
         let heading = "----- nginx / build / Install";
-        assert_eq!(printed, ["===== Build", heading, "installed", heading]);
+        assert_eq!(printed, ["===== Build", heading, "installed", heading, "/ is full"]);
         assert_eq!(printed_of(Format::Text, Some("Other")).await, "");
     }
 

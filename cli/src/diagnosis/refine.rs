@@ -21,6 +21,7 @@ pub(super) fn refine(case: &Case<'_>, id: &str, facts: &Facts, suspects: &[Diffe
         "disk-full" => disk(case, facts, diagnosis),
         "kms-key" => diagnosis.details.clear(), // the same advice in other words
         "out-of-memory" => memory(suspects, diagnosis),
+        "package-lock" => lock(case.cause, diagnosis),
         "step-time-out" => time_out(case.cause, diagnosis),
         _ => {}
     }
@@ -41,7 +42,7 @@ fn not_online(case: &Case<'_>, diagnosis: &mut Diagnosis) {
     if is_installed {
         diagnosis
             .details
-            .push("The console says that the SSM agent is installed, so the image is not the reason.".to_owned());
+            .push("The console says that the SSM agent is installed, so the image is hardly the reason.".to_owned());
     }
     if is_new_network {
         let help = "Or go back to the former subnets and security groups in the infrastructure configuration.";
@@ -52,7 +53,8 @@ fn not_online(case: &Case<'_>, diagnosis: &mut Diagnosis) {
     if changed("instanceProfile") {
         diagnosis.helps.insert(0, role.to_owned());
     } else if case.since.is_some() {
-        diagnosis.details.push("The instance profile is that of the last good build.".to_owned());
+        let same = "The instance profile is that of the last good build, so its role is not the reason.";
+        diagnosis.details.push(same.to_owned());
     } else {
         diagnosis.helps.push(role.to_owned());
     }
@@ -206,8 +208,25 @@ fn gib(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Names the unit that holds the lock, if it is none of those that the general advice stops.
+fn lock(cause: &FailureCause, diagnosis: &mut Diagnosis) {
+    let held = cause.evidence.iter().filter(|fact| fact.starts_with("Another process held the lock"));
+    let mut units = held.filter_map(|fact| fact.trim_end_matches('.').rsplit_once(", of ").map(|(_, unit)| unit));
+    let Some(unit) = units.find(|unit| !diagnosis.helps.iter().any(|help| help.contains(unit))) else { return };
+    if let [first, ..] = diagnosis.helps.as_mut_slice() {
+        *first = format!(
+            "Stop it before the first step that installs something: `systemctl mask --now {unit}`. If you do not know the unit, \
+             find out which package has brought it: `dpkg -S {unit}` or `rpm -qf /usr/lib/systemd/system/{unit}`."
+        );
+    }
+}
+
 fn time_out(cause: &FailureCause, diagnosis: &mut Diagnosis) {
-    let lines = output::collapsed(&cause.last_lines);
-    let Some(last) = lines.iter().rev().find(|line| !line.trim().is_empty()) else { return };
-    diagnosis.headline = super::shortened(&format!("{}; its last line: {last}", diagnosis.headline));
+    let lines: Vec<String> = cause.last_lines.iter().map(|line| output::uncolored(line).trim().to_owned()).collect();
+    let Some(last) = lines.iter().rev().find(|line| !line.is_empty()) else { return };
+    let times = match lines.iter().rev().skip_while(|line| line.is_empty()).take_while(|line| *line == last).count() {
+        1 => String::new(),
+        times => format!(", {times} times"),
+    };
+    diagnosis.headline = super::shortened(&format!("{}; its last line{times}: {last}", diagnosis.headline));
 }

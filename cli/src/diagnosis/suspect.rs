@@ -154,7 +154,7 @@ fn unchanged(case: &Case<'_>, since: &Since, known: Option<&Known>, facts: &Fact
     };
     let what =
         if since.changes.is_empty() { "Nothing in the plan has" } else { "Only versions of equal documents have" };
-    let mut sentence = format!("{what} changed since {}. {where_else}", since.image);
+    let mut sentence = format!("{what} changed since {} of {}. {where_else}", since.image, since.began);
     let new: Vec<&str> =
         since.contents.iter().flat_map(|contents| &contents.lines).take(MOST).map(String::as_str).collect();
     if !new.is_empty() {

@@ -497,6 +497,10 @@ fn facts_of_the_instance_come_first() {
     let lock = "Another process held the lock /var/lib/dpkg/lock-frontend: 174 (unattended-upgr)";
     let held = FailureCause { evidence: vec![lock.to_owned()], ..step(100, &["E: x"]) };
     assert_eq!(alone(&held).cause, Some("package-lock"));
+    assert!(alone(&held).helps[0].contains("unattended-upgrades.service"));
+    let of = |unit: &str| FailureCause { evidence: vec![format!("{lock}, of {unit}.")], ..held.clone() };
+    assert_eq!(alone(&of("apt-daily.service")).helps, alone(&held).helps);
+    assert!(alone(&of("acme-patch.service")).helps[0].contains("`systemctl mask --now acme-patch.service`"));
     let oom = "The kernel has killed a process because memory ran out";
     assert_eq!(alone(&FailureCause { evidence: vec![oom.to_owned()], ..step(1, &["x"]) }).cause, Some("out-of-memory"));
 }
@@ -573,8 +577,8 @@ fn of_several_changes_the_one_that_fits_is_named() {
     assert_eq!(
         found.details,
         [
-            "The console says that the SSM agent is installed, so the image is not the reason.",
-            "The instance profile is that of the last good build."
+            "The console says that the SSM agent is installed, so the image is hardly the reason.",
+            "The instance profile is that of the last good build, so its role is not the reason."
         ]
     );
     assert!(found.helps.iter().any(|help| help.starts_with("Or go back to the former subnets")));
@@ -600,7 +604,12 @@ fn a_new_version_of_an_equal_document_is_no_change() {
     let look = compared(&step(1, &["x"]), &both).look.unwrap();
     assert_eq!(look, "Look first at component base 1.0.1: it is the only change since web/1.0.0/2.");
     let look = compared(&step(1, &["x"]), &since(&[SVC], &[equal])).look.unwrap();
-    assert!(look.starts_with("Only versions of equal documents have changed since web/1.0.0/2. "), "{look}");
+    assert!(
+        look.starts_with(
+            "Only versions of equal documents have changed since web/1.0.0/2 of 2026-01-01T00:00:00.000Z. "
+        ),
+        "{look}"
+    );
 }
 
 #[test]
@@ -632,7 +641,10 @@ fn if_nothing_has_changed_the_cause_is_narrowed_down() {
         (state("Plan", "Refused", "the recipe is wrong"), "what the message names"),
     ] {
         let look = compared(&cause, &unchanged).look.unwrap();
-        assert!(look.starts_with("Nothing in the plan has changed since web/1.0.0/2. "), "{look}");
+        assert!(
+            look.starts_with("Nothing in the plan has changed since web/1.0.0/2 of 2026-01-01T00:00:00.000Z. "),
+            "{look}"
+        );
         assert!(look.contains(says), "{look}");
     }
 }
@@ -684,8 +696,8 @@ fn a_step_that_waits_for_something_is_quoted() {
         )
     };
     let found = compared(&cause, &since(&[], &[]));
-    let headline = "setup › build › Activate: step Activate did not end within its time limit; its last line: acme-agent: no answer, \
-                    trying again (2 times)";
+    let headline = "setup › build › Activate: step Activate did not end within its time limit; its last line, 2 times: acme-agent: no \
+                    answer, trying again";
     assert_eq!(found.headline, headline);
     assert!(found.look.unwrap().ends_with("Look first at 127.0.0.1:18650."));
 }

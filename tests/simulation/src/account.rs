@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_cloud::fake::{AMAZON, HOME};
+use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_model::{Distribution, Name};
 use goldsmith_states::TAG_STACK;

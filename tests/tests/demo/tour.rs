@@ -70,6 +70,7 @@ pub(crate) fn fail(account: &Account) {
         "goldsmith: error: broken/1.0.0/1 failed in Build: broken / validate / FileIsThere: exit status 1\n",
         "Goldsmith.CommandFailed\n",
         "| There is no /etc/goldsmith-was-here.\n",
+        "What has changed and what helps: goldsmith --local show broken/1.0.0/1\n",
         "The output of its steps: goldsmith --local logs broken/1.0.0/1\n",
     ] {
         assert!(failed.progress.contains(wanted), "{wanted} is not in what was said: {}", failed.progress);

@@ -159,6 +159,11 @@ impl Ending {
         self.is_refused() && names_one
     }
 
+    /// Returns whether the build has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.outcome == Outcome::Failed
+    }
+
     /// Returns the image if Plan has named one.
     pub(crate) fn image(&self) -> Option<&str> {
         self.image.as_deref()

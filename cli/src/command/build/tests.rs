@@ -194,8 +194,9 @@ goldsmith: error: web/1.0.0/1 failed in Build: step Install failed
   last lines
   | E: no";
     assert_eq!(ending.lines("goldsmith --local").join("\n"), expected);
-    let logs = "The output of its steps: goldsmith logs web/1.0.0/1";
-    assert_eq!(ending.remarks(&globals("")).join("\n"), format!("{expected}\n{logs}"));
+    let more = "What has changed and what helps: goldsmith show web/1.0.0/1\n\
+                The output of its steps: goldsmith logs web/1.0.0/1";
+    assert_eq!(ending.remarks(&globals("")).join("\n"), format!("{expected}\n{more}"));
     assert!(Show::lines(&ending, &globals("")).is_empty(), "a failure is no result");
 }
 

@@ -96,7 +96,8 @@ pub(super) const ROWS: &[Known] = &[
             "Give the subnet a way to Systems Manager: a route to a NAT gateway or an internet gateway, or the VPC endpoints \
              ssm, ssmmessages and ec2messages of {region} with private DNS.",
             "Let the security group of the instance send to port 443, and that of the endpoints receive from it.",
-            "Look at the console: `aws --region {region} ec2 get-console-output --latest --instance-id {instance}`.",
+            "Look at the console, which EC2 keeps for an hour: `aws --region {region} ec2 get-console-output --output text \
+             --instance-id {instance}`.",
         ],
         outside: "The cause is outside of the plan: the routes, endpoints and security groups of the subnet, or the policies \
                   of the instance's role.",

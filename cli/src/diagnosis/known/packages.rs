@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Known] = &[
              apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service unattended-upgrades.service` (Debian, Ubuntu), \
              `systemctl mask --now dnf-automatic.timer dnf-makecache.timer` (RPM).",
             "Or let the package manager wait: `apt-get -o DPkg::Lock::Timeout=300 install …`, or `maxAttempts` of {step}.",
-            "The lock is held only for a while, so a new build may succeed as it is. It will fail again at some time.",
+            "A new build may succeed as it is if the program ends soon, but it may fail again at any time.",
         ],
         outside: "The cause is on the instance: a program that runs by itself, not {step}, holds the lock. A package that is new \
                   in the image or the mirror may have brought it.",

@@ -115,7 +115,7 @@ fn size(bytes: u64) -> String {
     match bytes >> 20 {
         mib if mib >= 10 * 1024 => format!("{} GiB", mib / 1024),
         0 if bytes > 0 => format!("{} KiB", bytes >> 10),
-        0 => "0".to_owned(),
+        0 => "0 MiB".to_owned(),
         mib => format!("{mib} MiB"),
     }
 }
@@ -212,14 +212,14 @@ mod tests {
             on(Some("/nowhere/x"), &spaces),
             [
                 "/ is full: it is an ext4 of 7900 MiB on /dev/nvme0n1p1, of which 3 MiB are free.",
-                "/tmp is full: it is a tmpfs of 64 MiB, of which 0 are free.",
+                "/tmp is full: it is a tmpfs of 64 MiB, of which 0 MiB are free.",
             ]
         );
         let spaces = [("/", space(7_900, 5_000)), ("/tmp", space(64, 12)), ("/srv/my data\\x", space(20_480, 0))];
         assert_eq!(
             on(None, &spaces),
             [
-                "/srv/my data\\x is full: it is an xfs of 20 GiB on /dev/nvme1n1, of which 0 are free.",
+                "/srv/my data\\x is full: it is an xfs of 20 GiB on /dev/nvme1n1, of which 0 MiB are free.",
                 "/tmp is almost full: it is a tmpfs of 64 MiB, of which 12 MiB are free.",
             ]
         );
@@ -285,7 +285,7 @@ mod tests {
         // All of the text that is read is within the limit of a file, and the own file system is among the first.
         assert_eq!(
             (told, asked.get()),
-            (vec!["/ is full: it is an ext4 of 100 MiB on /dev/z, of which 0 are free.".to_owned()], 501)
+            (vec!["/ is full: it is an ext4 of 100 MiB on /dev/z, of which 0 MiB are free.".to_owned()], 501)
         );
     }
 

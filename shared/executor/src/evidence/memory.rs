@@ -33,8 +33,10 @@ pub(super) fn facts(machine: &Machine, before: Option<Before>, is_killed: bool) 
     match (more, memory) {
         (Some(1..), memory) => {
             let size = memory.map(|memory| format!(": the instance has {memory}")).unwrap_or_default();
-            facts.push(format!("The kernel has killed a process because memory ran out{size}."));
-            facts.extend(last_kill(machine).map(|text| format!("The kernel's log says: {text}")));
+            let log = last_kill(machine);
+            let name = log.as_deref().and_then(killed).unwrap_or("a process");
+            facts.push(format!("The kernel has killed {name} because memory ran out{size}."));
+            facts.extend(log.map(|text| format!("The kernel's log says: {text}")));
         }
         (known, memory) if is_killed => {
             facts.extend(memory.map(|memory| format!("The instance has {memory}.")));
@@ -93,6 +95,13 @@ fn kill_in(record: &[u8]) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// Returns the name of the process in the kernel's sentence.
+fn killed(text: &str) -> Option<&str> {
+    let (_, process) = text.split_once(" process ")?;
+    let (name, _) = process.split_once(" (")?.1.split_once(')')?;
+    Some(name).filter(|name| !name.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::machine::testing::Fixture;
@@ -111,7 +120,7 @@ mod tests {
         let fixture = Fixture::new(&files);
         let machine = fixture.machine();
         let killed = [
-            "The kernel has killed a process because memory ran out: the instance has 463 MiB of memory and no swap.",
+            "The kernel has killed python3 because memory ran out: the instance has 463 MiB of memory and no swap.",
             "The kernel's log says: Out of memory: Killed process 174 (python3) total-vm:900000kB, anon-rss:400000kB",
         ];
         assert_eq!(facts(&machine, Some(Before { kills: 4 }), true), killed);

@@ -54,9 +54,9 @@ async fn names_and_parameters_that_the_builds_number_changes_are_no_cause() {
     let mut other = region.clone();
     other["description"] = json!("build 2");
     stack.plan_regions(json!([other])).await;
-    let expected = "Nothing in the plan has changed since web/0.9.0/1. Look first at what the build depends on:";
-    let shown = text(&stack, "web/1.0.0/1").await;
-    assert!(shown.contains(expected), "{shown}");
+    let shown = text(&stack, "web/1.0.0/1").await.replace("\n ", "");
+    assert!(shown.contains("Nothing in the plan has changed since web/0.9.0/1 of "), "{shown}");
+    assert!(shown.contains("Look first at what the build depends on:"), "{shown}");
 }
 
 #[tokio::test]
