@@ -68,6 +68,8 @@ impl Paced {
         buffer.bytes.extend_from_slice(note.as_bytes());
         buffer.bytes.extend_from_slice(line);
         self.left_out = 0;
+        // The writer would only wait for the lock if it were still held.
+        drop(buffer);
         self.shared.changed.notify_one();
     }
 }

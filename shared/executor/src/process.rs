@@ -1,15 +1,18 @@
 //! One child process with all processes that it starts: its lines as they appear, its end, and its forced end.
 
 mod capture;
+mod end;
 mod family;
+mod stream;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::evidence::Watch;
@@ -19,13 +22,12 @@ use capture::Capture;
 pub(crate) use capture::LIMIT as CAPTURE_LIMIT;
 use family::Family;
 pub(crate) use family::{VARIABLE as MARK_VARIABLE, end_marked};
+use stream::Stream;
 
 /// The time between the terminating signal and the killing signal.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long to wait for the output of processes that the child left behind.
 const DRAIN: Duration = Duration::from_secs(1);
-/// The longest line. A longer line is cut into several.
-const LINE_LIMIT: u64 = 64 * 1024;
 
 /// How a process ended and what it wrote.
 #[derive(Debug)]
@@ -46,16 +48,9 @@ pub(crate) enum Exit {
     TimedOut,
 }
 
-enum Message {
-    Line(&'static str, Vec<u8>),
-    Closed,
-    Exited(io::Result<ExitStatus>),
-}
-
 /// Runs a command until it ends. At the deadline, the command is ended with all processes that it started. Call this
 /// function from a thread that lives as long as the program: the child is killed when that thread ends.
 pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<'_>) -> io::Result<Finished> {
-    let deadline = place.deadline;
     // The step gets a process group of its own, so that signals reach its processes but not the agent. A program that
     // asks a question reads the end of its input instead of waiting for its time-out.
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -64,58 +59,45 @@ pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<
     Family::mark(command, place.mark);
     let mut child = command.spawn()?;
     let family = Family::new(&child, place.mark);
-    // The channel is bounded: a program that writes faster than the logs are written waits, and the memory does not
-    // fill.
-    let (sender, receiver) = sync_channel(256);
-    if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
-        read_lines("Stdout", stdout, sender.clone());
-        read_lines("Stderr", stderr, sender.clone());
-    }
-    // A thread waits for the child, so that the pump waits for lines, the end and the deadline in one place.
-    thread::spawn(move || sender.send(Message::Exited(child.wait())));
-    let capture = Capture::new(place.working_directory);
-    Pump { receiver, family, deadline, killed_at: None, timed_out: false, open: 2, capture }.run(output)
+    let stdout = child.stdout.take().map(|pipe| Stream::new("Stdout", pipe));
+    let stderr = child.stderr.take().map(|pipe| Stream::new("Stderr", pipe));
+    // A process whose end nobody would see must not go on.
+    let end = end::of(&child).inspect_err(|_| family.signal(Signal::KILL))?;
+    let pump = Pump {
+        child,
+        end: Some(end),
+        streams: stdout.into_iter().chain(stderr).collect(),
+        family,
+        deadline: place.deadline,
+        killed_at: None,
+        timed_out: false,
+        capture: Capture::new(place.working_directory),
+    };
+    pump.run(output)
 }
 
-fn read_lines(stream: &'static str, pipe: impl Read + Send + 'static, sender: SyncSender<Message>) {
-    thread::spawn(move || {
-        let mut reader = BufReader::new(pipe);
-        loop {
-            let mut line = Vec::new();
-            // A program that never ends its line must not fill the memory.
-            match (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line) {
-                Ok(length) if length > 0 => {
-                    if sender.send(Message::Line(stream, line)).is_err() {
-                        return;
-                    }
-                }
-                _ => break,
-            }
-        }
-        let _ = sender.send(Message::Closed); // the receiver may already be gone
-    });
-}
-
+/// Waits for lines, the end and the deadline in one place. A thread for each would cost more than a short program.
 struct Pump {
-    receiver: Receiver<Message>,
+    child: Child,
+    /// Is readable when the child has ended. `None` if this is known.
+    end: Option<OwnedFd>,
+    /// The pipes that are still open.
+    streams: Vec<Stream>,
     family: Family,
     deadline: Option<Instant>,
     killed_at: Option<Instant>,
     timed_out: bool,
-    open: u8,
     capture: Capture,
 }
 
 impl Pump {
     fn run(mut self, output: &mut Output<'_>) -> io::Result<Finished> {
-        let status = loop {
-            match self.next(self.wake_at())? {
-                Some(Message::Line(stream, line)) => self.take(stream, line, output),
-                Some(Message::Closed) => self.open = self.open.saturating_sub(1),
-                Some(Message::Exited(status)) => break status?,
-                None => self.end_family(),
+        while self.end.is_some() {
+            if !self.wait(self.wake_at(), output)? {
+                self.end_family();
             }
-        };
+        }
+        let status = self.child.wait()?;
         if self.timed_out {
             // The first process may have obeyed although its children did not.
             self.family.signal(Signal::KILL);
@@ -130,46 +112,47 @@ impl Pump {
         Ok(self.capture.finish(exit, output))
     }
 
-    fn take(&mut self, stream: &'static str, line: Vec<u8>, output: &mut Output<'_>) {
-        let is_cut = line.len() as u64 == LINE_LIMIT && line.last() != Some(&b'\n');
-        self.capture.take(stream, line, is_cut, output);
+    /// Waits until there is output or an end, and takes it. Returns `false` if the time has come instead. A program
+    /// that writes faster than the logs are written waits, because nothing is read in the meantime.
+    fn wait(&mut self, until: Option<Instant>, output: &mut Output<'_>) -> io::Result<bool> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        // The time is checked first: a process that never stops writing must not delay its own end.
+        if left == Some(Duration::ZERO) {
+            return Ok(false);
+        }
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut watched: Vec<_> = self.streams.iter().map(|stream| PollFd::new(stream, PollFlags::IN)).collect();
+        watched.extend(self.end.as_ref().map(|end| PollFd::new(end, PollFlags::IN)));
+        match poll(&mut watched, left.as_ref()) {
+            Ok(0) => return Ok(false),
+            Err(Errno::INTR) => return Ok(true),
+            found => found?,
+        };
+        let mut ready = watched.iter().map(|watched| !watched.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        let mut is_ready = || ready.next().unwrap_or_default();
+        let capture = &mut self.capture;
+        let mut take = |name, line, is_cut| capture.take(name, line, is_cut, output);
+        self.streams.retain_mut(|stream| !is_ready() || stream.take(&mut take));
+        self.end.take_if(|_| is_ready());
+        Ok(true)
     }
 
     /// Reads what is left in the pipes. The time is limited because a process that stays in the background keeps the
     /// pipes open.
     fn drain(&mut self, output: &mut Output<'_>) -> io::Result<()> {
         let until = Instant::now() + DRAIN;
-        while self.open > 0 {
-            match self.next(Some(until))? {
-                Some(Message::Line(stream, line)) => self.take(stream, line, output),
-                Some(_) => self.open = self.open.saturating_sub(1),
-                None => break,
-            }
-        }
+        while !self.streams.is_empty() && self.wait(Some(until), output)? {}
+        self.streams.drain(..).for_each(Stream::drop_rest);
         Ok(())
     }
 
-    /// Returns the time at which the pump must act even if no message arrives.
+    /// Returns the time at which the pump must act even if nothing happens.
     fn wake_at(&self) -> Option<Instant> {
         match self.killed_at {
             // The killing signal was sent too, and no process survives it, so the end needs no deadline.
             None if self.timed_out => None,
             None => self.deadline,
             Some(at) => Some(at + GRACE),
-        }
-    }
-
-    fn next(&self, until: Option<Instant>) -> io::Result<Option<Message>> {
-        let gone = || io::Error::other("the process can no longer be watched");
-        match until {
-            None => self.receiver.recv().map(Some).map_err(|_| gone()),
-            // The time is checked first: a process that never stops writing must not delay its own end.
-            Some(until) if until <= Instant::now() => Ok(None),
-            Some(until) => match self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(message) => Ok(Some(message)),
-                Err(RecvTimeoutError::Timeout) => Ok(None),
-                Err(RecvTimeoutError::Disconnected) => Err(gone()),
-            },
         }
     }
 

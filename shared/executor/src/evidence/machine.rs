@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// The most that is read of one file. Everything that is looked at is far smaller.
 const LIMIT: u64 = 1 << 20;
+/// More than the size of nearly all files that are looked at. The kernel gives 0 as the size of its own files, and may
+/// count everything anew for each piece of them that is read.
+const USUAL: usize = 16 * 1024;
 
 /// The machine, or a folder with its files in a test.
 pub(super) struct Machine {
@@ -31,7 +34,7 @@ impl Machine {
         if !fs::metadata(&path).ok()?.is_file() {
             return None;
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL);
         File::open(path).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
