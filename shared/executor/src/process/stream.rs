@@ -101,4 +101,12 @@ mod tests {
         }
         assert_eq!(lines, [(b'x', LINE_LIMIT, false), (b'y', LINE_LIMIT, true), (b'\n', 1, false)]);
     }
+
+    #[test]
+    fn a_process_that_stays_can_go_on_writing() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        Stream::new("Stdout", reader).drop_rest();
+        // More than a pipe holds, so somebody reads it.
+        writer.write_all(&[b'x'; 4 * LINE_LIMIT]).unwrap();
+    }
 }
