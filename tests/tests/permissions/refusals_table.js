@@ -68,6 +68,12 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   });
   const keys = (...all) => ({ "aws:TagKeys": all });
   const sources = (...all) => ({ "events:source": all });
+  const tells = (role) => allow(role, "events:PutEvents", arn("events", "event-bus/default"), sources("goldsmith"), {
+    "what somebody else would say": { context: sources("team.app") },
+    "something else among its own": { context: sources("goldsmith", "team.app") },
+    "another bus": { resource: arn("events", "event-bus/another") },
+    "another Region's bus": { resource: arn("events", "event-bus/default", ELSEWHERE) },
+  });
   const removes = (role) => [
     allow(role, "ec2:DeregisterImage", owned("image", ELSEWHERE), ours, foreign),
     allow(role, "ec2:DeleteSnapshot", owned("snapshot", ELSEWHERE), ours, foreign),
@@ -99,12 +105,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       ...foreign,
       "the template itself": { action: "ec2:DeleteLaunchTemplate" },
     }),
-    allow(role, "events:PutEvents", arn("events", "event-bus/default"), sources("goldsmith"), {
-      "what somebody else would say": { context: sources("team.app") },
-      "something else among its own": { context: sources("goldsmith", "team.app") },
-      "another bus": { resource: arn("events", "event-bus/another") },
-      "another Region's bus": { resource: arn("events", "event-bus/default", ELSEWHERE) },
-    }),
+    tells(role),
     allow(role, "states:DescribeExecution", arn("states", `execution:${stack}-image-build:one`), {}, {
       "another stack's execution": { resource: arn("states", "execution:another-image-build:one") },
       "it looks at builds, it stops none": { action: "states:StopExecution" },
@@ -165,6 +166,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
 
   return [
     ...["PlanRole", "DistributeRole", "PublishRole", "FinishRole", "ReapRole"].map(enters),
+    ...["LaunchRole", "AttestRole", "DistributeRole"].map(tells),
     allow("LaunchRole", "ec2:RunInstances", ec2("instance"), { ...marked, ...tokens }, {
       "an instance of nobody's": { context: tokens },
       "one that counts as another stack's": { context: { ...mismarked, ...tokens } },
