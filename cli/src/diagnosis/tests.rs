@@ -113,6 +113,7 @@ fn each_cause_is_recognized_and_has_its_remedy() {
             "disk-full",
             "Only if it is the root volume",
         ),
+        (step(2, &["tar: /tmp/x.tar: Wrote only 2048 of 10240 bytes"]), "disk-full", "Only if it is the root volume"),
         (step(1, &["cp: error writing '/home/web/x': Disk quota exceeded"]), "disk-quota", "/home/web/x"),
         (
             step(137, &["index: reading", "input.sh: line 2:   275 Killed                  /srv/index"]),

@@ -22,6 +22,16 @@ pub(crate) enum Clue {
     Unit(String),
 }
 
+/// The texts of programs for a file system without space. The last ones are those of tar, which writes a part of a block
+/// and then says no more, and of the package managers, which look before they write.
+const FULL_WORDS: [&str; 6] = [
+    "No space left on device",
+    "Disk quota exceeded",
+    ": Wrote only ",
+    "have enough free space in ",
+    " more space on the ",
+    " more space needed on the ",
+];
 /// The texts of programs for a name without an address.
 const NAME_WORDS: [&str; 8] = [
     "Name or service not known",
@@ -46,7 +56,7 @@ const PORT_WORDS: [&str; 6] = [
 impl Clue {
     /// Returns what a line speaks of, or `None` if it is an ordinary line.
     pub(crate) fn of(line: &str) -> Option<Self> {
-        if line.contains("No space left on device") || line.contains("Disk quota exceeded") {
+        if FULL_WORDS.iter().any(|word| line.contains(word)) {
             return Some(Self::Full(path_in(line)));
         }
         if let Some(lock) = Lock::of(line) {
@@ -214,6 +224,16 @@ mod tests {
         assert_eq!(of(&format!("{script}/srv/a: No space left on device")), full("/srv/a"));
         assert_eq!(of("tar: x: Cannot write: No space left on device"), Clue::Full(None));
         assert_eq!(of("touch: cannot touch 'a': Disk quota exceeded"), Clue::Full(None));
+        assert_eq!(of("tar: /tmp/pages.tar: Wrote only 2048 of 10240 bytes"), full("/tmp/pages.tar"));
+        assert_eq!(
+            of("E: You don't have enough free space in /var/cache/apt/archives/."),
+            full("/var/cache/apt/archives/")
+        );
+        assert_eq!(
+            of("installing package kernel-core-6.1 needs 43MB more space on the /boot filesystem"),
+            full("/boot")
+        );
+        assert_eq!(of("  At least 43MB more space needed on the / filesystem."), Clue::Full(None));
     }
 
     #[test]
