@@ -61,7 +61,7 @@ impl Objects for S3Objects {
         // The SDK retries a call, but not a body that ends too early.
         let body = object.body.collect().await;
         let body = body.map_err(|error| broken(Kind::Unanswered, "IncompleteBody", format!("{key}: {error}")))?;
-        Ok(Some(body.to_vec()))
+        Ok(Some(body.into_bytes().into()))
     }
 
     async fn list(&self, prefix: &str, most: usize) -> Result<Vec<ListedObject>> {
