@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers aws-smoke check lint advisories package build release lock clean
+.PHONY: bench simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -54,6 +54,14 @@ simulate:
 simulate-planted:
 	@infra/local/preflight.sh compiler
 	@tests/simulation/planted.sh "$(TARGET)/planted"
+
+# Measures the agent's steps against a loop in bash, and the start of the functions against one that does nothing. Both
+# are built as for a release, which takes half an hour.
+bench:
+	@infra/local/preflight.sh compiler
+	cargo bench --locked -p goldsmith-agent
+	cargo build --locked --release --workspace --bin bootstrap --example bare
+	@python3 infra/bench/start.py $(TARGET)/release/bootstrap $(TARGET)/release/examples/bare
 
 # Runs moto's own EC2 tests, as published on PyPI, against the local EC2. They are not part of `test`, because another
 # project publishes them.
