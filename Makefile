@@ -56,7 +56,7 @@ simulate-planted:
 	@tests/simulation/planted.sh "$(TARGET)/planted"
 
 # Measures the agent's steps against a loop in bash, and the start of the functions against one that does nothing. Both
-# are built as for a release, which takes half an hour.
+# are built as for a release, which takes long.
 bench:
 	@infra/local/preflight.sh compiler
 	cargo bench --locked -p goldsmith-agent

@@ -165,9 +165,9 @@ pub(crate) fn is_alive(pid_file: &Path) -> bool {
     state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
-/// Waits until a file is there, for at most ten seconds.
+/// Waits until a file is there, for at most a minute.
 pub(crate) fn wait_for(path: &Path) {
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         if path.exists() {
             return;
         }
@@ -176,10 +176,10 @@ pub(crate) fn wait_for(path: &Path) {
     panic!("{} did not appear", path.display());
 }
 
-/// Waits until a process waits for a lock that another one holds, for at most ten seconds.
+/// Waits until a process waits for a lock that another one holds, for at most a minute.
 pub(crate) fn wait_until_locked_out(child: &Child) {
     let pid = child.id().to_string();
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         let locks = fs::read_to_string("/proc/locks").unwrap();
         if locks.lines().any(|line| line.contains("->") && line.split_whitespace().any(|word| word == pid)) {
             return;

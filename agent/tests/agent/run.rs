@@ -152,6 +152,27 @@ fn an_attempt_that_takes_too_long_is_ended_with_all_its_processes() {
 }
 
 #[test]
+fn a_program_that_takes_the_output_for_itself_does_not_outlast_its_time() {
+    let machine = Machine::with_steps(
+        "      - name: Reads\n        action: ExecuteBash\n        timeoutSeconds: 1\n        inputs:\n          commands:\n            \
+         - for i in 1 2 3 4; do cat /proc/$$/fd/2 > /dev/null & done\n            - sleep 0.3\n            \
+         - for i in {1..100}; do echo $i >&2; sleep 0.005; done\n            - sleep 300\n",
+    );
+    let run = machine.run();
+    assert_eq!((run.status, run.message().as_str()), (Some(1), TIMED_OUT));
+}
+
+#[test]
+fn the_beginning_of_a_line_is_output_though_a_process_keeps_the_pipe() {
+    let machine = Machine::with_steps(
+        "      - {name: Asks, action: ExecuteBash, inputs: {commands: ['sleep 30 &', 'printf 1.2.3']}}\n      \
+         - {name: Tells, action: ExecuteBash, inputs: {commands: ['echo version {{ build.Asks.outputs.stdout }}']}}\n",
+    );
+    let run = machine.run();
+    assert_eq!((run.status, run.said()), (Some(0), vec!["1.2.3", "version 1.2.3"]));
+}
+
+#[test]
 fn a_background_process_does_not_hold_the_step_up() {
     let machine = Machine::with_steps(
         "      - {name: Leaves, action: ExecuteBash, timeoutSeconds: 60, inputs: {commands: ['sleep 30 & echo $! > child', echo done]}}\n",

@@ -9,6 +9,8 @@ use super::{Case, Diagnosis, output};
 
 /// The console of an instance says this after its user data has found or installed the agent.
 const INSTALLED: &str = "the SSM agent is installed";
+/// The agent says this of a process that a step has started.
+const STARTED_BY_A_STEP: &str = ", which a step of a document has started";
 /// The most findings that are named.
 const FINDINGS: usize = 3;
 
@@ -53,8 +55,8 @@ fn not_online(case: &Case<'_>, diagnosis: &mut Diagnosis) {
     if changed("instanceProfile") {
         diagnosis.helps.insert(0, role.to_owned());
     } else if case.since.is_some() {
-        let same = "The instance profile is that of the last good build, so its role is not the reason.";
-        diagnosis.details.push(same.to_owned());
+        diagnosis.details.push("The instance profile is that of the last good build.".to_owned());
+        diagnosis.helps.push(format!("The policies of its role may have changed. {role}"));
     } else {
         diagnosis.helps.push(role.to_owned());
     }
@@ -210,12 +212,20 @@ fn gib(name: &str) -> Option<&'static str> {
 
 /// Names the unit that holds the lock, if it is none of those that the general advice stops.
 fn lock(cause: &FailureCause, diagnosis: &mut Diagnosis) {
-    let held = cause.evidence.iter().filter(|fact| fact.starts_with("Another process held the lock"));
-    let mut units = held.filter_map(|fact| fact.trim_end_matches('.').rsplit_once(", of ").map(|(_, unit)| unit));
-    let Some(unit) = units.find(|unit| !diagnosis.helps.iter().any(|help| help.contains(unit))) else { return };
-    if let [first, ..] = diagnosis.helps.as_mut_slice() {
+    let Some(held) = cause.evidence.iter().find(|fact| fact.starts_with("Another process held the lock")) else {
+        return;
+    };
+    let [first, ..] = diagnosis.helps.as_mut_slice() else { return };
+    if held.contains(STARTED_BY_A_STEP) {
+        *first = "An earlier step has left this process running. Let that step wait for its end.".to_owned();
+        return;
+    }
+    let unit = held.trim_end_matches('.').rsplit_once(", of ").map_or("", |(_, unit)| unit);
+    // Without the SSM agent, a build cannot go on.
+    let is_stoppable = unit.ends_with(".service") && !unit.contains("amazon-ssm-agent");
+    if is_stoppable && !first.contains(unit) {
         *first = format!(
-            "Stop it before the first step that installs something: `systemctl mask --now {unit}`. If you do not know the unit, \
+            "Stop {unit} before the first step that installs something: `systemctl mask --now {unit}`. If you do not know the unit, \
              find out which package has brought it: `dpkg -S {unit}` or `rpm -qf /usr/lib/systemd/system/{unit}`."
         );
     }

@@ -502,6 +502,11 @@ fn facts_of_the_instance_come_first() {
     let of = |unit: &str| FailureCause { evidence: vec![format!("{lock}, of {unit}.")], ..held.clone() };
     assert_eq!(alone(&of("apt-daily.service")).helps, alone(&held).helps);
     assert!(alone(&of("acme-patch.service")).helps[0].contains("`systemctl mask --now acme-patch.service`"));
+    for unit in ["session-3.scope", "amazon-ssm-agent.service", "snap.amazon-ssm-agent.amazon-ssm-agent.service"] {
+        assert_eq!(alone(&of(unit)).helps, alone(&held).helps, "{unit}");
+    }
+    let left = alone(&of("amazon-ssm-agent.service, which a step of a document has started"));
+    assert!(left.helps[0].starts_with("An earlier step has left this process running."), "{left:?}");
     let oom = "The kernel has killed a process because memory ran out";
     assert_eq!(alone(&FailureCause { evidence: vec![oom.to_owned()], ..step(1, &["x"]) }).cause, Some("out-of-memory"));
 }
@@ -579,7 +584,7 @@ fn of_several_changes_the_one_that_fits_is_named() {
         found.details,
         [
             "The console says that the SSM agent is installed, so the image is hardly the reason.",
-            "The instance profile is that of the last good build, so its role is not the reason."
+            "The instance profile is that of the last good build."
         ]
     );
     assert!(found.helps.iter().any(|help| help.starts_with("Or go back to the former subnets")));

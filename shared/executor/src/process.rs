@@ -61,11 +61,9 @@ pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<
     let family = Family::new(&child, place.mark);
     let stdout = child.stdout.take().map(|pipe| Stream::new("Stdout", pipe));
     let stderr = child.stderr.take().map(|pipe| Stream::new("Stderr", pipe));
-    // A process whose end nobody would see must not go on.
-    let end = end::of(&child).inspect_err(|_| family.signal(Signal::KILL))?;
-    let pump = Pump {
+    let mut pump = Pump {
         child,
-        end: Some(end),
+        end: None,
         streams: stdout.into_iter().chain(stderr).collect(),
         family,
         deadline: place.deadline,
@@ -73,7 +71,15 @@ pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<
         timed_out: false,
         capture: Capture::new(place.working_directory),
     };
-    pump.run(output)
+    match pump.run(output) {
+        Ok(exit) => Ok(pump.capture.finish(exit, output)),
+        Err(error) => {
+            // A process that nobody watches must not go on.
+            pump.family.signal(Signal::KILL);
+            let _ = pump.child.wait(); // the first error says more
+            Err(error)
+        }
+    }
 }
 
 /// Waits for lines, the end and the deadline in one place. A thread for each would cost more than a short program.
@@ -91,7 +97,9 @@ struct Pump {
 }
 
 impl Pump {
-    fn run(mut self, output: &mut Output<'_>) -> io::Result<Finished> {
+    fn run(&mut self, output: &mut Output<'_>) -> io::Result<Exit> {
+        self.streams.iter().try_for_each(|stream| stream.set_waiting(false))?;
+        self.end = Some(end::of(&self.child)?);
         while self.end.is_some() {
             if !self.wait(self.wake_at(), output)? {
                 self.end_family();
@@ -103,13 +111,12 @@ impl Pump {
             self.family.signal(Signal::KILL);
         }
         self.drain(output)?;
-        let exit = match status.code() {
+        Ok(match status.code() {
             // A program that handles the signal may end with 0, although its work is not complete.
             _ if self.timed_out => Exit::TimedOut,
             Some(code) => Exit::Code(code),
             None => Exit::Signal(status.signal().unwrap_or_default()),
-        };
-        Ok(self.capture.finish(exit, output))
+        })
     }
 
     /// Waits until there is output or an end, and takes it. Returns `false` if the time has come instead. A program
@@ -142,7 +149,13 @@ impl Pump {
     fn drain(&mut self, output: &mut Output<'_>) -> io::Result<()> {
         let until = Instant::now() + DRAIN;
         while !self.streams.is_empty() && self.wait(Some(until), output)? {}
-        self.streams.drain(..).for_each(Stream::drop_rest);
+        for mut stream in self.streams.drain(..) {
+            // The beginning of a line is output too.
+            if let Some((name, line)) = stream.beginning() {
+                self.capture.take(name, line, false, output);
+            }
+            stream.drop_rest();
+        }
         Ok(())
     }
 

@@ -7,8 +7,8 @@
 //! without a request, and does not run the step that may have begun.
 //!
 //! The inputs and outputs of steps may be secret, and everyone who may launch an image can read the free blocks of its
-//! disk. So scripts are in memory if the machine has a file system there, which also spares each step a wait for the
-//! disk. The journal contains only the names of secret parameters. Files are overwritten before they are removed.
+//! disk. So scripts are in memory if the machine has a file system there. The journal contains only the names of secret
+//! parameters. Files are overwritten before they are removed.
 
 mod journal;
 mod seal;
@@ -32,8 +32,6 @@ use seal::SealError;
 /// only read.
 const MEMORY: &str = "/run";
 const IN_MEMORY: &str = "/run/goldsmith/work";
-/// Where scripts are if that folder is not in memory, as in many containers, but this one is. Everyone may write here.
-const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -141,36 +139,27 @@ impl Store {
 
     /// Removes the executions inside this one, and the folder of the last step.
     pub(crate) fn forget(&self) {
-        for folder in [self.folder.join("nested"), self.work_in_memory(), self.work_on_disk()] {
+        for folder in [self.folder.join("nested"), self.work()] {
             let _ = remove_folder(&folder); // remains are never read again
         }
-        let _ = fs::remove_dir_all(self.work_in_shared_memory()); // the same
     }
 
-    /// Returns an empty private folder for one attempt of a step. A step that has nothing but a script in it may get a
-    /// folder in another place than the others.
-    pub(crate) fn scratch(&self, is_script: bool) -> io::Result<PathBuf> {
-        if is_in_memory(Path::new(MEMORY)) {
-            // Only root may write there.
-            if create_private(Path::new(IN_MEMORY)).is_ok() {
-                return renewed(self.work_in_memory(), remove_folder);
-            }
-        } else if is_script && is_safely_shared(Path::new(SHARED_MEMORY)) {
-            // What a stranger has put there is removed, but never followed or overwritten. From then on, only the
-            // owner can replace the folder.
-            if let Ok(folder) = renewed(self.work_in_shared_memory(), |folder| fs::remove_dir_all(folder)) {
-                return Ok(folder);
-            }
+    /// Returns an empty private folder for one attempt of a step.
+    pub(crate) fn scratch(&self) -> io::Result<PathBuf> {
+        let mut folder = self.work();
+        if folder.starts_with(IN_MEMORY) && create_private(Path::new(IN_MEMORY)).is_err() {
+            folder = self.work_on_disk(); // only root may write there
         }
-        renewed(self.work_on_disk(), remove_folder)
+        remove_folder(&folder)?;
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(folder)
     }
 
-    fn work_in_memory(&self) -> PathBuf {
-        Path::new(IN_MEMORY).join(self.name())
-    }
-
-    fn work_in_shared_memory(&self) -> PathBuf {
-        Path::new(SHARED_MEMORY).join(format!("goldsmith-{}", self.name()))
+    fn work(&self) -> PathBuf {
+        match is_in_memory(Path::new(MEMORY)) {
+            true => Path::new(IN_MEMORY).join(self.name()),
+            false => self.work_on_disk(),
+        }
     }
 
     fn work_on_disk(&self) -> PathBuf {
@@ -229,22 +218,6 @@ fn key(order: &WorkOrder) -> String {
     digest(&identity)[..32].to_owned()
 }
 
-/// Creates a private folder. One that an earlier attempt has left is removed before.
-fn renewed(folder: PathBuf, remove: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
-    let create = || DirBuilder::new().mode(0o700).create(&folder);
-    match create() {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove(&folder).and_then(|()| create())?,
-        created => created?,
-    }
-    Ok(folder)
-}
-
-/// Returns whether a folder is in memory, and whoever may write there cannot replace what belongs to others.
-fn is_safely_shared(folder: &Path) -> bool {
-    const STICKY: u32 = 0o1000;
-    is_in_memory(folder) && fs::metadata(folder).is_ok_and(|found| found.mode() & STICKY != 0)
-}
-
 /// Creates a folder that no other user may enter, together with its missing parents.
 fn create_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
@@ -252,10 +225,7 @@ fn create_private(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::{Entry, Store, key, renewed};
+    use super::{Entry, Store, key};
     use crate::aws::AwsError;
     use crate::secrets::Secrets;
     use crate::state::State;
@@ -307,21 +277,5 @@ mod tests {
         let store = Store::open(&order(directory.path()), &Secrets::default()).unwrap();
         std::fs::write(store.folder.join("state.jsonl"), "{\n").unwrap();
         assert!(store.load(&no_secret).unwrap_err().to_string().ends_with("state.jsonl is not a state of this agent"));
-    }
-
-    #[test]
-    fn a_folder_that_is_left_is_removed_and_a_link_in_its_place_is_not_followed() {
-        let directory = tempfile::tempdir().unwrap();
-        let (kept, work) = (directory.path().join("kept"), directory.path().join("work"));
-        fs::create_dir(&kept).unwrap();
-        fs::write(kept.join("file"), "kept").unwrap();
-        symlink(&kept, &work).unwrap();
-        for _ in 0..2 {
-            assert_eq!(renewed(work.clone(), |folder| fs::remove_dir_all(folder)).unwrap(), work);
-            assert!(fs::symlink_metadata(&work).unwrap().is_dir());
-            assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
-            fs::write(work.join("input.sh"), "true").unwrap();
-        }
-        assert_eq!(fs::read_to_string(kept.join("file")).unwrap(), "kept");
     }
 }

@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 
+use rustix::fs::{OFlags, fcntl_setfl};
+
 /// The longest line. A longer line is cut into several, because a program that never ends its line must not fill the
 /// memory.
 const LINE_LIMIT: usize = 64 * 1024;
@@ -23,7 +25,16 @@ impl Stream {
         Self { name, pipe: pipe.into().into(), line: Vec::new() }
     }
 
-    /// Takes what has arrived; waits if it is nothing. Calls `each` for each line, or part of a line that is too long,
+    /// Sets whether a read waits for bytes. Other processes may read the same pipe, so what [`poll`] has announced may be
+    /// gone, and a read that waits for more would outlast the deadline.
+    ///
+    /// [`poll`]: rustix::event::poll
+    pub(super) fn set_waiting(&self, waits: bool) -> io::Result<()> {
+        let flags = if waits { OFlags::empty() } else { OFlags::NONBLOCK };
+        Ok(fcntl_setfl(&self.pipe, flags)?)
+    }
+
+    /// Takes what has arrived. Calls `each` for each line, or part of a line that is too long,
     /// and says whether more of the line follows. Returns whether the stream is still open.
     pub(super) fn take(&mut self, each: &mut dyn FnMut(&'static str, Vec<u8>, bool)) -> bool {
         let mut bytes = [0; CHUNK];
@@ -32,10 +43,10 @@ impl Stream {
                 self.split(bytes.get(..length).unwrap_or_default(), each);
                 true
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => true,
             Ok(0) | Err(_) => {
-                if !self.line.is_empty() {
-                    each(self.name, std::mem::take(&mut self.line), false);
+                if let Some((name, line)) = self.beginning() {
+                    each(name, line, false);
                 }
                 false
             }
@@ -53,9 +64,15 @@ impl Stream {
         }
     }
 
+    /// Returns the beginning of a line whose end has not arrived.
+    pub(super) fn beginning(&mut self) -> Option<(&'static str, Vec<u8>)> {
+        Some((self.name, std::mem::take(&mut self.line))).filter(|(_, line)| !line.is_empty())
+    }
+
     /// Reads the rest, which nobody needs, in the background: without a reader, a process that stays after its step
     /// would be killed by its next line.
     pub(super) fn drop_rest(mut self) {
+        let _ = self.set_waiting(true); // without it, the thread ends early
         let _ = thread::Builder::new().spawn(move || io::copy(&mut self.pipe, &mut io::sink()));
     }
 }

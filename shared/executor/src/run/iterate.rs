@@ -11,7 +11,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use goldsmith_document::{Action, DEFAULT_TIMEOUT, Loop, Over, Range};
+use goldsmith_document::{DEFAULT_TIMEOUT, Loop, Over, Range};
 
 use super::{Run, Scope, WORKING_DIRECTORY};
 use crate::http::PAST_LIMIT;
@@ -62,7 +62,7 @@ impl<'r> Run<'r, '_> {
         let working_directory = self.order.working_directory.clone().unwrap_or_else(|| WORKING_DIRECTORY.into());
         let failed = |path: PathBuf| move |source| Outcome::failed(&FolderError { path, source });
         fs::create_dir_all(&working_directory).map_err(failed(working_directory.clone()))?;
-        let scratch = self.store.scratch(is_script(scope)).map_err(failed(self.order.state_directory.clone()))?;
+        let scratch = self.store.scratch().map_err(failed(self.order.state_directory.clone()))?;
         let deadline = scope.step.timeout_seconds.and_then(|s| Instant::now().checked_add(Duration::from_secs(s)));
         Ok(Room { working_directory, scratch, deadline, mark: self.mark(at), stored: RefCell::default() })
     }
@@ -158,7 +158,7 @@ impl<'r> Run<'r, '_> {
         // The next iteration must not see files of an earlier one. If they cannot be removed, the next iteration
         // reports why.
         if index > 0 && remove_folder(&room.scratch).is_ok() {
-            let _ = self.store.scratch(is_script(scope));
+            let _ = self.store.scratch();
         }
         if !scope.muted {
             self.around.output.log(&format!("iteration {index}: {value}"));
@@ -242,11 +242,6 @@ impl Room {
         let (working_directory, scratch) = (&self.working_directory, &self.scratch);
         Place { working_directory, scratch, deadline: self.deadline, mark: &self.mark, aws }
     }
-}
-
-/// Returns whether the private folder of a step has nothing but a script, which may contain secrets.
-fn is_script(scope: Scope<'_>) -> bool {
-    matches!(scope.step.action, Action::ExecuteBash(_))
 }
 
 /// Returns the texts of a loop. Loops over numbers have none, because the numbers are computed when they are needed.

@@ -1,18 +1,23 @@
 //! Tells on the bus which stage a run has reached.
 
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
 use goldsmith_store::{BuildRecord, Scope};
 use serde_json::json;
 
 use crate::{Context, State, own_events};
 
+/// How long a state waits for the bus. A function has two minutes, and its state needs most of them.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// The stages of a run, in their order.
 pub(crate) const STAGES: &[&str] = &["BUILDING", "TESTING", "SIGNING", "DISTRIBUTING"];
 
 /// Tells that a run has reached a stage, if a stage begins with this state. A state calls this whenever it starts, so the
 /// event comes again if Step Functions starts the state again.
 ///
-/// The event is for people who watch. A bus that does not accept it must not fail a build, so it is left out then. The
-/// end of the run, on which programs act, is told until the bus accepts it.
+/// The event is for people who watch. A bus that does not accept it must not fail or delay a build, so it is left out then.
+/// The event about the end, on which programs act, is sent again until the bus accepts it.
 pub(crate) async fn tell(context: &Context, record: &BuildRecord, scope: &Scope) {
     let Some(stage) = stage(record, scope) else { return };
     let image = record.image.to_string();
@@ -27,9 +32,14 @@ pub(crate) async fn tell(context: &Context, record: &BuildRecord, scope: &Scope)
         "distributed": record.plan.distributes.as_ref().map(|distributed| distributed.image.to_string()),
     });
     let resources = [image, record.pipeline.to_string()];
-    let told = context.cloud.events.emit(own_events::PROGRESS, &resources, &detail.to_string()).await;
-    if let Err(error) = told {
-        tracing::warn!(build = record.build, stage, %error, "nobody is told of the stage");
+    let detail = detail.to_string();
+    let told = context.cloud.events.emit(own_events::PROGRESS, &resources, &detail);
+    match select(told, context.clock.sleep(PATIENCE)).await {
+        Either::Left((Ok(()), _)) => {}
+        Either::Left((Err(error), _)) => {
+            tracing::warn!(build = record.build, stage, %error, "nobody is told of the stage")
+        }
+        Either::Right(_) => tracing::warn!(build = record.build, stage, "the bus does not answer"),
     }
 }
 
