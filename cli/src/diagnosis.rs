@@ -112,11 +112,11 @@ fn said(rows: &[&'static Known], text: &str) -> Option<&'static Known> {
     rows.iter().copied().find(|known| known.said.iter().any(|piece| text.contains(piece)))
 }
 
-/// Returns the first row that fits one of the lines, with the first such line.
+/// Returns the first row that fits one of the lines, with the line that has the first of its pieces.
 fn in_lines<'a>(rows: &[&'static Known], lines: &[&'a String], is_evidence: bool) -> Option<Found<'a>> {
     let lower: Vec<String> = lines.iter().map(|line| line.to_lowercase()).collect();
     rows.iter().find_map(|known| {
-        let at = lower.iter().position(|line| known.said.iter().any(|piece| line.contains(piece)))?;
+        let at = known.said.iter().find_map(|piece| lower.iter().position(|line| line.contains(piece)))?;
         Some(Found { known, text: lines[at], is_evidence })
     })
 }
