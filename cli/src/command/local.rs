@@ -80,7 +80,9 @@ impl Show for Running<'_> {
     fn lines(&self, globals: &Globals) -> Vec<String> {
         let Self { stack, instances, .. } = self;
         let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
-        let place = format!("AWS_REGION={} AWS_ENDPOINT_URL={}", stack.region, stack.endpoint_url);
+        // botocore, and so boto3 and the first AWS CLI, reads only the second name of the Region.
+        let (region, url) = (&stack.region, &stack.endpoint_url);
+        let place = format!("AWS_REGION={region} AWS_DEFAULT_REGION={region} AWS_ENDPOINT_URL={url}");
         vec![
             // There is no full stop, because it would be copied with the address.
             format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url),

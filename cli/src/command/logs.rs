@@ -56,6 +56,11 @@ async fn print(connection: &Connection, build: &str, follow: bool, printer: &mut
             None => true,
         };
         if !(follow && open) {
+            if let Some(step) = printer.only.as_ref().filter(|_| !printer.has_printed) {
+                return Err(invalid(format!(
+                    "the log of {build} has no step `{step}`: leave out --step to see all steps"
+                )));
+            }
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
@@ -75,11 +80,13 @@ struct Printer {
     label: String,
     /// The labels of the states in which such a step runs.
     inside: BTreeSet<String>,
+    /// Whether there was something to print.
+    has_printed: bool,
 }
 
 impl Printer {
     fn new(format: Format, only: Option<String>) -> Self {
-        Self { format, only, label: String::new(), inside: BTreeSet::new() }
+        Self { format, only, label: String::new(), inside: BTreeSet::new(), has_printed: false }
     }
 
     /// Returns whether something that a state has said belongs to the steps to print.
@@ -117,6 +124,7 @@ impl Printer {
         if !self.wants(label, event) {
             return Vec::new();
         }
+        self.has_printed = true;
         if self.format == Format::Json {
             return vec![value.to_string()];
         }
@@ -181,6 +189,7 @@ mod tests {
         let printed: Vec<String> = happenings.iter().flat_map(|happening| printer.lines(happening)).collect();
         let heading = "----- nginx / build / Install";
         assert_eq!(printed, ["===== Build", heading, "installed", heading, "/ is full"]);
+        assert!(printer.has_printed);
         assert_eq!(printed_of(Format::Text, Some("Other")).await, "");
     }
 

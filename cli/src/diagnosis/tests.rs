@@ -495,6 +495,8 @@ fn facts_of_the_instance_come_first() {
         alone(&FailureCause { evidence: vec!["/ is full: it is an ext4 of 8 GiB".to_owned()], ..root }).helps[0]
             .contains("volumeSize")
     );
+    let silent = alone(&step(1, &[]));
+    assert!(silent.helps[0].starts_with("Step Install has printed nothing."), "{silent:?}");
     let lock = "Another process held the lock /var/lib/dpkg/lock-frontend: 174 (unattended-upgr)";
     let held = FailureCause { evidence: vec![lock.to_owned()], ..step(100, &["E: x"]) };
     assert_eq!(alone(&held).cause, Some("package-lock"));
