@@ -11,7 +11,11 @@ use crate::{Context, State, own_events};
 /// How long a state waits for the bus. A function has two minutes, and its state needs most of them.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The stages of a run, in their order.
-pub(crate) const STAGES: &[&str] = &["BUILDING", "TESTING", "SIGNING", "DISTRIBUTING"];
+pub(crate) const STAGES: &[&str] = &[BUILDING, TESTING, SIGNING, DISTRIBUTING];
+const BUILDING: &str = "BUILDING";
+const TESTING: &str = "TESTING";
+const SIGNING: &str = "SIGNING";
+const DISTRIBUTING: &str = "DISTRIBUTING";
 
 /// Tells that a run has reached a stage, if a stage begins with this state. A state calls this whenever it starts, so the
 /// event comes again if Step Functions starts the state again.
@@ -47,11 +51,11 @@ pub(crate) async fn tell(context: &Context, record: &BuildRecord, scope: &Scope)
 fn stage(record: &BuildRecord, scope: &Scope) -> Option<&'static str> {
     let is_first = |first: Option<&String>| first.is_some() && scope.item.as_ref() == first;
     match scope.state {
-        State::Launch => Some(STAGES[0]),
-        State::LaunchTest if is_first(record.plan.tests.first()) => Some(STAGES[1]),
-        State::Attest => Some(STAGES[2]),
+        State::Launch => Some(BUILDING),
+        State::LaunchTest if is_first(record.plan.tests.first()) => Some(TESTING),
+        State::Attest => Some(SIGNING),
         State::DistributeRegion if is_first(record.plan.regions.first().map(|planned| &planned.region)) => {
-            Some(STAGES[3])
+            Some(DISTRIBUTING)
         }
         _ => None,
     }

@@ -17,7 +17,8 @@ use crate::{Context, State, TAG_STACK};
 
 const KEY: &str = "alias/golden-images";
 
-/// The calls with which Attest changes AWS: the event about the stage, the list of blocks, the signature, the bundle and the answer.
+/// The calls with which Attest changes AWS: the event about the stage, the list of blocks, the signature, the bundle and
+/// the answer.
 const EFFECTS: &[&str] = &["PutEvents", "PutObject", "Sign", "PutObject", "SendTaskSuccess"];
 
 /// A stack whose pipeline has its images signed.
