@@ -19,6 +19,9 @@ pub struct DistributionConfiguration {
     /// The condition under which the image counts as distributed.
     #[serde(default)]
     pub must_succeed: MustSucceed,
+    /// When the copies to other Regions begin.
+    #[serde(default, skip_serializing_if = "CopyStart::is_default")]
+    pub start: CopyStart,
     /// The approval that each image needs before it is published, or `None` if its build publishes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
@@ -52,6 +55,23 @@ pub enum MustSucceed {
     All,
     /// At least one Region. The home Region counts.
     Some,
+}
+
+/// When the copies of an image to other Regions begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CopyStart {
+    /// Once the image has passed its tests.
+    #[default]
+    AfterTests,
+    /// Together with the tests. If a test fails, the copies are removed.
+    WithTests,
+}
+
+impl CopyStart {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An image in one Region.

@@ -38,8 +38,8 @@ pub use cause::{Cause, execution_name};
 pub use component::{Component, Platform};
 pub use definition_ref::{DefinitionRef, DefinitionRefError};
 pub use distribution::{
-    AmiDistribution, Approval, DeregistrationProtection, Distribution, DistributionConfiguration, LaunchPermission,
-    MustSucceed, ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
+    AmiDistribution, Approval, CopyStart, DeregistrationProtection, Distribution, DistributionConfiguration,
+    LaunchPermission, MustSucceed, ParameterDataType, PublishedTemplate, SsmParameter, TargetAccount,
 };
 pub use export::{DiskImageFormat, S3Export};
 pub use freeze::Freeze;

@@ -8,7 +8,7 @@ use crate::ImageRef;
 
 /// The output of an execution that has not failed. A failed execution has an error and a cause instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case")]
+#[serde(tag = "outcome", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ExecutionOutput {
     /// Plan has opened a build of an image. Only the states after Plan see this output.
     Build {
@@ -21,6 +21,9 @@ pub enum ExecutionOutput {
         /// Whether the provenance of the image is signed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         attest: bool,
+        /// Whether copies begin before the tests.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        begin_copies: bool,
     },
     /// Plan has opened a run that only tests an AMI. Only the states after Plan see this output.
     Verify {
@@ -118,6 +121,7 @@ mod tests {
                     tests: vec!["t3.small".to_owned()],
                     regions: vec![],
                     attest: false,
+                    begin_copies: false,
                 },
                 json!({"outcome": "build", "image": "web/1.0.0/1", "tests": ["t3.small"], "regions": []}),
                 false,

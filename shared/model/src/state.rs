@@ -33,6 +33,8 @@ pub enum State {
     BuildAgain,
     /// Cleans and stops the build instance, and makes the AMI.
     Snapshot,
+    /// Begins the copies of the AMI to other Regions, before the tests.
+    BeginCopies,
     /// Launches a test instance from the AMI.
     LaunchTest,
     /// Runs the phase `test`.

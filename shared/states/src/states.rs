@@ -107,6 +107,7 @@ pub static STATES: &[Spec] = {
             &[CommandFailed, RebootLimit, ImageFailed, Timeout],
             Instance,
         ),
+        row(State::BeginCopies, "distribute", Once(|c, start| Box::pin(distribute::begin(c, start))), &[], Nothing),
         row(
             State::LaunchTest,
             "launch",

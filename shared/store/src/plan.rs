@@ -48,6 +48,9 @@ pub struct Plan {
     pub regions: Vec<PlannedRegion>,
     /// Whether one successful Region is enough (`some`). Otherwise all Regions must succeed.
     pub some_regions_suffice: bool,
+    /// Whether the copies to other Regions begin before the tests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copies_with_tests: bool,
     /// Instance types on which the image is tested. The list is empty if the image is not tested.
     pub tests: Vec<String>,
     /// Time limit of the build's documents, or `None` for the state's own limit.
@@ -132,6 +135,12 @@ impl Plan {
     #[must_use]
     pub fn existing_ami(&self, region: &str) -> Option<&str> {
         self.distributes.as_ref()?.amis.get(region).map(String::as_str)
+    }
+
+    /// Returns whether the image is copied to another Region while it is tested.
+    #[must_use]
+    pub fn begins_copies(&self) -> bool {
+        self.is_build() && self.copies_with_tests && !self.tests.is_empty() && self.regions.len() > 1
     }
 
     /// Returns whether this is the plan of a build, which makes an image.

@@ -122,9 +122,9 @@ impl Shapes {
         let signed = format!("signingKey: {KEY}");
         let shapes = [
             ("", "", "t3.small", "", false),
-            ("spot: true", "", "t3.small, t3a.small", &signed, true),
+            ("spot: true", "start: with-tests", "t3.small, t3a.small", &signed, true),
             (&keep, "mustSucceed: some", "t3.small", &signed, false),
-            (&told, "mustSucceed: some", "t3.small", "", true),
+            (&told, "mustSucceed: some\nstart: with-tests", "t3.small", "", true),
         ];
         let shape = |(keep, suffices, tests, signed, second): (&str, &str, &str, &str, bool)| {
             let words = [("KEEP", keep), ("SUFFICES", suffices), ("TESTS", tests), ("SIGNED", signed)];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use goldsmith_cloud::fake::Inventory;
-use goldsmith_cloud::{Execution, ExecutionStatus, Kind as Refusal};
+use goldsmith_cloud::{Execution, ExecutionStatus, Kind as Refusal, Tags};
 use goldsmith_model::Cause;
 use goldsmith_states::{TAG_BUILD, TAG_EXPIRES};
 use goldsmith_store::{
@@ -63,7 +63,7 @@ pub fn check_overlap(sim: &Arc<Simulation>) {
 }
 
 /// No parameter and no record of an available image names an AMI that is gone, untested, unsigned where the plan has a key,
-/// or of a build that failed.
+/// or of a build that failed. Nobody else may launch an AMI that is untested.
 pub fn check_pointers(sim: &Arc<Simulation>) {
     let there = sim.cloud.inventory();
     let builds = builds(sim);
@@ -90,6 +90,17 @@ pub fn check_pointers(sim: &Arc<Simulation>) {
             let is_late = sim.engine.now() > ended.saturating_add(LATE);
             if build.status == BuildStatus::Closed && !build.published && is_late && !is_written_down() {
                 sim.violate(format!("the parameter {name} in {region} names {ami}, whose build has failed"));
+            }
+        }
+    }
+    for build in builds.iter().filter(|build| !build.plan.tests.is_empty()) {
+        let is_of = |tags: &Tags| tags.get(TAG_BUILD) == Some(&build.build);
+        for (region, found) in &there.regions {
+            for ami in found.images.iter().filter(|(_, tags)| is_of(tags)).map(|(ami, _)| ami) {
+                let is_shared = !sim.cloud.launch_permission(region, ami).is_empty();
+                if is_shared && !state_succeeded(sim, &build.build, "JudgeTests") {
+                    sim.violate(format!("{ami} in {region} is shared, and untested"));
+                }
             }
         }
     }

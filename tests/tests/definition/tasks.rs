@@ -46,6 +46,7 @@ const CATCH_INTERRUPTED: &str = r#""Catch": [
       "regions": "{% $states.input.regions %}",
       "tests": "{% $states.input.tests %}",
       "attest": "{% $states.input.attest = true %}",
+      "beginCopies": "{% $states.input.beginCopies = true %}",
       "error": "{% $states.errorOutput %}"
     },
     "Next": "LaunchAgain"

@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 
 /// What Plan has to answer for a Choice to take a branch, by its position, or its default. A new branch needs a line
 /// here.
-const ANSWERS: [(&str, Option<usize>, &str); 10] = [
+const ANSWERS: [(&str, Option<usize>, &str); 11] = [
     ("Skip?", Some(0), r#"{"outcome": "build"}"#),
     ("Skip?", Some(1), r#"{"outcome": "verify"}"#),
     ("Skip?", Some(2), r#"{"outcome": "distribute"}"#),
     ("Skip?", None, r#"{"outcome": "skipped"}"#),
-    ("Tests?", Some(0), r#"{"tests": ["one"]}"#),
-    ("Tests?", Some(1), r#"{"tests": [], "attest": true}"#),
+    ("Tests?", Some(0), r#"{"tests": ["one"], "beginCopies": true}"#),
+    ("Tests?", Some(1), r#"{"tests": ["one"], "beginCopies": false}"#),
+    ("Tests?", Some(2), r#"{"tests": [], "attest": true}"#),
     ("Tests?", None, r#"{"tests": [], "attest": false}"#),
     ("Distribute?", Some(0), r#"{"attest": true}"#),
     ("Distribute?", Some(1), r#"{"attest": false, "regions": ["one"]}"#),

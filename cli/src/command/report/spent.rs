@@ -68,6 +68,7 @@ impl Part {
             State::DistributeRegion => Self::Copies,
             State::Build | State::BuildAgain | State::ExecuteTest => Self::Between,
             State::Plan
+            | State::BeginCopies
             | State::EndTest
             | State::JudgeTests
             | State::Attest

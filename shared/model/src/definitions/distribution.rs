@@ -13,8 +13,8 @@ use super::draft::Context;
 use super::{Kind, elsewhere, fields};
 use crate::account::is_account_id;
 use crate::{
-    AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
-    SsmParameter, TargetAccount, check_region, placeholder,
+    AmiDistribution, CopyStart, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed,
+    ParameterDataType, SsmParameter, TargetAccount, check_region, placeholder,
 };
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
@@ -23,6 +23,10 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let must_succeed = map.optional("mustSucceed").and_then(|node| {
         let choices = [("all", MustSucceed::All), ("some", MustSucceed::Some)];
         context.reader.choice(node, "`mustSucceed`", &choices)
+    });
+    let start = map.optional("start").and_then(|node| {
+        let choices = [("after-tests", CopyStart::AfterTests), ("with-tests", CopyStart::WithTests)];
+        context.reader.choice(node, "`start`", &choices)
     });
     let approval = map.optional("approval").and_then(|node| approval::read(context, node));
     let node = map.required(&mut context.reader, "distributions");
@@ -43,8 +47,9 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         distributions.push(distribution);
     }
     map.unsupported(&mut context.reader, "tags");
-    let must_succeed = must_succeed.unwrap_or_default();
-    let configuration = DistributionConfiguration { name: name?, description, must_succeed, approval, distributions };
+    let (must_succeed, start) = (must_succeed.unwrap_or_default(), start.unwrap_or_default());
+    let configuration =
+        DistributionConfiguration { name: name?, description, must_succeed, start, approval, distributions };
     context.draft.definitions.distributions.push(configuration);
     Some(())
 }

@@ -79,7 +79,7 @@ fn everything_that_is_known_is_read() {
         "{SMALL}subnetIds: [subnet-0123abcd]\nsecurityGroupIds: [sg-0123456789abcdef0]\ninstanceProfileName: team+build\ninstanceMetadataOptions: {{httpTokens: \
          required, httpPutResponseHopLimit: 2}}\nresourceTags: {{team: platform}}\nkeepOnFailure: PT4H\n"
     );
-    let distribution = "kind: DistributionConfiguration\nname: two\nmustSucceed: some\ndistributions:\n  - region: \
+    let distribution = "kind: DistributionConfiguration\nname: two\nmustSucceed: some\nstart: with-tests\ndistributions:\n  - region: \
                         eu-west-1\n    amiDistributionConfiguration:\n      name: \"web {{ imagebuilder:buildDate }}\"\n\
                         \x20     amiTags: {role: web}\n      launchPermission: {userIds: [111122223333]}\n    \
                         ssmParameterConfigurations:\n      - {parameterName: /images/web}\n  - region: us-east-1\n";
@@ -99,7 +99,7 @@ fn everything_that_is_known_is_read() {
           "securityGroupIds": ["sg-0123456789abcdef0"], "instanceProfileName": "team+build",
           "instanceMetadataOptions": {"httpPutResponseHopLimit": 2}, "resourceTags": {"team": "platform"},
           "keepOnFailure": "PT4H"}],
-        [{"name": "two", "mustSucceed": "some", "distributions": [
+        [{"name": "two", "mustSucceed": "some", "start": "with-tests", "distributions": [
             {"region": "eu-west-1",
              "amiDistributionConfiguration": {"name": "web {{ imagebuilder:buildDate }}", "amiTags": {"role": "web"},
                                               "launchPermission": {"userIds": ["111122223333"]}},

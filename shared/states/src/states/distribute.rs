@@ -7,6 +7,7 @@
 //! decides what it means for the build.
 
 mod accounts;
+mod begin;
 mod export;
 
 use async_trait::async_trait;
@@ -23,7 +24,9 @@ use crate::parts::sharing::share;
 use crate::parts::token::token;
 use crate::{Error, Result, State};
 
-/// The state that this function runs.
+pub(crate) use begin::begin;
+
+/// The state that runs for each Region.
 pub(crate) struct DistributeRegion;
 
 #[async_trait]

@@ -263,7 +263,8 @@ fn planned(record: &BuildRecord) -> ExecutionOutput {
     if record.plan.distributes.is_some() {
         return ExecutionOutput::Distribute { image, tests, regions };
     }
-    ExecutionOutput::Build { image, tests, regions, attest: record.plan.signing_key.is_some() }
+    let (attest, begin_copies) = (record.plan.signing_key.is_some(), record.plan.begins_copies());
+    ExecutionOutput::Build { image, tests, regions, attest, begin_copies }
 }
 
 /// Returns the error for something that the user has to fix.

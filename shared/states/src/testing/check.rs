@@ -25,6 +25,8 @@ pub(crate) fn whole_build() -> Vec<Task> {
         State::Publish => after(*state, &regions),
         // The definition skips Attest if no key is planned.
         State::LaunchAgain | State::BuildAgain | State::Attest | State::FinishFailed => vec![],
+        // It skips this state if the configuration does not ask for it.
+        State::BeginCopies => vec![],
         _ => vec![Task::new(*state)],
     };
     State::ALL.iter().flat_map(tasks).collect()
@@ -36,7 +38,7 @@ pub(crate) async fn whole_verification() -> Vec<Task> {
     let from = json!({"at": "test", "image": Stack::new().await.source().await});
     let tasks = whole_build().into_iter().filter(|task| match task.state {
         State::Launch | State::Build | State::LaunchAgain | State::BuildAgain => false,
-        State::Snapshot | State::Attest | State::DistributeRegion | State::Publish => false,
+        State::Snapshot | State::BeginCopies | State::Attest | State::DistributeRegion | State::Publish => false,
         State::Plan | State::LaunchTest | State::ExecuteTest | State::EndTest => true,
         State::JudgeTests | State::Finish | State::FinishFailed => true,
     });

@@ -149,6 +149,7 @@ impl Stack {
                 }
                 State::ExecuteTest | State::EndTest | State::LaunchAgain | State::BuildAgain => {}
                 State::Attest if planned["attest"] != true => {}
+                State::BeginCopies if planned["beginCopies"] != true => {}
                 State::Build => match self.run_as(name, &Task::new(state)).await {
                     Err(error) if error.error == ErrorName::Interrupted.as_str() => {
                         for state in [State::LaunchAgain, State::BuildAgain] {

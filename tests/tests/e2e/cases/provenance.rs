@@ -28,7 +28,8 @@ fn signing_key(stack: &Stack) -> String {
     id
 }
 
-/// A pipeline that signs, whose image is encrypted with one key and whose copy with another.
+/// A pipeline that signs, whose image is encrypted with one key, and whose copy, which begins before the tests, with
+/// another.
 fn pipeline(home: &str, copy: &str) -> tempfile::TempDir {
     let signing = "signingKey: alias/e2e-golden\n";
     let steps = [("build", "Write", "echo golden > /etc/golden"), ("test", "Read", "grep golden /etc/golden")];
@@ -38,6 +39,7 @@ fn pipeline(home: &str, copy: &str) -> tempfile::TempDir {
     );
     let text = text.replacen("components:\n", &format!("{device}components:\n"), 1);
     let copied = format!("- region: {AWAY}\n    amiDistributionConfiguration: {{kmsKeyId: \"{copy}\"}}\n");
+    let text = text.replacen("distributions:\n", "start: with-tests\ndistributions:\n", 1);
     folder(&text.replacen(&format!("- region: {AWAY}\n"), &copied, 1))
 }
 
@@ -64,6 +66,9 @@ fn signed(stack: &Stack) {
     assert!(provenance.signing_key.ends_with(&key), "{provenance:?}");
     let states = stack.block_on(stack.store().states(built.build())).unwrap();
     let began = |state: State| states.iter().find(|one| one.state == state).unwrap().started_at.clone();
+    assert!(
+        began(State::BeginCopies) < began(State::LaunchTest) && began(State::LaunchTest) < began(State::JudgeTests)
+    );
     assert!(began(State::JudgeTests) < began(State::Attest) && began(State::Attest) < began(State::DistributeRegion));
 
     // Both AMIs have the same content, although they are encrypted differently.

@@ -122,6 +122,15 @@ pub(super) const DISTRIBUTION: &[Key] = &[
         "Whether all Regions, or only at least one, must have their copy before the image is published.",
     ),
     Key::optional(
+        "start",
+        Form::Word(&["after-tests", "with-tests"]),
+        "`after-tests`",
+        "When the copies to other Regions begin. With `with-tests`, EC2 copies the image while it is tested, so the build \
+         ends earlier. If a test fails, or the `vulnerabilityPolicy` or the audit rejects the image, its copies are \
+         removed; until then, they cost what copies cost. Nothing is shared, and no other account gets a copy, before \
+         the image has passed.",
+    ),
+    Key::optional(
         "approval",
         Form::Map(APPROVAL),
         "each build publishes its image",

@@ -2,7 +2,7 @@
 
 use goldsmith_cloud::Image;
 use goldsmith_document::digest as digest_of_text;
-use goldsmith_model::{AmiName, Distribution, ImageRef, SsmParameter, placeholder};
+use goldsmith_model::{AmiName, CopyStart, Distribution, ImageRef, SsmParameter, placeholder};
 use goldsmith_store::{
     ContentsRecord, Plan, PlannedLaunch, PlannedRegion, PlannedVulnerabilities, VerifiedImage, stamp,
 };
@@ -44,6 +44,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         launch: launch(resolved, subnets),
         regions: regions(inputs, image, now),
         some_regions_suffice: inputs.some_regions_suffice(),
+        copies_with_tests: inputs.distribution.as_ref().is_some_and(|to| to.start == CopyStart::WithTests),
         tests: types.test.clone(),
         timeout_minutes: inputs.pipeline.timeout_minutes,
         test_timeout_minutes: tests.timeout_minutes,

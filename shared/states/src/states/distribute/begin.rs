@@ -1,0 +1,230 @@
+//! BeginCopies: asks EC2 for the copies to other Regions before the tests, so that EC2 copies while the image is tested.
+//!
+//! It is a head start and nothing else. A copy is an effect of DistributeRegion, which finds it in its journal, waits for
+//! it, and shares it once the image has passed. What cannot be begun here, DistributeRegion begins. If a test fails,
+//! FinishFailed removes the copies like everything else that the build has made.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, join_all, select};
+use goldsmith_store::{BuildRecord, PlannedRegion, Scope};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::engine::drive::Scene;
+use crate::engine::once::once;
+use crate::{Context, Error, Result, Start, State};
+
+/// How long a Region has to accept its copy. The tests wait for this state, so one Region must not delay them for long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs one invocation of BeginCopies.
+///
+/// # Errors
+/// Fails if the build is closed, or if a call to the table fails.
+pub(crate) async fn begin(context: &Context, start: &Start) -> Result<Value> {
+    let record = context.planned(&start.build).await?;
+    once(context, start, begin_all(context, &record)).await
+}
+
+async fn begin_all(context: &Context, record: &BuildRecord) -> Result<(String, Value)> {
+    let plan = &record.plan;
+    if !plan.begins_copies() {
+        return Ok(("no copy begins before the tests".to_owned(), json!({})));
+    }
+    let away: Vec<_> = plan.regions.iter().filter(|planned| planned.region != plan.home_region).collect();
+    let begun = join_all(away.iter().map(|planned| begin_one(context, record, planned))).await;
+    let mut late = Vec::new();
+    for (planned, begun) in away.iter().zip(begun) {
+        if !begun? {
+            late.push(planned.region.as_str());
+        }
+    }
+    let mut said = format!("{} of {} copies have begun", away.len() - late.len(), away.len());
+    if !late.is_empty() {
+        said = format!("{said}; after the tests, they begin in {}", late.join(", "));
+    }
+    Ok((said, json!({})))
+}
+
+/// Begins the copy to one Region. Returns whether EC2 has accepted it.
+async fn begin_one(context: &Context, record: &BuildRecord, planned: &PlannedRegion) -> Result<bool> {
+    let scope = Scope { state: State::DistributeRegion, item: Some(planned.region.clone()) };
+    // DistributeRegion has its own deadline. This state ends long before any.
+    let scene = Scene { context, record: record.clone(), scope, deadline: Timestamp::MAX };
+    let copied = pin!(async { super::copy(&scene, planned, &super::original(&scene).await?).await });
+    let why_not = match select(copied, context.clock.sleep(PATIENCE)).await {
+        Either::Left((Ok(_), _)) => return Ok(true),
+        Either::Left((Err(Error::Closed), _)) => return Err(Error::Closed),
+        Either::Left((Err(error), _)) => error.to_string(),
+        Either::Right(_) => "the Region does not answer".to_owned(),
+    };
+    tracing::warn!(build = record.build, region = planned.region, why_not, "the copy will begin after the tests");
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use goldsmith_cloud::fake::{Between, Fault, HOME, OnItsWay};
+    use goldsmith_cloud::{ImageState, Kind};
+    use goldsmith_model::CopyStart;
+    use serde_json::json;
+
+    use crate::testing::{AWAY, BUILD, Stack, Task, reach_on, whole_build};
+    use crate::{Context, ErrorInfo, State};
+
+    async fn stack() -> Stack {
+        let stack = Stack::new().await;
+        stack.edit_distribution(|to| to.start = CopyStart::WithTests).await;
+        stack
+    }
+
+    /// A build whose image is complete.
+    async fn made() -> Stack {
+        reach_on(stack().await, &Task::item(State::LaunchTest, "t3.small")).await
+    }
+
+    /// Runs the tests and everything after them.
+    async fn end(stack: &Stack) {
+        for task in whole_build().iter().skip_while(|task| task.state != State::LaunchTest) {
+            stack.run(task).await.unwrap();
+        }
+    }
+
+    /// The changes of the second Region.
+    fn calls_away(stack: &Stack) -> Vec<&'static str> {
+        stack.cloud.effects().iter().filter(|effect| effect.region == AWAY).map(|effect| effect.name).collect()
+    }
+
+    #[tokio::test]
+    async fn the_copy_runs_during_the_tests_and_nobody_else_sees_it_before_they_have_passed() {
+        let stack = made().await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        for _ in 0..2 {
+            assert_eq!(stack.run(&Task::new(State::BeginCopies)).await, Ok(json!({})));
+            assert_eq!(calls_away(&stack), ["CopyImage"]);
+        }
+        let said = stack.store().state(BUILD, &State::BeginCopies.into()).await.unwrap().unwrap().detail;
+        assert_eq!(said, "1 of 1 copies have begun");
+        let copy = stack.inventory().region(AWAY).images.into_keys().next().unwrap();
+        let found = stack.cloud.cloud().images.image(AWAY, &copy).await.unwrap().unwrap();
+        assert_eq!(found.state, ImageState::Pending);
+        stack.cloud.settle();
+        stack.cloud.pace(|pace| pace.until_image = 1); // for the copy that another account makes now
+        end(&stack).await;
+        assert_eq!(calls_away(&stack).iter().filter(|call| **call == "CopyImage").count(), 1);
+        assert!(stack.record().await.published);
+    }
+
+    #[tokio::test]
+    async fn an_execution_begins_copies_only_if_the_configuration_says_so_and_there_are_tests() {
+        for (start, types, begins) in
+            [(CopyStart::WithTests, 1, true), (CopyStart::AfterTests, 1, false), (CopyStart::WithTests, 0, false)]
+        {
+            let stack = Stack::new().await;
+            stack.edit_distribution(|to| to.start = start).await;
+            if types == 0 {
+                let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+                web.image_tests_configuration.image_tests_enabled = false;
+                stack.put_pipeline(web).await;
+            }
+            stack.start_and_execute(BUILD, json!({"pipeline": "web"})).await.unwrap();
+            let began = stack.store().state(BUILD, &State::BeginCopies.into()).await.unwrap().is_some();
+            assert_eq!(began, begins, "{start:?}, {types} test");
+            assert!(stack.record().await.published);
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_happens_to_the_head_start_the_build_ends_the_same() {
+        let good = made().await;
+        end(&good).await;
+        let before = made().await.cloud.effects().len();
+        let begun = made().await;
+        begun.run(&Task::new(State::BeginCopies)).await.unwrap();
+        let effects = begun.cloud.effects().len() - before;
+        assert!(effects >= 3, "the state, the journal and the copy: {effects}");
+        for kind in [Kind::Throttled, Kind::Unanswered, Kind::Denied, Kind::Invalid, Kind::Capacity] {
+            for n in 1..=effects {
+                check(&good, |stack| stack.cloud.fail_at(n, Fault::Refuse(kind)), &format!("{kind:?} at {n}")).await;
+            }
+            let always = |stack: &Stack| stack.cloud.fail_always("CopyImage", AWAY, Fault::Refuse(kind));
+            check(&good, always, &format!("{kind:?} for as long as it begins")).await;
+        }
+        for fault in [Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter] {
+            for n in 1..=effects {
+                check(&good, |stack| stack.cloud.fail_at(n, fault), &format!("{fault:?} at {n}")).await;
+            }
+        }
+    }
+
+    async fn check(good: &Stack, fail: impl Fn(&Stack), what: &str) {
+        let stack = made().await;
+        fail(&stack);
+        // The definition would end a build whose table does not answer. It tries everything else again.
+        let begun = stack.run(&Task::new(State::BeginCopies)).await;
+        stack.cloud.heal();
+        if let Err(error) = begun {
+            stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+            assert!(stack.inventory().is_empty(), "{what}: {:?}", stack.inventory());
+            return;
+        }
+        end(&stack).await;
+        assert_eq!(stack.inventory(), good.inventory(), "{what}");
+    }
+
+    #[tokio::test]
+    async fn a_failed_test_removes_the_copy_whether_it_is_ready_or_not() {
+        for is_ready in [false, true] {
+            let stack = made().await;
+            stack.cloud.pace(|pace| pace.until_image = 1_000);
+            stack.run(&Task::new(State::BeginCopies)).await.unwrap();
+            if is_ready {
+                stack.cloud.settle();
+            }
+            let error = ErrorInfo { error: "Goldsmith.TestFailed".to_owned(), cause: "a test failed".to_owned() };
+            stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+            stack.cloud.settle();
+            crate::events::reap::handle(&stack.context(), json!({"sweep": true})).await.unwrap();
+            assert!(stack.inventory().is_empty(), "{is_ready}: {:?}", stack.inventory());
+            assert_eq!(calls_away(&stack).first(), Some(&"CopyImage"), "the build had begun it");
+        }
+    }
+
+    /// A Region that never answers.
+    struct Silent;
+
+    #[async_trait]
+    impl Between for Silent {
+        async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+            if call.region == AWAY { std::future::pending().await } else { None }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_region_that_does_not_answer_keeps_the_tests_from_nothing() {
+        let stack = made().await;
+        let context = Context { cloud: stack.cloud.behind(Arc::new(Silent)).cloud(), ..stack.context() };
+        stack.run_in(&context, &Task::new(State::BeginCopies)).await.unwrap();
+        let said = stack.store().state(BUILD, &State::BeginCopies.into()).await.unwrap().unwrap().detail;
+        assert_eq!(said, "0 of 1 copies have begun; after the tests, they begin in us-east-1");
+        end(&stack).await;
+        assert_eq!(calls_away(&stack).iter().filter(|call| **call == "CopyImage").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_fails_during_the_tests_fails_its_region_with_the_reason() {
+        let stack = made().await;
+        stack.cloud.next_image_fails(AWAY, "KMS key is disabled");
+        stack.run(&Task::new(State::BeginCopies)).await.unwrap();
+        let away = Task::item(State::DistributeRegion, AWAY);
+        let stack = reach_on(stack, &Task::item(State::DistributeRegion, HOME)).await;
+        let error = stack.run(&away).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.CopyFailed");
+        assert!(error.cause.contains("KMS key is disabled"), "{}", error.cause);
+    }
+}
