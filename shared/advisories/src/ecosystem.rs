@@ -91,8 +91,8 @@ impl Ecosystem {
     /// Reads the name of an ecosystem of OSV, such as `Debian:12`, `Ubuntu:22.04:LTS`, `Alpine:v3.19`,
     /// `Red Hat:enterprise_linux:9::appstream` or `npm`. Returns `None` for ecosystems whose packages are not judged.
     ///
-    /// `Ubuntu:Pro:…` and Red Hat's streams with extended support (`rhel_eus:9.2`) are not judged: their fixed
-    /// versions are not offered to a system without the subscription, and say nothing about one.
+    /// Red Hat's streams with extended support (`rhel_eus:9.2`) are not judged: their fixed versions are not offered to a
+    /// system without the subscription, and say nothing about one. `Ubuntu:Pro:…` is no release for everybody either.
     #[must_use]
     pub fn of_osv(name: &str) -> Option<Ecosystem> {
         let (family, suffix) = name.split_once(':').map_or((name, None), |(f, s)| (f, Some(s)));
@@ -115,6 +115,17 @@ impl Ecosystem {
             "crates.io" => Some(Ecosystem::new(Family::CratesIo, "")),
             _ => None,
         }
+    }
+
+    /// Reads the release of Ubuntu that OSV calls `Ubuntu:Pro:22.04:LTS`, where only subscribers get the fixes. A record
+    /// that names no other one means a release whose plain packages have the flaw too.
+    ///
+    /// The variants (`Pro:FIPS-updates:22.04:LTS`, `Pro:Realtime:…`) have packages of their own, which say nothing about
+    /// the plain ones.
+    pub(crate) fn of_ubuntu_pro(name: &str) -> Option<Ecosystem> {
+        let number = name.strip_prefix("Ubuntu:Pro:")?.strip_suffix(":LTS")?;
+        let is_number = number.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+        is_number.then(|| Ecosystem::new(Family::Ubuntu, number))
     }
 
     /// Reads the product, version and edition of a CPE of Red Hat: `enterprise_linux:9::baseos`. Since RHEL 10 the
@@ -256,6 +267,11 @@ mod tests {
         }
         for name in ["Ubuntu:Pro:18.04:LTS", "Red Hat:rhel_eus:9.2::appstream", "Debian", "Maven", "Wolfi", "Red Hat"] {
             assert_eq!(read(name), None, "{name}");
+        }
+        let pro = |name| Ecosystem::of_ubuntu_pro(name).map(|e| e.to_string());
+        assert_eq!(pro("Ubuntu:Pro:18.04:LTS").as_deref(), Some("Ubuntu 18.04"));
+        for name in ["Ubuntu:18.04:LTS", "Ubuntu:Pro:FIPS:18.04:LTS", "Ubuntu:Pro:Realtime:22.04:LTS", "Ubuntu:Pro:"] {
+            assert_eq!(pro(name), None, "{name}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! Compares the packages of an image with advisories.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use goldsmith_versions::compare;
 
-use crate::advisory::{Advisory, Affects, Modularity, Named, State};
+use crate::advisory::{Advisory, Affects, Event, Modularity, Named, State};
 use crate::ecosystem::Ecosystem;
 use crate::finding::{Covered, Finding, Findings, Fix, Subject, Unjudged};
 use crate::identity::Identity;
@@ -45,7 +46,7 @@ impl Matcher<'_> {
         for (place, version) in self.places(package, os) {
             let advisory = &self.all[place.0];
             let affects = &advisory.affects[place.1];
-            match affects.state(version) {
+            match affects.state(&version) {
                 Ok(State::NotAffected) => {}
                 Ok(State::Affected { fixed }) => {
                     for id in self.identity.vulnerabilities(advisory) {
@@ -63,14 +64,14 @@ impl Matcher<'_> {
     }
 
     /// Where advisories concern a package, and the version that they mean: the package's, or its source's.
-    fn places<'p>(&self, package: &'p Package, os: Option<&Os>) -> BTreeMap<Place, &'p str> {
+    fn places<'p>(&self, package: &'p Package, os: Option<&Os>) -> BTreeMap<Place, Cow<'p, str>> {
         let mut places = BTreeMap::new();
         for ecosystem in Ecosystem::of_package(package, os) {
             for (name, version, source) in package.names() {
                 for place in self.index.get(&ecosystem, &name) {
                     let affects = &self.all[place.0].affects[place.1];
                     if affects.means(source) && affects.concerns(package) {
-                        places.entry(*place).or_insert(version);
+                        places.entry(*place).or_insert_with(|| affects.comparable(version, package));
                     }
                 }
             }
@@ -120,9 +121,24 @@ impl Affects {
         }
     }
 
+    /// The version of a package, or of its source, as the advisory can be compared with it. RPM records the version of a
+    /// source without its epoch, and a package may be numbered apart from its source, as `device-mapper` from `lvm2`.
+    /// Then the epoch of the advisory counts, because an epoch changes once in many years.
+    fn comparable<'p>(&self, version: &'p str, package: &Package) -> Cow<'p, str> {
+        if package.kind != Kind::Rpm || version == package.version || version.contains(':') {
+            return version.into();
+        }
+        let epochs = self.ranges.iter().flat_map(|range| &range.events).filter_map(|event| match event {
+            Event::Introduced(at) | Event::Fixed(at) | Event::LastAffected(at) | Event::Limit(at) => at.split_once(':'),
+        });
+        let epoch = epochs.map(|(epoch, _)| epoch).next();
+        epoch.map_or_else(|| version.into(), |epoch| format!("{epoch}:{version}").into())
+    }
+
     /// Whether the advisory concerns the architecture, the module and the version line of a package.
     fn concerns(&self, package: &Package) -> bool {
-        self.concerns_arch(package.arch.as_deref())
+        !self.except.contains(&package.name)
+            && self.concerns_arch(package.arch.as_deref())
             && self.concerns_module(package)
             && self.line.as_deref().is_none_or(|line| is_of_line(&package.version, line))
     }
@@ -170,7 +186,10 @@ fn is_of_line(version: &str, line: &str) -> bool {
 struct Hits<'a> {
     advisories: BTreeSet<&'a str>,
     rating: Option<Rating>,
+    /// The versions that fix the package.
     fixed: Vec<String>,
+    /// The versions that fix its source, which may be numbered apart.
+    fixed_source: Vec<String>,
     wont_fix: bool,
     title: Option<&'a str>,
 }
@@ -181,7 +200,8 @@ impl<'a> Hits<'a> {
         for rating in [affects.rating, advisory.rating].into_iter().flatten() {
             self.rating = Some(self.rating.map_or(rating, |found| found.weightier(rating)));
         }
-        self.fixed.extend(fixed);
+        let is_source = affects.named == Named::Source;
+        if is_source { &mut self.fixed_source } else { &mut self.fixed }.extend(fixed);
         self.wont_fix |= affects.wont_fix;
         if self.title.is_none() {
             self.title = advisory.title.as_deref();
@@ -191,8 +211,8 @@ impl<'a> Hits<'a> {
     fn finding(self, id: &str, package: &Package, identity: &Identity) -> Finding {
         let scheme = package.kind.scheme();
         // Several errata may fix the same vulnerability in part: the last version has all fixes.
-        let fixed = self.fixed.into_iter().max_by(|a, b| compare(scheme, a, b).unwrap_or(a.cmp(b)));
-        let fix = match fixed {
+        let last = |all: Vec<String>| all.into_iter().max_by(|a, b| compare(scheme, a, b).unwrap_or(a.cmp(b)));
+        let fix = match last(self.fixed).or_else(|| last(self.fixed_source)) {
             Some(version) => Fix::Available(version),
             None if self.wont_fix => Fix::WontFix,
             None => Fix::None,

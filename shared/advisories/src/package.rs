@@ -113,10 +113,12 @@ impl Package {
         names
     }
 
-    /// The version of the source package. RPM records it without its epoch, so there the package's own version counts.
+    /// The version of the source package. RPM records it without its epoch, so the package's own version counts there if
+    /// it is the same otherwise.
     fn source_version(&self) -> &str {
-        let source = self.source.as_ref().filter(|_| self.kind != Kind::Rpm);
-        source.and_then(|s| s.version.as_deref()).unwrap_or(&self.version)
+        let recorded = self.source.as_ref().and_then(|s| s.version.as_deref());
+        let own = self.version.split_once(':').map_or(self.version.as_str(), |(_, version)| version);
+        recorded.filter(|version| self.kind != Kind::Rpm || *version != own).unwrap_or(&self.version)
     }
 
     /// The source of a signed kernel. Debian and Ubuntu build it from a package that has only the signatures, such as
@@ -208,5 +210,6 @@ mod tests {
     #[test]
     fn the_source_of_an_rpm_has_the_epoch_of_the_package() {
         assert_eq!(names(Kind::Rpm, "32:9.16-14.el9", "noarch", ("bind", "9.16-14.el9")), ["bind 32:9.16-14.el9"]);
+        assert_eq!(names(Kind::Rpm, "9:1.02-3.el9", "noarch", ("lvm2", "2.03-3.el9")), ["lvm2 2.03-3.el9"]);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::{Reader, json};
+use super::{Reader, Wanted, json};
 use crate::advisory::{Advisory, Affects, Modularity, Named, Range};
 use crate::ecosystem::Ecosystem;
 use crate::matching::is_modular;
@@ -97,6 +97,8 @@ struct Vulnerability {
 struct Status {
     fixed: Vec<String>,
     known_affected: Vec<String>,
+    known_not_affected: Vec<String>,
+    under_investigation: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +203,18 @@ impl<'a> Products<'a> {
         let purl = self.packages.get(package)?;
         Some(Pair { purl, module: purl.module.as_ref().or(module), release: self.releases.get(release)? })
     }
+
+    /// The wanted binary packages of some pairs, by their releases.
+    fn binaries(&self, ids: &[String], wanted: &Wanted) -> HashMap<&Ecosystem, BTreeSet<String>> {
+        let mut binaries: HashMap<_, BTreeSet<String>> = HashMap::new();
+        let pairs = ids.iter().filter_map(|id| self.pair(id));
+        for Pair { purl, release, .. } in pairs.filter(|pair| pair.purl.arch != Some("src")) {
+            if wanted.has(release, &purl.name) {
+                binaries.entry(release).or_default().insert(purl.name.to_string());
+            }
+        }
+        binaries
+    }
 }
 
 /// A package in a release.
@@ -265,23 +279,25 @@ fn decoded(text: &str) -> Cow<'_, str> {
     decoded.into()
 }
 
+/// What a document says about a vulnerability in the wanted packages. Red Hat tells scanners to report what is under
+/// investigation like what is affected
+/// (<https://redhatproductsecurity.github.io/security-data-guidelines/scanning-vendors/>).
 fn affects(vulnerability: &Vulnerability, products: &Products<'_>, reader: &mut Reader<'_>) -> Vec<Affects> {
     let no_fix = vulnerability.remediations.iter().filter(|s| s.category == "no_fix_planned");
     let wont_fix: HashSet<&String> = no_fix.flat_map(|s| &s.product_ids).collect();
     let mut found = Vec::new();
+    let mut not_affected = None;
     let status = &vulnerability.product_status;
     let fixed = status.fixed.iter().map(|id| (id, true));
-    for (id, is_fixed) in fixed.chain(status.known_affected.iter().map(|id| (id, false))) {
+    let open = status.known_affected.iter().chain(&status.under_investigation).map(|id| (id, false));
+    for (id, is_fixed) in fixed.chain(open) {
         let Some(Pair { purl, module, release }) = products.pair(id) else { continue };
-        // A source package is not installed: as something that is not fixed, it stands for all that it builds.
-        let named = match (&purl.version, purl.arch) {
-            (Some(_), Some("src")) => continue,
-            (None, Some("src")) => Named::Source,
-            _ => Named::Binary,
-        };
         if !reader.wanted.has(release, &purl.name) {
             continue;
         }
+        // A source package is not installed: it stands for all that it builds. In newer documents, often no binary package
+        // is named next to it.
+        let named = if purl.arch == Some("src") { Named::Source } else { Named::Binary };
         let mut affects = Affects::new(release.clone(), &purl.name, named);
         // A version that is affected says nothing about one that is not.
         affects.ranges = vec![purl.version.as_deref().filter(|_| is_fixed).map_or_else(Range::all, Range::before)];
@@ -293,6 +309,11 @@ fn affects(vulnerability: &Vulnerability, products: &Products<'_>, reader: &mut 
             (None, Some(version)) if is_modular(version) => Modularity::Unknown,
             _ => Modularity::None,
         };
+        if named == Named::Source {
+            let binaries =
+                not_affected.get_or_insert_with(|| products.binaries(&status.known_not_affected, reader.wanted));
+            affects.except = binaries.get(release).cloned().unwrap_or_default();
+        }
         found.push(affects);
     }
     found

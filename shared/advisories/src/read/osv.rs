@@ -121,7 +121,9 @@ pub(super) fn read(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
         return;
     }
     let named = head.affected.iter().flatten().filter_map(|a| a.package.as_ref());
-    let known: Vec<_> = named.filter_map(|p| Some((Ecosystem::of_osv(&p.ecosystem)?, p))).collect();
+    // Where Ubuntu Pro does not count, the plain release is named for the same package, so both count as one here.
+    let release = |name: &str| Ecosystem::of_osv(name).or_else(|| Ecosystem::of_ubuntu_pro(name));
+    let known: Vec<_> = named.filter_map(|p| Some((release(&p.ecosystem)?, p))).collect();
     let wanted = known.iter().any(|(ecosystem, p)| reader.wanted.has(ecosystem, &p.name));
     let ecosystems: BTreeSet<_> = known.into_iter().map(|(ecosystem, _)| ecosystem).collect();
     ecosystems.into_iter().for_each(|ecosystem| reader.found.coverage.add(ecosystem));
@@ -146,15 +148,44 @@ fn advisory(record: Record, file: &str, reader: &mut Reader<'_>) -> Advisory {
         id: record.id,
         affects: Vec::new(),
     };
+    let plain = plain(record.affected.as_deref().unwrap_or_default());
     for (at, mut affected) in record.affected.into_iter().flatten().enumerate() {
         let Some(package) = affected.package.take() else { continue };
-        let Some(ecosystem) = Ecosystem::of_osv(&package.ecosystem) else { continue };
-        if reader.wanted.has(&ecosystem, &package.name) {
-            let affects = affects(affected, &package.name, ecosystem, record.summary.as_deref(), at, file, reader);
-            advisory.affects.push(affects);
+        let (ecosystem, is_pro) = match Ecosystem::of_osv(&package.ecosystem) {
+            Some(ecosystem) => (ecosystem, false),
+            None => match Ecosystem::of_ubuntu_pro(&package.ecosystem) {
+                Some(ecosystem) => (ecosystem, true),
+                None => continue,
+            },
+        };
+        if !reader.wanted.has(&ecosystem, &package.name)
+            || is_pro && plain.contains(&(ecosystem.clone(), package.name.clone()))
+        {
+            continue;
         }
+        let mut affects = affects(affected, &package.name, ecosystem, record.summary.as_deref(), at, file, reader);
+        if is_pro {
+            affects.ranges.iter_mut().flat_map(|range| &mut range.events).for_each(without_fix);
+        }
+        advisory.affects.push(affects);
     }
     advisory
+}
+
+/// The packages of plain releases of Ubuntu, for which an entry of Ubuntu Pro does not count: what is fixed for
+/// everybody is fixed in another version for subscribers.
+fn plain(affected: &[RecordAffected]) -> BTreeSet<(Ecosystem, String)> {
+    let packages = affected.iter().filter_map(|a| a.package.as_ref());
+    let plain = packages.filter_map(|p| Some((Ecosystem::of_osv(&p.ecosystem)?, p.name.clone())));
+    plain.filter(|(ecosystem, _)| ecosystem.family == Family::Ubuntu).collect()
+}
+
+/// Takes the fix from an event of Ubuntu Pro, because a plain system cannot install it. A system that has it
+/// nevertheless is not affected.
+fn without_fix(event: &mut Event) {
+    if let Event::Fixed(at) = event {
+        *event = Event::Limit(std::mem::take(at));
+    }
 }
 
 /// The vulnerabilities of an erratum, by their CVEs.

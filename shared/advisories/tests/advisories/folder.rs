@@ -17,31 +17,37 @@ pub(crate) enum Packing {
     Packed,
 }
 
+/// The files with the planted advisories. In the first one, each line is a record.
+pub(crate) const FILES: [(&str, &str); 5] = [
+    ("osv.jsonl", include_str!("planted/osv.jsonl")),
+    ("tracker.json", include_str!("planted/tracker.json")),
+    ("amazon.xml", include_str!("planted/amazon.xml")),
+    ("rhel.xml", include_str!("planted/rhel.xml")),
+    ("vex.json", include_str!("planted/vex.json")),
+];
+
 /// The folder with the planted advisories.
 pub(crate) fn planted(packing: Packing) -> TempDir {
+    planted_in(packing, |_| true)
+}
+
+/// The folder with the planted advisories of some files.
+pub(crate) fn planted_in(packing: Packing, is_wanted: impl Fn(&str) -> bool) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let records: Vec<_> = include_str!("planted/osv.jsonl").lines().collect();
-    match packing {
-        Packing::Plain => {
-            fs::create_dir_all(folder.path().join("osv/all")).unwrap();
-            for (at, record) in records.iter().enumerate() {
-                fs::write(folder.path().join(format!("osv/all/{at}.json")), record).unwrap();
-            }
-        }
-        Packing::Packed => {
-            let named: Vec<_> =
-                records.iter().enumerate().map(|(at, r)| (format!("{at}.json"), r.as_bytes())).collect();
-            zip(&folder.path().join("all.zip"), &named);
-        }
-    }
-    for (name, text) in [
-        ("tracker.json", include_str!("planted/tracker.json")),
-        ("updateinfo.xml", include_str!("planted/amazon.xml")),
-        ("rhel-updateinfo.xml", include_str!("planted/rhel.xml")),
-        ("cve-2026-4009.json", include_str!("planted/vex.json")),
-    ] {
+    for (name, text) in FILES.into_iter().filter(|(name, _)| is_wanted(name)) {
+        let path = folder.path().join(name);
         match packing {
-            Packing::Plain => fs::write(folder.path().join(name), text).unwrap(),
+            Packing::Plain if name == "osv.jsonl" => {
+                fs::create_dir_all(folder.path().join("osv/all")).unwrap();
+                for (at, record) in text.lines().enumerate() {
+                    fs::write(folder.path().join(format!("osv/all/{at}.json")), record).unwrap();
+                }
+            }
+            Packing::Packed if name == "osv.jsonl" => {
+                let records = text.lines().enumerate().map(|(at, record)| (format!("{at}.json"), record.as_bytes()));
+                zip(&folder.path().join("all.zip"), &records.collect::<Vec<_>>());
+            }
+            Packing::Plain => fs::write(path, text).unwrap(),
             Packing::Packed => gzip(&folder.path().join(format!("{name}.gz")), text.as_bytes()),
         }
     }

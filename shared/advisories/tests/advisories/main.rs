@@ -3,6 +3,7 @@
 
 mod broken;
 mod folder;
+mod foreign;
 mod hostile;
 mod large;
 mod planted;

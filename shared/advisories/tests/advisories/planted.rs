@@ -1,4 +1,4 @@
-//! Seventy planted advisories over 36 packages of six images, in the formats in which they are published. What each
+//! 78 planted advisories over 37 packages of six images, in the formats in which they are published. What each
 //! image must have was written by hand in `expected.txt`; each advisory says in its details what it tries.
 
 use std::collections::BTreeMap;
