@@ -19,6 +19,9 @@ const OPEN_WAITS: &str = "WAIT";
 /// expires.
 const LOCK: SignedDuration = SignedDuration::from_secs(150);
 
+/// Attribute of a locked state that tells its holder to look once more.
+const KNOCKED: &str = "knocked";
+
 /// The caller that takes the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
@@ -162,7 +165,8 @@ impl Store {
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
             set: attributes([("lockedUntil", json!(lock.until)), ("lockedBy", json!(holder.as_str()))]),
-            remove: vec![],
+            // The look that follows is as late as every knock before it.
+            remove: vec![KNOCKED.to_owned()],
             // `Present` keeps a call for a state that never began from creating its item.
             checks: vec![Check::Present, Check::Any(free.into())],
         };
@@ -173,22 +177,39 @@ impl Store {
         }
     }
 
-    /// Releases the state's lock if this caller still holds it.
-    pub async fn unlock(&self, build: &str, scope: &Scope, lock: &Lock) -> Result<()> {
+    /// Asks the holder of the state's lock to look once more before it unlocks. If nobody holds the lock, the next holder
+    /// forgets the knock, because it looks anyway.
+    pub async fn knock(&self, build: &str, scope: &Scope) -> Result<()> {
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
-            set: Item::new(),
-            remove: vec!["lockedUntil".to_owned(), "lockedBy".to_owned()],
-            // If this lock has expired, another function may hold its own by now.
-            checks: vec![
-                Check::equals("lockedUntil", lock.until.as_str()),
-                Check::equals("lockedBy", lock.holder.as_str()),
-            ],
+            set: attributes([(KNOCKED, json!(true))]),
+            remove: vec![],
+            // `Present` keeps a call for a state that never began from creating its item.
+            checks: vec![Check::Present],
         };
-        match self.write(vec![write]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
+        held(self.write(vec![write]).await).map(drop)
+    }
+
+    /// Releases the state's lock if this caller still holds it. Returns false if somebody has knocked and the caller
+    /// heeds that: it still holds the lock, and must look again.
+    pub async fn unlock(&self, build: &str, scope: &Scope, lock: &Lock, heeds_knocks: bool) -> Result<bool> {
+        // If this lock has expired, another function may hold its own by now.
+        let is_held =
+            [Check::equals("lockedUntil", lock.until.as_str()), Check::equals("lockedBy", lock.holder.as_str())];
+        let update = |remove: &[&str], checks: Vec<Check>| Write::Update {
+            key: keys::state(build, &scope.to_string()),
+            set: Item::new(),
+            remove: remove.iter().map(|&name| name.to_owned()).collect(),
+            checks,
+        };
+        let mut checks = is_held.to_vec();
+        checks.extend(heeds_knocks.then(|| Check::missing(KNOCKED)));
+        if held(self.write(vec![update(&["lockedUntil", "lockedBy"], checks)]).await)? {
+            return Ok(true);
         }
+        // Either somebody has knocked, or the lock is lost.
+        let is_knock = heeds_knocks && held(self.write(vec![update(&[KNOCKED], is_held.to_vec())]).await)?;
+        Ok(!is_knock)
     }
 
     /// Parks a wait: records its resource, the text that people read while it waits, and when the tick checks it next.

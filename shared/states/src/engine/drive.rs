@@ -6,11 +6,11 @@
 //!                   lock    takes the lock of STATE for 150 s; if another invocation holds it, this one returns
 //!                   look    reads WAIT, build and STATE, and does the first thing that is not done yet
 //!                   park    moves WAIT to the resource that the state waits for
-//!                   …       looks again for up to 55 s (10 s in a Map), unlocks, and returns
+//!                   …       looks again for a while ([`Ends`]), unlocks, and returns
 //!                     ⋮
 //! event or tick ──▶ signal  finds WAIT by its resource (event), or because its next check is due (tick, once a minute)
 //!                   wake    the state's function is called with build, state and item
-//!                   lock, look, park, … for up to 3 s
+//!                   lock, look, park, … for a while; if the lock is held, knock: its holder looks once more
 //!                     ⋮
 //!                   look    finds that the state is done or has failed, and records it in STATE; the first end counts
 //! Step Functions ◀─ answer  answers every token of WAIT
@@ -22,9 +22,10 @@
 //! - The process ends after `begin`. WAIT is in the table before anything else happens, so the tick wakes the state,
 //!   which resumes from its journal ([`crate::engine::effect`]). The lock of a holder that no longer runs expires: 150
 //!   s is longer than a function can run.
-//! - An event is lost, duplicated or malformed, arrives before the state parks on its resource, or finds the state
-//!   locked. An event only says "look again", and the next tick says the same. A lost event costs a minute, and a
-//!   duplicate costs nothing.
+//! - An event is lost, duplicated or malformed, or arrives before the state parks on its resource. An event only says
+//!   "look again", and the next tick says the same. A lost event costs a minute, and a duplicate costs nothing.
+//! - An event finds the state locked. The last look of the holder may have been too early, so the event knocks, and the
+//!   holder cannot unlock before it has looked once more. If the holder unlocks before the knock, the event gets the lock.
 //! - Two invocations overlap: an event and the tick, or a retry of an attempt that still runs. Only the holder of the
 //!   lock looks, acts and answers the tokens. This is why a retry does not take the lock over: SendCommand has no
 //!   client token, so a second invocation could run an order twice.
@@ -50,19 +51,20 @@ use crate::error_names::ErrorName;
 use crate::parts::short::short;
 use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
 
-/// Longest time for which the first invocation of a state keeps looking. After that, events and the tick continue the
-/// wait. This time is half of the functions' time-out.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(55);
-/// Longest time for which the first invocation of a Map item keeps looking. The items of a Map run concurrently, and a
-/// new account may run only ten functions at once.
-const SHARED_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// How long a function keeps looking if an event will wake it: enough for what follows at once, and for the time in which
+/// EC2 still describes an older state than its event does. A function that only waits costs money, and keeps one of the
+/// ten from running that a new account may run at once.
+const WITH_EVENT: SignedDuration = SignedDuration::from_secs(3);
+/// How long a function keeps looking if no event will wake it and the end is near. This time is half of the functions'
+/// time-out.
+const SOON: SignedDuration = SignedDuration::from_secs(55);
+/// How long the first invocation of a state keeps looking if no event will wake it and the end is far away.
+const LATER: SignedDuration = SignedDuration::from_secs(10);
+/// How long a function keeps looking in all. After that, knocks are left to the tick. This is shorter than the functions'
+/// time-out by more than a look takes.
+const LONGEST: SignedDuration = SignedDuration::from_secs(80);
 /// First pause between two checks. Each pause is twice as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Longest pause between two checks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Longest time for which a woken function keeps looking: enough for the change that woke it and for the steps that
-/// follow at once.
-const WAKE_PATIENCE: SignedDuration = SignedDuration::from_secs(3);
 /// Time after which the tick may check a parked wait. It is shorter than the minute between two ticks, so every tick
 /// checks every parked wait.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
@@ -91,6 +93,35 @@ pub(crate) struct Pending {
     pub region: String,
     /// What the state waits for at the moment, in words for people.
     pub detail: String,
+    /// How the wait ends.
+    pub ends: Ends,
+}
+
+/// How a wait ends, which decides for how long a function keeps looking before the tick continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// An event of the home Region names the resource when the wait ends, and the template has a rule for it.
+    WithEvent,
+    /// No event tells, and the wait usually ends within a minute.
+    Soon,
+    /// No event tells, and the wait may take long.
+    Later,
+}
+
+impl Ends {
+    /// Returns how long the holder of the lock keeps looking.
+    fn patience(self, holder: Holder) -> SignedDuration {
+        match (self, holder) {
+            (Self::Soon, _) => SOON,
+            (Self::Later, Holder::Start) => LATER,
+            (Self::WithEvent, _) | (Self::Later, Holder::Wake) => WITH_EVENT,
+        }
+    }
+
+    /// Returns the longest pause between two checks.
+    fn longest_pause(self) -> Duration {
+        Duration::from_secs(if self == Self::Soon { 1 } else { 2 })
+    }
 }
 
 /// Everything that a check works with.
@@ -218,27 +249,38 @@ fn limit(state: State, record: &BuildRecord) -> SignedDuration {
 }
 
 async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
-    // The holder of the lock does what this invocation would do, or the next tick does it.
-    let Some(lock) = context.store.lock(build, scope, holder, context.clock.now()).await? else { return Ok(()) };
-    let patience = match holder {
-        Holder::Start if scope.item.is_some() => SHARED_PATIENCE,
-        Holder::Start => PATIENCE,
-        Holder::Wake => WAKE_PATIENCE,
+    let (store, clock) = (&context.store, &context.clock);
+    let lock = match store.lock(build, scope, holder, clock.now()).await? {
+        Some(lock) => lock,
+        None => {
+            // The holder looks once more, unless it has unlocked in the meantime.
+            store.knock(build, scope).await?;
+            let Some(lock) = store.lock(build, scope, holder, clock.now()).await? else { return Ok(()) };
+            lock
+        }
     };
-    let outcome = look_until_parked(context, waiting, build, scope, patience).await;
-    context.store.unlock(build, scope, &lock).await?;
-    outcome
+    let must_leave = clock.now() + LONGEST;
+    loop {
+        let outcome = look_until_parked(context, waiting, (build, scope), holder, must_leave).await;
+        let heeds_knocks = outcome.is_ok() && clock.now() < must_leave;
+        if store.unlock(build, scope, &lock, heeds_knocks).await? {
+            return outcome;
+        }
+    }
 }
 
+/// Looks until the function has looked for long enough at what the state waits for. `must_leave` is the time after which
+/// it looks only for [`WITH_EVENT`].
 async fn look_until_parked(
     context: &Context,
     waiting: &dyn Waiting,
-    build: &str,
-    scope: &Scope,
-    patience: SignedDuration,
+    (build, scope): (&str, &Scope),
+    holder: Holder,
+    must_leave: Timestamp,
 ) -> Result<()> {
-    let until = context.clock.now() + patience;
-    let mut pause = FIRST_PAUSE;
+    let clock = &context.clock;
+    let at_least = clock.now() + WITH_EVENT;
+    let (mut pause, mut since, mut resource) = (FIRST_PAUSE, clock.now(), String::new());
     loop {
         // A retried Start adds another token, so the wait is read before each look.
         let Some(wait) = context.store.wait(build, scope).await? else { return Ok(()) };
@@ -246,15 +288,22 @@ async fn look_until_parked(
         else {
             return Ok(());
         };
-        if !look(context, waiting, record, &state, &wait, scope).await? || context.clock.now() >= until {
+        if wait.resource != resource {
+            // What comes next often ends as fast as it has begun.
+            (pause, since) = (FIRST_PAUSE, clock.now());
+            resource.clone_from(&wait.resource);
+        }
+        let Some(ends) = look(context, waiting, record, &state, &wait, scope).await? else { return Ok(()) };
+        if clock.now() >= at_least.max(must_leave.min(since + ends.patience(holder))) {
             return Ok(());
         }
-        context.clock.sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        clock.sleep(pause).await;
+        pause = (pause * 2).min(ends.longest_pause());
     }
 }
 
-/// Looks once. Returns whether there is more to do: the state still waits, or there is another token to answer.
+/// Looks once. Returns how the wait ends, or `None` if there is nothing more to do. If there is another token to answer,
+/// the next look answers it.
 async fn look(
     context: &Context,
     waiting: &dyn Waiting,
@@ -262,7 +311,7 @@ async fn look(
     state: &StateRecord,
     wait: &Wait,
     scope: &Scope,
-) -> Result<bool> {
+) -> Result<Option<Ends>> {
     let status = record.status;
     // An earlier look has recorded the end, but its answer may not have arrived.
     if state.status != StateStatus::Running {
@@ -292,7 +341,7 @@ async fn look(
             if state.unsettled_since.is_some() {
                 context.store.note_unsettled(&wait.build, scope, None).await?;
             }
-            return Ok(true);
+            return Ok(Some(pending.ends));
         }
         Ok(Progress::Done(detail)) => {
             context.store.end_state(&wait.build, scope, StateStatus::Succeeded, &detail, None, now).await?;
@@ -302,7 +351,7 @@ async fn look(
             tracing::warn!(build = wait.build, state = %scope, %error, "will try again");
             let parked = Wait { next_look: stamp(now + NEXT_LOOK), ..wait.clone() };
             context.store.park(wait, scope, &parked, &format!("will try again: {error}")).await?;
-            return Ok(true);
+            return Ok(Some(Ends::Later));
         }
         Err(error) => {
             let cause = error.cause(scope);
@@ -312,7 +361,7 @@ async fn look(
     // The first end counts, so the answer comes from the table and not from this look.
     match context.store.state(&wait.build, scope).await? {
         Some(ended) => answer(context, status, &ended, wait, scope).await,
-        None => Ok(false),
+        None => Ok(None),
     }
 }
 
@@ -338,14 +387,14 @@ async fn settles(
 }
 
 /// Answers the tokens with the state's end, then removes the wait. Step Functions may report that an answer came too
-/// late: then the execution no longer waits for it. Returns whether there is another token to answer.
+/// late: then the execution no longer waits for it. Returns how a wait for another token ends, if there is one to answer.
 async fn answer(
     context: &Context,
     build: BuildStatus,
     state: &StateRecord,
     wait: &Wait,
     scope: &Scope,
-) -> Result<bool> {
+) -> Result<Option<Ends>> {
     let failure = state.cause.as_ref().map(|cause| {
         let cause = if scope.item.is_some() { &short(cause) } else { cause };
         let text = serde_json::to_string(cause).unwrap_or_else(|_| cause.to_string());
@@ -357,7 +406,7 @@ async fn answer(
 
 /// Answers the tokens with the error `Closed`, because nothing needs this state once its build is closed, and removes
 /// the wait.
-async fn give_up(context: &Context, build: BuildStatus, wait: &Wait, scope: &Scope) -> Result<bool> {
+async fn give_up(context: &Context, build: BuildStatus, wait: &Wait, scope: &Scope) -> Result<Option<Ends>> {
     let failure = Some((ErrorName::Closed.as_str(), "the build was closed"));
     let_go(context, build, answer_all(context, wait, failure).await, wait, scope).await
 }
@@ -386,14 +435,15 @@ async fn let_go(
     answered: goldsmith_cloud::Result<()>,
     wait: &Wait,
     scope: &Scope,
-) -> Result<bool> {
+) -> Result<Option<Ends>> {
     match answered {
         Err(error) if build == BuildStatus::Closed => {
             tracing::warn!(%error, build = wait.build, state = %scope, "dropped an answer that no execution waits for");
         }
         other => other?,
     }
-    Ok(!context.store.drop_wait(wait, scope).await?)
+    let is_over = context.store.drop_wait(wait, scope).await?;
+    Ok((!is_over).then_some(Ends::Later))
 }
 
 fn deadline(wait: &Wait) -> Timestamp {

@@ -14,7 +14,7 @@ use goldsmith_store::{Effect, EffectKind, FailureCause, LogPlace};
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
-use crate::engine::drive::{Pending, Scene};
+use crate::engine::drive::{Ends, Pending, Scene};
 use crate::engine::effect::{Attempt, effect, made_id};
 use crate::error_names::ErrorName;
 use crate::parts::script::{Fetched, script};
@@ -263,6 +263,7 @@ fn running(scene: &Scene<'_>, command: &str, instance: &str) -> CommandProgress 
         resource: command.to_owned(),
         region: scene.home().to_owned(),
         detail: format!("the command is running on {instance}"),
+        ends: Ends::WithEvent,
     })
 }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use goldsmith_cloud::{ImageCopy, ImageState};
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 
-use crate::engine::drive::{Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
 use crate::parts::firmware;
@@ -169,7 +169,9 @@ fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageC
 }
 
 fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
-    Progress::Waiting(Pending { resource: id.to_owned(), region: planned.region.clone(), detail })
+    // The events of another Region stay there.
+    let ends = Ends::Later;
+    Progress::Waiting(Pending { resource: id.to_owned(), region: planned.region.clone(), detail, ends })
 }
 
 /// Returns the error for a copy that EC2 has begun and could not finish. `advise` adds to the message what to check if a

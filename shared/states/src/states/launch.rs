@@ -14,7 +14,7 @@ use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 
 use self::candidates::{Candidate, candidates};
-use crate::engine::drive::{Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
 use crate::engine::effect::effect;
 use crate::engine::undo;
 use crate::error_names::ErrorName;
@@ -72,7 +72,7 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         });
         let made = made.await?;
         if let Some(id) = made.id {
-            return Ok(waiting(scene, &id, format!("{id} ({candidate}) is starting")));
+            return Ok(waiting(scene, &id, format!("{id} ({candidate}) is starting"), Ends::WithEvent));
         }
     }
     let tried = scene.effects().await?;
@@ -125,16 +125,19 @@ async fn on_demand_instead(scene: &Scene<'_>, made: &Effect, ended: &Instance) -
 async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
     // EC2 may not know a new id for some seconds. The state then waits, and does not fail.
     let Some(instance) = scene.context.cloud.machines.instance(scene.home(), id).await? else {
-        return Ok(waiting(scene, id, format!("{id} is not visible yet")));
+        return Ok(waiting(scene, id, format!("{id} is not visible yet"), Ends::WithEvent));
     };
     note_volumes(scene, made, &instance).await?;
     match instance.state {
-        InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"))),
+        InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"), Ends::WithEvent)),
         InstanceState::Running if scene.context.cloud.commands.ping(scene.home(), id).await? == Ping::Online => {
             Ok(Progress::Done(format!("{id} is online{}", before(scene).await?)))
         }
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
-        InstanceState::Running => Ok(waiting(scene, id, format!("{id} is running; its SSM agent is not online yet"))),
+        // Systems Manager sends no event on which one can rely.
+        InstanceState::Running => {
+            Ok(waiting(scene, id, format!("{id} is running; its SSM agent is not online yet"), Ends::Soon))
+        }
         _ if is_spot(scene, made) && may_work_on_demand(&instance) => on_demand_instead(scene, made, &instance).await,
         _ => Err(ended(scene, &instance)),
     }
@@ -247,8 +250,8 @@ fn key_pair(scene: &Scene<'_>) -> Option<String> {
     scene.record.plan.launch.key_pair.clone().filter(|_| scene.scope.item.is_none())
 }
 
-fn waiting(scene: &Scene<'_>, id: &str, detail: String) -> Progress {
-    Progress::Waiting(Pending { resource: id.to_owned(), region: scene.home().to_owned(), detail })
+fn waiting(scene: &Scene<'_>, id: &str, detail: String, ends: Ends) -> Progress {
+    Progress::Waiting(Pending { resource: id.to_owned(), region: scene.home().to_owned(), detail, ends })
 }
 
 /// Returns whether an instance is bare metal: `m5.metal`, `c7g.metal`, `u-6tb1.metal`, `i4i.metal-24xl`.

@@ -14,7 +14,7 @@ use goldsmith_model::BootMode;
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::drive::{Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{Attempt, effect, made_id};
 use crate::engine::undo;
 use crate::error_names::ErrorName;
@@ -91,7 +91,8 @@ async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
     let machines = &scene.context.cloud.machines;
     let pending = |detail: &str| {
         let detail = format!("{instance} {detail}");
-        Some(Progress::Waiting(Pending { resource: instance.to_owned(), region: scene.home().to_owned(), detail }))
+        let (resource, region, ends) = (instance.to_owned(), scene.home().to_owned(), Ends::WithEvent);
+        Some(Progress::Waiting(Pending { resource, region, detail, ends }))
     };
     let Some(found) = machines.instance(scene.home(), instance).await? else { return Ok(pending("is not visible")) };
     match found.state {
@@ -160,7 +161,12 @@ fn is_of_this_build(scene: &Scene<'_>, image: &Image) -> bool {
 
 fn is_pending(scene: &Scene<'_>, image: String) -> Progress {
     let detail = format!("{image} is pending");
-    Progress::Waiting(Pending { resource: image, region: scene.home().to_owned(), detail })
+    waiting(scene, image, detail)
+}
+
+fn waiting(scene: &Scene<'_>, image: String, detail: String) -> Progress {
+    let (region, ends) = (scene.home().to_owned(), Ends::WithEvent);
+    Progress::Waiting(Pending { resource: image, region, detail, ends })
 }
 
 fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
@@ -171,9 +177,7 @@ fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
 /// Waits for the AMI, and then terminates the build instance, which is no longer needed.
 async fn watch(scene: &Scene<'_>, image: &str, launched: &Effect, instance: &str) -> Result<Progress> {
     let cloud = &scene.context.cloud;
-    let pending = |detail: String| {
-        Progress::Waiting(Pending { resource: image.to_owned(), region: scene.home().to_owned(), detail })
-    };
+    let pending = |detail: String| waiting(scene, image.to_owned(), detail);
     let Some(found) = cloud.images.image(scene.home(), image).await? else {
         return Ok(pending(format!("{image} is not visible yet")));
     };

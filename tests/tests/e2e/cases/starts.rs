@@ -153,6 +153,7 @@ fn from_the_console(stack: &Stack, delivery: Delivery) {
         &[
             "EC2 AMI State Change/available",
             "EC2 Command Invocation Status-change Notification/Success",
+            "EC2 Instance State-change Notification/running",
             "EC2 Instance State-change Notification/stopped",
         ],
     );

@@ -1,10 +1,10 @@
 //! Tests of the tokens and waits of states that run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use goldsmith_cloud::fake::{Between, Fault, HOME, OnItsWay};
+use goldsmith_cloud::fake::{Between, FakeCloud, Fault, HOME, OnItsWay};
 use goldsmith_cloud::{ExecutionStatus, Kind};
 use goldsmith_store::Table as _;
 use jiff::SignedDuration;
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::states::finish;
 use crate::testing::{BUILD, Stack, Task, reach};
-use crate::{Context, State};
+use crate::{Context, State, dispatch};
 
 /// Holds the first SendCommand until the test releases it.
 #[derive(Default)]
@@ -113,5 +113,50 @@ async fn a_closed_builds_wait_is_removed_even_if_its_answer_always_fails() {
         stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
         stack.tick_after(SignedDuration::from_mins(5)).await;
         assert_eq!(stack.table.due("WAIT", "9999").await.unwrap(), []);
+    }
+}
+
+/// Lets the AMI become available before the `n`th call after it was made, with the wake of its event.
+struct Event {
+    cloud: FakeCloud,
+    context: Context,
+    n: usize,
+    calls: AtomicUsize,
+}
+
+#[async_trait]
+impl Between for Event {
+    async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+        let is_made = call.name == "CreateImage" || self.calls.load(Ordering::Relaxed) > 0;
+        if is_made && self.calls.fetch_add(1, Ordering::Relaxed) == self.n {
+            self.cloud.settle();
+            let wake = json!({"wake": {"build": BUILD, "state": "Snapshot"}});
+            dispatch(&self.context, "snapshot", wake).await.unwrap();
+        }
+        None
+    }
+}
+
+/// The holder of the lock may have looked a moment before the event, and unlock a moment after it.
+#[tokio::test]
+async fn an_event_at_any_moment_of_the_first_invocation_ends_the_wait_without_a_tick() {
+    for n in 1.. {
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        let (cloud, context) = (stack.cloud.clone(), stack.context());
+        let event = Arc::new(Event { cloud, context, n, calls: AtomicUsize::new(0) });
+        let token = "token";
+        stack.cloud.open_token(token);
+        let behind = stack.context_behind(event.clone());
+        let behind = Context { cloud: stack.cloud.behind(event.clone()).cloud(), ..behind };
+        let payload = json!({"build": BUILD, "state": "Snapshot", "token": token, "execution": stack.context().config.execution_arn(BUILD)});
+        dispatch(&behind, "snapshot", payload).await.unwrap();
+        let calls = event.calls.load(Ordering::Relaxed);
+        if calls <= n {
+            assert!(n > 3, "the last calls are the look, the wait and the lock: {n}");
+            assert_eq!(stack.answer(token), None, "no event has come");
+            break;
+        }
+        assert_eq!(stack.answer(token), Some(Ok(json!({}))), "call {n} of {calls}");
     }
 }

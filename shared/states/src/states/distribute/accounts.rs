@@ -10,7 +10,7 @@ use goldsmith_cloud::{Image, ImageCopy, ImageState, Images, LaunchPermission, Ta
 use goldsmith_model::TargetAccount;
 use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
-use crate::engine::drive::{Pending, Scene};
+use crate::engine::drive::{Ends, Pending, Scene};
 use crate::engine::effect::{effect, made_id};
 use crate::parts::firmware;
 use crate::parts::image_tags::image_tags;
@@ -31,8 +31,7 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
         let is_its = |effect: &&Effect| effect.kind.target_account() == Some(&target.account);
         effects.iter().find(is_its).and_then(|effect| effect.id.clone())
     };
-    let pending =
-        |resource: &str, detail| Pending { resource: resource.to_owned(), region: planned.region.clone(), detail };
+    let pending = |resource: &str, detail| is_pending(planned, resource.to_owned(), detail);
     let missing: Vec<String> =
         planned.target_accounts.iter().filter(|one| made(one).is_none()).map(|one| one.account.clone()).collect();
     // Lending again is safe, and an attempt that died between the two permissions has lent only one of them.
@@ -57,6 +56,10 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
     }
 }
 
+fn is_pending(planned: &PlannedRegion, resource: String, detail: String) -> Pending {
+    Pending { resource, region: planned.region.clone(), detail, ends: Ends::Later }
+}
+
 /// Has each account make its copy. Returns what this waits for; `None` if every account has its copy.
 async fn copies(
     scene: &Scene<'_>,
@@ -74,7 +77,7 @@ async fn copies(
         if !complete(scene, &other, planned, target, (original, &id)).await? {
             let detail = format!("{id} is being copied in account {}", target.account);
             // All accounts copy at the same time, but a state waits for one resource at a time.
-            waiting = waiting.or(Some(Pending { resource: id, region: planned.region.clone(), detail }));
+            waiting = waiting.or(Some(is_pending(planned, id, detail)));
         }
     }
     Ok(waiting)

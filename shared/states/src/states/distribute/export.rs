@@ -7,7 +7,7 @@ use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
 use super::failed;
 use crate::Result;
-use crate::engine::drive::{Pending, Progress, Scene};
+use crate::engine::drive::{Ends, Pending, Progress, Scene};
 use crate::engine::effect::{effect, made_id};
 use crate::parts::export::description;
 use crate::parts::token::token;
@@ -72,7 +72,8 @@ fn request(scene: &Scene<'_>, image: &str, to: &S3Export) -> ImageExport {
 }
 
 fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
-    Progress::Waiting(Pending { resource: id.to_owned(), region: planned.region.clone(), detail })
+    let ends = Ends::Later;
+    Progress::Waiting(Pending { resource: id.to_owned(), region: planned.region.clone(), detail, ends })
 }
 
 #[cfg(test)]
