@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Advisories(advisories::Args),
     /// Show what a build of a pipeline would do, and everything that would stop it. This changes nothing.
     Plan(plan::Args),
-    /// Explain a problem that a plan has found.
+    /// Explain a problem that a plan has found, or the error of a failed build.
     Explain(explain::Args),
     /// Build a pipeline's image and watch the build.
     Build(build::Args),

@@ -208,7 +208,9 @@ async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> 
         let consent = args.consent;
         let (connection, definitions, changes) = apply::apply(globals, folder, args.overrides.secrets, consent).await?;
         let written = apply::written(&changes);
-        output::say(&format!("{}: {} definitions, {written} of them new or changed", args.what, changes.len()));
+        let noun = if changes.len() == 1 { "definition" } else { "definitions" };
+        let count = changes.len();
+        output::say(&format!("{}: {count} {noun}, {written} of them new or changed", args.what));
         return Ok((connection, chosen(&definitions, &args.what, args.pipeline.as_ref())?));
     }
     named(globals, &args.what, args.pipeline.as_ref()).await

@@ -88,7 +88,7 @@ fn a_failure_names_its_causes_and_what_helps() {
         (
             "explain ami-name-takn",
             2,
-            json!({"message": "there is no problem `ami-name-takn`: did you mean `ami-name-taken`?"}),
+            json!({"message": "there is no problem or error `ami-name-takn`: did you mean `ami-name-taken`?"}),
         ),
         ("plan none --detailed-exitcode --region eu-west-1 --endpoint-url http://127.0.0.1:9", 1, Value::Null),
     ] {
