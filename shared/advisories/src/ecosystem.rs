@@ -91,8 +91,8 @@ impl Ecosystem {
     /// Reads the name of an ecosystem of OSV, such as `Debian:12`, `Ubuntu:22.04:LTS`, `Alpine:v3.19`,
     /// `Red Hat:enterprise_linux:9::appstream` or `npm`. Returns `None` for ecosystems whose packages are not judged.
     ///
-    /// Red Hat's streams with extended support (`rhel_eus:9.2`) are not judged: their fixed versions are not offered to a
-    /// system without the subscription, and say nothing about one. `Ubuntu:Pro:…` is no release for everybody either.
+    /// Advisories of RHEL's extended support (`rhel_eus:9.2`) are ignored, because a system without the subscription cannot
+    /// install their fixes. `Ubuntu:Pro:…` is no release for everybody either.
     #[must_use]
     pub fn of_osv(name: &str) -> Option<Ecosystem> {
         let (family, suffix) = name.split_once(':').map_or((name, None), |(f, s)| (f, Some(s)));
@@ -117,11 +117,10 @@ impl Ecosystem {
         }
     }
 
-    /// Reads the release of Ubuntu that OSV calls `Ubuntu:Pro:22.04:LTS`, where only subscribers get the fixes. A record
-    /// that names no other one means a release whose plain packages have the flaw too.
+    /// Reads the release of Ubuntu that OSV calls `Ubuntu:Pro:22.04:LTS`. Only subscribers can install its fixes. If a
+    /// record names a package for it but not for the plain release, a system without the subscription has the flaw too.
     ///
-    /// The variants (`Pro:FIPS-updates:22.04:LTS`, `Pro:Realtime:…`) have packages of their own, which say nothing about
-    /// the plain ones.
+    /// Returns `None` for the variants (`Pro:FIPS-updates:22.04:LTS`, `Pro:Realtime:…`), which have their own packages.
     pub(crate) fn of_ubuntu_pro(name: &str) -> Option<Ecosystem> {
         let number = name.strip_prefix("Ubuntu:Pro:")?.strip_suffix(":LTS")?;
         let is_number = number.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));

@@ -61,7 +61,8 @@ impl Subject {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", tag = "state", content = "version")]
 pub enum Fix {
-    /// The package is fixed in this version, by the numbers of whoever publishes it.
+    /// The package is fixed in this version, by the numbers of whoever publishes it. If the advisory names only the source
+    /// package, this is a version of the source.
     Available(String),
     /// There is no fix.
     None,

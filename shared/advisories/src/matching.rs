@@ -43,14 +43,14 @@ impl Matcher<'_> {
     /// Adds what the advisories say about a package.
     fn judge(&self, package: &Package, os: Option<&Os>, findings: &mut Findings) {
         let mut hits: BTreeMap<&str, Hits<'_>> = BTreeMap::new();
-        for (place, version) in self.places(package, os) {
+        for (place, known_as) in self.places(package, os) {
             let advisory = &self.all[place.0];
             let affects = &advisory.affects[place.1];
-            match affects.state(&version) {
+            match affects.state(&known_as.version) {
                 Ok(State::NotAffected) => {}
                 Ok(State::Affected { fixed }) => {
                     for id in self.identity.vulnerabilities(advisory) {
-                        hits.entry(id).or_default().add(advisory, affects, fixed.clone());
+                        hits.entry(id).or_default().add(advisory, affects, fixed.clone(), known_as.is_source);
                     }
                 }
                 Err(error) => findings.unjudged.push(Unjudged {
@@ -63,15 +63,17 @@ impl Matcher<'_> {
         findings.found.extend(hits.into_iter().map(|(id, hits)| hits.finding(id, package, &self.identity)));
     }
 
-    /// Where advisories concern a package, and the version that they mean: the package's, or its source's.
-    fn places<'p>(&self, package: &'p Package, os: Option<&Os>) -> BTreeMap<Place, Cow<'p, str>> {
+    /// Where advisories concern a package, and as what each of them knows it. If an advisory knows it by its own name and
+    /// by that of its source, its own name counts.
+    fn places<'p>(&self, package: &'p Package, os: Option<&Os>) -> BTreeMap<Place, KnownAs<'p>> {
         let mut places = BTreeMap::new();
         for ecosystem in Ecosystem::of_package(package, os) {
-            for (name, version, source) in package.names() {
+            for (name, version, is_source) in package.names() {
                 for place in self.index.get(&ecosystem, &name) {
                     let affects = &self.all[place.0].affects[place.1];
-                    if affects.means(source) && affects.concerns(package) {
-                        places.entry(*place).or_insert_with(|| affects.comparable(version, package));
+                    if affects.means(is_source) && affects.concerns(package) {
+                        let known_as = || KnownAs { version: affects.comparable(version, package), is_source };
+                        places.entry(*place).or_insert_with(known_as);
                     }
                 }
             }
@@ -87,6 +89,12 @@ fn is_judged(package: &Package) -> bool {
 
 /// The place of something that an advisory says: which advisory, and which of its packages.
 type Place = (usize, usize);
+
+/// What an advisory compares: a package itself, or its source.
+struct KnownAs<'p> {
+    version: Cow<'p, str>,
+    is_source: bool,
+}
 
 /// Where the advisories name each package.
 struct Index<'a> {
@@ -121,9 +129,9 @@ impl Affects {
         }
     }
 
-    /// The version of a package, or of its source, as the advisory can be compared with it. RPM records the version of a
+    /// Returns the version with the epoch that the advisory has, if RPM has not recorded one. RPM records the version of a
     /// source without its epoch, and a package may be numbered apart from its source, as `device-mapper` from `lvm2`.
-    /// Then the epoch of the advisory counts, because an epoch changes once in many years.
+    /// Without an epoch it would count as 0, and every fix with an epoch would look newer.
     fn comparable<'p>(&self, version: &'p str, package: &Package) -> Cow<'p, str> {
         if package.kind != Kind::Rpm || version == package.version || version.contains(':') {
             return version.into();
@@ -195,13 +203,15 @@ struct Hits<'a> {
 }
 
 impl<'a> Hits<'a> {
-    fn add(&mut self, advisory: &'a Advisory, affects: &'a Affects, fixed: Option<String>) {
+    /// Adds an advisory that knows the package, or if `is_source`, its source. A name that can mean either of them
+    /// ([`Named::Either`]) has the versions of what it was found by.
+    fn add(&mut self, advisory: &'a Advisory, affects: &'a Affects, fixed: Option<String>, is_source: bool) {
         self.advisories.insert(&advisory.id);
         for rating in [affects.rating, advisory.rating].into_iter().flatten() {
             self.rating = Some(self.rating.map_or(rating, |found| found.weightier(rating)));
         }
-        let is_source = affects.named == Named::Source;
-        if is_source { &mut self.fixed_source } else { &mut self.fixed }.extend(fixed);
+        let versions = if is_source { &mut self.fixed_source } else { &mut self.fixed };
+        versions.extend(fixed);
         self.wont_fix |= affects.wont_fix;
         if self.title.is_none() {
             self.title = advisory.title.as_deref();
@@ -212,6 +222,7 @@ impl<'a> Hits<'a> {
         let scheme = package.kind.scheme();
         // Several errata may fix the same vulnerability in part: the last version has all fixes.
         let last = |all: Vec<String>| all.into_iter().max_by(|a, b| compare(scheme, a, b).unwrap_or(a.cmp(b)));
+        // A version of the package itself says more than one of its source.
         let fix = match last(self.fixed).or_else(|| last(self.fixed_source)) {
             Some(version) => Fix::Available(version),
             None if self.wont_fix => Fix::WontFix,

@@ -2,6 +2,7 @@
 //! affected and not fixed, which neither `updateinfo.xml` nor OSV does for RHEL.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
@@ -144,7 +145,7 @@ pub(super) fn read(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
             id: erratum.map_or(cve, |document| &document.tracking.id).clone(),
             covers: erratum.map_or_else(Vec::new, |_| vec![cve.clone()]),
             title: vulnerability.title.clone().or_else(|| csaf.document.title.clone()),
-            affects: affects(vulnerability, &products, reader),
+            affects: affects(vulnerability, &products, reader.wanted),
             ..Advisory::default()
         };
         reader.keep(advisory);
@@ -282,17 +283,18 @@ fn decoded(text: &str) -> Cow<'_, str> {
 /// What a document says about a vulnerability in the wanted packages. Red Hat tells scanners to report what is under
 /// investigation like what is affected
 /// (<https://redhatproductsecurity.github.io/security-data-guidelines/scanning-vendors/>).
-fn affects(vulnerability: &Vulnerability, products: &Products<'_>, reader: &mut Reader<'_>) -> Vec<Affects> {
+fn affects(vulnerability: &Vulnerability, products: &Products<'_>, wanted: &Wanted) -> Vec<Affects> {
     let no_fix = vulnerability.remediations.iter().filter(|s| s.category == "no_fix_planned");
     let wont_fix: HashSet<&String> = no_fix.flat_map(|s| &s.product_ids).collect();
-    let mut found = Vec::new();
-    let mut not_affected = None;
     let status = &vulnerability.product_status;
+    // Few documents name a wanted source package. For the others, this would add a fifth to the time of reading.
+    let not_affected = LazyCell::new(|| products.binaries(&status.known_not_affected, wanted));
+    let mut found = Vec::new();
     let fixed = status.fixed.iter().map(|id| (id, true));
     let open = status.known_affected.iter().chain(&status.under_investigation).map(|id| (id, false));
     for (id, is_fixed) in fixed.chain(open) {
         let Some(Pair { purl, module, release }) = products.pair(id) else { continue };
-        if !reader.wanted.has(release, &purl.name) {
+        if !wanted.has(release, &purl.name) {
             continue;
         }
         // A source package is not installed: it stands for all that it builds. In newer documents, often no binary package
@@ -310,9 +312,7 @@ fn affects(vulnerability: &Vulnerability, products: &Products<'_>, reader: &mut 
             _ => Modularity::None,
         };
         if named == Named::Source {
-            let binaries =
-                not_affected.get_or_insert_with(|| products.binaries(&status.known_not_affected, reader.wanted));
-            affects.except = binaries.get(release).cloned().unwrap_or_default();
+            affects.except = not_affected.get(release).cloned().unwrap_or_default();
         }
         found.push(affects);
     }

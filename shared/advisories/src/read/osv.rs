@@ -121,9 +121,8 @@ pub(super) fn read(bytes: &[u8], name: &str, reader: &mut Reader<'_>) {
         return;
     }
     let named = head.affected.iter().flatten().filter_map(|a| a.package.as_ref());
-    // Where Ubuntu Pro does not count, the plain release is named for the same package, so both count as one here.
-    let release = |name: &str| Ecosystem::of_osv(name).or_else(|| Ecosystem::of_ubuntu_pro(name));
-    let known: Vec<_> = named.filter_map(|p| Some((release(&p.ecosystem)?, p))).collect();
+    // If Ubuntu Pro does not count, the plain release is named for the same package, so both count as one here.
+    let known: Vec<_> = named.filter_map(|p| Some((release(&p.ecosystem)?.0, p))).collect();
     let wanted = known.iter().any(|(ecosystem, p)| reader.wanted.has(ecosystem, &p.name));
     let ecosystems: BTreeSet<_> = known.into_iter().map(|(ecosystem, _)| ecosystem).collect();
     ecosystems.into_iter().for_each(|ecosystem| reader.found.coverage.add(ecosystem));
@@ -148,18 +147,12 @@ fn advisory(record: Record, file: &str, reader: &mut Reader<'_>) -> Advisory {
         id: record.id,
         affects: Vec::new(),
     };
-    let plain = plain(record.affected.as_deref().unwrap_or_default());
+    let without_pro = named_without_pro(record.affected.as_deref().unwrap_or_default());
     for (at, mut affected) in record.affected.into_iter().flatten().enumerate() {
         let Some(package) = affected.package.take() else { continue };
-        let (ecosystem, is_pro) = match Ecosystem::of_osv(&package.ecosystem) {
-            Some(ecosystem) => (ecosystem, false),
-            None => match Ecosystem::of_ubuntu_pro(&package.ecosystem) {
-                Some(ecosystem) => (ecosystem, true),
-                None => continue,
-            },
-        };
+        let Some((ecosystem, is_pro)) = release(&package.ecosystem) else { continue };
         if !reader.wanted.has(&ecosystem, &package.name)
-            || is_pro && plain.contains(&(ecosystem.clone(), package.name.clone()))
+            || is_pro && without_pro.contains(&(ecosystem.clone(), package.name.clone()))
         {
             continue;
         }
@@ -172,9 +165,15 @@ fn advisory(record: Record, file: &str, reader: &mut Reader<'_>) -> Advisory {
     advisory
 }
 
-/// The packages of plain releases of Ubuntu, for which an entry of Ubuntu Pro does not count: what is fixed for
-/// everybody is fixed in another version for subscribers.
-fn plain(affected: &[RecordAffected]) -> BTreeSet<(Ecosystem, String)> {
+/// Returns the release that OSV names, and whether only subscribers of Ubuntu Pro get its fixes.
+fn release(name: &str) -> Option<(Ecosystem, bool)> {
+    let plain = Ecosystem::of_osv(name).map(|ecosystem| (ecosystem, false));
+    plain.or_else(|| Some((Ecosystem::of_ubuntu_pro(name)?, true)))
+}
+
+/// Returns the packages that a record names for plain releases of Ubuntu. Subscribers get another version of a fix that
+/// everybody gets, so the entry of Ubuntu Pro says nothing about the plain package.
+fn named_without_pro(affected: &[RecordAffected]) -> BTreeSet<(Ecosystem, String)> {
     let packages = affected.iter().filter_map(|a| a.package.as_ref());
     let plain = packages.filter_map(|p| Some((Ecosystem::of_osv(&p.ecosystem)?, p.name.clone())));
     plain.filter(|(ecosystem, _)| ecosystem.family == Family::Ubuntu).collect()

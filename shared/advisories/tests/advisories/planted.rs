@@ -1,11 +1,12 @@
-//! 78 planted advisories over 37 packages of six images, in the formats in which they are published. What each
-//! image must have was written by hand in `expected.txt`; each advisory says in its details what it tries.
+//! Planted advisories over the packages of six images, in the formats in which they are published. What each image must
+//! have was written by hand in `expected.txt`; each advisory says in its details what it tests.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use goldsmith_advisories::{Advisories, Finding, Fix, Inventory, Wanted, find, read};
+use serde_json::json;
 
 use crate::folder::{Packing, planted};
 
@@ -99,6 +100,26 @@ fn a_finding_names_everything_that_names_it() {
     assert_eq!(ids("amazon", "requests", "CVE-2026-1017"), "CVE-2026-1017 GHSA-aaaa-aaaa-aaaa PYSEC-2026-1");
     assert_eq!(ids("rhel", "nodejs", "CVE-2026-4003"), "CVE-2026-4003 RHSA-2026:4003 RHSA-2026:4007");
     assert_eq!(ids("amazon", "openssl-libs", "CVE-2026-8002"), "ALAS2023-2026-801 CVE-2026-8002");
+}
+
+#[test]
+fn a_fix_of_the_package_counts_more_than_one_of_its_source() {
+    let image = json!({"os": {"id": "rocky", "versionId": "9.3"}, "packages": [{"type": "rpm", "name": "device-mapper",
+        "version": "9:1.02.195-3.el9", "source": {"name": "lvm2", "version": "2.03.21-3.el9"}}]});
+    let image: Inventory = serde_json::from_value(image).unwrap();
+    let affected = |name, fixed| {
+        json!({"package": {"ecosystem": "Rocky Linux:9", "name": name},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}]})
+    };
+    let package = affected("device-mapper", "9:1.02.197-2.el9");
+    let source = affected("lvm2", "9:2.03.23-2.el9");
+    for (affected, fix) in [(json!([source, package]), "9:1.02.197-2.el9"), (json!([source]), "9:2.03.23-2.el9")] {
+        let folder = tempfile::tempdir().unwrap();
+        let record = json!({"id": "RLSA-2026:1", "upstream": ["CVE-2026-1"], "affected": affected});
+        fs::write(folder.path().join("record.json"), record.to_string()).unwrap();
+        let found = find(&image, &read::folder(folder.path(), &Wanted::of([&image])).unwrap()).found;
+        assert_eq!(found.iter().map(|f| &f.fix).collect::<Vec<_>>(), [&Fix::Available(fix.into())]);
+    }
 }
 
 #[test]

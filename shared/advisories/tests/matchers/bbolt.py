@@ -1,4 +1,4 @@
-"""Write a file of bbolt, the key-value store in which Trivy keeps its advisories.
+"""Writes a file of bbolt, the key-value store in which Trivy keeps its advisories.
 
 Only what a reader needs is written: two meta pages, an empty freelist, and one leaf page for each bucket. A bucket that does not
 fit into one page goes on in overflow pages, so that no branch pages are needed.
@@ -18,7 +18,7 @@ META_BODY = struct.Struct("<IIIIQQQQQ")  # magic, version, page size, flags, roo
 
 
 def write_database(path: Path, root: dict) -> None:
-    """Write `root` to `path`. A dict is a bucket, all other values are bytes; at the top bbolt allows only buckets."""
+    """Writes `root` to `path`. A dict is a bucket, and all other values are bytes. At the top, bbolt allows only buckets."""
     pages = [b"", b"", _page(2, FREELIST, 0, b"")]
     root_page = _add_bucket(pages, root)
     for number in range(2):
@@ -27,7 +27,7 @@ def write_database(path: Path, root: dict) -> None:
 
 
 def _add_bucket(pages: list[bytes], bucket: dict) -> int:
-    """Append the pages of a bucket, and before them those of the buckets in it. Return the number of its first page."""
+    """Appends the pages of a bucket, after those of the buckets in it, and returns the number of its first page."""
     elements, data = b"", b""
     # A reader searches by halving, so the keys must be in the order of their bytes.
     entries = sorted((key.encode(), value) for key, value in bucket.items())
@@ -44,11 +44,13 @@ def _add_bucket(pages: list[bytes], bucket: dict) -> int:
 
 
 def _page(number: int, kind: int, count: int, body: bytes) -> bytes:
+    """Returns a page with its overflow pages."""
     length = -(-(PAGE_HEADER.size + len(body)) // PAGE) * PAGE
     return (PAGE_HEADER.pack(number, kind, count, length // PAGE - 1) + body).ljust(length, b"\0")
 
 
 def _meta(root_page: int, page_count: int, transaction: int) -> bytes:
+    """Returns the body of a meta page."""
     meta = META_BODY.pack(MAGIC, VERSION, PAGE, 0, root_page, 0, 2, page_count, transaction)
     checksum = 0xCBF29CE484222325  # FNV-1a with 64 bits
     for byte in meta:

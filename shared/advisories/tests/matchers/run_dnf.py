@@ -14,15 +14,15 @@ errata and from the images.
 Of several installed versions of one package, dnf judges only the newest, and that of the running kernel.
 """
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
+
+import matcher
 
 # The file that the repositories of each distribution would have.
 FILES = {"amzn": "amazon.xml", "rhel": "rhel.xml"}
@@ -101,6 +101,7 @@ class Host:
         (home / ".rpmmacros").write_text(MACROS.format(home=home))
 
     def run(self, *command: str | Path) -> str:
+        """Runs a program and returns what it prints."""
         arguments = [str(part) for part in command]
         done = subprocess.run(arguments, env=self.env, cwd=self.home, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -144,12 +145,13 @@ class Host:
             self.run("modifyrepo_c", "--mdtype", "modules", self.home / "modules.yaml", repository / "repodata")
 
     def dnf(self, arch: str, release: str, *command: str) -> str:
+        """Runs dnf for the root, as if on a machine of the architecture, and returns what it prints."""
         where = ["--config", self.home / "dnf.conf", "--installroot", self.root]
         return self.run("dnf", "--quiet", *where, "--forcearch", arch, "--releasever", release, *command)
 
 
 def modules_of(errata: ElementTree.Element, packages: list[dict]) -> dict[tuple[str, str], str]:
-    """The streams of modules that the errata or the packages are of, each described as a repository does it."""
+    """Returns the streams of modules of the errata and the packages, each described as a repository does it."""
     modules = {}
     for module in errata.iter("module"):
         attributes = module.attrib
@@ -163,7 +165,7 @@ def modules_of(errata: ElementTree.Element, packages: list[dict]) -> dict[tuple[
 
 
 def judge(image: dict, file: Path, home: Path) -> set[tuple[str, str]]:
-    """The packages of an image and their vulnerabilities, as dnf sees them."""
+    """Returns the packages of an image and their vulnerabilities, as dnf sees them."""
     packages = [p for p in image["packages"] if p["type"] == "rpm"]
     if not packages:
         return set()
@@ -179,8 +181,7 @@ def judge(image: dict, file: Path, home: Path) -> set[tuple[str, str]]:
     arch = arches.most_common(1)[0][0] if arches else "x86_64"
 
     if not host.dnf(arch, release, "--version").startswith("4."):
-        print("The installed dnf is not dnf 4, whose output is understood.", file=sys.stderr)
-        sys.exit(77)
+        matcher.skip("The installed dnf is not dnf 4. This script understands only the output of dnf 4.")
     # dnf names either the erratum or its references, so it is asked twice. The label is dnf's own word for the type.
     cves = {r.get("id") for r in errata.iter("reference") if r.get("type") == "cve"}
     without = {u.findtext("id") for u in errata.iter("update") if not u.findall("references/reference[@type='cve']")}
@@ -193,22 +194,17 @@ def judge(image: dict, file: Path, home: Path) -> set[tuple[str, str]]:
     return found
 
 
-def main() -> None:
-    for program in PROGRAMS:
-        if shutil.which(program) is None:
-            print(f"{program} is not installed.", file=sys.stderr)
-            sys.exit(77)
-    folder = Path(sys.argv[1]).resolve()
-    images = json.loads((folder / "images.json").read_text())
-    lines = set()
-    for name, image in images.items():
+def main(folder: Path) -> None:
+    """Prints what dnf finds in the images of Amazon Linux and RHEL."""
+    matcher.require(*PROGRAMS)
+    findings = []
+    for name, image in matcher.images(folder).items():
         file = FILES.get(image["os"]["id"])
-        if file is None:
-            continue
-        with tempfile.TemporaryDirectory() as home:
-            lines |= {f"{name} | {p} | {v}" for p, v in judge(image, folder / file, Path(home))}
-    print("\n".join(sorted(lines)))
+        if file is not None:
+            with tempfile.TemporaryDirectory() as home:
+                findings += [(name, *found) for found in judge(image, folder / file, Path(home))]
+    matcher.report(findings)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]).resolve())

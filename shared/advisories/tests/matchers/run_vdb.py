@@ -1,12 +1,12 @@
-"""Ask AppThreat's vulnerability-db (PyPI `appthreat-vulnerability-db`) what it finds.
+"""Asks AppThreat's vulnerability-db which vulnerabilities the packages of an image have.
 
-Usage: python run_vdb.py FOLDER
-
-Files that it judges: `osv.jsonl`, and `amazon.xml`. It has no reader for the others:
+It judges `osv.jsonl` and `amazon.xml`. It has no reader for the other files:
 - `tracker.json`: it takes Debian's advisories from OSV only, and skips the folder `debian` of vuln-list (aqua.py).
 - `rhel.xml`: only Amazon's, Rocky's and Bottlerocket's `updateinfo.xml` have a reader (aqua.py). An advisory of
   Red Hat would be stored as one of Bottlerocket, and meet no package of Red Hat.
 - `vex.json`: it reads no CSAF.
+
+Needs the Python package `appthreat-vulnerability-db` (7.0.3). No network is used. Run as `python run_vdb.py FOLDER`.
 
 What is translated:
 - The records of `osv.jsonl` go to its OSV reader as they are.
@@ -26,7 +26,11 @@ import socket
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
+
+import matcher
 
 # `ID` of os-release: (type, namespace, are advisories about source packages?)
 DISTROS = {
@@ -40,14 +44,15 @@ DISTROS = {
 }
 
 
-def no_network(*_args, **_kwargs):
+def no_network(*_args: object, **_options: object) -> NoReturn:
+    """Fails in place of a connection."""
     raise OSError("this comparison is offline")
 
 
-def vuln_list(update):
-    """An `update` of Amazon's `updateinfo.xml` in the JSON of vuln-list, with the names of its Go struct."""
+def vuln_list(update: ET.Element) -> dict:
+    """Returns an `update` of Amazon's `updateinfo.xml` in the JSON of vuln-list, with the names of its Go struct."""
 
-    def date(tag):
+    def date(tag: str) -> dict[str, str]:
         element = update.find(tag)
         return {"date": "" if element is None else element.get("date", "")}
 
@@ -65,13 +70,14 @@ def vuln_list(update):
     }
 
 
-def split_epoch(version):
+def split_epoch(version: str) -> tuple[str, str]:
+    """Returns the epoch of a version, which may be empty, and the rest."""
     epoch, colon, rest = version.partition(":")
     return (epoch, rest) if colon else ("", version)
 
 
-def package_url(os_release, package):
-    """The package URL that cdxgen would write for a package."""
+def package_url(os_release: dict, package: dict) -> str:
+    """Returns the package URL that cdxgen would write for a package."""
     from packageurl import PackageURL
 
     kind, name, version = package["type"], package["name"], package["version"]
@@ -100,15 +106,15 @@ def package_url(os_release, package):
     return PackageURL(kind, namespace or None, base, version).to_string()
 
 
-def main(folder):
+def judge(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yields what vulnerability-db finds in the images."""
     from vdb.lib import db, search
     from vdb.lib.aqua import AquaSource
     from vdb.lib.osv import OSVSource
 
-    images = json.loads((folder / "images.json").read_text())
     records = [json.loads(line) for line in (folder / "osv.jsonl").read_text().splitlines() if line.strip()]
     # It stores some records under their own id: the CVE is then an alias, or what AlmaLinux calls related.
-    cves = {}
+    cves: dict[str, list[str]] = {}
     for record in records:
         names = record.get("aliases", []) + record.get("upstream", [])
         if record["id"].startswith("ALSA-"):
@@ -126,21 +132,18 @@ def main(folder):
         except (AttributeError, KeyError) as error:
             print(f"{update.findtext('id')}: {error!r}", file=sys.stderr)
 
-    found = set()
-    for image, content in images.items():
-        for package in content["packages"]:
-            for hit in search.search_by_purl_like(package_url(content["os"], package)):
-                for name in cves.get(hit["cve_id"]) or [hit["cve_id"]]:
-                    found.add((image, package["name"], name))
-    for line in sorted(found):
-        print(" | ".join(line))
+    for name, image in matcher.images(folder).items():
+        for package in image["packages"]:
+            for hit in search.search_by_purl_like(package_url(image["os"], package)):
+                for vulnerability in cves.get(hit["cve_id"]) or [hit["cve_id"]]:
+                    yield name, package["name"], vulnerability
     db.reset_connections()
 
 
-if __name__ == "__main__":
+def main(folder: Path) -> None:
+    """Prints what vulnerability-db finds in the images."""
     if importlib.util.find_spec("vdb") is None:
-        print("vulnerability-db is not installed.", file=sys.stderr)
-        sys.exit(77)
+        matcher.skip(f"vulnerability-db is not installed. To install it: {matcher.FROM_PYPI}")
     socket.socket.connect = no_network
     socket.getaddrinfo = no_network
     with tempfile.TemporaryDirectory() as scratch:
@@ -149,4 +152,8 @@ if __name__ == "__main__":
             os.environ[variable] = scratch
         # Its databases leave out vulnerabilities before 2022 only to be smaller.
         os.environ["NVD_START_YEAR"] = "1999"
-        main(Path(sys.argv[1]))
+        matcher.report(judge(folder))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,13 +1,31 @@
-"""Translate advisories to Trivy's database, with the layout of Trivy's own compiler (github.com/aquasecurity/trivy-db).
+"""Translates advisories to Trivy's database, with the layout of Trivy's own compiler.
 
-Names and versions are copied as they are written; all matching and comparing is left to Trivy. Severities and states (such as
-"will not be fixed") are left out, for Trivy finds the same packages without them.
+Versions are copied as they are written. Trivy compares them. What Trivy's compiler does to names and records is done here too
+(the files are below `pkg/vulnsrc` of <https://github.com/aquasecurity/trivy-db>):
+- Names of languages other than Go are written in lower case, and PyPI's `_` as `-` (`vulnerability/vulnerability.go`).
+- Withdrawn records of OSV are left out, and a record is called by the CVEs among its aliases (`osv/osv.go`).
+- What is `undetermined` in Debian's tracker is left out (`debian/debian.go`).
+- Ubuntu Pro is a release of its own, such as `20.04-ESM` (`ubuntu/ubuntu.go`).
+- The type of an erratum of Amazon Linux is not looked at (`amazon/amazon.go`).
+- Of Red Hat's VEX files, the remediations are read and not the status of the products, and no source packages. Packages of a
+  module are called by the module too (`redhat-csaf/parse.go`, `redhat-csaf/csaf.go`).
+
+So a difference may come from this list and not from the program `trivy`.
+
+Some things are done here that the compiler does not do:
+- It reads errata of Rocky Linux, which name all binary packages (`rocky/rocky.go`). OSV names the source packages, so a record of
+  these is written for each binary package of the images.
+- It reads errata of RHEL from VEX files only. Those of `rhel.xml` are entered in the same way.
+- It does not store the architectures of Amazon Linux. They are stored here, and Trivy ignores them.
+- A record without a CVE is called by the CVE of a record of which it is an alias, so that its findings have the same names as ours.
+- Severities and states (such as "will not be fixed") are left out, because Trivy finds the same packages without them.
 """
 
 import json
 import re
 import xml.etree.ElementTree as xml
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
@@ -38,12 +56,12 @@ class Database:
             self.binaries.setdefault(package.get("source", {}).get("name", package["name"]), set()).add(package["name"])
 
     def put(self, bucket: str, package: str, record: str, advisory: dict) -> None:
-        """Store an advisory. Trivy keeps one for each key, so a number makes room for all those of a record."""
+        """Stores an advisory. Trivy keeps one for each key, so a number makes room for all those of a record."""
         advisories = self.buckets.setdefault(bucket, {}).setdefault(package, {})
         advisories[f"{record}#{len(advisories)}"] = advisory
 
     def put_red_hat(self, package: str, record: str, cves: list[str], product: str, fixed: str, arch: str) -> None:
-        """Store an entry in the bucket of Red Hat, which has a list of entries for each record."""
+        """Stores an entry in the bucket of Red Hat, which has a list of entries for each record."""
         entry = {"Cves": [{"ID": cve} for cve in cves], "Affected": [self._product(product)]}
         entry |= {"FixedVersion": fixed} if fixed else {}
         entry |= {"Arches": [arch]} if arch else {}
@@ -51,17 +69,18 @@ class Database:
         records.setdefault(record, {"Entries": []})["Entries"].append(entry)
 
     def _product(self, name: str) -> int:
-        """Trivy's database names Red Hat's products and repositories by numbers."""
+        """Returns the number by which Trivy's database names a product or repository of Red Hat."""
         if name not in self.products:
             self.products.append(name)
         return self.products.index(name)
 
     def names(self, key: str) -> list[str]:
-        """What to call the record that Trivy found under this key."""
+        """Returns what to call the record that Trivy has found under this key."""
         record = key.partition("#")[0]
         return self.cves.get(record) or [record]
 
     def write(self, folder: Path) -> None:
+        """Writes the database and its description to a new folder."""
         # Trivy takes for granted that an image of RHEL has these two repositories. Their products are that of the channel, and
         # the release as a whole, for which Red Hat publishes the flaws without a fix.
         repositories = {}
@@ -78,26 +97,30 @@ class Database:
 
 
 def _encode(value: dict, depth: int) -> dict:
+    """Returns nested buckets with their values as JSON."""
     return {key: _encode(part, depth - 1) if depth > 1 else json.dumps(part).encode() for key, part in value.items()}
 
 
 def load(folder: Path, images: dict) -> Database:
+    """Returns the database with the advisories of a folder."""
     database = Database(images)
     for line in (folder / "osv.jsonl").read_text().splitlines():
         _add_osv(database, json.loads(line))
     _add_tracker(database, json.loads((folder / "tracker.json").read_text()))
-    for record, cves, repository, _, package in _updates(folder / "amazon.xml"):
-        database.cves[record] = cves
-        advisory = {"FixedVersion": package["version"], "Arches": [package["arch"]]}
-        database.put(repository.replace("amazon-linux-", "amazon linux "), package["name"], record, advisory)
-    for record, cves, repository, module, package in _updates(folder / "rhel.xml"):
-        product = repository.partition("__")[0]  # without the minor release, which Trivy takes no notice of
-        database.put_red_hat(module + package["name"], record, cves, product, package["version"], package["arch"])
+    for update in _updates(folder / "amazon.xml"):
+        database.cves[update.record] = update.cves
+        advisory = {"FixedVersion": update.version, "Arches": [update.arch]}
+        bucket = update.repository.replace("amazon-linux-", "amazon linux ")
+        database.put(bucket, update.package, update.record, advisory)
+    for update in _updates(folder / "rhel.xml"):
+        product = update.repository.partition("__")[0]  # without the minor release, which Trivy takes no notice of
+        database.put_red_hat(update.module + update.package, update.record, update.cves, product, update.version, update.arch)
     _add_vex(database, json.loads((folder / "vex.json").read_text()))
     return database
 
 
 def _add_osv(database: Database, record: dict) -> None:
+    """Stores a record of OSV."""
     if "withdrawn" in record:
         return
     aliases = record.get("aliases", [])
@@ -133,6 +156,7 @@ def _add_osv(database: Database, record: dict) -> None:
 
 
 def _add_language(database: Database, record: str, ecosystem: str, affected: dict) -> None:
+    """Stores what a record of OSV says about a package of a language."""
     name = affected["package"]["name"]
     # Trivy looks up the names in this form only, and its compiler writes them so.
     name = name if ecosystem == "go" else name.lower()
@@ -149,7 +173,7 @@ def _add_language(database: Database, record: str, ecosystem: str, affected: dic
 
 
 def _spans(affected: dict) -> list[dict]:
-    """The ranges of an OSV record, one for each "introduced"."""
+    """Returns the ranges of an OSV record, one for each "introduced"."""
     found: list[dict] = []
     for versions in affected.get("ranges", []):
         for event in versions["events"] if versions["type"] != "GIT" else []:
@@ -160,10 +184,12 @@ def _spans(affected: dict) -> list[dict]:
 
 
 def _only_cves(names: list[str]) -> list[str]:
+    """Returns the CVEs among names."""
     return [name for name in names if name.startswith("CVE-")]
 
 
 def _add_tracker(database: Database, tracker: dict) -> None:
+    """Stores what Debian's tracker says about the releases of the images."""
     for package, flaws in tracker.items():
         for cve, flaw in flaws.items():
             for codename, state in flaw["releases"].items():
@@ -173,21 +199,40 @@ def _add_tracker(database: Database, tracker: dict) -> None:
                     database.put(f"debian {database.codenames[codename]}", package, cve, advisory)
 
 
-def _updates(path: Path) -> Iterator[tuple[str, list[str], str, str, dict]]:
-    """Yield the record, its CVEs, the repository, the module and the package for each package of an updateinfo.xml."""
+@dataclass
+class Update:
+    """A package in an erratum of an `updateinfo.xml`."""
+
+    record: str
+    cves: list[str]
+    repository: str
+    module: str  # as Trivy puts it before the name, and empty for a package of no module
+    package: str
+    version: str
+    arch: str
+
+
+def _updates(path: Path) -> Iterator[Update]:
+    """Yields each package of an `updateinfo.xml`."""
     for update in xml.parse(path).iter("update"):
         cves = [reference.get("id", "") for reference in update.iter("reference") if reference.get("type") == "cve"]
         for collection in update.iter("collection"):
             module = collection.find("module")
             prefix = "" if module is None else f"{module.get('name')}:{module.get('stream')}::"
             for package in collection.iter("package"):
-                version = f"{package.get('epoch')}:{package.get('version')}-{package.get('release')}"
-                contents = {"name": package.get("name"), "version": version, "arch": package.get("arch")}
-                yield update.findtext("id", ""), cves, collection.get("short", ""), prefix, contents
+                yield Update(
+                    record=update.findtext("id", ""),
+                    cves=cves,
+                    repository=collection.get("short", ""),
+                    module=prefix,
+                    package=package.get("name", ""),
+                    version=f"{package.get('epoch')}:{package.get('version')}-{package.get('release')}",
+                    arch=package.get("arch", ""),
+                )
 
 
 def _add_vex(database: Database, vex: dict) -> None:
-    """Store what Trivy's compiler reads: the remediations, not the status of the products, and no source packages."""
+    """Stores what Trivy's compiler reads: the remediations, not the status of the products, and no source packages."""
     helpers: dict[str, dict] = {}
 
     def collect(branches: list[dict]) -> None:

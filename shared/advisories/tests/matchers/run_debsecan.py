@@ -3,7 +3,7 @@
 It judges `tracker.json` for images of Debian, and no other file.
 
 Needs the Debian package `debsecan` (0.4.20). It reads a local file instead of the tracker's address. Run as
-`python run_tracker.py FOLDER`.
+`python run_debsecan.py FOLDER`.
 
 debsecan does not read the tracker's JSON, but a feed for each release, which the tracker makes of the same data. The
 feed is written here as the tracker's `calculateDebsecan1` writes it (`lib/python/security_db.py` of
@@ -18,12 +18,13 @@ too. The JSON has no such list. It has the version that fixes the release, which
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import zlib
 from pathlib import Path
+
+import matcher
 
 FLAGS = {"high": "H", "medium": "M", "low": "L"}
 
@@ -38,14 +39,14 @@ Version: {version}
 
 
 def fixed_version(release: dict) -> str:
-    """The version that the feed calls fixed."""
+    """Returns the version that the feed calls fixed."""
     if release["status"] == "resolved":
         return release["fixed_version"]
     return {"open": "", "undetermined": "undetermined"}[release["status"]]
 
 
 def feed(tracker: dict, codename: str) -> bytes:
-    """The feed of a release: its vulnerabilities, where they are, and (here nothing) the binaries of source packages."""
+    """Returns the feed of a release: its vulnerabilities, where they are, and (here nothing) the binaries of source packages."""
     names, places = [], []
     for package, vulnerabilities in tracker.items():
         for name, vulnerability in vulnerabilities.items():
@@ -62,7 +63,7 @@ def feed(tracker: dict, codename: str) -> bytes:
 
 
 def status(packages: list[dict]) -> str:
-    """The packages as dpkg records them."""
+    """Returns the packages as dpkg records them."""
     text = ""
     for package in packages:
         source = package.get("source", {})
@@ -74,7 +75,7 @@ def status(packages: list[dict]) -> str:
 
 
 def judge(image: dict, tracker: dict, home: Path) -> set[tuple[str, str]]:
-    """The packages of an image and their vulnerabilities, as debsecan sees them."""
+    """Returns the packages of an image and their vulnerabilities, as debsecan sees them."""
     packages = [p for p in image["packages"] if p["type"] == "deb"]
     codename = image["os"]["codename"]
     (home / "feed").mkdir()
@@ -98,21 +99,17 @@ def judge(image: dict, tracker: dict, home: Path) -> set[tuple[str, str]]:
     return {(p["name"], v) for v, name in found for p in packages if p["name"].split(":")[0] == name}
 
 
-def main() -> None:
-    if shutil.which("debsecan") is None:
-        print("debsecan is not installed.", file=sys.stderr)
-        sys.exit(77)
-    folder = Path(sys.argv[1])
+def main(folder: Path) -> None:
+    """Prints what debsecan finds in the images of Debian."""
+    matcher.require("debsecan")
     tracker = json.loads((folder / "tracker.json").read_text())
-    images = json.loads((folder / "images.json").read_text())
-    lines = set()
-    for name, image in images.items():
-        if image["os"]["id"] != "debian":
-            continue
-        with tempfile.TemporaryDirectory() as home:
-            lines |= {f"{name} | {p} | {v}" for p, v in judge(image, tracker, Path(home))}
-    print("\n".join(sorted(lines)))
+    findings = []
+    for name, image in matcher.images(folder).items():
+        if image["os"]["id"] == "debian":
+            with tempfile.TemporaryDirectory() as home:
+                findings += [(name, *found) for found in judge(image, tracker, Path(home))]
+    matcher.report(findings)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

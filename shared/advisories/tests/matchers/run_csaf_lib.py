@@ -3,7 +3,7 @@
 It judges `vex.json` for images of RHEL, and no other file.
 
 Needs the Python package `csaf-lib` (0.1.0b12, Python 3.11) of Red Hat Product Security, and `rpm` (4.18). Neither uses
-the network. Run as `python run_csaf.py FOLDER`.
+the network. Run as `python run_csaf_lib.py FOLDER`.
 
 No published program for Python or of Debian compares packages with such a document. csaf-lib reads the document and its
 package URLs, and rpm compares versions. Between them are Red Hat's rules for scanners, from
@@ -12,22 +12,25 @@ package URLs, and rpm compares versions. Between them are Red Hat's rules for sc
 - `known_affected` and `under_investigation` are reported, `known_not_affected` is not.
 - `fixed` is reported if the fixed version is newer than the installed one.
 - A binary package that is named as not affected is not concerned by what the document says about its source package.
+
+Two rules are not Red Hat's but ours, so this script cannot find a mistake in them:
+- A package of a module is compared only if the name and the stream of the module are equal.
+- A source that is numbered apart from its package has the epoch of the fix.
 """
 
 import functools
-import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import matcher
+
 try:
-    from csaf_lib.models import CSAFVEX, ProductStatus
+    from csaf_lib.models import CSAFVEX, Branch, ProductStatus, ProductTree
     from packageurl import PackageURL
 except ImportError:
-    print("csaf-lib is not installed.", file=sys.stderr)
-    sys.exit(77)
+    matcher.skip(f"csaf-lib is not installed. To install it: {matcher.FROM_PYPI}")
 
 
 @dataclass
@@ -39,12 +42,13 @@ class Component:
     module: str | None
 
     def is_in(self, system: dict) -> bool:
+        """Returns whether the product is the release of an image."""
         version = system["versionId"]
         names = {f"cpe:/{part}:redhat:enterprise_linux:{v}" for part in "oa" for v in (version, version.split(".")[0])}
         return ":".join(self.cpe.split(":")[:5]) in names
 
     def installed(self, package: dict) -> str | None:
-        """The installed version of what the component means, which is a source package or a binary one."""
+        """Returns the installed version of what the component means, which is a source package or a binary one."""
         label = ":".join(package["module"].split(":")[:2]) if package.get("module") else None
         if label != self.module:
             return None
@@ -57,10 +61,11 @@ class Component:
         is_same = self.purl.name == package["name"] and arch in (None, package["arch"])
         return package["version"] if is_same else None
 
-
     def source_version(self, package: dict) -> str:
-        """The version of the source package, which RPM records without its epoch. If the package has the same number, it has
-        the same epoch. If it has another one, the epoch is taken to be that of the component."""
+        """Returns the version of the source package, which RPM records without its epoch.
+
+        If the package has the same number, it has the same epoch. Otherwise the epoch of the component counts.
+        """
         version = package["version"]
         recorded = package.get("source", {}).get("version")
         if recorded is None or recorded == version.rpartition(":")[2]:
@@ -71,26 +76,28 @@ class Component:
 class Products:
     """The products of a document, by their ids."""
 
-    def __init__(self, tree) -> None:
-        self.helpers = {}
+    def __init__(self, tree: ProductTree) -> None:
+        self.helpers: dict = {}
         for branch in tree.branches:
             self.add(branch)
         self.parts = {
             r.full_product_name.product_id: (r.product_reference, r.relates_to_product_reference) for r in tree.relationships
         }
 
-    def add(self, branch) -> None:
+    def add(self, branch: Branch) -> None:
+        """Adds the products of a branch."""
         if branch.product and branch.product.product_identification_helper:
             self.helpers[branch.product.product_id] = branch.product.product_identification_helper
         for inner in branch.branches:
             self.add(inner)
 
     def purl(self, product: str) -> PackageURL | None:
+        """Returns the package URL of a product."""
         helper = self.helpers.get(product)
         return helper.purl if helper and isinstance(helper.purl, PackageURL) else None
 
     def component(self, product: str) -> Component | None:
-        """What a product id stands for. A package is part of a product, or of a module that is part of a product."""
+        """Returns what a product id stands for. A package is part of a product, or of a module that is part of a product."""
         if product not in self.parts:
             return None
         package, whole = self.parts[product]
@@ -109,14 +116,14 @@ class Products:
 
 @functools.cache
 def is_older(version: str, other: str) -> bool:
-    """Whether rpm takes a version, with its epoch and release, for an older one."""
+    """Returns whether rpm takes a version, with its epoch and release, for an older one."""
     script = f'%{{lua: print(rpm.vercmp("{version}", "{other}"))}}'
     done = subprocess.run(["rpm", "--eval", script], capture_output=True, text=True, check=True)
     return int(done.stdout) < 0
 
 
 def judge(image: dict, document: CSAFVEX) -> set[tuple[str, str]]:
-    """The packages of an image and their vulnerabilities by a document."""
+    """Returns the packages of an image and their vulnerabilities by a document."""
     products = Products(document.product_tree)
     found = set()
     for vulnerability in document.vulnerabilities:
@@ -137,19 +144,13 @@ def judge(image: dict, document: CSAFVEX) -> set[tuple[str, str]]:
     return found
 
 
-def main() -> None:
-    if shutil.which("rpm") is None:
-        print("rpm is not installed.", file=sys.stderr)
-        sys.exit(77)
-    folder = Path(sys.argv[1])
+def main(folder: Path) -> None:
+    """Prints what is found in the images of RHEL."""
+    matcher.require("rpm")
     document = CSAFVEX.from_file(folder / "vex.json")
-    images = json.loads((folder / "images.json").read_text())
-    lines = set()
-    for name, image in images.items():
-        if image["os"]["id"] == "rhel":
-            lines |= {f"{name} | {p} | {v}" for p, v in judge(image, document)}
-    print("\n".join(sorted(lines)))
+    images = {name: image for name, image in matcher.images(folder).items() if image["os"]["id"] == "rhel"}
+    matcher.report((name, *found) for name, image in images.items() for found in judge(image, document))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
