@@ -53,16 +53,24 @@ impl Store {
         }
     }
 
-    /// Completes an effect. The entry is written even if the build is closed, because then the effect must be undone.
+    /// Completes an effect. The entry is written even if the build is closed, because then the effect must be undone. An
+    /// entry without an id never replaces one that has it: two attempts may run at the same time, and the one that was
+    /// rejected may end after the one that has made the resource.
     /// Returns false if the build was closed in the meantime. Then the caller undoes the effect at once.
     pub async fn complete(&self, record: &BuildRecord, effect: &Effect) -> Result<bool> {
         let item = entry(record, keys::effect(&record.build, &effect.scope, effect.n), effect)?;
-        let put = Write::Put { item, checks: vec![] };
+        let checks = if effect.id.is_none() { vec![Check::missing("id")] } else { vec![] };
+        let put = Write::Put { item, checks };
         // One transaction decides the race with Finish, which closes the build first and then reads the journal. Either
         // Finish reads this entry, or this call learns that the build is closed.
         match self.write(vec![verify_open(record), put.clone()]).await {
             Ok(()) => Ok(true),
-            Err(StoreError::Conflict { .. }) => self.write(vec![put]).await.map(|()| false),
+            Err(StoreError::Conflict { failed }) if failed.contains(&0) => match self.write(vec![put]).await {
+                Ok(()) | Err(StoreError::Conflict { .. }) => Ok(false),
+                Err(other) => Err(other),
+            },
+            // The other attempt has made the resource.
+            Err(StoreError::Conflict { .. }) => Ok(true),
             Err(other) => Err(other),
         }
     }

@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// Attributes that belong to the item and not to its record: the key, the index, the expiry, the lock, the mark.
-const OF_THE_ITEM: [&str; 9] =
-    ["pk", "sk", "open", "nextLook", "expiresAt", "lockedUntil", "lockedBy", "since", "recordVersion"];
+const OF_THE_ITEM: [&str; 10] =
+    ["pk", "sk", "open", "nextLook", "expiresAt", "lockedUntil", "lockedBy", "knocked", "since", "recordVersion"];
 
 /// Reads an item as a record, and returns the record's attributes as this program would write them.
 type Read = fn(Item) -> Result<Item>;

@@ -21,6 +21,8 @@ const LOCK: SignedDuration = SignedDuration::from_secs(150);
 
 /// Attribute of a locked state that tells its holder to look once more.
 const KNOCKED: &str = "knocked";
+/// Attributes of a lock.
+const LOCKED: [&str; 2] = ["lockedUntil", "lockedBy"];
 
 /// The caller that takes the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +167,7 @@ impl Store {
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
             set: attributes([("lockedUntil", json!(lock.until)), ("lockedBy", json!(holder.as_str()))]),
-            // The look that follows is as late as every knock before it.
+            // The look that follows is later than every earlier knock.
             remove: vec![KNOCKED.to_owned()],
             // `Present` keeps a call for a state that never began from creating its item.
             checks: vec![Check::Present, Check::Any(free.into())],
@@ -190,26 +192,20 @@ impl Store {
         held(self.write(vec![write]).await).map(drop)
     }
 
-    /// Releases the state's lock if this caller still holds it. Returns false if somebody has knocked and the caller
-    /// heeds that: it still holds the lock, and must look again.
-    pub async fn unlock(&self, build: &str, scope: &Scope, lock: &Lock, heeds_knocks: bool) -> Result<bool> {
-        // If this lock has expired, another function may hold its own by now.
-        let is_held =
-            [Check::equals("lockedUntil", lock.until.as_str()), Check::equals("lockedBy", lock.holder.as_str())];
-        let update = |remove: &[&str], checks: Vec<Check>| Write::Update {
-            key: keys::state(build, &scope.to_string()),
-            set: Item::new(),
-            remove: remove.iter().map(|&name| name.to_owned()).collect(),
-            checks,
-        };
-        let mut checks = is_held.to_vec();
-        checks.extend(heeds_knocks.then(|| Check::missing(KNOCKED)));
-        if held(self.write(vec![update(&["lockedUntil", "lockedBy"], checks)]).await)? {
+    /// Releases the state's lock if this caller still holds it.
+    pub async fn unlock(&self, build: &str, scope: &Scope, lock: &Lock) -> Result<()> {
+        held(self.write(vec![unlocking(build, scope, lock, &LOCKED, None)]).await).map(drop)
+    }
+
+    /// Releases the state's lock, unless somebody has knocked. Returns whether this caller no longer holds the lock.
+    /// Otherwise it must look again.
+    pub async fn unlock_unless_knocked(&self, build: &str, scope: &Scope, lock: &Lock) -> Result<bool> {
+        let unlocked = unlocking(build, scope, lock, &LOCKED, Some(Check::missing(KNOCKED)));
+        if held(self.write(vec![unlocked]).await)? {
             return Ok(true);
         }
         // Either somebody has knocked, or the lock is lost.
-        let is_knock = heeds_knocks && held(self.write(vec![update(&[KNOCKED], is_held.to_vec())]).await)?;
-        Ok(!is_knock)
+        Ok(!held(self.write(vec![unlocking(build, scope, lock, &[KNOCKED], None)]).await)?)
     }
 
     /// Parks a wait: records its resource, the text that people read while it waits, and when the tick checks it next.
@@ -344,6 +340,16 @@ fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
 
 fn running(scope: &Scope, wait: &Wait, now: Timestamp) -> StateRecord {
     StateRecord { waits_for: Some(wait.resource.clone()), ..fresh(scope, now) }
+}
+
+/// Returns the write that removes these attributes of a state, if this lock is still held: if it has expired, another
+/// function may hold its own by now.
+fn unlocking(build: &str, scope: &Scope, lock: &Lock, remove: &[&str], check: Option<Check>) -> Write {
+    let mut checks =
+        vec![Check::equals("lockedUntil", lock.until.as_str()), Check::equals("lockedBy", lock.holder.as_str())];
+    checks.extend(check);
+    let remove = remove.iter().map(|&name| name.to_owned()).collect();
+    Write::Update { key: keys::state(build, &scope.to_string()), set: Item::new(), remove, checks }
 }
 
 /// Returns whether the conditions of a write held.

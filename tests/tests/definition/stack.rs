@@ -237,7 +237,8 @@ fn no_event_that_cannot_concern_the_stack_invokes_a_function() {
     let patterns = [
         ("FinishFunction", "detail: {stateMachineArn: [!Ref ImageBuild], status: [FAILED, TIMED_OUT, ABORTED]}"),
         ("SignalFunction", "detail-type: [EC2 AMI State Change], detail: {State: [available, failed]}"),
-        ("SignalFunction", "detail: {state: [stopped, terminated]}"),
+        // No pattern can name the instances of the stack, so this is every start and end in the Region.
+        ("SignalFunction", "detail: {state: [running, stopped, terminated]}"),
         ("SignalFunction", "document-name: [AWS-RunShellScript]"),
         ("TriggerFunction", "detail-type: [EC2 AMI State Change], detail: {State: [available]}"),
         ("TriggerFunction", "name: [{prefix: !Sub \"/${ImageParameterPath}/\"}, {prefix: /goldsmith/examples/}]"),

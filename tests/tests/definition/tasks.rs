@@ -38,6 +38,9 @@ pub(crate) fn rewritten(text: &str) -> String {
 
 /// The Catch of a Task outside of a Map.
 const CATCH: &str = r#""Catch": [{"ErrorEquals": ["States.ALL"], "Output": {"error": "{% $states.errorOutput %}"}, "Next": "FinishFailed"}]"#;
+/// The Catch of a Task without which the build goes on as well.
+const CATCH_OPTIONAL: &str =
+    r#""Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": "Test"}]"#;
 /// The Catch of a Task after which the build starts again if EC2 has taken its spot instance back.
 const CATCH_INTERRUPTED: &str = r#""Catch": [
   {
@@ -77,7 +80,11 @@ fn task(spec: &Spec, level: &Level<'_>, indent: &str, by_hand: Vec<Field>) -> Ve
     fields.push(retry(spec, level));
     // FinishFailed is where the others lead. In a Map, each Task has a state of its own to lead to.
     if level.map.is_none() && spec.state != State::FinishFailed {
-        let catch = if spec.raises.contains(&ErrorName::Interrupted) { CATCH_INTERRUPTED } else { CATCH };
+        let catch = match spec.state {
+            State::BeginCopies => CATCH_OPTIONAL,
+            _ if spec.raises.contains(&ErrorName::Interrupted) => CATCH_INTERRUPTED,
+            _ => CATCH,
+        };
         fields.push(catch.to_owned());
     }
     let mut fields: Vec<String> =
@@ -119,7 +126,7 @@ fn payload(spec: &Spec, level: &Level<'_>) -> Vec<(&'static str, &'static str)> 
 /// Returns the Retry of a Task. Lambda's own errors and throttling pass. A state at the end has hours of work to lose,
 /// so it is tried again for more than an hour; a state that waits has the tick to go on with it.
 fn retry(spec: &Spec, level: &Level<'_>) -> String {
-    let is_last = spec.timeout().is_none() && spec.state.name() != level.start;
+    let is_last = spec.timeout().is_none() && spec.state.name() != level.start && spec.state != State::BeginCopies;
     let (attempts, longest) = if is_last { (20, 300) } else { (4, 30) };
     format!(
         r#""Retry": [

@@ -15,6 +15,8 @@ pub(crate) struct Pipeline {
     pub(crate) regions: &'static [&'static str],
     /// Whether a parameter of each Region names the image: `/images/NAME`.
     pub(crate) parameters: bool,
+    /// Whether the copies begin with the tests.
+    pub(crate) copies_with_tests: bool,
     /// More lines of the pipeline, YAML.
     pub(crate) more: &'static str,
 }
@@ -35,7 +37,7 @@ impl Pipeline {
         }
         let regions = &["eu-west-1", "us-east-1"];
         let source = "ssm:/goldsmith/examples/source";
-        Self { name: name.to_owned(), source, phases, regions, parameters: false, more: "" }
+        Self { name: name.to_owned(), source, phases, regions, parameters: false, copies_with_tests: false, more: "" }
     }
 
     /// The quickest one that there is: one Region, no tests, and nothing to do. `more` are lines of the pipeline.
@@ -50,7 +52,8 @@ impl Pipeline {
 
     /// Its file.
     pub(crate) fn text(&self) -> String {
-        let Self { name, source, phases, regions, parameters, more } = self;
+        let Self { name, source, phases, regions, parameters, copies_with_tests, more } = self;
+        let start = if *copies_with_tests { "start: with-tests\n" } else { "" };
         let parameters = match parameters {
             true => format!("    ssmParameterConfigurations: [{{parameterName: /images/{name}}}]\n"),
             false => String::new(),
@@ -61,7 +64,7 @@ impl Pipeline {
              phases:\n{phases}---\nkind: ImageRecipe\nname: {name}\nsemanticVersion: 1.0.0\n\
              parentImage: {source}\ncomponents:\n  - {{name: {name}, version: 1.x.x}}\n---\n\
              kind: InfrastructureConfiguration\nname: {name}\ninstanceTypes: [t3.small]\n---\n\
-             kind: DistributionConfiguration\nname: {name}\ndistributions:\n{regions}---\nkind: ImagePipeline\n\
+             kind: DistributionConfiguration\nname: {name}\n{start}distributions:\n{regions}---\nkind: ImagePipeline\n\
              name: {name}\nimageRecipe: {name}/1.x.x\ninfrastructureConfiguration: {name}\n\
              distributionConfiguration: {name}\n{more}"
         )

@@ -25,7 +25,8 @@
 //! - An event is lost, duplicated or malformed, or arrives before the state parks on its resource. An event only says
 //!   "look again", and the next tick says the same. A lost event costs a minute, and a duplicate costs nothing.
 //! - An event finds the state locked. The last look of the holder may have been too early, so the event knocks, and the
-//!   holder cannot unlock before it has looked once more. If the holder unlocks before the knock, the event gets the lock.
+//!   holder looks once more before it unlocks. If the holder unlocks before the knock, the event gets the lock. A holder that
+//!   has failed, or has looked for [`LONGEST`], unlocks all the same, and the next tick looks.
 //! - Two invocations overlap: an event and the tick, or a retry of an attempt that still runs. Only the holder of the
 //!   lock looks, acts and answers the tokens. This is why a retry does not take the lock over: SendCommand has no
 //!   client token, so a second invocation could run an order twice.
@@ -41,7 +42,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use goldsmith_store::{
-    BuildRecord, BuildStatus, Effect, EffectKind, Holder, Scope, StateRecord, StateStatus, Wait, stamp,
+    BuildRecord, BuildStatus, Effect, EffectKind, Holder, Lock, PlannedRegion, Scope, StateRecord, StateStatus, Wait,
+    stamp,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -51,20 +53,26 @@ use crate::error_names::ErrorName;
 use crate::parts::short::short;
 use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
 
-/// How long a function keeps looking if an event will wake it: enough for what follows at once, and for the time in which
-/// EC2 still describes an older state than its event does. A function that only waits costs money, and keeps one of the
-/// ten from running that a new account may run at once.
-const WITH_EVENT: SignedDuration = SignedDuration::from_secs(3);
+/// How long a function looks in any case: enough for what follows at once, and for the time in which EC2 still describes
+/// an older state than its event does. If an event will wake the function, that is all. A function that only waits costs
+/// money, and takes one of the ten places that a new account has for functions at once.
+const BRIEFLY: SignedDuration = SignedDuration::from_secs(3);
 /// How long a function keeps looking if no event will wake it and the end is near. This time is half of the functions'
 /// time-out.
 const SOON: SignedDuration = SignedDuration::from_secs(55);
 /// How long the first invocation of a state keeps looking if no event will wake it and the end is far away.
 const LATER: SignedDuration = SignedDuration::from_secs(10);
-/// How long a function keeps looking in all. After that, knocks are left to the tick. This is shorter than the functions'
-/// time-out by more than a look takes.
-const LONGEST: SignedDuration = SignedDuration::from_secs(80);
+/// Time after which a function begins no more looks. A call of a look may take a minute if AWS is slow, and the functions'
+/// time-out is two minutes.
+const LONGEST: SignedDuration = SOON;
+/// How long an error that may settle counts as one that settles soon.
+const SETTLES_SOON: SignedDuration = SignedDuration::from_secs(30);
 /// First pause between two checks. Each pause is twice as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause between two checks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Longest pause if the end is near and nothing but a check will tell.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
 /// Time after which the tick may check a parked wait. It is shorter than the minute between two ticks, so every tick
 /// checks every parked wait.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
@@ -100,7 +108,8 @@ pub(crate) struct Pending {
 /// How a wait ends, which decides for how long a function keeps looking before the tick continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
-    /// An event of the home Region names the resource when the wait ends, and the template has a rule for it.
+    /// An event of the home Region names the resource when the wait ends well, and the template has a rule for it. What
+    /// goes wrong, such as the end of an instance on which a command runs, may be seen by the tick only.
     WithEvent,
     /// No event tells, and the wait usually ends within a minute.
     Soon,
@@ -114,14 +123,40 @@ impl Ends {
         match (self, holder) {
             (Self::Soon, _) => SOON,
             (Self::Later, Holder::Start) => LATER,
-            (Self::WithEvent, _) | (Self::Later, Holder::Wake) => WITH_EVENT,
+            (Self::WithEvent, _) | (Self::Later, Holder::Wake) => BRIEFLY,
         }
     }
 
-    /// Returns the longest pause between two checks.
     fn longest_pause(self) -> Duration {
-        Duration::from_secs(if self == Self::Soon { 1 } else { 2 })
+        match self {
+            Self::Soon => SHORT_PAUSE,
+            Self::WithEvent | Self::Later => LONGEST_PAUSE,
+        }
     }
+}
+
+impl Pending {
+    /// Returns a wait for a resource of the home Region.
+    pub(crate) fn at_home(scene: &Scene<'_>, resource: impl Into<String>, detail: String, ends: Ends) -> Self {
+        Self { resource: resource.into(), region: scene.home().to_owned(), detail, ends }
+    }
+
+    /// Returns a wait for a resource of any Region. EventBridge has the events of another Region only there, and EC2 sends
+    /// none about an export.
+    pub(crate) fn in_region(planned: &PlannedRegion, resource: impl Into<String>, detail: String) -> Self {
+        Self { resource: resource.into(), region: planned.region.clone(), detail, ends: Ends::Later }
+    }
+}
+
+/// What follows a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The state still waits.
+    Look(Ends),
+    /// Another attempt has begun in the meantime, and its token must be answered too.
+    AnswerAgain,
+    /// There is nothing more to do.
+    Leave,
 }
 
 /// Everything that a check works with.
@@ -249,37 +284,42 @@ fn limit(state: State, record: &BuildRecord) -> SignedDuration {
 }
 
 async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
-    let (store, clock) = (&context.store, &context.clock);
-    let lock = match store.lock(build, scope, holder, clock.now()).await? {
-        Some(lock) => lock,
-        None => {
-            // The holder looks once more, unless it has unlocked in the meantime.
-            store.knock(build, scope).await?;
-            let Some(lock) = store.lock(build, scope, holder, clock.now()).await? else { return Ok(()) };
-            lock
-        }
-    };
-    let must_leave = clock.now() + LONGEST;
+    let Some(lock) = lock_or_knock(context, build, scope, holder).await? else { return Ok(()) };
+    let must_leave = context.clock.now() + LONGEST;
     loop {
-        let outcome = look_until_parked(context, waiting, (build, scope), holder, must_leave).await;
-        let heeds_knocks = outcome.is_ok() && clock.now() < must_leave;
-        if store.unlock(build, scope, &lock, heeds_knocks).await? {
+        let outcome = look_until_parked(context, waiting, build, scope, holder, must_leave).await;
+        if outcome.is_err() || context.clock.now() >= must_leave {
+            context.store.unlock(build, scope, &lock).await?;
             return outcome;
+        }
+        if context.store.unlock_unless_knocked(build, scope, &lock).await? {
+            return Ok(());
         }
     }
 }
 
-/// Looks until the function has looked for long enough at what the state waits for. `must_leave` is the time after which
-/// it looks only for [`WITH_EVENT`].
+/// Takes the lock of a state. If another invocation holds it, asks that one to look once more, and returns `None`.
+async fn lock_or_knock(context: &Context, build: &str, scope: &Scope, holder: Holder) -> Result<Option<Lock>> {
+    let (store, clock) = (&context.store, &context.clock);
+    if let Some(lock) = store.lock(build, scope, holder, clock.now()).await? {
+        return Ok(Some(lock));
+    }
+    store.knock(build, scope).await?;
+    // The holder may have unlocked before the knock.
+    Ok(store.lock(build, scope, holder, clock.now()).await?)
+}
+
+/// Looks until the function has looked for long enough at what the state waits for, or until `must_leave`.
 async fn look_until_parked(
     context: &Context,
     waiting: &dyn Waiting,
-    (build, scope): (&str, &Scope),
+    build: &str,
+    scope: &Scope,
     holder: Holder,
     must_leave: Timestamp,
 ) -> Result<()> {
     let clock = &context.clock;
-    let at_least = clock.now() + WITH_EVENT;
+    let at_least = clock.now() + BRIEFLY;
     let (mut pause, mut since, mut resource) = (FIRST_PAUSE, clock.now(), String::new());
     loop {
         // A retried Start adds another token, so the wait is read before each look.
@@ -293,8 +333,12 @@ async fn look_until_parked(
             (pause, since) = (FIRST_PAUSE, clock.now());
             resource.clone_from(&wait.resource);
         }
-        let Some(ends) = look(context, waiting, record, &state, &wait, scope).await? else { return Ok(()) };
-        if clock.now() >= at_least.max(must_leave.min(since + ends.patience(holder))) {
+        let ends = match look(context, waiting, record, &state, &wait, scope).await? {
+            Next::Look(ends) => ends,
+            Next::AnswerAgain => Ends::Later,
+            Next::Leave => return Ok(()),
+        };
+        if clock.now() >= must_leave.min(at_least.max(since + ends.patience(holder))) {
             return Ok(());
         }
         clock.sleep(pause).await;
@@ -302,8 +346,7 @@ async fn look_until_parked(
     }
 }
 
-/// Looks once. Returns how the wait ends, or `None` if there is nothing more to do. If there is another token to answer,
-/// the next look answers it.
+/// Looks once, and does the first thing that is not done yet.
 async fn look(
     context: &Context,
     waiting: &dyn Waiting,
@@ -311,7 +354,7 @@ async fn look(
     state: &StateRecord,
     wait: &Wait,
     scope: &Scope,
-) -> Result<Option<Ends>> {
+) -> Result<Next> {
     let status = record.status;
     // An earlier look has recorded the end, but its answer may not have arrived.
     if state.status != StateStatus::Running {
@@ -341,7 +384,7 @@ async fn look(
             if state.unsettled_since.is_some() {
                 context.store.note_unsettled(&wait.build, scope, None).await?;
             }
-            return Ok(Some(pending.ends));
+            return Ok(Next::Look(pending.ends));
         }
         Ok(Progress::Done(detail)) => {
             context.store.end_state(&wait.build, scope, StateStatus::Succeeded, &detail, None, now).await?;
@@ -351,7 +394,10 @@ async fn look(
             tracing::warn!(build = wait.build, state = %scope, %error, "will try again");
             let parked = Wait { next_look: stamp(now + NEXT_LOOK), ..wait.clone() };
             context.store.park(wait, scope, &parked, &format!("will try again: {error}")).await?;
-            return Ok(Some(Ends::Later));
+            let unsettled =
+                state.unsettled_since.as_ref().and_then(|since| since.parse::<Timestamp>().ok()).unwrap_or(now);
+            let settles_soon = error.may_settle() && now < unsettled + SETTLES_SOON;
+            return Ok(Next::Look(if settles_soon { Ends::Soon } else { Ends::Later }));
         }
         Err(error) => {
             let cause = error.cause(scope);
@@ -361,7 +407,7 @@ async fn look(
     // The first end counts, so the answer comes from the table and not from this look.
     match context.store.state(&wait.build, scope).await? {
         Some(ended) => answer(context, status, &ended, wait, scope).await,
-        None => Ok(None),
+        None => Ok(Next::Leave),
     }
 }
 
@@ -387,14 +433,14 @@ async fn settles(
 }
 
 /// Answers the tokens with the state's end, then removes the wait. Step Functions may report that an answer came too
-/// late: then the execution no longer waits for it. Returns how a wait for another token ends, if there is one to answer.
+/// late: then the execution no longer waits for it.
 async fn answer(
     context: &Context,
     build: BuildStatus,
     state: &StateRecord,
     wait: &Wait,
     scope: &Scope,
-) -> Result<Option<Ends>> {
+) -> Result<Next> {
     let failure = state.cause.as_ref().map(|cause| {
         let cause = if scope.item.is_some() { &short(cause) } else { cause };
         let text = serde_json::to_string(cause).unwrap_or_else(|_| cause.to_string());
@@ -406,7 +452,7 @@ async fn answer(
 
 /// Answers the tokens with the error `Closed`, because nothing needs this state once its build is closed, and removes
 /// the wait.
-async fn give_up(context: &Context, build: BuildStatus, wait: &Wait, scope: &Scope) -> Result<Option<Ends>> {
+async fn give_up(context: &Context, build: BuildStatus, wait: &Wait, scope: &Scope) -> Result<Next> {
     let failure = Some((ErrorName::Closed.as_str(), "the build was closed"));
     let_go(context, build, answer_all(context, wait, failure).await, wait, scope).await
 }
@@ -435,15 +481,15 @@ async fn let_go(
     answered: goldsmith_cloud::Result<()>,
     wait: &Wait,
     scope: &Scope,
-) -> Result<Option<Ends>> {
+) -> Result<Next> {
     match answered {
         Err(error) if build == BuildStatus::Closed => {
             tracing::warn!(%error, build = wait.build, state = %scope, "dropped an answer that no execution waits for");
         }
         other => other?,
     }
-    let is_over = context.store.drop_wait(wait, scope).await?;
-    Ok((!is_over).then_some(Ends::Later))
+    let is_dropped = context.store.drop_wait(wait, scope).await?;
+    Ok(if is_dropped { Next::Leave } else { Next::AnswerAgain })
 }
 
 fn deadline(wait: &Wait) -> Timestamp {

@@ -259,12 +259,8 @@ fn timeout(scene: &Scene<'_>) -> u32 {
 }
 
 fn running(scene: &Scene<'_>, command: &str, instance: &str) -> CommandProgress {
-    CommandProgress::Running(Pending {
-        resource: command.to_owned(),
-        region: scene.home().to_owned(),
-        detail: format!("the command is running on {instance}"),
-        ends: Ends::WithEvent,
-    })
+    let detail = format!("the command is running on {instance}");
+    CommandProgress::Running(Pending::at_home(scene, command, detail, Ends::WithEvent))
 }
 
 fn stopped(state: InstanceState) -> bool {

@@ -46,6 +46,14 @@ pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord,
     Ok(())
 }
 
+/// Fails unless the image of the build is complete.
+///
+/// # Errors
+/// Fails with `Internal`, or if a call to the table fails.
+pub(crate) async fn require_made(context: &Context, record: &BuildRecord) -> Result<()> {
+    require(context, record, State::Snapshot, None).await
+}
+
 /// Fails unless JudgeTests has found that all tests have succeeded.
 ///
 /// # Errors

@@ -46,7 +46,8 @@ impl Waiting for Attest {
         // A signature vouches for the image. Anyone who may call the function could call it before the image is complete and
         // its tests have ended.
         if let Some(waits) = comes_too_early(scene).await? {
-            return Ok(pending(scene, &scene.record.build, waits.to_owned(), Ends::Later));
+            let pending = Pending::at_home(scene, &scene.record.build, waits.to_owned(), Ends::Later);
+            return Ok(Progress::Waiting(pending));
         }
         let image = scene.made_by(State::Snapshot, None, EffectKind::is_image).await?;
         let own = scene.context.store.state(&scene.record.build, &scene.scope).await?;
@@ -54,13 +55,14 @@ impl Waiting for Attest {
             return Ok(Progress::Done(done(signed)));
         }
         let Some(found) = scene.context.cloud.images.image(scene.home(), &image).await? else {
-            return Ok(pending(scene, &image, format!("{image} is not visible yet"), Ends::Later));
+            let detail = format!("{image} is not visible yet");
+            return Ok(Progress::Waiting(Pending::at_home(scene, image, detail, Ends::Later)));
         };
         check(scene, &found)?;
         let readings = own.map(|state| state.readings).unwrap_or_default();
         match read_volumes(scene, &found, readings).await? {
             // There is more to read at once.
-            Volumes::Reading(detail) => Ok(pending(scene, &image, detail, Ends::Soon)),
+            Volumes::Reading(detail) => Ok(Progress::Waiting(Pending::at_home(scene, image, detail, Ends::Soon))),
             Volumes::Read(volumes) => sign(scene, key, &found, &volumes).await,
         }
     }
@@ -94,10 +96,6 @@ fn check(scene: &Scene<'_>, image: &Image) -> Result<()> {
         return Ok(());
     };
     Err(failed(scene, &image.id, format!("{} cannot be signed: it {why_not}", image.id)))
-}
-
-fn pending(scene: &Scene<'_>, image: &str, detail: String, ends: Ends) -> Progress {
-    Progress::Waiting(Pending { resource: image.to_owned(), region: scene.home().to_owned(), detail, ends })
 }
 
 fn done(signed: &ProvenanceRecord) -> String {

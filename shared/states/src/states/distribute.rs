@@ -5,6 +5,8 @@
 //! `Image` effect, or none in the home Region, where the AMI already is, a `TargetImage` effect for each of these
 //! accounts, and an `Export` effect. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish
 //! decides what it means for the build.
+//!
+//! [`begin`](fn@begin) is the state BeginCopies, which only asks for the copies.
 
 mod accounts;
 mod begin;
@@ -14,7 +16,7 @@ use async_trait::async_trait;
 use goldsmith_cloud::{ImageCopy, ImageState};
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 
-use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Pending, Progress, Scene, Waiting};
 use crate::engine::effect::{effect, made_id};
 use crate::error_names::ErrorName;
 use crate::parts::firmware;
@@ -26,7 +28,7 @@ use crate::{Error, Result, State};
 
 pub(crate) use begin::begin;
 
-/// The state that runs for each Region.
+/// The state that brings the image to one Region.
 pub(crate) struct DistributeRegion;
 
 #[async_trait]
@@ -169,9 +171,7 @@ fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageC
 }
 
 fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
-    // The events of another Region stay there.
-    let ends = Ends::Later;
-    Progress::Waiting(Pending { resource: id.to_owned(), region: planned.region.clone(), detail, ends })
+    Progress::Waiting(Pending::in_region(planned, id, detail))
 }
 
 /// Returns the error for a copy that EC2 has begun and could not finish. `advise` adds to the message what to check if a

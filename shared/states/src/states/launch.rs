@@ -25,6 +25,8 @@ use crate::parts::token::token;
 use crate::parts::user_data::user_data;
 use crate::{Error, Result, State};
 
+/// Time from its launch in which an instance is usually online. Longer than that, a function does not wait for it.
+const USUALLY_ONLINE: SignedDuration = SignedDuration::from_mins(2);
 /// How long an instance may run before its agent registers. An agent registers some seconds after the network is up.
 const SILENT: SignedDuration = SignedDuration::from_mins(10);
 /// The same limit for bare metal, whose firmware alone takes up to a quarter of an hour.
@@ -134,9 +136,9 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
             Ok(Progress::Done(format!("{id} is online{}", before(scene).await?)))
         }
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
-        // Systems Manager sends no event on which one can rely.
         InstanceState::Running => {
-            Ok(waiting(scene, id, format!("{id} is running; its SSM agent is not online yet"), Ends::Soon))
+            let detail = format!("{id} is running; its SSM agent is not online yet");
+            Ok(waiting(scene, id, detail, until_online(scene, &instance)))
         }
         _ if is_spot(scene, made) && may_work_on_demand(&instance) => on_demand_instead(scene, made, &instance).await,
         _ => Err(ended(scene, &instance)),
@@ -251,7 +253,7 @@ fn key_pair(scene: &Scene<'_>) -> Option<String> {
 }
 
 fn waiting(scene: &Scene<'_>, id: &str, detail: String, ends: Ends) -> Progress {
-    Progress::Waiting(Pending { resource: id.to_owned(), region: scene.home().to_owned(), detail, ends })
+    Progress::Waiting(Pending::at_home(scene, id, detail, ends))
 }
 
 /// Returns whether an instance is bare metal: `m5.metal`, `c7g.metal`, `u-6tb1.metal`, `i4i.metal-24xl`.
@@ -264,6 +266,14 @@ pub(crate) fn is_metal(instance: &Instance) -> bool {
 fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
     let patience = if is_metal(instance) { SILENT_METAL } else { SILENT };
     instance.launched.is_some_and(|launched| scene.context.clock.now() >= launched + patience)
+}
+
+/// Returns how the wait for the agent of a running instance ends. Systems Manager's event about a registration comes on a
+/// best-effort basis. An agent that has not come long after the launch may never come, and must not hold a function.
+fn until_online(scene: &Scene<'_>, instance: &Instance) -> Ends {
+    let has_just_started =
+        instance.launched.is_some_and(|launched| scene.context.clock.now() < launched + USUALLY_ONLINE);
+    if has_just_started && !is_metal(instance) { Ends::Soon } else { Ends::Later }
 }
 
 /// Returns the error for an instance whose agent does not register. It says what to check, and quotes the console.

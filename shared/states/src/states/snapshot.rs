@@ -91,8 +91,7 @@ async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
     let machines = &scene.context.cloud.machines;
     let pending = |detail: &str| {
         let detail = format!("{instance} {detail}");
-        let (resource, region, ends) = (instance.to_owned(), scene.home().to_owned(), Ends::WithEvent);
-        Some(Progress::Waiting(Pending { resource, region, detail, ends }))
+        Some(Progress::Waiting(Pending::at_home(scene, instance, detail, Ends::WithEvent)))
     };
     let Some(found) = machines.instance(scene.home(), instance).await? else { return Ok(pending("is not visible")) };
     match found.state {
@@ -161,12 +160,7 @@ fn is_of_this_build(scene: &Scene<'_>, image: &Image) -> bool {
 
 fn is_pending(scene: &Scene<'_>, image: String) -> Progress {
     let detail = format!("{image} is pending");
-    waiting(scene, image, detail)
-}
-
-fn waiting(scene: &Scene<'_>, image: String, detail: String) -> Progress {
-    let (region, ends) = (scene.home().to_owned(), Ends::WithEvent);
-    Progress::Waiting(Pending { resource: image, region, detail, ends })
+    Progress::Waiting(Pending::at_home(scene, image, detail, Ends::WithEvent))
 }
 
 fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
@@ -177,7 +171,7 @@ fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
 /// Waits for the AMI, and then terminates the build instance, which is no longer needed.
 async fn watch(scene: &Scene<'_>, image: &str, launched: &Effect, instance: &str) -> Result<Progress> {
     let cloud = &scene.context.cloud;
-    let pending = |detail: String| waiting(scene, image.to_owned(), detail);
+    let pending = |detail| Progress::Waiting(Pending::at_home(scene, image, detail, Ends::WithEvent));
     let Some(found) = cloud.images.image(scene.home(), image).await? else {
         return Ok(pending(format!("{image} is not visible yet")));
     };

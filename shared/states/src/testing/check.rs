@@ -23,10 +23,8 @@ pub(crate) fn whole_build() -> Vec<Task> {
         State::JudgeTests => after(*state, &tests),
         State::DistributeRegion => each(*state, &regions),
         State::Publish => after(*state, &regions),
-        // The definition skips Attest if no key is planned.
-        State::LaunchAgain | State::BuildAgain | State::Attest | State::FinishFailed => vec![],
-        // It skips this state if the configuration does not ask for it.
-        State::BeginCopies => vec![],
+        // The definition skips Attest without a key, and BeginCopies unless the configuration asks for it.
+        State::LaunchAgain | State::BuildAgain | State::BeginCopies | State::Attest | State::FinishFailed => vec![],
         _ => vec![Task::new(*state)],
     };
     State::ALL.iter().flat_map(tasks).collect()

@@ -150,6 +150,8 @@ impl Stack {
                 State::ExecuteTest | State::EndTest | State::LaunchAgain | State::BuildAgain => {}
                 State::Attest if planned["attest"] != true => {}
                 State::BeginCopies if planned["beginCopies"] != true => {}
+                // The build goes on without it.
+                State::BeginCopies => _ = self.run_as(name, &Task::new(state)).await,
                 State::Build => match self.run_as(name, &Task::new(state)).await {
                     Err(error) if error.error == ErrorName::Interrupted.as_str() => {
                         for state in [State::LaunchAgain, State::BuildAgain] {

@@ -116,25 +116,26 @@ async fn a_long_journal_is_read_in_the_order_in_which_it_was_written() {
 async fn who_holds_the_lock_looks_again_after_a_knock_and_the_next_holder_need_not() {
     let (table, now) = (MemoryTable::new(), jiff::Timestamp::UNIX_EPOCH);
     let store = opened(&table).await;
-    // A state that never began has no door to knock at.
+    // A knock does not create a state that never began.
     store.knock("web-1", &scope()).await.unwrap();
     assert_eq!(store.state("web-1", &scope()).await.unwrap(), None);
     store.begin(&build(), &scope(), &wait("web-1", "first"), now).await.unwrap();
 
     let lock = async || store.lock("web-1", &scope(), Holder::Start, now).await.unwrap();
+    let unlock = async |held| store.unlock_unless_knocked("web-1", &scope(), held).await.unwrap();
     let held = lock().await.unwrap();
     store.knock("web-1", &scope()).await.unwrap();
     assert_eq!(lock().await, None);
-    assert!(!store.unlock("web-1", &scope(), &held, true).await.unwrap(), "it must look again");
+    assert!(!unlock(&held).await, "it must look again");
     assert_eq!(lock().await, None, "and still holds the lock");
-    assert!(store.unlock("web-1", &scope(), &held, true).await.unwrap());
-    assert!(store.unlock("web-1", &scope(), &held, true).await.unwrap(), "a lock that is lost needs no look");
+    assert!(unlock(&held).await);
+    assert!(unlock(&held).await, "a lock that is lost needs no look");
 
     store.knock("web-1", &scope()).await.unwrap();
     let held = lock().await.unwrap();
-    assert!(store.unlock("web-1", &scope(), &held, true).await.unwrap(), "its look was later than the knock");
+    assert!(unlock(&held).await, "its look was later than the knock");
     let held = lock().await.unwrap();
     store.knock("web-1", &scope()).await.unwrap();
-    assert!(store.unlock("web-1", &scope(), &held, false).await.unwrap(), "its time is over");
-    assert!(lock().await.is_some());
+    store.unlock("web-1", &scope(), &held).await.unwrap();
+    assert!(lock().await.is_some(), "a holder whose time is over heeds no knock");
 }

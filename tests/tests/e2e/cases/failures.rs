@@ -5,7 +5,7 @@ use goldsmith_store::{BuildStatus, ImageRecord, ImageStatus};
 use serde_json::json;
 
 use super::Case;
-use crate::definitions::{Pipeline, example, folder};
+use crate::definitions::{Pipeline, example};
 use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] = &[
@@ -51,12 +51,8 @@ fn broken_example(stack: &Stack) {
 
 fn failing_test(stack: &Stack) {
     let steps = [("build", "Fine", "true"), ("test", "Fails", "echo no page\nexit 7")];
-    let text = Pipeline::new("untested", &steps).text();
-    let text = text.replacen("distributions:\n", "start: with-tests\ndistributions:\n", 1);
-    let built = stack.build(folder(&text).path());
-    assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
-    let image = stack.image(built.image());
-    let begun = stack.block_on(stack.store().state(built.build(), &State::BeginCopies.into())).unwrap().unwrap();
+    let image = fail(stack, &Pipeline { copies_with_tests: true, ..Pipeline::new("untested", &steps) });
+    let begun = stack.block_on(stack.store().state(&image.build, &State::BeginCopies.into())).unwrap().unwrap();
     assert_eq!(begun.detail, "1 of 1 copies have begun", "a copy had to be removed");
     let failure = image.failure.clone().unwrap();
     assert_eq!((failure.state.as_str(), failure.error.as_str()), ("ExecuteTest", "Goldsmith.TestFailed"));

@@ -33,13 +33,12 @@ fn signing_key(stack: &Stack) -> String {
 fn pipeline(home: &str, copy: &str) -> tempfile::TempDir {
     let signing = "signingKey: alias/e2e-golden\n";
     let steps = [("build", "Write", "echo golden > /etc/golden"), ("test", "Read", "grep golden /etc/golden")];
-    let text = Pipeline { more: signing, ..Pipeline::new("signed", &steps) }.text();
+    let text = Pipeline { more: signing, copies_with_tests: true, ..Pipeline::new("signed", &steps) }.text();
     let device = format!(
         "blockDeviceMappings:\n  - {{deviceName: /dev/xvda, ebs: {{encrypted: true, kmsKeyId: \"{home}\"}}}}\n"
     );
     let text = text.replacen("components:\n", &format!("{device}components:\n"), 1);
     let copied = format!("- region: {AWAY}\n    amiDistributionConfiguration: {{kmsKeyId: \"{copy}\"}}\n");
-    let text = text.replacen("distributions:\n", "start: with-tests\ndistributions:\n", 1);
     folder(&text.replacen(&format!("- region: {AWAY}\n"), &copied, 1))
 }
 

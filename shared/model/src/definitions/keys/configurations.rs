@@ -126,9 +126,9 @@ pub(super) const DISTRIBUTION: &[Key] = &[
         Form::Word(&["after-tests", "with-tests"]),
         "`after-tests`",
         "When the copies to other Regions begin. With `with-tests`, EC2 copies the image while it is tested, so the build \
-         ends earlier. If a test fails, or the `vulnerabilityPolicy` or the audit rejects the image, its copies are \
-         removed; until then, they cost what copies cost. Nothing is shared, and no other account gets a copy, before \
-         the image has passed.",
+         ends earlier. If the image is rejected by a test, the audit or the `vulnerabilityPolicy`, its copies are removed, \
+         and you pay for their transfer, and for their storage until then. No copy is shared, and no other account gets \
+         one, before the image has passed. A pipeline without tests, or with the home Region only, copies nothing earlier.",
     ),
     Key::optional(
         "approval",

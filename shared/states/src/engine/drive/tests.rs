@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{Between, FakeCloud, Fault, HOME, OnItsWay};
 use goldsmith_cloud::{ExecutionStatus, Kind};
-use goldsmith_store::Table as _;
+use goldsmith_store::{Holder, Store, Table as _};
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::states::finish;
-use crate::testing::{BUILD, Stack, Task, reach};
-use crate::{Context, State, dispatch};
+use crate::testing::{AWAY, BUILD, Stack, Task, reach};
+use crate::{Clock as _, Context, State, dispatch};
 
 /// Holds the first SendCommand until the test releases it.
 #[derive(Default)]
@@ -117,7 +117,7 @@ async fn a_closed_builds_wait_is_removed_even_if_its_answer_always_fails() {
 }
 
 /// Lets the AMI become available before the `n`th call after it was made, with the wake of its event.
-struct Event {
+struct EventAtCall {
     cloud: FakeCloud,
     context: Context,
     n: usize,
@@ -125,7 +125,7 @@ struct Event {
 }
 
 #[async_trait]
-impl Between for Event {
+impl Between for EventAtCall {
     async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
         let is_made = call.name == "CreateImage" || self.calls.load(Ordering::Relaxed) > 0;
         if is_made && self.calls.fetch_add(1, Ordering::Relaxed) == self.n {
@@ -144,7 +144,7 @@ async fn an_event_at_any_moment_of_the_first_invocation_ends_the_wait_without_a_
         let stack = reach(&Task::new(State::Snapshot)).await;
         stack.cloud.pace(|pace| pace.until_image = 1_000);
         let (cloud, context) = (stack.cloud.clone(), stack.context());
-        let event = Arc::new(Event { cloud, context, n, calls: AtomicUsize::new(0) });
+        let event = Arc::new(EventAtCall { cloud, context, n, calls: AtomicUsize::new(0) });
         let token = "token";
         stack.cloud.open_token(token);
         let behind = stack.context_behind(event.clone());
@@ -153,10 +153,65 @@ async fn an_event_at_any_moment_of_the_first_invocation_ends_the_wait_without_a_
         dispatch(&behind, "snapshot", payload).await.unwrap();
         let calls = event.calls.load(Ordering::Relaxed);
         if calls <= n {
-            assert!(n > 3, "the last calls are the look, the wait and the lock: {n}");
+            assert!(n > 3, "the first invocation made only {n} calls");
             assert_eq!(stack.answer(token), None, "no event has come");
             break;
         }
         assert_eq!(stack.answer(token), Some(Ok(json!({}))), "call {n} of {calls}");
     }
+}
+
+/// The seconds for which the first invocation of a state looks, if nothing happens.
+async fn looks_for(task: Task, change: impl Fn(&Stack)) -> i64 {
+    let stack = reach(&task).await;
+    change(&stack);
+    let began = stack.clock.now();
+    let token = stack.start(&task).await;
+    assert_eq!(stack.answer(&token), None);
+    stack.clock.now().duration_since(began).as_secs()
+}
+
+#[tokio::test]
+async fn a_function_leaves_if_an_event_will_wake_it_and_stays_if_none_will_and_the_end_is_near() {
+    let launch = Task::new(State::Launch);
+    let boots = looks_for(launch.clone(), |stack| stack.cloud.pace(|pace| pace.until_running = 1_000)).await;
+    assert!((3..6).contains(&boots), "the instance boots: {boots} s");
+    for (age, seconds) in [(SignedDuration::ZERO, 55..60), (SignedDuration::from_mins(2), 10..16)] {
+        let silent = looks_for(launch.clone(), |stack| {
+            stack.cloud.pace(|pace| pace.until_online = 1_000);
+            stack.cloud.consoles_say("", stack.clock.now() - age);
+        });
+        let silent = silent.await;
+        assert!(seconds.contains(&silent), "the agent of an instance that is {age} old is not online: {silent} s");
+    }
+    let copy = Task::item(State::DistributeRegion, AWAY);
+    let copied = looks_for(copy, |stack| stack.cloud.pace(|pace| pace.until_image = 1_000)).await;
+    assert!((10..16).contains(&copied), "the copy is in another Region: {copied} s");
+}
+
+/// Knocks before each look of the holder.
+struct Knocks(Store);
+
+#[async_trait]
+impl Between for Knocks {
+    async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+        if call.name == "DescribeImages" {
+            self.0.knock(BUILD, &State::Snapshot.into()).await.unwrap();
+        }
+        None
+    }
+}
+
+#[tokio::test]
+async fn knocks_without_end_do_not_keep_a_function_beyond_its_time() {
+    let stack = reach(&Task::new(State::Snapshot)).await;
+    stack.cloud.pace(|pace| pace.until_image = 1_000);
+    let knocks = Arc::new(Knocks(stack.store()));
+    let context = Context { cloud: stack.cloud.behind(knocks).cloud(), ..stack.context() };
+    let began = stack.clock.now();
+    stack.run_in(&context, &Task::new(State::Snapshot)).await.unwrap();
+    let held = stack.clock.now().duration_since(began).as_secs();
+    assert!((55..60).contains(&held), "{held} s");
+    let lock = stack.store().lock(BUILD, &State::Snapshot.into(), Holder::Wake, stack.clock.now()).await.unwrap();
+    assert!(lock.is_some(), "it has unlocked");
 }

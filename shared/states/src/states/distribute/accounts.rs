@@ -10,7 +10,7 @@ use goldsmith_cloud::{Image, ImageCopy, ImageState, Images, LaunchPermission, Ta
 use goldsmith_model::TargetAccount;
 use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
-use crate::engine::drive::{Ends, Pending, Scene};
+use crate::engine::drive::{Pending, Scene};
 use crate::engine::effect::{effect, made_id};
 use crate::parts::firmware;
 use crate::parts::image_tags::image_tags;
@@ -31,17 +31,18 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
         let is_its = |effect: &&Effect| effect.kind.target_account() == Some(&target.account);
         effects.iter().find(is_its).and_then(|effect| effect.id.clone())
     };
-    let pending = |resource: &str, detail| is_pending(planned, resource.to_owned(), detail);
     let missing: Vec<String> =
         planned.target_accounts.iter().filter(|one| made(one).is_none()).map(|one| one.account.clone()).collect();
     // Lending again is safe, and an attempt that died between the two permissions has lent only one of them.
     if !missing.is_empty() && !lend(scene, planned, original, missing).await? {
-        return Ok(Some(pending(original, format!("the snapshots of {original} are not visible yet"))));
+        let detail = format!("the snapshots of {original} are not visible yet");
+        return Ok(Some(Pending::in_region(planned, original, detail)));
     }
     match copies(scene, planned, original, made).await {
         // EC2 reads the shared snapshots until the last copy is whole.
         Ok(None) if !take_back(scene, planned, original).await? => {
-            Ok(Some(pending(original, format!("the snapshots of {original} are not visible"))))
+            let detail = format!("the snapshots of {original} are not visible");
+            Ok(Some(Pending::in_region(planned, original, detail)))
         }
         // This fails the state, so that nobody would take the permissions back later.
         Err(error) if !error.is_transient() && !error.may_settle() => {
@@ -54,10 +55,6 @@ pub(super) async fn bring(scene: &Scene<'_>, planned: &PlannedRegion, original: 
         }
         other => other,
     }
-}
-
-fn is_pending(planned: &PlannedRegion, resource: String, detail: String) -> Pending {
-    Pending { resource, region: planned.region.clone(), detail, ends: Ends::Later }
 }
 
 /// Has each account make its copy. Returns what this waits for; `None` if every account has its copy.
@@ -77,7 +74,7 @@ async fn copies(
         if !complete(scene, &other, planned, target, (original, &id)).await? {
             let detail = format!("{id} is being copied in account {}", target.account);
             // All accounts copy at the same time, but a state waits for one resource at a time.
-            waiting = waiting.or(Some(is_pending(planned, id, detail)));
+            waiting = waiting.or(Some(Pending::in_region(planned, id, detail)));
         }
     }
     Ok(waiting)

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::engine::drive::Scene;
 use crate::engine::once::once;
+use crate::parts::passed;
 use crate::{Context, Error, Result, Start, State};
 
 /// How long a Region has to accept its copy. The tests wait for this state, so one Region must not delay them for long.
@@ -22,14 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Runs one invocation of BeginCopies.
 ///
 /// # Errors
-/// Fails if the build is closed, or if a call to the table fails.
+/// Fails if the image is not complete, if the build is closed, or if the table does not answer. The definition goes on to
+/// the tests then.
 pub(crate) async fn begin(context: &Context, start: &Start) -> Result<Value> {
     let record = context.planned(&start.build).await?;
+    // A call that the definition does not make must not even show the state as running.
+    passed::require_made(context, &record).await?;
     once(context, start, begin_all(context, &record)).await
 }
 
 async fn begin_all(context: &Context, record: &BuildRecord) -> Result<(String, Value)> {
     let plan = &record.plan;
+    // Only the definition knows the way here, but whoever may invoke the function can call this state in any build.
     if !plan.begins_copies() {
         return Ok(("no copy begins before the tests".to_owned(), json!({})));
     }
@@ -43,7 +48,7 @@ async fn begin_all(context: &Context, record: &BuildRecord) -> Result<(String, V
     }
     let mut said = format!("{} of {} copies have begun", away.len() - late.len(), away.len());
     if !late.is_empty() {
-        said = format!("{said}; after the tests, they begin in {}", late.join(", "));
+        said = format!("{said}; those to {} begin after the tests", late.join(", "));
     }
     Ok((said, json!({})))
 }
@@ -51,7 +56,7 @@ async fn begin_all(context: &Context, record: &BuildRecord) -> Result<(String, V
 /// Begins the copy to one Region. Returns whether EC2 has accepted it.
 async fn begin_one(context: &Context, record: &BuildRecord, planned: &PlannedRegion) -> Result<bool> {
     let scope = Scope { state: State::DistributeRegion, item: Some(planned.region.clone()) };
-    // DistributeRegion has its own deadline. This state ends long before any.
+    // `PATIENCE` ends this. The deadline is that of DistributeRegion, which waits.
     let scene = Scene { context, record: record.clone(), scope, deadline: Timestamp::MAX };
     let copied = pin!(async { super::copy(&scene, planned, &super::original(&scene).await?).await });
     let why_not = match select(copied, context.clock.sleep(PATIENCE)).await {
@@ -67,15 +72,18 @@ async fn begin_one(context: &Context, record: &BuildRecord, planned: &PlannedReg
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
     use goldsmith_cloud::fake::{Between, Fault, HOME, OnItsWay};
     use goldsmith_cloud::{ImageState, Kind};
     use goldsmith_model::CopyStart;
+    use jiff::SignedDuration;
     use serde_json::json;
 
+    use super::PATIENCE;
     use crate::testing::{AWAY, BUILD, Stack, Task, reach_on, whole_build};
-    use crate::{Context, ErrorInfo, State};
+    use crate::{Clock as _, Context, ErrorInfo, State, dispatch};
 
     async fn stack() -> Stack {
         let stack = Stack::new().await;
@@ -146,18 +154,19 @@ mod tests {
         let before = made().await.cloud.effects().len();
         let begun = made().await;
         begun.run(&Task::new(State::BeginCopies)).await.unwrap();
-        let effects = begun.cloud.effects().len() - before;
-        assert!(effects >= 3, "the state, the journal and the copy: {effects}");
+        let effects: Vec<_> = begun.cloud.effects().split_off(before).iter().map(|effect| effect.name).collect();
+        assert_eq!(effects.iter().filter(|name| **name == "CopyImage").count(), 1, "{effects:?}");
         for kind in [Kind::Throttled, Kind::Unanswered, Kind::Denied, Kind::Invalid, Kind::Capacity] {
-            for n in 1..=effects {
-                check(&good, |stack| stack.cloud.fail_at(n, Fault::Refuse(kind)), &format!("{kind:?} at {n}")).await;
+            for (n, name) in (1..).zip(&effects) {
+                let fail = |stack: &Stack| stack.cloud.fail_at(n, Fault::Refuse(kind));
+                check(&good, fail, &format!("{kind:?} at {n}, {name}")).await;
             }
             let always = |stack: &Stack| stack.cloud.fail_always("CopyImage", AWAY, Fault::Refuse(kind));
             check(&good, always, &format!("{kind:?} for as long as it begins")).await;
         }
         for fault in [Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter] {
-            for n in 1..=effects {
-                check(&good, |stack| stack.cloud.fail_at(n, fault), &format!("{fault:?} at {n}")).await;
+            for (n, name) in (1..).zip(&effects) {
+                check(&good, |stack| stack.cloud.fail_at(n, fault), &format!("{fault:?} at {n}, {name}")).await;
             }
         }
     }
@@ -165,16 +174,58 @@ mod tests {
     async fn check(good: &Stack, fail: impl Fn(&Stack), what: &str) {
         let stack = made().await;
         fail(&stack);
-        // The definition would end a build whose table does not answer. It tries everything else again.
-        let begun = stack.run(&Task::new(State::BeginCopies)).await;
+        // The definition goes on to the tests even if this fails.
+        let _ = stack.run(&Task::new(State::BeginCopies)).await;
         stack.cloud.heal();
-        if let Err(error) = begun {
-            stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
-            assert!(stack.inventory().is_empty(), "{what}: {:?}", stack.inventory());
-            return;
-        }
         end(&stack).await;
         assert_eq!(stack.inventory(), good.inventory(), "{what}");
+    }
+
+    #[tokio::test]
+    async fn who_calls_it_before_the_image_is_complete_does_not_even_show_it_as_running() {
+        let stack = reach_on(stack().await, &Task::new(State::Snapshot)).await;
+        let error = stack.run(&Task::new(State::BeginCopies)).await.unwrap_err();
+        assert!(error.cause.contains("Snapshot of") && calls_away(&stack).is_empty(), "{error:?}");
+        assert_eq!(stack.store().state(BUILD, &State::BeginCopies.into()).await.unwrap(), None);
+    }
+
+    /// Holds the first CopyImage until another attempt has made the copy, and then rejects it.
+    struct Overtaken {
+        context: Context,
+        start: serde_json::Value,
+        has_come: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Between for Overtaken {
+        async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+            if call.name != "CopyImage" || self.has_come.swap(true, Ordering::Relaxed) {
+                return None;
+            }
+            dispatch(&self.context, "distribute", self.start.clone()).await.unwrap();
+            Some(Fault::Refuse(Kind::Denied))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_late_rejection_does_not_make_the_build_forget_the_copy() {
+        let stack = made().await;
+        let execution = stack.context().config.execution_arn(BUILD);
+        let start = json!({"build": BUILD, "state": "BeginCopies", "execution": execution});
+        let overtaken = Overtaken { context: stack.context(), start, has_come: AtomicBool::new(false) };
+        let context = Context { cloud: stack.cloud.behind(Arc::new(overtaken)).cloud(), ..stack.context() };
+        stack.run_in(&context, &Task::new(State::BeginCopies)).await.unwrap();
+        assert_eq!(stack.inventory().region(AWAY).images.len(), 1);
+        let error = ErrorInfo { error: "Goldsmith.TestFailed".to_owned(), cause: "a test failed".to_owned() };
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    }
+
+    #[tokio::test]
+    async fn who_calls_the_function_in_another_build_begins_nothing() {
+        let stack = reach_on(Stack::new().await, &Task::item(State::LaunchTest, "t3.small")).await;
+        stack.run(&Task::new(State::BeginCopies)).await.unwrap();
+        assert_eq!(calls_away(&stack), [""; 0]);
     }
 
     #[tokio::test]
@@ -206,12 +257,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_region_that_does_not_answer_keeps_the_tests_from_nothing() {
+    async fn a_region_that_does_not_answer_does_not_hold_up_the_tests() {
         let stack = made().await;
         let context = Context { cloud: stack.cloud.behind(Arc::new(Silent)).cloud(), ..stack.context() };
+        let began = stack.clock.now();
         stack.run_in(&context, &Task::new(State::BeginCopies)).await.unwrap();
+        assert!(stack.clock.now() <= began + SignedDuration::try_from(PATIENCE).unwrap());
         let said = stack.store().state(BUILD, &State::BeginCopies.into()).await.unwrap().unwrap().detail;
-        assert_eq!(said, "0 of 1 copies have begun; after the tests, they begin in us-east-1");
+        assert_eq!(said, "0 of 1 copies have begun; those to us-east-1 begin after the tests");
         end(&stack).await;
         assert_eq!(calls_away(&stack).iter().filter(|call| **call == "CopyImage").count(), 1);
     }

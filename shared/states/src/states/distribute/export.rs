@@ -7,7 +7,7 @@ use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
 use super::failed;
 use crate::Result;
-use crate::engine::drive::{Ends, Pending, Progress, Scene};
+use crate::engine::drive::{Pending, Progress, Scene};
 use crate::engine::effect::{effect, made_id};
 use crate::parts::export::description;
 use crate::parts::token::token;
@@ -72,8 +72,7 @@ fn request(scene: &Scene<'_>, image: &str, to: &S3Export) -> ImageExport {
 }
 
 fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
-    let ends = Ends::Later;
-    Progress::Waiting(Pending { resource: id.to_owned(), region: planned.region.clone(), detail, ends })
+    Progress::Waiting(Pending::in_region(planned, id, detail))
 }
 
 #[cfg(test)]
