@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: bench simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers advisory-matchers aws-smoke check lint advisories package build release lock clean
+.PHONY: bench bench-builds simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers advisory-matchers aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -62,6 +62,14 @@ bench:
 	cargo bench --locked -p goldsmith-agent
 	cargo build --locked --release --workspace --bin bootstrap --example bare
 	@python3 infra/bench/start.py $(TARGET)/release/bootstrap $(TARGET)/release/examples/bare
+
+# Measures whole builds on a local AWS whose EC2 takes AWS's published times, RUNS times, and builds of Packer on the same
+# EC2 if Debian's `packer` is installed. Each of the runs takes about 20 minutes, which are nearly all waiting.
+RUNS = 1
+bench-builds:
+	@infra/local/preflight.sh $(if $(BUILT),,compiler) instances
+	@$(MAKE) --no-print-directory package
+	@python3 infra/bench/builds.py --runs $(RUNS) $(GOLDSMITH)
 
 # Runs moto's own EC2 tests, as published on PyPI, against the local EC2. They are not part of `test`, because another
 # project publishes them.
