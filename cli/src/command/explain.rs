@@ -88,7 +88,7 @@ fn explain(name: &str) -> Result<Explanation> {
             without_check: problem.cost().to_string(),
         }));
     }
-    if let Some(error) = ErrorName::ALL.iter().find(|error| error.as_str() == name) {
+    if let Some(error) = ErrorName::ALL.iter().find(|error| error.as_str() == name || short(error) == name) {
         return Ok(Explanation::Error(ErrorExplanation {
             name: error.as_str(),
             raised_by: error.raised_by().iter().map(ToString::to_string).collect(),
@@ -98,8 +98,14 @@ fn explain(name: &str) -> Result<Explanation> {
     }
     let Names { problems, errors } = names();
     let near = did_you_mean(name, problems.into_iter().chain(errors));
-    let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-    Err(invalid(format!("there is no problem or error `{name}`{near}")))
+    let near =
+        near.map_or_else(|| "`goldsmith explain` lists all".to_owned(), |near| format!("did you mean `{near}`?"));
+    Err(invalid(format!("there is no problem or error `{name}`: {near}")))
+}
+
+/// Returns the name of an error without `Goldsmith.`.
+fn short(error: &ErrorName) -> &'static str {
+    error.as_str().trim_start_matches("Goldsmith.")
 }
 
 /// Returns what the page says about an error, without its links.
@@ -129,13 +135,14 @@ impl Show for Explanation {
                     ("severity", severity.to_owned()),
                     ("means", problem.explanation.clone()),
                     ("fix", problem.remedy.to_owned()),
-                    ("cost", problem.without_check.clone()),
+                    ("without it", problem.without_check.clone()),
                 ])
             }
             Self::Error(error) => labelled([
                 ("error", error.name.to_owned()),
                 ("raised by", error.raised_by.join(", ")),
                 ("means", error.explanation.clone()),
+                ("look at", "goldsmith show BUILD, which has the cause of one build and what helps".to_owned()),
             ]),
         }
     }
@@ -162,8 +169,10 @@ mod tests {
     #[test]
     fn a_problem_is_explained_and_a_wrong_name_is_corrected() {
         let lines = explain("ami-name-taken").unwrap().lines(&globals(""));
-        assert_eq!(lines[1], "severity  refusal: Plan does not start the build");
-        assert!(lines[2].starts_with("means     The AMI's name is taken in a Region"), "{lines:?}");
+        assert_eq!(lines[1], "severity    refusal: Plan does not start the build");
+        assert!(lines[2].starts_with("means       The AMI's name is taken in a Region"), "{lines:?}");
+        let unknown = explain("zzz").unwrap_err().to_string();
+        assert_eq!(unknown, "there is no problem or error `zzz`: `goldsmith explain` lists all");
         for (wrong, right) in [("ami-name-takn", "ami-name-taken"), ("Goldsmith.CopyFail", "Goldsmith.CopyFailed")] {
             let said = explain(wrong).unwrap_err().to_string();
             assert_eq!(said, format!("there is no problem or error `{wrong}`: did you mean `{right}`?"));
@@ -176,7 +185,7 @@ mod tests {
             let text = on_the_page(error.as_str()).unwrap();
             assert!(text.ends_with('.') && !text.contains("](") && !text.contains('|'), "{text}");
         }
-        let lines = explain("Goldsmith.Refused").unwrap().lines(&globals(""));
+        let lines = explain("Refused").unwrap().lines(&globals(""));
         assert_eq!(lines[1], "raised by  Plan, Build, BuildAgain, ExecuteTest");
         assert!(lines[2].contains("If Plan finds several problems, the message names all of them."), "{lines:?}");
     }

@@ -41,7 +41,9 @@ impl Judgement {
     /// One sentence with the numbers.
     fn found(&self) -> String {
         if self.counts.found == 0 {
-            return "No vulnerabilities were found.".to_owned();
+            let has_compared = self.covered.iter().any(|part| part.advisories > 0);
+            let nothing = if has_compared { "No vulnerabilities were found." } else { "No package was compared." };
+            return nothing.to_owned();
         }
         let by: Vec<_> = Severity::ALL
             .into_iter()
@@ -49,9 +51,10 @@ impl Judgement {
             .filter_map(|severity| Some(format!("{} {severity}", self.counts.by_severity.get(&severity)?)))
             .collect();
         let counts = &self.counts;
-        let noun = if counts.found == 1 { "vulnerability" } else { "vulnerabilities" };
+        // A vulnerability in two packages is two findings.
+        let noun = if counts.found == 1 { "finding" } else { "findings" };
         format!(
-            "{} {noun} found ({}): {} counting, {} new, {} with a fix.",
+            "{} {noun} ({}): {} counting, {} new, {} with a fix.",
             counts.found,
             by.join(", "),
             counts.counting,

@@ -34,9 +34,13 @@ struct Uploaded {
 
 impl Show for Uploaded {
     fn lines(&self, _: &Globals) -> Vec<String> {
-        let (files, mib) = (self.files, self.bytes.div_ceil(1 << 20));
-        let plural = if files == 1 { "" } else { "s" };
-        let mut lines = vec![format!("{files} file{plural} with {mib} MiB were copied to the stack")];
+        let (size, unit) = if self.bytes < 1 << 20 {
+            (self.bytes.div_ceil(1 << 10), "KiB")
+        } else {
+            (self.bytes.div_ceil(1 << 20), "MiB")
+        };
+        let files = if self.files == 1 { "1 file was".to_owned() } else { format!("{} files were", self.files) };
+        let mut lines = vec![format!("{files} copied to the stack, {size} {unit}")];
         if !self.others.is_empty() {
             let prefix = ADVISORIES;
             lines.push(format!(

@@ -61,6 +61,9 @@ impl Shown {
             let step = cause.step.as_ref().map(|step| format!(" --step {}", quoted(step))).unwrap_or_default();
             commands.push(format!("{again} logs {}{step}", quoted(&self.image.build)));
         }
+        if cause.error == ErrorName::Vulnerable.as_str() {
+            commands.push(format!("{again} advisories {}", quoted(&self.image.image.to_string())));
+        }
         if let Some(since) = &self.since {
             let differs = since.inside.iter().filter(|inside| !inside.lines.is_empty());
             commands.extend(differs.map(|inside| format!("{again} {}", inside.command())));

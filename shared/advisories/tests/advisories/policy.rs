@@ -210,7 +210,7 @@ Rejected.
 The policy counts a critical vulnerability: CVE-2026-0001 in openssl.
 The policy counts a high vulnerability: CVE-2026-0003 in libcurl4.
 The policy counts 2 medium vulnerabilities, such as CVE-2026-0006 in bash.
-8 vulnerabilities found (2 critical, 3 high, 2 medium, 1 negligible): 4 counting, 2 new, 5 with a fix.
+8 findings (2 critical, 3 high, 2 medium, 1 negligible): 4 counting, 2 new, 5 with a fix.
   critical CVE-2026-0001  openssl 3.0-1, fixed in 3.1-1, new
   high     CVE-2026-0003  libcurl4 8.1-1, fixed in 8.2-1, in the parent too, its waiver ended on 2026-11-01
   medium   CVE-2026-0006  bash 5.0-1, fixed in 5.9-1, in the parent too, package of the parent

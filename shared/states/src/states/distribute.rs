@@ -51,7 +51,10 @@ impl Waiting for DistributeRegion {
         let made = scene.effects().await?.into_iter().find(|effect| effect.kind.is_image());
         match made.and_then(|effect| effect.id) {
             Some(copy) => watch(scene, planned, &copy).await,
-            None => copy(scene, planned, &original).await,
+            None => {
+                let copy = copy(scene, planned, &original).await?;
+                Ok(pending(planned, &copy, format!("{copy} is being copied")))
+            }
         }
     }
 }
@@ -88,15 +91,15 @@ async fn open(scene: &Scene<'_>, planned: &PlannedRegion, id: &str, done: String
     export::begin(scene, planned, id, done).await
 }
 
-async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Progress> {
+/// Has EC2 copy the AMI to a Region. Returns the id of the copy.
+async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<String> {
     let request = request(scene, planned, original);
     let intended = Effect::intended(&scene.scope, 0, EffectKind::Image, &planned.region, &request.token);
     let images = &scene.context.cloud.images;
     let made =
         // The attempt does not matter: CopyImage takes a client token, so a repeated call returns the first copy.
         effect(scene.context, &scene.record, intended, |_| async { Ok(images.copy(&planned.region, &request).await?) });
-    let id = made_id(made.await?)?;
-    Ok(pending(planned, &id, format!("{id} is being copied")))
+    made_id(made.await?)
 }
 
 async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<Progress> {

@@ -72,7 +72,7 @@ pub(super) const PIPELINE: &[Key] = &[
         Form::Map(VULNERABILITIES),
         "nothing is compared",
         "Which vulnerabilities an image may have, by the advisories in the stack's bucket. An image that has others is neither \
-         distributed nor published. Without a test, an instance is launched for this alone.",
+         shared nor published. Without a test, an instance is launched for this alone.",
     ),
     Key::optional(
         "signingKey",

@@ -40,33 +40,30 @@ async fn begin_all(context: &Context, record: &BuildRecord) -> Result<(String, V
     }
     let away: Vec<_> = plan.regions.iter().filter(|planned| planned.region != plan.home_region).collect();
     let begun = join_all(away.iter().map(|planned| begin_one(context, record, planned))).await;
-    let mut late = Vec::new();
+    let mut said = Vec::new();
     for (planned, begun) in away.iter().zip(begun) {
-        if !begun? {
-            late.push(planned.region.as_str());
-        }
+        said.push(match begun? {
+            Some(copy) => format!("{copy} has begun in {}", planned.region),
+            None => format!("the copy in {} begins after the tests", planned.region),
+        });
     }
-    let mut said = format!("{} of {} copies have begun", away.len() - late.len(), away.len());
-    if !late.is_empty() {
-        said = format!("{said}; those to {} begin after the tests", late.join(", "));
-    }
-    Ok((said, json!({})))
+    Ok((said.join("; "), json!({})))
 }
 
-/// Begins the copy to one Region. Returns whether EC2 has accepted it.
-async fn begin_one(context: &Context, record: &BuildRecord, planned: &PlannedRegion) -> Result<bool> {
+/// Begins the copy to one Region. Returns its id, or `None` if EC2 has not accepted it.
+async fn begin_one(context: &Context, record: &BuildRecord, planned: &PlannedRegion) -> Result<Option<String>> {
     let scope = Scope { state: State::DistributeRegion, item: Some(planned.region.clone()) };
     // `PATIENCE` ends this. The deadline is that of DistributeRegion, which waits.
     let scene = Scene { context, record: record.clone(), scope, deadline: Timestamp::MAX };
     let copied = pin!(async { super::copy(&scene, planned, &super::original(&scene).await?).await });
     let why_not = match select(copied, context.clock.sleep(PATIENCE)).await {
-        Either::Left((Ok(_), _)) => return Ok(true),
+        Either::Left((Ok(id), _)) => return Ok(Some(id)),
         Either::Left((Err(Error::Closed), _)) => return Err(Error::Closed),
         Either::Left((Err(error), _)) => error.to_string(),
         Either::Right(_) => "the Region does not answer".to_owned(),
     };
     tracing::warn!(build = record.build, region = planned.region, why_not, "the copy will begin after the tests");
-    Ok(false)
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -117,8 +114,8 @@ mod tests {
             assert_eq!(calls_away(&stack), ["CopyImage"]);
         }
         let said = stack.store().state(BUILD, &State::BeginCopies.into()).await.unwrap().unwrap().detail;
-        assert_eq!(said, "1 of 1 copies have begun");
         let copy = stack.inventory().region(AWAY).images.into_keys().next().unwrap();
+        assert_eq!(said, format!("{copy} has begun in us-east-1"));
         let found = stack.cloud.cloud().images.image(AWAY, &copy).await.unwrap().unwrap();
         assert_eq!(found.state, ImageState::Pending);
         stack.cloud.settle();
@@ -264,7 +261,7 @@ mod tests {
         stack.run_in(&context, &Task::new(State::BeginCopies)).await.unwrap();
         assert!(stack.clock.now() <= began + SignedDuration::try_from(PATIENCE).unwrap());
         let said = stack.store().state(BUILD, &State::BeginCopies.into()).await.unwrap().unwrap().detail;
-        assert_eq!(said, "0 of 1 copies have begun; those to us-east-1 begin after the tests");
+        assert_eq!(said, "the copy in us-east-1 begins after the tests");
         end(&stack).await;
         assert_eq!(calls_away(&stack).iter().filter(|call| **call == "CopyImage").count(), 1);
     }

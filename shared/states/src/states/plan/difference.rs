@@ -84,8 +84,21 @@ fn compare(old: &Plan, new: &Plan, of_regions: &[&str]) -> Vec<Difference> {
     found.extend(documents(&old.documents, &new.documents));
     found.extend(fields("", &json!(old), &json!(new), &["workingDirectory", "bootMode", "tpmSupport", "uefiData"]));
     found.extend(fields("", &json!(old.launch), &json!(new.launch), &[]));
+    found.extend(values("", &judges(old), &judges(new)));
     found.extend(regions(&old.regions, &new.regions, of_regions));
     found
+}
+
+/// What decides whether an image passes, and when it is copied. Nothing of it goes into the image.
+fn judges(plan: &Plan) -> Value {
+    let copies = if plan.copies_with_tests { "with-tests" } else { "after-tests" };
+    json!({
+        "vulnerabilityPolicy": plan.vulnerabilities.as_ref().map(|planned| &planned.policy),
+        "audit": plan.audit,
+        "signingKey": plan.signing_key,
+        "start of the copies": copies,
+        "test instance types": plan.tests,
+    })
 }
 
 fn documents(old: &[PlannedDocument], new: &[PlannedDocument]) -> Vec<Difference> {
@@ -157,5 +170,41 @@ fn text(value: Option<&Value>) -> Option<String> {
         Value::Array(values) if values.is_empty() => None,
         Value::Array(values) => Some(values.iter().filter_map(|one| text(Some(one))).collect::<Vec<_>>().join(", ")),
         other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_model::{ImageAudit, VulnerabilityPolicy};
+    use goldsmith_store::{Plan, PlannedVulnerabilities};
+
+    use super::between_builds;
+    use crate::State;
+    use crate::testing::{Task, reach};
+
+    #[tokio::test]
+    async fn what_decides_whether_an_image_passes_is_compared() {
+        let old = reach(&Task::new(State::Launch)).await.record().await.plan;
+        assert_eq!(between_builds(&old, &old), []);
+        let policy = VulnerabilityPolicy::default();
+        let new = Plan {
+            audit: ImageAudit::Fail,
+            signing_key: Some("alias/images".to_owned()),
+            copies_with_tests: true,
+            vulnerabilities: Some(PlannedVulnerabilities { policy, parent: None }),
+            ..old.clone()
+        };
+        let found = between_builds(&old, &new);
+        let changed: Vec<(&str, Option<&str>)> =
+            found.iter().map(|one| (one.what.as_str(), one.from.as_deref())).collect();
+        assert_eq!(
+            changed,
+            [
+                ("audit", Some("warn")),
+                ("signingKey", None),
+                ("start of the copies", Some("after-tests")),
+                ("vulnerabilityPolicy", None)
+            ]
+        );
     }
 }
