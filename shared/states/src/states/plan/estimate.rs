@@ -14,6 +14,10 @@ use crate::{Context, Result};
 /// Number of earlier builds that an estimate is made from. Each of them costs a read of the table.
 const BUILDS: usize = 3;
 
+/// The states that a build without tests does not have.
+const OF_TESTS: [State; 5] =
+    [State::BeginCopies, State::LaunchTest, State::ExecuteTest, State::EndTest, State::JudgeTests];
+
 /// What a build takes, as far as is known before it begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,9 +65,14 @@ pub(super) async fn estimate(context: &Context, pipeline: &Name, examined: &Exam
     let recipe = &examined.inputs.recipe;
     let images = last_good(context.store.images(recipe.name.as_str()).await?, pipeline);
     let states = try_join_all(images.iter().map(|image| context.store.states(&image.build))).await?;
-    let whole = images.iter().filter_map(|image| between(&image.created_at, image.ended_at.as_ref()?));
+    let is_untested = examined.types.as_ref().is_some_and(|types| types.test.is_empty());
+    let whole = images.iter().zip(&states).filter_map(|(image, states)| {
+        let whole = between(&image.created_at, image.ended_at.as_ref()?)?;
+        Some(if is_untested { whole.saturating_sub(tested(states)) } else { whole })
+    });
     let times: Vec<StateTime> = State::ALL
         .iter()
+        .filter(|state| !is_untested || !OF_TESTS.contains(state))
         .filter_map(|state| {
             let slowest =
                 states.iter().filter_map(|build| build.iter().filter(|one| one.state == *state).filter_map(took).max());
@@ -121,6 +130,14 @@ fn ran(build: &[StateRecord], from: State, to: State, item: Option<&String>) -> 
     between(&of(from)?.started_at, of(to)?.ended_at.as_ref()?)
 }
 
+/// Returns how long the tests of a build took, or 0 if it had none.
+fn tested(build: &[StateRecord]) -> u64 {
+    let of_tests = || build.iter().filter(|one| OF_TESTS.contains(&one.state));
+    let began = of_tests().map(|one| &one.started_at).min();
+    let ended = of_tests().filter_map(|one| one.ended_at.as_ref()).max();
+    began.zip(ended).and_then(|(began, ended)| between(began, ended)).unwrap_or_default()
+}
+
 fn took(state: &StateRecord) -> Option<u64> {
     between(&state.started_at, state.ended_at.as_ref()?)
 }
@@ -163,6 +180,19 @@ mod tests {
         assert_eq!(ran(&build, State::Launch, State::Snapshot, None), Some(690));
         assert_eq!(ran(&build, State::LaunchTest, State::EndTest, Some(&"t3.small".to_owned())), Some(120));
         assert_eq!(ran(&build, State::LaunchTest, State::EndTest, Some(&"t3.large".to_owned())), None);
+    }
+
+    #[test]
+    fn tests_take_the_time_from_the_first_of_their_states_to_the_last() {
+        let build = [
+            state("Snapshot", None, 400, 700),
+            state("BeginCopies", None, 700, 701),
+            state("LaunchTest", Some("t3.small"), 702, 750),
+            state("EndTest", Some("t3.small"), 800, 820),
+            state("JudgeTests", None, 821, 822),
+            state("Publish", None, 830, 840),
+        ];
+        assert_eq!((tested(&build), tested(&build[..1])), (122, 0));
     }
 
     #[test]

@@ -78,6 +78,14 @@ async fn a_plan_follows_the_pipeline_from_its_first_image_to_the_next_one() {
     let types: Vec<&str> = estimate.instances.iter().map(|one| one.instance_type.as_str()).collect();
     assert_eq!(types, ["t3.small", "t3.small"], "the build's and the test's");
     assert!(estimate.instances.iter().all(|one| one.seconds.is_some()), "{estimate:?}");
+    assert!(estimate.states.iter().any(|one| one.state == State::ExecuteTest), "{estimate:?}");
+
+    let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+    web.image_tests_configuration.image_tests_enabled = false;
+    stack.put_pipeline(web).await;
+    let (untested, _) = planned(&stack, true).await;
+    let states: Vec<State> = untested.estimate.unwrap().states.iter().map(|one| one.state).collect();
+    assert!(states.contains(&State::Publish) && !states.contains(&State::ExecuteTest), "{states:?}");
 }
 
 #[tokio::test]
