@@ -183,7 +183,17 @@ impl VulnerabilityPolicy {
     pub fn from_json(text: &str) -> Result<VulnerabilityPolicy, VulnerabilityPolicyError> {
         let deserializer = &mut serde_json::Deserializer::from_str(text);
         let policy: VulnerabilityPolicy = serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            VulnerabilityPolicyError { field: error.path().to_string(), message: format!("{}.", error.into_inner()) }
+            let path = error.path().to_string();
+            let error = error.into_inner();
+            if error.is_data() {
+                let field = if path == "." { "the policy".to_owned() } else { path };
+                return VulnerabilityPolicyError { field, message: format!("{error}.") };
+            }
+            // A pipeline has its policy in YAML, so this file often is YAML too.
+            VulnerabilityPolicyError {
+                field: format!("line {}", error.line()),
+                message: format!("This is not JSON: {error}."),
+            }
         })?;
         for (at, waiver) in policy.waivers.iter().enumerate() {
             for (key, value, what) in [("id", &waiver.id, "an id"), ("reason", &waiver.reason, "a reason")] {
@@ -222,6 +232,9 @@ mod tests {
             (r#"{"waivers": [{"id": "CVE-1", "until": "2026-12-31", "reason": " "}]}"#, "waivers[0].reason"),
             (r#"{"waivers": [{"id": "", "until": "2026-12-31", "reason": "x"}]}"#, "waivers[0].id"),
             (r#"{"waivers": [{"id": "CVE-1", "reason": "x"}]}"#, "waivers[0]"),
+            ("3", "the policy"),
+            ("severity: high", "line 1"),
+            ("{\n\"severity\": ", "line 2"),
         ] {
             assert_eq!(VulnerabilityPolicy::from_json(text).unwrap_err().field, field, "{text}");
         }
