@@ -125,7 +125,6 @@ async fn a_preview_shows_what_has_changed() {
         format!("source image: {:?} {:?}", Some(old), Some(new)),
         r#"component nginx: Some("1.0.0") Some("1.2.0")"#.to_owned(),
         r#"instanceTypes: Some("t3.small, t3a.small") Some("t3.large")"#.to_owned(),
-        r#"test instance types: Some("t3.small") Some("t3.large")"#.to_owned(),
         format!("eu-west-1: parameters: {:?} None", Some(parameters)),
         r#"Region: Some("us-east-1") None"#.to_owned(),
     ];
