@@ -394,9 +394,7 @@ async fn look(
             tracing::warn!(build = wait.build, state = %scope, %error, "will try again");
             let parked = Wait { next_look: stamp(now + NEXT_LOOK), ..wait.clone() };
             context.store.park(wait, scope, &parked, &format!("will try again: {error}")).await?;
-            let unsettled =
-                state.unsettled_since.as_ref().and_then(|since| since.parse::<Timestamp>().ok()).unwrap_or(now);
-            let settles_soon = error.may_settle() && now < unsettled + SETTLES_SOON;
+            let settles_soon = error.may_settle() && now < unsettled_since(state, now) + SETTLES_SOON;
             return Ok(Next::Look(if settles_soon { Ends::Soon } else { Ends::Later }));
         }
         Err(error) => {
@@ -428,8 +426,12 @@ async fn settles(
     if state.unsettled_since.is_none() {
         context.store.note_unsettled(&wait.build, scope, Some(&stamp(now))).await?;
     }
-    let since = state.unsettled_since.as_ref().and_then(|since| since.parse::<Timestamp>().ok()).unwrap_or(now);
-    Ok(now < since + SETTLES)
+    Ok(now < unsettled_since(state, now) + SETTLES)
+}
+
+/// Returns since when AWS has not found what the build has made: now, if this is the first time.
+fn unsettled_since(state: &StateRecord, now: Timestamp) -> Timestamp {
+    state.unsettled_since.as_ref().and_then(|since| since.parse().ok()).unwrap_or(now)
 }
 
 /// Answers the tokens with the state's end, then removes the wait. Step Functions may report that an answer came too

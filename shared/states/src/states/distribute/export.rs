@@ -5,9 +5,9 @@ use goldsmith_cloud::{ExportStatus, ImageExport};
 use goldsmith_model::S3Export;
 use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
-use super::failed;
+use super::{failed, pending};
 use crate::Result;
-use crate::engine::drive::{Pending, Progress, Scene};
+use crate::engine::drive::{Progress, Scene};
 use crate::engine::effect::{effect, made_id};
 use crate::parts::export::description;
 use crate::parts::token::token;
@@ -69,10 +69,6 @@ fn request(scene: &Scene<'_>, image: &str, to: &S3Export) -> ImageExport {
         description: description(&scene.record),
         tags: scene.context.tags(&scene.record),
     }
-}
-
-fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
-    Progress::Waiting(Pending::in_region(planned, id, detail))
 }
 
 #[cfg(test)]
