@@ -1,7 +1,7 @@
 //! Small pieces of text: tables, durations, times, words of enums.
 
 use goldsmith_model::{BootMode, Cause, TpmSupport};
-use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, User};
+use goldsmith_store::{CheckpointRecord, ImageLife, ImageRecord, ImageStatus, User};
 use jiff::Timestamp;
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
@@ -105,6 +105,17 @@ pub(crate) fn firmware(
     let data = uefi_data.map(|digest| format!("with UEFI data (SHA-256 {digest})"));
     let parts: Vec<String> = [mode, tpm, data].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Returns in words for people which checkpoint a build begins with or makes. `after` is the last component that the
+/// checkpoint contains.
+pub(crate) fn checkpoint(after: &str, found: Option<&CheckpointRecord>) -> String {
+    match found {
+        Some(CheckpointRecord { image, build, created_at, .. }) => {
+            format!("begins with {image}: the disk after {after}, made by {build} at {created_at}")
+        }
+        None => format!("a new one after {after}"),
+    }
 }
 
 /// Returns a text as one word of a command line, with the quotes that a shell needs.

@@ -17,6 +17,10 @@ copies   The same with `start: with-tests` and without it. The image has a file 
          while. The file is sparse, and costs this machine nothing: the endpoint counts the length of files, as if all of
          their blocks had been written. The volume has raised throughput, because the snapshot takes minutes otherwise. The
          limit is a build in which the copy takes no time at all.
+checkpoint  One Region, no tests, and five components of 20 s each, of which the fourth is the checkpoint. After the first build,
+         the last component changes. The limit of the second build is the time of that component and of a build in which one
+         component does nothing, measured in the same run. The first build is compared with all five components and the same
+         build: the difference is what the checkpoint costs, of which EC2 publishes a stop, a boot and a contact.
 events   The build of `path` while no event of EC2 and Systems Manager arrives. A wait's lag is the time by which its state
          takes longer than in the run with events. It depends on when the tick comes, so one run does not find the worst."""
 
@@ -44,7 +48,9 @@ import urllib.parse
 BOOT, ONLINE, STOP, SNAPSHOT = 35, 10, 15, 20
 SNAPSHOT_RATE, FAST_SNAPSHOT_RATE, COPY_RATE = 20, 200, 500
 EVENTS = ("EC2 Instance State-change Notification", "EC2 AMI State Change", "EC2 Command Invocation Status-change Notification")
-ROWS = ("packer", "path", "copies", "events")
+ROWS = ("packer", "path", "copies", "checkpoint", "events")
+# The components of `checkpoint`: their number, and the seconds that each of them takes.
+COMPONENTS, SLEEP = 5, 20
 
 
 def definitions(name, regions, tests=True, gibibytes=0, start="after-tests"):
@@ -66,6 +72,26 @@ def definitions(name, regions, tests=True, gibibytes=0, start="after-tests"):
         {"kind": "ImagePipeline", "imageRecipe": name, "infrastructureConfiguration": name, "distributionConfiguration": name,
          "imageTestsConfiguration": {"imageTestsEnabled": tests}, **({} if tests else {"audit": "off"})},
     ))
+
+
+def sleepers(name, last):
+    """Returns the definitions of a pipeline with components that take their time, of which the last but one is the checkpoint.
+    `last` is the patch number of the last one's version."""
+    one = definitions(name, ["eu-west-1"], tests=False)
+    names = [f"{name}-{n}" for n in range(1, COMPONENTS + 1)]
+    used = [{"name": each, "version": "1.x.x", **({"checkpoint": True} if each == names[-2] else {})} for each in names]
+    parts = [json.loads(part) for part in one.split("\n---\n")]
+    component, rest = parts[0], parts[1:]
+    rest[0]["components"] = used
+
+    def sleeper(each):
+        patch = last if each == names[-1] else 0
+        commands = [f"sleep {SLEEP}", f"echo {patch}"]
+        step = {"name": "Step", "action": "ExecuteBash", "inputs": {"commands": commands}}
+        document = {"schemaVersion": 1.0, "phases": [{"name": "build", "steps": [step]}]}
+        return {**component, "name": each, "semanticVersion": f"1.0.{patch}", "data": json.dumps(document)}
+
+    return "\n---\n".join(json.dumps(part) for part in [*map(sleeper, names), *rest])
 
 
 def size(folder):
@@ -258,6 +284,12 @@ def measure(stack, rows, given):
             yield "lost", stack.build(definitions("two", two))
         finally:
             stack.admin("DELETE", "faults")
+    if "checkpoint" in rows:
+        # Each run has a pipeline of its own, which has no checkpoint yet.
+        name = f"sleepers-{time.time_ns()}"
+        yield "nothing", stack.build(definitions(f"nothing-{time.time_ns()}", two[:1], tests=False))
+        yield "made", stack.build(sleepers(name, 0))
+        yield "begun", stack.build(sleepers(name, 1))
     if "copies" in rows:
         yield "after", stack.build(definitions("after", two, gibibytes=given.gibibytes))
         yield "with", stack.build(definitions("with", two, gibibytes=given.gibibytes, start="with-tests"))
@@ -280,6 +312,12 @@ def report(found, base):
         published, work = path(found["two"][0], base)[0], statistics.median(build.seconds for build in found["instant"])
         row("two Regions, one test", f"its critical path, of which {published:.1f} s are published and {work:.1f} s are work",
             pairs, "at most 1.03")
+    if "begun" in found:
+        for what, of, times, aim in (("the last of five components changed", "begun", 1, "at most 1.10"),
+                                     ("the build that makes the checkpoint", "made", COMPONENTS, "none")):
+            pairs = [(build.seconds, nothing.seconds + times * SLEEP)
+                     for build, nothing in zip(found[of], found["nothing"], strict=True)]
+            row(what, f"{times} times {SLEEP} s and a build in which one component does nothing", pairs, aim)
     if "with" in found:
         pairs = [(early.seconds, late.seconds) for early, late in zip(found["with"], found["after"], strict=True)]
         whole, copy = path(found["after"][0], base, FAST_SNAPSHOT_RATE)

@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Start the build, print how to watch it, and exit.
     #[arg(long)]
     detach: bool,
+    /// Run all components from the source image, and make the recipe's checkpoint again.
+    #[arg(long)]
+    force: bool,
     /// A text to store with the image.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -98,6 +101,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let parameters = parameters(&args.overrides)?;
     let (connection, pipeline) = pipeline(globals, args).await?;
     let mut input = ExecutionInput::new(pipeline, start::cause());
+    input.force = args.force;
     input.reason.clone_from(&args.reason);
     input.source_image.clone_from(&args.overrides.source_image);
     input.parameters = parameters;

@@ -186,7 +186,7 @@ mod tests {
             assert!(text.ends_with('.') && !text.contains("](") && !text.contains('|'), "{text}");
         }
         let lines = explain("Refused").unwrap().lines(&globals(""));
-        assert_eq!(lines[1], "raised by  Plan, Build, BuildAgain, ExecuteTest");
+        assert_eq!(lines[1], "raised by  Plan, Build, BuildRest, BuildAgain, ExecuteTest");
         assert!(lines[2].contains("If Plan finds several problems, the message names all of them."), "{lines:?}");
     }
 

@@ -1,5 +1,6 @@
 //! `goldsmith retire`: removes a stack in an order that leaves nothing behind, and keeps what people need.
 
+mod checkpoints;
 mod come_back;
 mod instances;
 mod remains;
@@ -29,7 +30,7 @@ use service::Service;
 
 /// Remove a stack, but keep its table, its bucket and its images.
 ///
-/// First removes the schedules, cancels running builds and terminates kept instances. Then CloudFormation deletes the
+/// First removes the schedules, cancels running builds, terminates kept instances and removes checkpoints. Then CloudFormation deletes the
 /// stack. The table, the bucket and the images of the stack stay, and the last lines of the output say how to remove
 /// each of them. A new stack can continue with the table: see `goldsmith deploy --table`. Safe to repeat.
 #[derive(Debug, clap::Args)]
@@ -161,8 +162,8 @@ impl Removal<'_> {
     /// before the mark, and a later deployment is rejected.
     async fn of_service(&self, connection: &Connection, retirement: Retirement) -> Result<()> {
         let (store, holder) = (&connection.store, retirement.holder.clone());
-        let service =
-            Service { connection, instances: self.instances(Some(store)), again: self.globals.again(), retirement };
+        let (instances, images) = (self.instances(Some(store)), Arc::new(Ec2::new(self.config)));
+        let service = Service { connection, instances, images, again: self.globals.again(), retirement };
         service.begin().await?;
         let end = async {
             let is_there = self.settled().await?;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use goldsmith_model::{Cause, Name};
 use goldsmith_store::{
     AuditRecord, BuildRecord, CauseRecord, CauseStatus, ExportedObject, ImageRecord, ImageStatus, Keep, LeftBehind,
-    Leftover, OwnedCopy, Revocation, StateRecord, ancestors,
+    Leftover, OwnedCopy, Plan, Revocation, StateRecord, ancestors,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -74,6 +74,8 @@ pub(crate) struct Shown {
     pub(crate) source_owner: Option<String>,
     /// How instances of the image boot, if the recipe says so.
     pub(crate) firmware: Option<String>,
+    /// The checkpoint that the build has begun with or made, if the recipe has one.
+    pub(crate) checkpoint: Option<String>,
     /// Whether the build's cause will be retried.
     pub(crate) tried_again: Option<String>,
     /// The resources that could not be removed.
@@ -123,6 +125,7 @@ pub(crate) async fn of(
     let firmware = build.as_ref().map(|build| &build.plan).filter(|plan| plan.is_build());
     let firmware =
         firmware.and_then(|plan| render::firmware(plan.boot_mode, plan.tpm_support, plan.uefi_data.as_deref()));
+    let checkpoint = build.as_ref().and_then(|build| checkpoint(&build.plan));
     let since = since::last_good(connection, &image, build.as_ref(), all).await?;
     let kept_amis = build.as_ref().and_then(|build| match &build.ending.as_ref()?.keep {
         Keep::Images { until } => Some(until.clone()),
@@ -148,6 +151,7 @@ pub(crate) async fn of(
         kept,
         source_owner,
         firmware,
+        checkpoint,
         tried_again,
         left_behind,
         leftovers,
@@ -158,10 +162,17 @@ pub(crate) async fn of(
     })
 }
 
+/// Returns in words for people which checkpoint a build has begun with or made.
+fn checkpoint(plan: &Plan) -> Option<String> {
+    let planned = plan.checkpoint.as_ref()?;
+    let after = plan.documents.get(planned.documents.checked_sub(1)?)?;
+    Some(render::checkpoint(after.name.as_str(), planned.found.as_ref()))
+}
+
 impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { image, states, built_on, channels, kept, source_owner, firmware, tried_again, since, .. } = self;
-        let (left_behind, leftovers) = (&self.left_behind, &self.leftovers);
+        let (left_behind, leftovers, checkpoint) = (&self.left_behind, &self.leftovers, &self.checkpoint);
         let built_on: Vec<_> =
             built_on.iter().map(|one| json!({"image": one.image, "status": render::life(one)})).collect();
         let mut shown = json!({"image": image, "states": states, "builtOn": built_on, "channels": channels,
@@ -173,6 +184,9 @@ impl Serialize for Shown {
         }
         if let Some(firmware) = firmware {
             shown["boots"] = json!(firmware);
+        }
+        if let Some(checkpoint) = checkpoint {
+            shown["checkpoint"] = json!(checkpoint);
         }
         if let Some(audit) = audited::of(states) {
             shown["audit"] = json!(audit);
@@ -327,6 +341,7 @@ impl Shown {
                 .map(|signed| ("signed", format!("sha256:{} by {}", signed.digest, signed.signing_key))),
         );
         rows.extend(self.firmware.iter().map(|firmware| ("boots", firmware.clone())));
+        rows.extend(self.checkpoint.iter().map(|checkpoint| ("checkpoint", checkpoint.clone())));
         rows.extend(self.kept.iter().flat_map(|kept| kept.facts(globals)));
         rows.extend(self.tried_again.iter().map(|again| ("again", again.clone())));
         // The only fact about a cancellation would be an error that is none.

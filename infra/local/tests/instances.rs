@@ -332,6 +332,43 @@ async fn nothing_stays_of_a_terminated_instance_or_a_stopped_endpoint() {
     drop(state);
 }
 
+/// A client that starts an instance again before its image is available must know that the snapshots have begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_instance_writes_after_its_snapshots_have_begun_is_not_in_the_image() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let builder = launch(client, &source(client)).await;
+    let times = || {
+        let described = client.ec2("DescribeInstances", &[("InstanceId.1", &builder)]);
+        ["launchTime", "attachTime"].map(|name| described.element(name).unwrap())
+    };
+    let [launched, attached] = times();
+    assert_eq!(run(client, &builder, "echo before > /etc/written").await["Status"], "Success");
+    client.ec2("StopInstances", &[("InstanceId.1", &builder)]);
+    wait_for_state(client, &builder, "stopped").await;
+    let image = client.ec2_value("CreateImage", &[("InstanceId", &builder), ("Name", "early")], "imageId");
+    let described = || client.ec2("DescribeImages", &[("ImageId.1", &image)]);
+    until("the snapshots", || described().element("snapshotId").map(drop)).await;
+    client.ec2("StartInstances", &[("InstanceId.1", &builder)]);
+    wait_for_state(client, &builder, "running").await;
+    let [again, same] = times();
+    assert!(again > launched && same == attached, "{again} {launched} {same} {attached}");
+    // Systems Manager still says `Online` of the agent that has ended with its machine.
+    let filter = json!({"Filters": [{"Key": "InstanceIds", "Values": [builder]}]});
+    let heard = || {
+        let (_, answer) = client.ssm("DescribeInstanceInformation", &filter);
+        answer["InstanceInformationList"][0]["LastPingDateTime"].as_f64().unwrap_or_default()
+    };
+    let started = jiff::Timestamp::now().as_second();
+    until("the agent", || (heard() > started as f64).then_some(())).await;
+    assert_eq!(run(client, &builder, "echo after > /etc/written").await["Status"], "Success");
+    wait_for_image(client, &image).await;
+    let offspring = launch(client, &image).await;
+    assert_eq!(run(client, &offspring, "cat /etc/written").await["StandardOutputContent"], "before\n");
+    endpoint.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_tells_why_its_systemd_is_not_up() {
     let Some(base) = base_image().await else { return };

@@ -74,6 +74,12 @@ impl Machines for Ec2 {
         Ok(())
     }
 
+    async fn start(&self, region: &str, id: &str) -> Result<()> {
+        let request = self.0.client(region).start_instances().instance_ids(id);
+        request.send().await.map_err(failure("StartInstances", region))?;
+        Ok(())
+    }
+
     async fn terminate(&self, region: &str, id: &str) -> Result<()> {
         let answer = self.0.client(region).terminate_instances().instance_ids(id).send().await;
         known(answer.map_err(failure("TerminateInstances", region)))?;

@@ -55,12 +55,31 @@ pub struct Invocation {
 /// What SSM knows about an instance's agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ping {
-    /// `Online`
-    Online,
+    /// `Online`, with the time of the agent's last contact. Systems Manager notices only after minutes that an agent is
+    /// gone, so this may be said of a machine that is down.
+    Online(Option<Timestamp>),
     /// `ConnectionLost` or `Inactive`, with the time of the agent's last contact.
     Lost(Option<Timestamp>),
     /// The agent has never registered.
     Unknown,
+}
+
+impl Ping {
+    /// Returns whether SSM counts the agent as online.
+    #[must_use]
+    pub fn is_online(self) -> bool {
+        matches!(self, Self::Online(_))
+    }
+
+    /// Returns whether the agent is online, and was in contact at this time or later. A time that is unknown does not
+    /// count.
+    #[must_use]
+    pub fn is_online_since(self, time: Option<Timestamp>) -> bool {
+        match (self, time) {
+            (Self::Online(Some(heard)), Some(time)) => heard >= time,
+            _ => self.is_online(),
+        }
+    }
 }
 
 /// SSM Run Command.

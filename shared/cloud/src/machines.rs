@@ -227,6 +227,9 @@ pub trait Machines: Send + Sync {
     async fn console(&self, region: &str, id: &str) -> Result<String>;
     /// `StopInstances`. *Effect*. It is no error if the instance is stopped or stopping.
     async fn stop(&self, region: &str, id: &str) -> Result<()>;
+    /// `StartInstances`. *Effect*. It is no error if the instance is running or about to be. A capacity error has kind
+    /// `Capacity`, and the error of an instance that is still stopping has kind `WrongState`.
+    async fn start(&self, region: &str, id: &str) -> Result<()>;
     /// `TerminateInstances`. *Effect*. It is no error if the instance is terminated or unknown. The spot request of an
     /// instance must be cancelled before: [`Machines::end`] does both.
     async fn terminate(&self, region: &str, id: &str) -> Result<()>;

@@ -24,6 +24,9 @@ pub enum ExecutionOutput {
         /// Whether copies begin before the tests.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         begin_copies: bool,
+        /// Whether the build makes a checkpoint.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        checkpoint: bool,
     },
     /// Plan has opened a run that only tests an AMI. Only the states after Plan see this output.
     Verify {
@@ -122,6 +125,7 @@ mod tests {
                     regions: vec![],
                     attest: false,
                     begin_copies: false,
+                    checkpoint: false,
                 },
                 json!({"outcome": "build", "image": "web/1.0.0/1", "tests": ["t3.small"], "regions": []}),
                 false,

@@ -52,6 +52,12 @@ impl ImageRecipe {
     pub const MAX_COMPONENTS: usize = 20;
     /// Maximum length of UEFI data in characters of Base64 (EC2 API model, `ImageUefiDataRequest`).
     pub const MAX_UEFI_DATA: usize = 64_000;
+
+    /// Returns how many of the first components the recipe's checkpoint contains, or `None` if it has no checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<usize> {
+        self.components.iter().position(|component| component.checkpoint).map(|at| at + 1)
+    }
 }
 
 /// The boot mode of an image (EC2 user guide, "Instance launch behavior with Amazon EC2 boot modes").
@@ -107,6 +113,10 @@ pub struct ComponentRef {
     /// Values for the document's parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
+    /// Whether a build keeps the disk as it is after this component, for the next build. At most one component of a
+    /// recipe may ask for this, and not the last one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checkpoint: bool,
 }
 
 /// A block device and its volume.

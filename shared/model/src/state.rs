@@ -25,8 +25,12 @@ pub enum State {
     Plan,
     /// Launches the build instance.
     Launch,
-    /// Runs the phases `build` and `validate`.
+    /// Runs the phases `build` and `validate`, up to the checkpoint if the build makes one.
     Build,
+    /// Makes the checkpoint: an AMI of the build instance as the first components have left it.
+    Checkpoint,
+    /// Runs the phases `build` and `validate` of the components after the checkpoint.
+    BuildRest,
     /// Launches another build instance, on demand, after EC2 has taken the first one back.
     LaunchAgain,
     /// Runs the phases `build` and `validate` on that instance, from their beginning.

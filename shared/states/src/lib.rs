@@ -39,8 +39,8 @@ pub use parts::advisories::{PREFIX as ADVISORIES, too_much as too_many_advisorie
 pub use parts::volume::{LARGEST_READING, Reading, SnapshotBlocks};
 pub use states::plan::{
     Chosen, Cost, Difference, DistributionPreview, Estimate, Existing, Finding, InstanceTime, MissingInRegion, Place,
-    Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime, Verdict,
-    between_builds, preview, preview_distribution,
+    Preview, PreviewedCheckpoint, PreviewedFirmware, PreviewedRegion, PreviewedSource, Problem, Severity, StateTime,
+    Verdict, between_builds, preview, preview_distribution,
 };
 pub use states::test::vulnerabilities::judgement_key;
 pub use states::{STATES, Spec, spec};

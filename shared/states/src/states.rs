@@ -2,6 +2,7 @@
 //! tests must know about each state. A state is a variant of [`State`], a file, and a row here.
 
 mod attest;
+mod checkpoint;
 mod distribute;
 mod execute_phase;
 pub(crate) mod finish;
@@ -81,6 +82,20 @@ pub static STATES: &[Spec] = {
         row(State::Launch, "launch", Waits(HOUR, &launch::LaunchInstance), &[Capacity, NotOnline, Timeout], Instance),
         row(
             State::Build,
+            "execute-phase",
+            Waits(LONGEST_COMMAND, &execute_phase::ExecutePhase),
+            &[Refused, Interrupted, CommandFailed, RebootLimit, Timeout],
+            Instance,
+        ),
+        row(
+            State::Checkpoint,
+            "snapshot",
+            Waits(12 * HOUR, &checkpoint::MakeCheckpoint),
+            &[Interrupted, ImageFailed, Timeout],
+            Instance,
+        ),
+        row(
+            State::BuildRest,
             "execute-phase",
             Waits(LONGEST_COMMAND, &execute_phase::ExecutePhase),
             &[Refused, Interrupted, CommandFailed, RebootLimit, Timeout],

@@ -47,6 +47,11 @@ pub(crate) fn retention(pipeline: &Name) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), "RETENTION")
 }
 
+/// Returns the key of the checkpoint of a pipeline.
+pub(crate) fn checkpoint(pipeline: &Name) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), "CHECKPOINT")
+}
+
 /// Returns the key of the rollback of a pipeline that has begun.
 pub(crate) fn rollback(pipeline: &Name) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), "ROLLBACK")

@@ -8,6 +8,7 @@ mod builds;
 mod catalog;
 mod causes;
 mod channels;
+mod checkpoint;
 mod checks;
 mod contents;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use catalog::{Catalog, User};
 pub use causes::{CauseRecord, CauseStatus};
 pub use channels::{ChannelMove, earlier};
+pub use checkpoint::CheckpointRecord;
 pub use checks::SourceCheck;
 pub use contents::ContentsRecord;
 pub use cursors::Round;
@@ -76,7 +78,8 @@ pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{MemoryTable, Reads};
 pub use plan::{
-    DistributedImage, Plan, PlannedDocument, PlannedLaunch, PlannedRegion, PlannedVulnerabilities, VerifiedImage,
+    DistributedImage, Plan, PlannedCheckpoint, PlannedDocument, PlannedLaunch, PlannedRegion, PlannedVulnerabilities,
+    VerifiedImage,
 };
 pub use pointed::{ParameterPlace, Pointed, Pointing, Rollback};
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};

@@ -9,7 +9,7 @@ use goldsmith_model::{
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::ContentsRecord;
+use crate::{CheckpointRecord, ContentsRecord};
 
 /// The frozen plan of a build.
 #[skip_serializing_none]
@@ -30,6 +30,9 @@ pub struct Plan {
     pub architecture: String,
     /// Documents of the recipe's components, in recipe order.
     pub documents: Vec<PlannedDocument>,
+    /// The checkpoint of the recipe, or `None` if it has none or the start has overridden something.
+    #[serde(default)]
+    pub checkpoint: Option<PlannedCheckpoint>,
     /// Folder for the working files of documents on the instance, or `None` for the agent's own folder.
     pub working_directory: Option<String>,
     /// The boot mode of the image; `None` for that of the source image.
@@ -92,6 +95,19 @@ pub struct Plan {
     pub topic: Option<String>,
 }
 
+/// The disk after the first components of a recipe, which the next build need not make again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedCheckpoint {
+    /// How many of the plan's documents it contains: at least one, and not all.
+    pub documents: usize,
+    /// Digest of everything before it.
+    pub digest: String,
+    /// The checkpoint of an earlier build with which this build begins, or `None` if this build makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<CheckpointRecord>,
+}
+
 /// Which vulnerabilities an image may have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,6 +151,27 @@ impl Plan {
     #[must_use]
     pub fn existing_ami(&self, region: &str) -> Option<&str> {
         self.distributes.as_ref()?.amis.get(region).map(String::as_str)
+    }
+
+    /// Returns the checkpoint that this build makes, or `None` if it makes none.
+    #[must_use]
+    pub fn makes_checkpoint(&self) -> Option<&PlannedCheckpoint> {
+        self.checkpoint.as_ref().filter(|planned| planned.found.is_none())
+    }
+
+    /// Returns the AMI from which the build instance is launched: that of the checkpoint with which the build begins, or
+    /// else the source.
+    #[must_use]
+    pub fn launched_image(&self) -> &str {
+        let found = self.checkpoint.as_ref().and_then(|planned| planned.found.as_ref());
+        found.map_or(&self.source_image, |found| &found.image)
+    }
+
+    /// Returns the documents that an instance of [`Plan::launched_image`] still has to run.
+    #[must_use]
+    pub fn documents_to_run(&self) -> &[PlannedDocument] {
+        let found = self.checkpoint.as_ref().filter(|planned| planned.found.is_some());
+        &self.documents[found.map_or(0, |planned| planned.documents.min(self.documents.len()))..]
     }
 
     /// Returns whether the image is copied to another Region while it is tested.

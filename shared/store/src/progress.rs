@@ -145,6 +145,9 @@ pub enum EffectKind {
     /// An AMI from whose snapshots the build registers its image. Undo deregisters it, and leaves its snapshots to the
     /// image.
     Draft,
+    /// An AMI of the build instance between two components, with which later builds of the pipeline may begin. It is never
+    /// published. Undo deregisters it and deletes its snapshots.
+    Checkpoint,
     /// An AMI that is registered from the snapshots of the draft. Undo deregisters it and deletes the snapshots.
     RegisteredImage {
         /// Ids of the snapshots. EC2 names no origin of a registered image, so they show to which build it belongs.
@@ -225,10 +228,10 @@ impl EffectKind {
     pub fn is_image(&self) -> bool {
         matches!(self, Self::Image | Self::RegisteredImage { .. })
     }
-    /// Returns whether the effect is an AMI of the stack's own account, or a draft of one.
+    /// Returns whether the effect is an AMI of the stack's own account: the image, or a draft or checkpoint of it.
     #[must_use]
     pub fn is_any_image(&self) -> bool {
-        self.is_image() || self.is_draft()
+        self.is_image() || matches!(self, Self::Draft | Self::Checkpoint)
     }
     /// Returns whether the effect is an AMI that exists only until the build has registered its image.
     #[must_use]
@@ -262,6 +265,7 @@ impl EffectKind {
             | Self::Command { .. }
             | Self::Image
             | Self::Draft
+            | Self::Checkpoint
             | Self::RegisteredImage { .. }
             | Self::TargetImage { .. }
             | Self::Export { .. } => None,

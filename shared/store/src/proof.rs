@@ -104,6 +104,10 @@ impl Proof {
                     proof.images.extend(effect.id.as_ref().map(at));
                     proof.names.extend(effect.id.is_none().then(|| at(&effect.name)));
                 }
+                EffectKind::Checkpoint => {
+                    proof.images.extend(effect.id.as_ref().map(at));
+                    proof.names.extend(effect.id.is_none().then(|| at(&effect.name)));
+                }
                 EffectKind::RegisteredImage { snapshots } => {
                     proof.registered.extend(snapshots.iter().cloned());
                     proof.images.extend(effect.id.as_ref().map(at));

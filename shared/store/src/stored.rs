@@ -14,8 +14,8 @@ use crate::newest::Newest;
 use crate::sources::{Meta, Watching};
 use crate::store::decode;
 use crate::{
-    BuildRecord, CauseRecord, ChannelMove, Effect, Failures, ImageRecord, Item, Lease, Leftover, Pointed, Result,
-    RetentionRound, Retirement, Rollback, StateRecord, Subscription, Wait, WatchedSource,
+    BuildRecord, CauseRecord, ChannelMove, CheckpointRecord, Effect, Failures, ImageRecord, Item, Lease, Leftover,
+    Pointed, Result, RetentionRound, Retirement, Rollback, StateRecord, Subscription, Wait, WatchedSource,
 };
 
 /// Attributes that belong to the item and not to its record: the key, the index, the expiry, the lock, the mark.
@@ -37,6 +37,7 @@ fn kinds() -> BTreeMap<&'static str, Read> {
         ("BuildRecord", read::<BuildRecord> as Read),
         ("CauseRecord", read::<CauseRecord>),
         ("ChannelMove", read::<ChannelMove>),
+        ("CheckpointRecord", read::<CheckpointRecord>),
         ("Cursor", read::<Cursor>),
         ("Effect", read::<Effect>),
         ("Failures", read::<Failures>),

@@ -53,6 +53,7 @@ name: web
 semanticVersion: 1.0.0
 parentImage: ssm:/source
 components:
+  - {name: nginx, version: 1.x.x, checkpoint: CHECKPOINT}
   - {name: nginx, version: 1.x.x}
   - {name: answers, version: x.x.x}
 ---
@@ -121,14 +122,15 @@ impl Shapes {
         let told = format!("snsTopicArn: {TOPIC}");
         let signed = format!("signingKey: {KEY}");
         let shapes = [
-            ("", "", "t3.small", "", false),
-            ("spot: true", "start: with-tests", "t3.small, t3a.small", &signed, true),
-            (&keep, "mustSucceed: some", "t3.small", &signed, false),
-            (&told, "mustSucceed: some\nstart: with-tests", "t3.small", "", true),
+            ("", "", "t3.small", "", "false", false),
+            ("spot: true", "start: with-tests", "t3.small, t3a.small", &signed, "true", true),
+            (&keep, "mustSucceed: some", "t3.small", &signed, "false", false),
+            (&told, "mustSucceed: some\nstart: with-tests", "t3.small", "", "true", true),
         ];
-        let shape = |(keep, suffices, tests, signed, second): (&str, &str, &str, &str, bool)| {
+        let shape = |(keep, suffices, tests, signed, checkpoint, second): (&str, &str, &str, &str, &str, bool)| {
             let words = [("KEEP", keep), ("SUFFICES", suffices), ("TESTS", tests), ("SIGNED", signed)];
-            let base = words.iter().fold(BASE.to_owned(), |text, (word, value)| text.replace(word, value));
+            let words = words.into_iter().chain([("CHECKPOINT", checkpoint)]);
+            let base = words.fold(BASE.to_owned(), |text, (word, value)| text.replace(word, value));
             applied(&if second { format!("{base}{SECOND}") } else { base })
         };
         Ok(Self(shapes.into_iter().map(shape).collect::<Result<_, _>>()?))

@@ -1,5 +1,7 @@
 //! What must hold, at any moment and at rest.
 
+mod checkpoints;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,7 +10,8 @@ use goldsmith_cloud::{Execution, ExecutionStatus, Kind as Refusal, Tags};
 use goldsmith_model::Cause;
 use goldsmith_states::{TAG_BUILD, TAG_EXPIRES};
 use goldsmith_store::{
-    BuildRecord, BuildStatus, CauseRecord, CauseStatus, ImageRecord, ImageStatus, Item, Key, LeftBehind,
+    BuildRecord, BuildStatus, CauseRecord, CauseStatus, CheckpointRecord, ImageRecord, ImageStatus, Item, Key,
+    LeftBehind,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -118,7 +121,7 @@ pub fn check_pointers(sim: &Arc<Simulation>) {
 pub fn is_at_rest(sim: &Simulation) -> bool {
     let is_open =
         sim.table.look(|items| items.iter().any(|(key, item)| item.contains_key("open") || key.pk == "LEFTOVERS"));
-    !sim.is_running() && !is_open && !has_kept(&sim.cloud.inventory())
+    !sim.is_running() && !is_open && !has_kept(&sim.cloud.inventory()) && !checkpoints::has_old(sim)
 }
 
 fn has_kept(inventory: &Inventory) -> bool {
@@ -161,6 +164,7 @@ pub fn check_rest(sim: &Arc<Simulation>) {
     check_notified(sim, &builds);
     check_once(sim);
     check_pointers(sim);
+    checkpoints::check_documents(sim);
 }
 
 /// What a closed build owes is what AWS refuses for ever.
@@ -201,7 +205,7 @@ fn is_blind(sim: &Simulation, region: &str, kind: &str) -> bool {
 /// AWS has what the records say, and nothing else.
 fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
     let there = sim.cloud.inventory();
-    let images = images(sim);
+    let (images, checkpoints) = (images(sim), checkpoints::kept(sim));
     let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
     for image in images.iter().filter(|image| image.status == ImageStatus::Available) {
         for (region, ami) in &image.amis {
@@ -251,7 +255,12 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
             // What was kept for a while and may not be looked at is asked for by each sweep: nobody knows whether it is there.
             let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<jiff::Timestamp>().ok());
             let is_kept_still = until.is_some_and(|until| sim.engine.now() < until.as_millisecond());
+            let is_of_kept = |one: &CheckpointRecord| match kind {
+                "images" => one.image == *id,
+                _ => kind == "snapshots" && checkpoints::is_of(tags, &one.build),
+            };
             let is_right = is_kept_still
+                || checkpoints.iter().any(is_of_kept)
                 || (tags.contains_key(TAG_EXPIRES) && is_blind(sim, region, kind))
                 || wanted.contains(&(region.clone(), id.clone()))
                 || is_of_left_image

@@ -203,7 +203,7 @@ fn the_page_names_the_time_limit_of_each_state() {
         assert!(row(name).contains(&format!("| {hours}")), "{name}: {hours}");
         named += 1;
     }
-    assert_eq!(named, 9);
+    assert_eq!(named, 11);
 }
 
 /// A person looks for these messages in the logs.

@@ -230,6 +230,16 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       ...foreign,
       "an instance of another Region": { resource: ec2("instance", ELSEWHERE) },
     }),
+    allow("SnapshotRole", "ec2:StartInstances", ec2("instance"), ours, {
+      ...foreign,
+      "an instance of another Region": { resource: ec2("instance", ELSEWHERE) },
+    }),
+    allow("SnapshotRole", "ec2:StartInstances", arn("resource-groups", "group/hosts"), {}, {
+      "a group of hosts in another Region": { resource: arn("resource-groups", "group/hosts", ELSEWHERE) },
+    }),
+    allow("SnapshotRole", "ec2:StartInstances", license(), {}, {
+      "a license that the stack does not list": { resource: license(STRANGER) },
+    }),
     allow("SnapshotRole", "ec2:CreateImage", ec2("instance"), ours, foreign),
     allow("SnapshotRole", "ec2:CreateImage", owned("image"), marked, {
       "an image of nobody's": { context: {} },

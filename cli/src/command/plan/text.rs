@@ -1,8 +1,8 @@
 //! Shows a plan as text for people.
 
 use goldsmith_states::{
-    Chosen, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource,
-    Verdict,
+    Chosen, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedCheckpoint, PreviewedFirmware,
+    PreviewedRegion, PreviewedSource, Verdict,
 };
 use goldsmith_store::{Change, Outcome};
 
@@ -20,6 +20,7 @@ impl Show for Planned {
         rows.extend(source.iter().map(|source| ("source", described(source))));
         rows.extend(components.iter().map(|component| ("component", chosen(component))));
         rows.extend(self.preview.firmware.iter().map(|firmware| ("boots", boots(firmware))));
+        rows.extend(self.preview.checkpoint.iter().map(|one| ("checkpoint", begins(one))));
         let types = [("instances", &self.preview.instance_types), ("tested on", &self.preview.test_types)];
         rows.extend(types.into_iter().filter(|(_, types)| !types.is_empty()).map(|(label, of)| (label, of.join(", "))));
         rows.extend(regions.iter().map(|region| ("goes to", place(region))));
@@ -74,6 +75,10 @@ fn chosen(chosen: &Chosen) -> String {
 fn boots(firmware: &PreviewedFirmware) -> String {
     let PreviewedFirmware { boot_mode, tpm_support, uefi_data } = firmware;
     render::firmware(*boot_mode, *tpm_support, uefi_data.as_deref()).unwrap_or_default()
+}
+
+fn begins(checkpoint: &PreviewedCheckpoint) -> String {
+    render::checkpoint(checkpoint.after.as_str(), checkpoint.found.as_ref())
 }
 
 fn described(source: &PreviewedSource) -> String {

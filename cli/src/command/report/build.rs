@@ -238,6 +238,7 @@ fn source(facts: &Facts) -> Vec<Fact> {
         list.extend(launch(&plan.launch));
     }
     list.extend(shown.firmware.iter().map(|firmware| fact("boots", firmware)));
+    list.extend(shown.checkpoint.iter().map(|checkpoint| fact("checkpoint", checkpoint)));
     list.extend(shown.source_owner.iter().map(|owner| fact("owner", owner)));
     list.extend(shown.built_on.iter().map(|one| match &one.revoked {
         Some(revoked) => fact("built on", format!("{}, which was revoked: {}", one.image, revoked.reason)),

@@ -64,9 +64,9 @@ impl Part {
     pub(super) fn of(state: State) -> Self {
         match state {
             State::Launch | State::LaunchAgain | State::LaunchTest => Self::Launch,
-            State::Snapshot => Self::Snapshot,
+            State::Checkpoint | State::Snapshot => Self::Snapshot,
             State::DistributeRegion => Self::Copies,
-            State::Build | State::BuildAgain | State::ExecuteTest => Self::Between,
+            State::Build | State::BuildRest | State::BuildAgain | State::ExecuteTest => Self::Between,
             State::Plan
             | State::BeginCopies
             | State::EndTest

@@ -109,7 +109,7 @@ impl Instances {
         };
         let Some(record) = record else { return Ok(Some(Proof::default())) };
         let effects = store.all_effects(&record.build).await?;
-        // The image's record would only prove AMIs and snapshots, which stay.
+        // The image's record would only prove what is published, which stays.
         Ok(Some(Proof::of(&record, &effects, None)))
     }
 

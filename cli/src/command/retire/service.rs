@@ -1,13 +1,16 @@
 //! Takes a stack out of service while its functions still run, so that each build cleans up after itself.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use goldsmith_cloud::Images;
 use goldsmith_store::{BuildStatus, Retirement};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
+use super::checkpoints;
 use super::instances::Instances;
 use crate::command::cancel;
 use crate::connection::Connection;
@@ -31,6 +34,7 @@ const ALWAYS: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
 pub(super) struct Service<'a> {
     pub(super) connection: &'a Connection,
     pub(super) instances: Instances,
+    pub(super) images: Arc<dyn Images>,
     /// The call of Goldsmith for the same stack.
     pub(super) again: String,
     /// How the stack was deployed.
@@ -53,7 +57,9 @@ impl Service<'_> {
             let builds = self.builds().await?;
             quiet = if builds.is_empty() { quiet + 1 } else { 0 };
             if quiet == QUIET_LOOKS {
-                return self.end_instances().await;
+                self.end_instances().await?;
+                let Instances { stack, home, .. } = &self.instances;
+                return checkpoints::end(&*self.images, &self.connection.store, stack, home).await;
             }
             self.stop(&builds).await?;
             sleep(BETWEEN).await;
@@ -105,10 +111,8 @@ impl Service<'_> {
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::fake::{Fault, HOME};
-    use goldsmith_cloud::{ExecutionStatus, Executions, Kind, Launch, Machines, Market, MetadataOptions};
+    use goldsmith_cloud::{ExecutionStatus, Executions, Kind, Launch, Machines, Market, MetadataOptions, TAG_STATUS};
     use serde_json::json;
-
-    use std::sync::Arc;
 
     use super::*;
     use crate::tags::{TAG_BUILD, TAG_HOME, TAG_STACK};
@@ -124,6 +128,7 @@ mod tests {
                 home: HOME.to_owned(),
                 store: Some(stack.connection.store.clone()),
             },
+            images: Arc::new(stack.cloud.clone()),
             again: "goldsmith".to_owned(),
             retirement: Retirement { stack: "goldsmith".to_owned(), ..Retirement::default() },
         }
@@ -184,6 +189,34 @@ mod tests {
         for other in [theirs, somebodys] {
             assert!(state(&other).await.is_some_and(|state| !state.is_gone()));
         }
+    }
+
+    /// Adds an AMI with the tags of a build of the stack and this status, and returns its id.
+    fn image(stack: &Stack, name: &str, status: &str) -> String {
+        let id = stack.cloud.add_image(HOME, "self", name);
+        let tags = [(TAG_STACK, "goldsmith"), (TAG_HOME, HOME), (TAG_BUILD, "b"), (TAG_STATUS, status)];
+        let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        stack.cloud.edit_image(HOME, &id, |image| image.tags = tags.into());
+        id
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn checkpoints_go_and_what_only_has_their_tags_stays() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE"})).await;
+        // Whoever may tag can call each of them a checkpoint.
+        let [ours, planted, published] =
+            ["goldsmith checkpoint b", "planted", "web 1.0.0-1"].map(|name| image(&stack, name, "checkpoint"));
+        for (scope, kind, id) in [("Checkpoint", "checkpoint", &ours), ("Snapshot", "image", &published)] {
+            let effect = json!({"scope": scope, "n": 0, "kind": kind, "region": HOME, "name": "x", "id": id});
+            stack.put("BUILD#b", &format!("EFFECT#{scope}#000"), effect).await;
+        }
+        stack.cloud.fail_next("DeregisterImage", Fault::Refuse(Kind::Denied));
+        for _ in 0..2 {
+            retire(&stack).await.unwrap();
+        }
+        let left: Vec<String> = stack.cloud.inventory().region(HOME).images.into_keys().collect();
+        assert!(!left.contains(&ours) && left.contains(&planted) && left.contains(&published), "{left:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -126,15 +126,15 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
     xml.maybe("sourceInstanceId", image.from_instance.as_ref());
     xml.items("blockDeviceMapping", &image.devices, |xml, device| {
         let snapshot = device.snapshot_id.as_ref().and_then(|id| world.snapshots.get(id));
-        device_item(xml, device, snapshot);
+        device_item(xml, device, snapshot, image.has_begun());
     });
     xml.tags(&image.tags);
 }
 
-/// Writes a device mapping of an image. EC2 names the snapshot only once it knows it; here that is at once.
-fn device_item(xml: &mut Xml, device: &BlockDevice, snapshot: Option<&Snapshot>) {
+/// Writes a device mapping of an image. EC2 names the snapshot only once it has begun.
+fn device_item(xml: &mut Xml, device: &BlockDevice, snapshot: Option<&Snapshot>, has_begun: bool) {
     xml.text("deviceName", &device.name).node("ebs", |xml| {
-        xml.maybe("snapshotId", device.snapshot_id.as_ref())
+        xml.maybe("snapshotId", device.snapshot_id.as_ref().filter(|_| has_begun))
             .text("volumeSize", device.size)
             .text("volumeType", &device.volume_type)
             .text("encrypted", device.encrypted)

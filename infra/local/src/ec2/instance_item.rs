@@ -35,7 +35,7 @@ impl Shown<'_> {
             .maybe("keyName", instance.key_name.as_ref())
             .text("amiLaunchIndex", instance.launch_index)
             .text("instanceType", &instance.instance_type)
-            .text("launchTime", iso(instance.launched_at))
+            .text("launchTime", iso(instance.last_launched()))
             .text("ebsOptimized", instance.ebs_optimized)
             .text("enaSupport", true)
             .maybe("instanceLifecycle", instance.spot.then_some("spot"))

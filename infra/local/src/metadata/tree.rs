@@ -63,7 +63,7 @@ fn identity(instance: &Instance) -> String {
         "instanceId": instance.id,
         "instanceType": instance.instance_type,
         "kernelId": null,
-        "pendingTime": time(instance.launched_at),
+        "pendingTime": time(instance.last_launched()),
         "privateIp": instance.address,
         "ramdiskId": null,
         "region": instance.scope.region,

@@ -173,6 +173,11 @@ impl Image {
         self.states.now()
     }
 
+    /// Returns whether its snapshots have begun: what its instance writes from then on is not in the image.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.from_instance.is_none() || !self.layers.is_empty() || self.state() != ImageState::Pending
+    }
+
     /// Returns the ids of the snapshots behind the image.
     pub(crate) fn snapshots(&self) -> Vec<String> {
         self.devices.iter().filter_map(|device| device.snapshot_id.clone()).collect()

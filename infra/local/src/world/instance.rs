@@ -89,6 +89,7 @@ pub(crate) struct Instance {
     pub(crate) devices: Vec<BlockDevice>,
     pub(crate) tags: Tags,
     pub(crate) volume_tags: Tags,
+    /// When it was launched for the first time.
     pub(crate) launched_at: Timestamp,
     pub(crate) states: Timeline<InstanceState>,
     /// Whether its agent has registered since the instance was started. The value stays true over a reboot, as on AWS.
@@ -166,6 +167,11 @@ fn shared_hardware() -> String {
 }
 
 impl Instance {
+    /// Returns when it was launched or started for the last time (EC2 API reference, Instance).
+    pub(crate) fn last_launched(&self) -> Timestamp {
+        self.states.returned(InstanceState::Pending).unwrap_or(self.launched_at)
+    }
+
     /// Returns the boot mode in which it runs. Types for arm64 support nothing but UEFI (EC2 user guide, "Instance launch
     /// behavior with Amazon EC2 boot modes").
     pub(crate) fn current_boot_mode(&self) -> &'static str {

@@ -29,6 +29,14 @@ impl<S: Copy> Timeline<S> {
         self.rest.last().unwrap_or(&self.first).1
     }
 
+    /// Returns when the resource has returned to this state for the last time; `None` if it never left its first state.
+    pub(crate) fn returned(&self, state: S) -> Option<Timestamp>
+    where
+        S: PartialEq,
+    {
+        self.rest.iter().rev().find(|entry| entry.1 == state).map(|entry| entry.0)
+    }
+
     /// Returns the state at `time`; `None` if the resource did not exist yet.
     pub(crate) fn at(&self, time: Timestamp) -> Option<S> {
         let seen = |entry: &&(Timestamp, S)| entry.0 <= time;

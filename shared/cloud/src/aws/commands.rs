@@ -39,13 +39,12 @@ impl Commands for SsmCommands {
         let answer = request.filters(this_one.map_err(malformed(OPERATION, region))?).send().await;
         let information = known(answer.map_err(failure(OPERATION, region)))?;
         let known = information.as_ref().and_then(|answer| answer.instance_information_list().first());
-        Ok(match known {
-            None => Ping::Unknown,
-            Some(agent) if agent.ping_status() == Some(&PingStatus::Online) => Ping::Online,
-            Some(agent) => {
-                Ping::Lost(agent.last_ping_date_time().and_then(|time| Timestamp::from_second(time.secs()).ok()))
-            }
-        })
+        let Some(agent) = known else { return Ok(Ping::Unknown) };
+        let heard = agent.last_ping_date_time().and_then(|time| {
+            let nanoseconds = i32::try_from(time.subsec_nanos()).ok()?;
+            Timestamp::new(time.secs(), nanoseconds).ok()
+        });
+        Ok(if agent.ping_status() == Some(&PingStatus::Online) { Ping::Online(heard) } else { Ping::Lost(heard) })
     }
 
     async fn said(&self, region: &str, command: &str, instance: &str) -> Result<String> {
@@ -233,8 +232,8 @@ mod tests {
         let unknown = Canned::json_error(400, "InvalidInstanceId");
         let (commands, replay) = commands([answer("Online"), answer("ConnectionLost"), Canned::ok("{}"), unknown]);
         let ping = async || commands.ping("eu-west-1", "i-1").await.unwrap();
-        assert_eq!(ping().await, Ping::Online);
-        assert_eq!(ping().await, Ping::Lost(Timestamp::from_second(1_700_000_000).ok()));
+        let heard = Timestamp::from_second(1_700_000_000).ok();
+        assert_eq!((ping().await, ping().await), (Ping::Online(heard), Ping::Lost(heard)));
         assert_eq!((ping().await, ping().await), (Ping::Unknown, Ping::Unknown));
         assert_eq!(body(&replay, 0), json!({"Filters": [{"Key": "InstanceIds", "Values": ["i-1"]}]}));
     }

@@ -1,6 +1,6 @@
 //! What the fake keeps of an instance: how it changes from check to check, and its volumes.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::pace::{Looks, Pace};
 use crate::{BlockDevice, Instance, InstanceState, Launch, Market, Ping, Tags};
@@ -19,6 +19,8 @@ pub(super) struct MachineRecord {
     pub(super) console: String,
     /// When SSM last heard from the instance's agent, if SSM has lost it.
     pub(super) lost: Option<Timestamp>,
+    /// When SSM heard from the agent for the last time before the instance was started again.
+    heard_before: Option<Timestamp>,
     /// When the instance ends by itself, and why.
     doom: Option<(Looks, String)>,
     /// Whether EC2 stops the instance at its doom, because its spot request is persistent.
@@ -63,6 +65,7 @@ impl MachineRecord {
             online_in: Looks(pace.until_online),
             console: String::new(),
             lost: None,
+            heard_before: None,
             is_stopped_by_doom: matches!(launch.market, Market::StoppableSpot { .. }),
             doom: doom.map(|(looks, reason)| (Looks(looks), reason)),
         };
@@ -75,6 +78,15 @@ impl MachineRecord {
         self.instance.state = state;
         self.left = Looks(looks);
         self.arrive();
+    }
+
+    /// Starts the instance again, as if it was stopped a minute ago.
+    pub(super) fn start(&mut self, pace: Pace, now: Timestamp) {
+        self.heard_before = now.checked_sub(SignedDuration::from_mins(1)).ok();
+        self.instance.launched = Some(now);
+        self.instance.state_reason = String::new();
+        self.online_in = Looks(pace.until_online);
+        self.enter(InstanceState::Pending, pace.until_running);
     }
 
     /// Changes to the next state if the number of checks until then is used up.
@@ -130,8 +142,9 @@ impl MachineRecord {
     /// Returns what SSM reports about the instance's agent at one check.
     pub(super) fn ping(&mut self) -> Ping {
         let seen = match self.lost {
-            None if self.is_online() => Ping::Online,
-            None => Ping::Unknown,
+            None if self.is_online() => Ping::Online(self.instance.launched),
+            // After a restart, SSM still knows the agent from before.
+            None => self.heard_before.map_or(Ping::Unknown, |heard| Ping::Online(Some(heard))),
             since => Ping::Lost(since),
         };
         if self.instance.state == InstanceState::Running {

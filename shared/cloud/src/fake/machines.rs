@@ -175,6 +175,31 @@ impl Machines for FakeCloud {
         .await
     }
 
+    async fn start(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("StartInstances", region);
+        self.effect(call, id, |world| {
+            let (pace, now) = (world.pace, world.now());
+            let machine = world.region(region).known_machine(call, id)?;
+            if machine.instance.state == InstanceState::Stopped {
+                let launch = machine.launch.clone();
+                check_capacity(world, call, &launch)?;
+            }
+            let machine = world.region(region).known_machine(call, id)?;
+            match machine.instance.state {
+                InstanceState::Stopped => {
+                    machine.start(pace, now);
+                    Ok(())
+                }
+                InstanceState::Pending | InstanceState::Running => Ok(()),
+                InstanceState::Stopping | InstanceState::ShuttingDown | InstanceState::Terminated => {
+                    let message = format!("{id} is not in a state from which it can be started");
+                    Err(call.error(Kind::WrongState, "IncorrectInstanceState", message))
+                }
+            }
+        })
+        .await
+    }
+
     async fn terminate(&self, region: &str, id: &str) -> Result<()> {
         let call = Call::new("TerminateInstances", region);
         self.effect(call, id, |world| {
@@ -322,6 +347,15 @@ impl FakeCloud {
         machine.doom_with(reason);
         if machine.instance.state.is_gone() {
             world.launch_again(region, id);
+        }
+    }
+
+    /// Stops an instance at once for this reason, as EC2 does if it cannot start the instance.
+    pub fn stop_instance(&self, region: &str, id: &str, reason: &str) {
+        let mut world = self.world();
+        if let Some(machine) = world.region(region).machines.get_mut(id) {
+            machine.instance.state_reason = reason.to_owned();
+            machine.enter(InstanceState::Stopping, 0);
         }
     }
 

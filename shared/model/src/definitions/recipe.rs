@@ -132,7 +132,28 @@ fn components(context: &mut Context<'_, '_>, node: &Node) -> Option<Vec<Componen
         context.reader.error(first.span, "too-many", message);
     }
     let read: Vec<ComponentRef> = items.iter().filter_map(|item| component(context, item)).collect();
-    (read.len() == items.len()).then_some(read)
+    if read.len() < items.len() {
+        return None;
+    }
+    refuse_checkpoints(context, items, &read);
+    Some(read)
+}
+
+/// Reports a second checkpoint, and one after which no component runs.
+fn refuse_checkpoints(context: &mut Context<'_, '_>, items: &[Node], read: &[ComponentRef]) {
+    let span = |at: usize| items[at].get("checkpoint").map_or(items[at].span, |node| node.span);
+    let marked: Vec<usize> = (0..read.len()).filter(|&at| read[at].checkpoint).collect();
+    match marked.as_slice() {
+        [_, second, ..] => {
+            let message = "only one component of a recipe can be its checkpoint";
+            context.reader.error(span(*second), "too-many", message);
+        }
+        [last] if last + 1 == read.len() => {
+            let message = "the last component cannot be the checkpoint: no component runs after it";
+            context.reader.error(span(*last), "wrong-value", message);
+        }
+        _ => {}
+    }
 }
 
 fn component(context: &mut Context<'_, '_>, node: &Node) -> Option<ComponentRef> {
@@ -147,13 +168,14 @@ fn component(context: &mut Context<'_, '_>, node: &Node) -> Option<ComponentRef>
     let version = map.required(&mut context.reader, "version");
     let version = version.and_then(|node| fields::parse::<VersionPattern>(&mut context.reader, node, "`version`"));
     let parameters = map.optional("parameters").map(|node| parameters(context, node)).unwrap_or_default();
+    let checkpoint = map.optional("checkpoint").and_then(|node| context.reader.boolean(node, "`checkpoint`"));
     map.finish(&mut context.reader);
     let ((span, name), version) = (name?, version?);
     let values = parameters.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
     let reference = Reference { kind: Kind::Component, name: name.clone(), version };
     let source = context.reader.source;
     context.draft.references.push(Placed { source, span, reference, parameters });
-    Some(ComponentRef { name, version, parameters: values })
+    Some(ComponentRef { name, version, parameters: values, checkpoint: checkpoint.unwrap_or_default() })
 }
 
 /// Reports the way in which Image Builder's API names a component, and suggests the way in which definitions here name

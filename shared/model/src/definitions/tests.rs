@@ -222,6 +222,29 @@ fn recipes_must_fit_their_components() {
 }
 
 #[test]
+fn a_recipe_has_one_checkpoint_at_most_and_something_after_it() {
+    let with = |marks: &[&str]| {
+        let line = |mark: &&str| format!("  - {{name: nginx, version: 1.0.0{mark}}}\n");
+        recipe(&format!("components:\n{}", marks.iter().map(line).collect::<String>()))
+    };
+    let mark = ", checkpoint: true";
+    let read = |marks: &[&str]| read(&[COMPONENT, &with(marks)]).unwrap().recipes.remove(0).checkpoint();
+    assert_eq!(read(&["", mark, ""]), Some(2));
+    assert_eq!((read(&["", ""]), read(&["", ", checkpoint: false"])), (None, None));
+    for (marks, message) in [
+        (&[mark, mark, ""][..], "web/all.yml:13:47: error: only one component of a recipe can be its checkpoint"),
+        (
+            &["", mark],
+            "web/all.yml:13:47: error: the last component cannot be the checkpoint: no component runs after it",
+        ),
+        (&[", checkpoint: yes", ""], "web/all.yml:12:47: error: `checkpoint` must be `true` or `false`"),
+    ] {
+        let found = refused(&[COMPONENT, &with(marks)]);
+        assert!(found.lines().next().is_some_and(|line| line.starts_with(message)), "{found}");
+    }
+}
+
+#[test]
 fn a_parameter_without_default_needs_a_value() {
     let document = "  schemaVersion: 1.0\n  parameters:\n    - port: {type: string}\n  phases:\n    - name: build\n      \
                     steps: []\n";

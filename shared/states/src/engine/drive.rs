@@ -276,7 +276,7 @@ async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<(
 fn limit(state: State, record: &BuildRecord) -> SignedDuration {
     let allowed = spec(state).timeout().unwrap_or(MARGIN * 2) - MARGIN;
     let own = match state {
-        State::Build | State::BuildAgain => record.plan.timeout_minutes,
+        State::Build | State::BuildRest | State::BuildAgain => record.plan.timeout_minutes,
         State::LaunchTest | State::ExecuteTest => Some(record.plan.test_timeout_minutes),
         _ => None,
     };

@@ -117,7 +117,7 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
     let makes: &[&str] = match kind {
         EffectKind::Instance { .. } => &["RunInstances"],
         EffectKind::Image => &["CreateImage", "CopyImage"],
-        EffectKind::Draft => &["CreateImage"],
+        EffectKind::Draft | EffectKind::Checkpoint => &["CreateImage"],
         EffectKind::RegisteredImage { .. } => &["RegisterImage"],
         EffectKind::TargetImage { .. } => &["CopyImage"],
         EffectKind::Export { .. } => &["ExportImage"],

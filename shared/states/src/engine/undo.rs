@@ -42,7 +42,7 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
         (_, None) => {}
         (EffectKind::Instance { .. }, Some(id)) => end_instance(context, effect, id).await?,
         (EffectKind::Draft, Some(id)) => cloud.registrations.unregister(&effect.region, id).await?,
-        (EffectKind::Image | EffectKind::RegisteredImage { .. }, Some(id)) => {
+        (EffectKind::Image | EffectKind::Checkpoint | EffectKind::RegisteredImage { .. }, Some(id)) => {
             cloud.images.deregister(&effect.region, id).await?
         }
         (EffectKind::TargetImage { account }, Some(id)) => {
@@ -83,6 +83,8 @@ pub(crate) struct Kept {
     pub(crate) images: BTreeSet<String>,
     /// Instance ids.
     pub(crate) instances: BTreeSet<String>,
+    /// Id of the AMI of the pipeline's checkpoint, if this build has made it. It is neither published nor marked.
+    pub(crate) checkpoint: Option<String>,
     /// Whether these resources stay only until the time in their tag.
     pub(crate) for_a_while: bool,
     /// Whether published parameters and launch templates stay.
@@ -305,10 +307,11 @@ impl<'a> Undoing<'a> {
                 EffectKind::Instance { .. }
                 | EffectKind::Image
                 | EffectKind::Draft
+                | EffectKind::Checkpoint
                 | EffectKind::RegisteredImage { .. }
                 | EffectKind::TargetImage { .. } => {
                     let keeps = [&self.keep.images, &self.keep.instances, &self.held];
-                    keeps.iter().all(|kept| !kept.contains(id))
+                    !self.keep.is_checkpoint(id) && keeps.iter().all(|kept| !kept.contains(id))
                 }
                 EffectKind::Command { .. } => !self.keep.instances.is_empty(),
                 EffectKind::Export { .. } | EffectKind::Parameter { .. } | EffectKind::TemplateVersion { .. } => false,
@@ -383,6 +386,11 @@ impl<'a> Undoing<'a> {
 }
 
 impl Kept {
+    /// Returns whether this is the AMI of the pipeline's checkpoint.
+    pub(crate) fn is_checkpoint(&self, id: &str) -> bool {
+        self.checkpoint.as_deref() == Some(id)
+    }
+
     /// Returns whether something that was kept has expired. The tag decides, not the record, since a person may have
     /// changed the time in the tag. A published image never expires, no matter what its tags say: a person who may only
     /// write tags must not be able to have it removed.

@@ -19,7 +19,7 @@ use crate::engine::effect::{Attempt, effect, made_id};
 use crate::error_names::ErrorName;
 use crate::parts::script::{Fetched, script};
 use crate::states::launch::{gone, is_metal};
-use crate::{Error, Result};
+use crate::{Config, Error, Result};
 
 /// How long after the command was sent the instance may take to fetch the agent and the order.
 const URL_VALID: Duration = Duration::from_secs(600);
@@ -216,6 +216,15 @@ async fn agent(scene: &Scene<'_>) -> Result<Fetched> {
         objects.put(&key, agent).await?;
     }
     fetched(scene, &key, sha256).await
+}
+
+/// Returns the SHA-256 of the agent for an architecture, in hexadecimal.
+///
+/// # Errors
+/// Fails if this package has no such agent.
+pub(crate) fn agent_digest(config: &Config, architecture: &str) -> Result<String> {
+    let (_, sha256) = place("agent", &read(&config.agent_for(architecture))?);
+    Ok(sha256)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -46,6 +46,23 @@ pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord,
     Ok(())
 }
 
+/// Fails unless the components up to this moment have run on the build instance: before Checkpoint those of Build, before
+/// BuildRest those of the checkpoint, and before Snapshot all of them, on the first instance or on the second one.
+///
+/// # Errors
+/// Fails with `Internal`, or if a call to the table fails.
+pub(crate) async fn require_built(context: &Context, record: &BuildRecord, before: State) -> Result<()> {
+    let last = match (before, record.plan.makes_checkpoint()) {
+        (State::BuildRest, _) => State::Checkpoint,
+        (State::Snapshot, Some(_)) => State::BuildRest,
+        _ => State::Build,
+    };
+    match require(context, record, last, None).await {
+        Err(_) if before == State::Snapshot => require(context, record, State::BuildAgain, None).await,
+        found => found,
+    }
+}
+
 /// Fails unless the image of the build is complete.
 ///
 /// # Errors
@@ -75,7 +92,7 @@ mod tests_of_strangers {
     use goldsmith_cloud::fake::HOME;
     use goldsmith_model::MustSucceed;
 
-    use crate::testing::{AWAY, Stack, Task, before_copy, good, reach};
+    use crate::testing::{AWAY, Stack, Task, before_copy, good, reach, reach_on_in, whole_build_with_checkpoint};
     use crate::{Outcome, State};
 
     /// Returns the task Publish with these reported outcomes of Regions.
@@ -137,6 +154,32 @@ mod tests_of_strangers {
             let amis = stack.image().await.amis;
             assert!(stack.record().await.published && amis.contains_key(AWAY), "{amis:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_image_is_made_before_all_components_have_run() {
+        let run = whole_build_with_checkpoint();
+        for (early, reached) in [
+            (State::Checkpoint, State::Build),
+            (State::BuildRest, State::Checkpoint),
+            (State::Snapshot, State::BuildRest),
+        ] {
+            let stack = reach_on_in(Stack::with_checkpoint().await, &run, &Task::new(reached)).await;
+            let before = stack.inventory();
+            let error = stack.run(&Task::new(early)).await.unwrap_err();
+            assert_eq!(error.error, "Goldsmith.Internal", "{error:?}");
+            assert_eq!(stack.inventory(), before, "{early}");
+        }
+        let stack = reach(&Task::new(State::Build)).await;
+        let error = stack.run(&Task::new(State::Snapshot)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Internal", "{error:?}");
+        // Also not if somebody has stopped the instance while they run.
+        let stack = reach_on_in(Stack::with_checkpoint().await, &run, &Task::new(State::Build)).await;
+        let instance = stack.inventory().region(HOME).instances.into_keys().next().unwrap();
+        stack.cloud.stop_instance(HOME, &instance, "Client.UserInitiatedShutdown: User initiated shutdown");
+        let error = stack.run(&Task::new(State::Checkpoint)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Internal", "{error:?}");
+        assert!(stack.inventory().region(HOME).images.is_empty());
     }
 
     #[tokio::test]

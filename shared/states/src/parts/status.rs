@@ -10,12 +10,19 @@ const BUILDING: &str = "building";
 const UNAPPROVED: &str = "unapproved";
 /// The distribution of the image failed. The image is kept for a while.
 const UNPUBLISHED: &str = "unpublished";
+/// The AMI is a checkpoint, with which later builds may begin. It is never published.
+const CHECKPOINT: &str = "checkpoint";
 /// The start of the build has overridden something. The image is never published.
 const OVERRIDDEN: &str = "overridden";
 
 /// Returns the status of a new image.
 pub(crate) fn of_new(record: &BuildRecord) -> Tags {
     tag(if record.plan.overridden { OVERRIDDEN } else { BUILDING })
+}
+
+/// Returns the status of a checkpoint.
+pub(crate) fn of_checkpoint() -> Tags {
+    tag(CHECKPOINT)
 }
 
 /// Returns the status of an image that its build keeps. `is_approved` matters only if the image needs an approval.

@@ -1,8 +1,9 @@
-//! Build, BuildAgain and ExecuteTest: run the documents on an instance.
+//! Build, BuildRest, BuildAgain and ExecuteTest: run the documents on an instance.
 //!
 //! Input: the plan's documents, and the instance that Launch or LaunchTest made. Output: nothing except the log. Error:
 //! `CommandFailed` with the document, phase, step, action, exit code and last lines, `RebootLimit`, `Timeout`,
-//! `AuditFailed`; of Build also `Interrupted`, if EC2 has taken its spot instance back.
+//! `AuditFailed`; of Build and BuildRest also `Interrupted`, if EC2 has taken their spot
+//! instance back.
 //!
 //! The image is audited on the first test instance, before the documents run. The documents may write files that do not
 //! come from the image, or remove files that do. One instance is enough, since all instances are launched from one
@@ -21,6 +22,7 @@ use crate::error_names::ErrorName;
 use crate::parts::builder;
 use crate::parts::command::{self, CommandProgress};
 use crate::parts::contents;
+use crate::parts::passed::require_built;
 use crate::{Error, Result, State};
 
 /// Longest time that an audit may take, in seconds.
@@ -49,10 +51,10 @@ impl Waiting for ExecutePhase {
     }
 }
 
-/// Returns the instance of this state. For Build, also returns its launch.
+/// Returns the instance of this state. For Build and BuildRest, also returns its launch.
 async fn instance(scene: &Scene<'_>) -> Result<(Option<Effect>, String)> {
     match (scene.scope.state, &scene.scope.item) {
-        (State::Build, None) => {
+        (State::Build | State::BuildRest, None) => {
             let found = builder::launched_by(scene, State::Launch).await?;
             let (launched, id) = found.ok_or_else(|| Error::internal("Launch has recorded no instance"))?;
             Ok((Some(launched), id))
@@ -81,12 +83,27 @@ fn ran(steps: u32) -> String {
     if steps == 1 { "1 step ran".to_owned() } else { format!("{steps} steps ran") }
 }
 
-/// Returns the work order: all documents in recipe order, with the phases of this state.
+/// Returns the documents of this state. Those of a checkpoint are on the disk from which the instance was launched, or
+/// come before those of BuildRest. Every test instance runs all of them.
+fn planned<'s>(scene: &'s Scene<'_>) -> &'s [PlannedDocument] {
+    let plan = &scene.record.plan;
+    match (scene.scope.state, plan.makes_checkpoint()) {
+        _ if scene.scope.item.is_some() => &plan.documents,
+        (State::Build, Some(checkpoint)) => &plan.documents[..checkpoint.documents],
+        (State::BuildRest, Some(checkpoint)) => &plan.documents[checkpoint.documents..],
+        _ => plan.documents_to_run(),
+    }
+}
+
+/// Returns the work order: the documents in recipe order, with the phases of this state.
 async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
+    if scene.scope.state == State::BuildRest {
+        require_built(scene.context, &scene.record, State::BuildRest).await?;
+    }
     let phases: &[&str] = if scene.scope.item.is_some() { &["test"] } else { &["build", "validate"] };
     let mut documents = Vec::new();
     let is_for_documents = scene.scope.item.is_none() || !scene.record.plan.audit_only;
-    for planned in scene.record.plan.documents.iter().filter(|_| is_for_documents) {
+    for planned in planned(scene).iter().filter(|_| is_for_documents) {
         documents.push(document(scene, planned).await?);
     }
     let execution = match &scene.scope.item {
@@ -159,11 +176,18 @@ async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderD
 #[cfg(test)]
 mod tests {
     use crate::State;
-    use crate::testing::{Task, check_state};
+    use crate::testing::{Stack, Task, check_state, check_state_of, whole_build_with_checkpoint};
 
     #[tokio::test]
     async fn build_survives_every_fault() {
         check_state(Task::new(State::Build), &["PutObject", "PutObject", "SendCommand", "SendTaskSuccess"]).await;
+    }
+
+    #[tokio::test]
+    async fn build_rest_survives_every_fault() {
+        let (run, task) = (whole_build_with_checkpoint(), Task::new(State::BuildRest));
+        let effects = ["PutObject", "SendCommand", "SendTaskSuccess"];
+        check_state_of(Stack::with_checkpoint, &run, task, &effects).await;
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use ending::{Trigger, ending};
 pub(crate) use figures::figures;
-use kept::{kept, kept_amis, what_stays};
+use kept::{forget_checkpoint, kept, kept_amis, what_stays};
 pub(crate) use kept::{kept_now, kept_of};
 
 use crate::engine::undo::{Patience, undo_build};
@@ -177,6 +177,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     }
     let scope = Scope::from(State::Finish);
     context.store.note_running(&record.build, &scope, context.clock.now()).await?;
+    forget_checkpoint(context, &record, &ending).await?;
     let kept = kept(context, &record, &ending, &image).await?;
     let undone = undo_build(context, &record, &kept, patience(context, &ending)).await?;
     let is_known = |object: &ExportedObject| image.exports.contains(object);

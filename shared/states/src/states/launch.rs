@@ -8,7 +8,7 @@ mod candidates;
 pub(crate) mod devices;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{CloudError, Hardware, Instance, InstanceState, Kind, Launch, Market, MetadataOptions, Ping};
+use goldsmith_cloud::{CloudError, Hardware, Instance, InstanceState, Kind, Launch, Market, MetadataOptions};
 use goldsmith_model::{Placement, Tenancy};
 use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
@@ -86,13 +86,14 @@ fn is_spot(scene: &Scene<'_>, made: &Effect) -> bool {
     candidates(scene).get(made.n as usize).is_some_and(|candidate| candidate.market.is_spot())
 }
 
-/// Removes the spot instances of Launch that EC2 has taken back, before another instance is launched: nothing of them is
-/// used again. Safe to repeat.
+/// Removes the instances of Launch that EC2 has taken back, or has not started again, before another instance is
+/// launched: nothing of them is used again. Safe to repeat.
 async fn remove_interrupted(scene: &Scene<'_>) -> Result<()> {
     while let Some((launched, id)) = builder::launched_by(scene, State::Launch).await? {
         let found = scene.context.cloud.machines.instance(scene.home(), &id).await?;
         let reason = found.map(|found| found.state_reason).unwrap_or_default();
-        give_up(scene, &launched, &id, reason).await?;
+        undo::end_instance(scene.context, &launched, &id).await?;
+        complete(scene, &Effect { lost: Some(reason), ..launched }).await?;
     }
     Ok(())
 }
@@ -132,7 +133,7 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
     note_volumes(scene, made, &instance).await?;
     match instance.state {
         InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"), Ends::WithEvent)),
-        InstanceState::Running if scene.context.cloud.commands.ping(scene.home(), id).await? == Ping::Online => {
+        InstanceState::Running if scene.context.cloud.commands.ping(scene.home(), id).await?.is_online() => {
             Ok(Progress::Done(format!("{id} is online{}", before(scene).await?)))
         }
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
@@ -169,13 +170,13 @@ async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> 
     complete(scene, &noted).await
 }
 
-/// Returns the image to launch: the source image for a build, and the build's own AMI or the verified AMI for a test.
+/// Returns the image to launch: the source image or a checkpoint for a build, and the build's own AMI or the verified AMI for a test.
 async fn image(scene: &Scene<'_>) -> Result<String> {
     let plan = &scene.record.plan;
     match (&scene.scope.item, &plan.verifies) {
         (Some(_), Some(verified)) => Ok(verified.ami.clone()),
         (Some(_), None) => scene.made_by(State::Snapshot, None, EffectKind::is_image).await,
-        (None, _) => Ok(plan.source_image.clone()),
+        (None, _) => Ok(plan.launched_image().to_owned()),
     }
 }
 
@@ -263,14 +264,14 @@ pub(crate) fn is_metal(instance: &Instance) -> bool {
 
 /// Returns whether the instance has had the time to boot, and its agent the time to register. Bare metal takes longer
 /// to start.
-fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
+pub(super) fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
     let patience = if is_metal(instance) { SILENT_METAL } else { SILENT };
     instance.launched.is_some_and(|launched| scene.context.clock.now() >= launched + patience)
 }
 
 /// Returns how the wait for the agent of a running instance ends. Systems Manager's event about a registration comes on a
 /// best-effort basis. An agent that has not come long after the launch may never come, and must not hold a function.
-fn until_online(scene: &Scene<'_>, instance: &Instance) -> Ends {
+pub(super) fn until_online(scene: &Scene<'_>, instance: &Instance) -> Ends {
     let has_just_started =
         instance.launched.is_some_and(|launched| scene.context.clock.now() < launched + USUALLY_ONLINE);
     if has_just_started && !is_metal(instance) { Ends::Soon } else { Ends::Later }

@@ -7,6 +7,7 @@
 //! Distribute.
 
 mod channels;
+mod checkpoint;
 mod difference;
 mod distribution;
 mod estimate;
@@ -37,8 +38,8 @@ pub use finding::{Finding, Place};
 use freeze::freeze;
 use preflight::examine;
 pub use preview::{
-    Chosen, Difference, Estimate, Existing, InstanceTime, Preview, PreviewedFirmware, PreviewedRegion, PreviewedSource,
-    StateTime, Verdict, preview,
+    Chosen, Difference, Estimate, Existing, InstanceTime, Preview, PreviewedCheckpoint, PreviewedFirmware,
+    PreviewedRegion, PreviewedSource, StateTime, Verdict, preview,
 };
 pub use problem::{Cost, Problem, Severity};
 use resolve::{Inputs, Viewer, resolve};
@@ -264,7 +265,8 @@ fn planned(record: &BuildRecord) -> ExecutionOutput {
         return ExecutionOutput::Distribute { image, tests, regions };
     }
     let (attest, begin_copies) = (record.plan.signing_key.is_some(), record.plan.begins_copies());
-    ExecutionOutput::Build { image, tests, regions, attest, begin_copies }
+    let checkpoint = record.plan.makes_checkpoint().is_some();
+    ExecutionOutput::Build { image, tests, regions, attest, begin_copies, checkpoint }
 }
 
 /// Returns the error for something that the user has to fix.

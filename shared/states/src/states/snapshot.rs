@@ -22,8 +22,9 @@ use crate::parts::builder;
 use crate::parts::command::{self, CommandProgress};
 use crate::parts::contents;
 use crate::parts::image_tags::image_tags;
+use crate::parts::passed::require_built;
 use crate::states::launch::{devices, gone};
-use crate::{Error, Result, TAG_BUILD};
+use crate::{Error, Result, State, TAG_BUILD};
 
 /// Journal number of the clean-up command.
 const CLEAN: u32 = 0;
@@ -75,6 +76,7 @@ async fn clean(scene: &Scene<'_>, launched: &Effect, instance: &str) -> Result<C
     // clean.
     let is_tested = !scene.record.plan.tests.is_empty();
     let order = async || {
+        require_built(scene.context, &scene.record, State::Snapshot).await?;
         let contents = if is_tested { None } else { Some(contents::order(scene, None).await?) };
         Ok(WorkOrder { working_directory, contents, ..WorkOrder::clean(execution) })
     };
@@ -120,7 +122,7 @@ async fn create(scene: &Scene<'_>, instance: &str) -> Result<Progress> {
     Ok(is_pending(scene, made_id(made.await?)?))
 }
 
-async fn create_or_adopt(scene: &Scene<'_>, request: &NewImage, attempt: Attempt) -> Result<String> {
+pub(super) async fn create_or_adopt(scene: &Scene<'_>, request: &NewImage, attempt: Attempt) -> Result<String> {
     let made = scene.context.cloud.images.create(scene.home(), request).await;
     let is_ours = |image: &Image| image.source_instance.as_ref() == Some(&request.instance);
     adopt(scene, made, &request.name, attempt, is_ours).await

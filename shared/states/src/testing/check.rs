@@ -23,11 +23,20 @@ pub(crate) fn whole_build() -> Vec<Task> {
         State::JudgeTests => after(*state, &tests),
         State::DistributeRegion => each(*state, &regions),
         State::Publish => after(*state, &regions),
-        // The definition skips Attest without a key, and BeginCopies unless the configuration asks for it.
-        State::LaunchAgain | State::BuildAgain | State::BeginCopies | State::Attest | State::FinishFailed => vec![],
+        // The definition skips Attest without a key, and the others unless something else asks for them.
+        State::Checkpoint | State::BuildRest | State::LaunchAgain | State::BuildAgain => vec![],
+        State::BeginCopies | State::Attest | State::FinishFailed => vec![],
         _ => vec![Task::new(*state)],
     };
     State::ALL.iter().flat_map(tasks).collect()
+}
+
+/// The tasks of a successful build that makes a checkpoint, in order.
+pub(crate) fn whole_build_with_checkpoint() -> Vec<Task> {
+    let mut tasks = whole_build();
+    let after = tasks.iter().position(|task| task.state == State::Build).unwrap() + 1;
+    tasks.splice(after..after, [State::Checkpoint, State::BuildRest].map(Task::new));
+    tasks
 }
 
 /// The tasks of a run that only tests the source image of a new stack, in order.
@@ -35,7 +44,8 @@ pub(crate) async fn whole_verification() -> Vec<Task> {
     // A new stack's ids are the same each time.
     let from = json!({"at": "test", "image": Stack::new().await.source().await});
     let tasks = whole_build().into_iter().filter(|task| match task.state {
-        State::Launch | State::Build | State::LaunchAgain | State::BuildAgain => false,
+        State::Launch | State::Build | State::Checkpoint | State::BuildRest => false,
+        State::LaunchAgain | State::BuildAgain => false,
         State::Snapshot | State::BeginCopies | State::Attest | State::DistributeRegion | State::Publish => false,
         State::Plan | State::LaunchTest | State::ExecuteTest | State::EndTest => true,
         State::JudgeTests | State::Finish | State::FinishFailed => true,
@@ -99,6 +109,11 @@ pub(crate) async fn reach_in(run: &[Task], task: &Task) -> Stack {
 /// Runs the tasks before this state on the given stack.
 pub(crate) async fn reach_on(stack: Stack, task: &Task) -> Stack {
     go_to(stack, &whole_build(), task).await
+}
+
+/// Runs those of these tasks that come before this state on the given stack.
+pub(crate) async fn reach_on_in(stack: Stack, run: &[Task], task: &Task) -> Stack {
+    go_to(stack, run, task).await
 }
 
 async fn go_to(stack: Stack, run: &[Task], task: &Task) -> Stack {

@@ -9,15 +9,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, EmittedEvent, FakeCloud, Faults, HOME, Inventory};
 use goldsmith_cloud::{Cloud, DedicatedHost, ExecutionStatus, Parameter};
+use goldsmith_executor::WorkOrder;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
-use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
+use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Scope, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 pub(crate) use self::changes::{FIFO_TOPIC, TOPIC, export, license};
 use super::checked_events::CheckedEvents;
 use super::faulty_table::FaultyTable;
-use crate::{Clock, Config, Context, Nonce, SsmAgent};
+use crate::error_names::ErrorName;
+use crate::{Clock, Config, Context, Error, ErrorInfo, Nonce, SsmAgent, State};
 
 /// The second Region.
 pub(crate) const AWAY: &str = "us-east-1";
@@ -158,6 +160,20 @@ impl Stack {
     /// Removes the agent for an architecture from the package.
     pub(crate) fn lose_agent(&self, architecture: &str) {
         std::fs::remove_file(self.context().config.agent_for(architecture)).unwrap();
+    }
+
+    /// Returns the order that a state has sent last, by the state's scope.
+    pub(crate) fn ordered(&self, scope: &str) -> WorkOrder {
+        let orders = self.cloud.objects().into_iter().filter(|(key, _)| key.starts_with("orders/"));
+        let orders = orders.map(|(_, bytes)| serde_json::from_slice::<WorkOrder>(&bytes).unwrap());
+        orders.into_iter().find(|order| order.execution == format!("{BUILD}/{scope}")).unwrap()
+    }
+
+    /// Returns the error of a state that has failed, as the definition catches it.
+    pub(crate) fn failed_in(&self, state: State) -> ErrorInfo {
+        let name = ErrorName::CommandFailed;
+        let cause = Error::failed(name, "it has failed").cause(&Scope::from(state));
+        ErrorInfo { error: name.as_str().to_owned(), cause: serde_json::to_string(&cause).unwrap() }
     }
 
     /// Returns the source image that is published now.

@@ -148,17 +148,18 @@ impl Stack {
                     }
                 }
                 State::ExecuteTest | State::EndTest | State::LaunchAgain | State::BuildAgain => {}
+                State::Checkpoint | State::BuildRest => {}
                 State::Attest if planned["attest"] != true => {}
                 State::BeginCopies if planned["beginCopies"] != true => {}
                 // The build goes on without it.
                 State::BeginCopies => _ = self.run_as(name, &Task::new(state)).await,
-                State::Build => match self.run_as(name, &Task::new(state)).await {
+                State::Build => match self.build_as(name, planned["checkpoint"] == true).await {
                     Err(error) if error.error == ErrorName::Interrupted.as_str() => {
                         for state in [State::LaunchAgain, State::BuildAgain] {
                             self.run_as(name, &Task::new(state)).await?;
                         }
                     }
-                    built => drop(built?),
+                    built => built?,
                 },
                 State::DistributeRegion => {
                     for item in items("regions") {
@@ -174,6 +175,15 @@ impl Stack {
             }
         }
         Ok(planned)
+    }
+
+    /// Runs the documents on the build instance, with or without a checkpoint between them.
+    async fn build_as(&self, name: &str, makes_checkpoint: bool) -> Result<(), ErrorInfo> {
+        let states = [State::Build, State::Checkpoint, State::BuildRest];
+        for state in states.iter().take(if makes_checkpoint { 3 } else { 1 }) {
+            self.run_as(name, &Task::new(*state)).await?;
+        }
+        Ok(())
     }
 
     /// Runs tasks until a fault kills a function, which also ends the execution.

@@ -3,6 +3,7 @@
 mod audits;
 mod canary;
 mod channels;
+mod checkpoints;
 mod contents;
 mod definitions;
 mod dependencies;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         documents::CASES,
         audits::CASES,
         contents::CASES,
+        checkpoints::CASES,
         failures::CASES,
         dependencies::CASES,
         refusals::CASES,

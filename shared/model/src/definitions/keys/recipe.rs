@@ -114,6 +114,13 @@ const COMPONENT_REF: &[Key] = &[
         "Values for the document's parameters, at most 1,024 characters each. A secret belongs in a parameter of the \
          Parameter Store.",
     ),
+    Key::optional(
+        "checkpoint",
+        Form::Flag,
+        "`false`",
+        "Whether a build keeps the disk as it is after this component, for a week. The next build begins there if nothing \
+         before it has changed. At most one component can be the checkpoint, and not the last one.",
+    ),
 ];
 
 const DEVICE: &[Key] = &[

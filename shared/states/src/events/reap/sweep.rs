@@ -147,7 +147,7 @@ async fn sweep_build(
 /// Returns whether the build keeps the resource and the resource has not expired.
 fn stays(context: &Context, (kept, snapshots): &(Kept, BTreeSet<String>), one: &Tagged) -> bool {
     let known = kept.images.contains(one.id()) || kept.instances.contains(one.id()) || snapshots.contains(one.id());
-    known && !kept.has_expired(one.tags(), context.clock.now())
+    kept.is_checkpoint(one.id()) || known && !kept.has_expired(one.tags(), context.clock.now())
 }
 
 #[cfg(test)]

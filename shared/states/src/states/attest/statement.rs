@@ -25,6 +25,7 @@ pub(super) async fn of(
 ) -> Result<Statement> {
     let record = &scene.record;
     let mut dependencies = vec![source(scene)];
+    dependencies.extend(checkpoint(scene));
     dependencies.extend(record.plan.documents.iter().map(component));
     dependencies.push(agent(scene)?);
     let mut byproducts: Vec<ResourceDescriptor> = volumes.iter().map(volume).collect();
@@ -97,6 +98,21 @@ fn source(scene: &Scene<'_>) -> ResourceDescriptor {
         annotations: owner.collect(),
         ..ResourceDescriptor::default()
     }
+}
+
+/// The AMI with which the build has begun, after which only the other components have run. An earlier build of the pipeline
+/// has run the first ones.
+fn checkpoint(scene: &Scene<'_>) -> Option<ResourceDescriptor> {
+    let planned = scene.record.plan.checkpoint.as_ref()?;
+    let found = planned.found.as_ref()?;
+    let components = scene.record.plan.documents.iter().take(planned.documents);
+    let components: Vec<String> = components.map(|one| format!("{}/{}", one.name, one.version)).collect();
+    Some(ResourceDescriptor {
+        name: "checkpoint".to_owned(),
+        uri: arn(scene, &found.image),
+        annotations: map(json!({"build": found.build, "createdAt": found.created_at, "components": components})),
+        ..ResourceDescriptor::default()
+    })
 }
 
 fn component(document: &PlannedDocument) -> ResourceDescriptor {

@@ -35,7 +35,7 @@ pub(super) async fn kept(
     image: &ImageRecord,
 ) -> Result<Kept> {
     let for_a_while = matches!(ending.keep, Keep::Instance { .. } | Keep::Images { .. });
-    let mut kept = Kept { for_a_while, ..Kept::default() };
+    let mut kept = Kept { for_a_while, checkpoint: checkpoint(context, record).await?, ..Kept::default() };
     match &ending.keep {
         Keep::Nothing => {}
         Keep::Published => {
@@ -58,6 +58,37 @@ pub(super) async fn kept(
         }
     }
     Ok(kept)
+}
+
+/// Forgets the checkpoint with which this build has begun, or which it has made, if the build has failed for a reason that
+/// may be on its disk: no instance starts from it, or its image fails the tests or the audit. Otherwise the next builds
+/// would fail in the same way for a week. A step that failed after the checkpoint is no such reason.
+pub(super) async fn forget_checkpoint(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
+    let Some(planned) = &record.plan.checkpoint else { return Ok(()) };
+    let state = ending.failure.as_ref().and_then(|failure| failure.state.parse::<State>().ok());
+    let may_be_its_fault = match state {
+        Some(State::Launch | State::LaunchAgain) => planned.found.is_some(),
+        Some(State::Snapshot | State::LaunchTest | State::ExecuteTest | State::JudgeTests) => true,
+        _ => false,
+    };
+    let last = if may_be_its_fault { context.store.checkpoint(&record.pipeline).await? } else { None };
+    let is_used = |image: &str| planned.found.as_ref().is_some_and(|found| found.image == image);
+    if let Some(last) = last.filter(|last| last.build == record.build || is_used(&last.image)) {
+        tracing::warn!(build = record.build, image = last.image, "the pipeline's checkpoint is not used any more");
+        context.store.drop_checkpoint(&record.pipeline, &last.image).await?;
+    }
+    Ok(())
+}
+
+/// Returns the AMI of the pipeline's checkpoint if this build has made it, no matter how the build has ended: the next
+/// build may begin with it.
+async fn checkpoint(context: &Context, record: &BuildRecord) -> Result<Option<String>> {
+    if record.plan.makes_checkpoint().is_none() {
+        return Ok(None);
+    }
+    let now = context.clock.now();
+    let last = context.store.checkpoint(&record.pipeline).await?;
+    Ok(last.filter(|last| last.build == record.build && last.is_kept(now)).map(|last| last.image))
 }
 
 /// Returns the home AMI, and the copies in the Regions that succeeded.

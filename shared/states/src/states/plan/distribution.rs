@@ -75,6 +75,7 @@ pub(super) async fn plan(
         some_regions_suffice: inputs.some_regions_suffice(),
         distributes: Some(DistributedImage { image: image.image.clone(), amis: amis.collect() }),
         regions: missing,
+        checkpoint: None,
         copies_with_tests: false,
         tests: Vec::new(),
         audit_only: false,

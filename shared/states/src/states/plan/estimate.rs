@@ -18,6 +18,9 @@ const BUILDS: usize = 3;
 const OF_TESTS: [State; 5] =
     [State::BeginCopies, State::LaunchTest, State::ExecuteTest, State::EndTest, State::JudgeTests];
 
+/// The states that only a build with a checkpoint of its own has.
+const OF_CHECKPOINT: [State; 2] = [State::Checkpoint, State::BuildRest];
+
 /// What a build takes, as far as is known before it begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,6 +68,7 @@ pub(super) async fn estimate(context: &Context, pipeline: &Name, examined: &Exam
     let recipe = &examined.inputs.recipe;
     let images = last_good(context.store.images(recipe.name.as_str()).await?, pipeline);
     let states = try_join_all(images.iter().map(|image| context.store.states(&image.build))).await?;
+    let makes_checkpoint = examined.checkpoint.as_ref().is_some_and(|planned| planned.found.is_none());
     let is_untested = examined.types.as_ref().is_some_and(|types| types.test.is_empty());
     let whole = images.iter().zip(&states).filter_map(|(image, states)| {
         let whole = between(&image.created_at, image.ended_at.as_ref()?)?;
@@ -73,6 +77,7 @@ pub(super) async fn estimate(context: &Context, pipeline: &Name, examined: &Exam
     let times: Vec<StateTime> = State::ALL
         .iter()
         .filter(|state| !is_untested || !OF_TESTS.contains(state))
+        .filter(|state| makes_checkpoint || !OF_CHECKPOINT.contains(state))
         .filter_map(|state| {
             let slowest =
                 states.iter().filter_map(|build| build.iter().filter(|one| one.state == *state).filter_map(took).max());

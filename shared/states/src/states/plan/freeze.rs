@@ -4,7 +4,7 @@ use goldsmith_cloud::Image;
 use goldsmith_document::digest as digest_of_text;
 use goldsmith_model::{AmiName, CopyStart, Distribution, ImageRef, SsmParameter, placeholder};
 use goldsmith_store::{
-    ContentsRecord, Plan, PlannedLaunch, PlannedRegion, PlannedVulnerabilities, VerifiedImage, stamp,
+    ContentsRecord, Plan, PlannedCheckpoint, PlannedLaunch, PlannedRegion, PlannedVulnerabilities, VerifiedImage, stamp,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,11 +22,13 @@ pub(super) struct Resolved {
     pub(super) parent: Option<ContentsRecord>,
     /// ARN of the key that signs the image, if one does.
     pub(super) signing_key: Option<String>,
+    /// The checkpoint of the recipe, if it has one.
+    pub(super) checkpoint: Option<PlannedCheckpoint>,
 }
 
 /// Returns the plan. `subnets` are the stack's own subnets, for infrastructure configurations that name none.
 pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {
-    let Resolved { inputs, source, types, digest, parent, signing_key } = resolved;
+    let Resolved { inputs, source, types, digest, parent, signing_key, checkpoint } = resolved;
     let tests = &inputs.pipeline.image_tests_configuration;
     Plan {
         home_region: inputs.home_region.clone(),
@@ -36,6 +38,7 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         source_owner_alias: source.owner_alias.clone(),
         architecture: source.architecture.clone(),
         documents: inputs.documents.clone(),
+        checkpoint: checkpoint.clone(),
         working_directory: inputs.recipe.working_directory.clone(),
         boot_mode: inputs.recipe.boot_mode,
         tpm_support: inputs.recipe.tpm_support,

@@ -21,9 +21,10 @@ use std::collections::BTreeMap;
 
 use goldsmith_cloud::{CloudError, Image};
 use goldsmith_model::{ExecutionInput, ImageRef};
-use goldsmith_store::{ContentsRecord, PlannedRegion};
+use goldsmith_store::{ContentsRecord, PlannedCheckpoint, PlannedRegion};
 use jiff::Timestamp;
 
+use super::checkpoint::checkpoint;
 use super::finding::{Finding, Place};
 use super::freeze::{self, Resolved};
 use super::problem::Problem;
@@ -43,6 +44,8 @@ pub(super) struct Examined {
     pub(super) parent: Option<ContentsRecord>,
     /// ARN of the key that signs the image, if one does.
     pub(super) signing_key: Option<String>,
+    /// The checkpoint of the recipe, if it has one.
+    pub(super) checkpoint: Option<PlannedCheckpoint>,
 }
 
 impl Examined {
@@ -50,8 +53,8 @@ impl Examined {
     pub(super) fn resolved(self) -> Option<Resolved> {
         let digest = self.inputs.digest.clone()?;
         let types = self.types.filter(|types| !types.build.is_empty())?;
-        let Self { source, inputs, parent, signing_key, .. } = self;
-        Some(Resolved { source: source?, types, digest, inputs, parent, signing_key })
+        let Self { source, inputs, parent, signing_key, checkpoint, .. } = self;
+        Some(Resolved { source: source?, types, digest, inputs, parent, signing_key, checkpoint })
     }
 }
 
@@ -99,7 +102,12 @@ pub(super) async fn examine(
         devices::check(&look, findings);
         regions::check(&look, findings).await?;
     }
-    Ok(Examined { source: source.cloned(), types: types.cloned(), inputs, image, regions, parent, signing_key })
+    let checkpoint = match source {
+        Some(source) => checkpoint(context, input, &inputs, source).await?,
+        None => None,
+    };
+    let (source, types) = (source.cloned(), types.cloned());
+    Ok(Examined { source, types, inputs, image, regions, parent, signing_key, checkpoint })
 }
 
 /// Returns the image that the next build makes, unless another build of the same version begins first.

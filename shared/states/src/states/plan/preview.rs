@@ -8,7 +8,7 @@ use goldsmith_document::digest;
 use goldsmith_model::{
     BootMode, ExecutionInput, ImageRecipe, ImageRef, Name, StartCondition, Status, TpmSupport, Version, VersionPattern,
 };
-use goldsmith_store::ImageRecord;
+use goldsmith_store::{CheckpointRecord, ImageRecord};
 use serde::Serialize;
 
 use super::estimate::estimate;
@@ -41,6 +41,9 @@ pub struct Preview {
     pub source: Option<PreviewedSource>,
     /// The components that the build would run, in this order.
     pub components: Vec<Chosen>,
+    /// The recipe's checkpoint; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PreviewedCheckpoint>,
     /// How the recipe wants instances of the image to boot; absent if it says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware: Option<PreviewedFirmware>,
@@ -71,6 +74,25 @@ pub struct Preview {
     pub skips: Vec<String>,
     /// Problems that would stop the build, and warnings.
     pub findings: Vec<Finding>,
+}
+
+/// The disk after the first components of a recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewedCheckpoint {
+    /// The last component that it contains.
+    pub after: Name,
+    /// The checkpoint with which the build would begin; absent if the build would make one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<CheckpointRecord>,
+}
+
+impl PreviewedCheckpoint {
+    fn of(examined: &Examined) -> Option<Self> {
+        let planned = examined.checkpoint.as_ref()?;
+        let after = examined.inputs.documents.get(planned.documents.checked_sub(1)?)?.name.clone();
+        Some(Self { after, found: planned.found.clone() })
+    }
 }
 
 /// How the recipe wants instances of the image to boot. What is absent is as in the source image.
@@ -202,6 +224,7 @@ fn empty(pipeline: &Name, verdict: Verdict, findings: Vec<Finding>) -> Preview {
         recipe: None,
         source: None,
         components: Vec::new(),
+        checkpoint: None,
         firmware: None,
         instance_types: Vec::new(),
         test_types: Vec::new(),
@@ -261,6 +284,7 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
     let channel = examined.inputs.channel();
     Preview {
         image: Some(examined.image.clone()),
+        checkpoint: PreviewedCheckpoint::of(examined),
         instance_types: build.to_vec(),
         test_types: test.to_vec(),
         regions: examined.regions.iter().map(|planned| region::previewed(planned, channel)).collect(),

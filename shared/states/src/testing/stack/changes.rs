@@ -51,6 +51,15 @@ impl Stack {
         Self::with_recipe(change).await
     }
 
+    /// A stack whose recipe has a component before its checkpoint, and one after it.
+    pub(crate) async fn with_checkpoint() -> Self {
+        let change = |recipe: &mut ImageRecipe| {
+            recipe.components.insert(1, recipe.components[0].clone());
+            recipe.components[0].checkpoint = true;
+        };
+        Self::with_recipe(change).await
+    }
+
     /// Applies another pipeline of the same recipe.
     pub(crate) async fn put_pipeline(&self, pipeline: ImagePipeline) {
         let pipelines = vec![pipeline];

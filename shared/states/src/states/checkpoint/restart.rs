@@ -1,0 +1,95 @@
+//! Starts the build instance again after its checkpoint.
+
+use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind};
+use goldsmith_store::FailureCause;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{began, pending, waited};
+use crate::engine::drive::{Ends, Progress, Scene};
+use crate::error_names::ErrorName;
+use crate::states::launch::{gone, is_silent, until_online};
+use crate::{Error, Result};
+
+/// How long the state tries to start the instance again. After that, a launch may find room that this instance, which has
+/// one type in one subnet, does not.
+const LONGEST: SignedDuration = SignedDuration::from_mins(45);
+/// EC2's code while the request of a spot instance does not show the stop of its instance yet.
+const REQUEST_LAGS: &str = "IncorrectSpotRequestState";
+
+/// Starts the instance, and waits until its agent is online again. `outcome` says what became of the AMI.
+///
+/// # Errors
+/// Fails with `Interrupted` if the instance does not come back.
+pub(super) async fn restart(scene: &Scene<'_>, instance: &Instance, outcome: &str) -> Result<Progress> {
+    let id = &instance.id;
+    match instance.state {
+        InstanceState::Stopped if has_failed(instance) => {
+            Err(interrupted(scene, id, &format!("{id} did not start again: {}", instance.state_reason)))
+        }
+        InstanceState::Stopped => match scene.context.cloud.machines.start(scene.home(), id).await {
+            Ok(()) => Ok(pending(scene, id, "is starting again", Ends::WithEvent)),
+            Err(error) => refused(scene, instance, error).await,
+        },
+        InstanceState::Stopping => Ok(pending(scene, id, "is stopping", Ends::WithEvent)),
+        InstanceState::Pending => Ok(pending(scene, id, "is starting again", Ends::WithEvent)),
+        InstanceState::Running if !was_started(scene, instance).await? => {
+            Ok(pending(scene, id, "is stopped", Ends::Soon))
+        }
+        InstanceState::Running => {
+            // Systems Manager still counts an agent as online that was shut down with its machine.
+            let ping = scene.context.cloud.commands.ping(scene.home(), id).await?;
+            if ping.is_online_since(instance.launched) {
+                Ok(Progress::Done(format!("{outcome}; {id} is online again")))
+            } else if is_silent(scene, instance) {
+                let why = format!("{id} runs again, but its SSM agent does not register with Systems Manager");
+                Err(interrupted(scene, id, &why))
+            } else {
+                let detail = "is running again; its SSM agent is not online yet";
+                Ok(pending(scene, id, detail, until_online(scene, instance)))
+            }
+        }
+        InstanceState::ShuttingDown | InstanceState::Terminated => Err(interrupted(scene, id, &gone(instance))),
+    }
+}
+
+/// Returns whether EC2 has accepted a start and stopped the instance again, because it has no capacity or the role may not
+/// use the key of a volume. Whoever stops an instance leaves another reason (EC2 API reference, StateReason).
+fn has_failed(instance: &Instance) -> bool {
+    let by_somebody = ["Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown"];
+    !instance.state_reason.is_empty() && !by_somebody.iter().any(|code| instance.state_reason.starts_with(code))
+}
+
+/// Returns whether EC2 shows the instance as it is after its start, and not as it was before its stop.
+async fn was_started(scene: &Scene<'_>, instance: &Instance) -> Result<bool> {
+    // EC2 gives whole seconds.
+    let is_later = |launched: Timestamp, began: Timestamp| launched + SignedDuration::from_secs(1) > began;
+    Ok(match (instance.launched, began(scene).await?) {
+        (Some(launched), Some(began)) => is_later(launched, began),
+        _ => true,
+    })
+}
+
+/// Waits if the reason passes for which EC2 does not start the instance. Another build may have taken its place in the quota
+/// of vCPUs, and a spot request allows a start only some time after the stop of its instance.
+async fn refused(scene: &Scene<'_>, instance: &Instance, error: CloudError) -> Result<Progress> {
+    let passes = matches!(error.kind, Kind::Capacity | Kind::WrongState) || error.code == REQUEST_LAGS;
+    let (id, is_early) = (&instance.id, waited(scene).await? < LONGEST);
+    if passes && is_early {
+        return Ok(pending(scene, id, &format!("cannot start again yet: {}", error.code), Ends::Later));
+    }
+    if is_early && (error.is_transient() || error.may_settle()) {
+        return Err(error.into());
+    }
+    Err(interrupted(scene, id, &format!("EC2 does not start {id} again: {error}")))
+}
+
+/// Returns the error after which the definition starts the build again, on another instance.
+pub(super) fn interrupted(scene: &Scene<'_>, instance: &str, why: &str) -> Error {
+    let cause = FailureCause {
+        message: format!("{why}; the build starts again on demand"),
+        region: Some(scene.home().to_owned()),
+        resource: Some(instance.to_owned()),
+        ..Error::failed(ErrorName::Interrupted, "").cause(&scene.scope)
+    };
+    Error::because(ErrorName::Interrupted, cause)
+}
