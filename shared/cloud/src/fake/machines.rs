@@ -66,9 +66,8 @@ fn launched_before(world: &mut World, call: Call<'_>, request: &Launch) -> Resul
 /// Checks that there is room for the instance: in its zone, on its host and in its market.
 fn check_capacity(world: &World, call: Call<'_>, request: &Launch) -> Result<()> {
     let instance_type = &request.instance_type;
-    if world.no_capacity.contains(&(instance_type.clone(), request.subnet.clone())) {
-        let message = format!("no {instance_type} here now");
-        return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
+    if let Some(code) = world.no_capacity.get(&(instance_type.clone(), request.subnet.clone())) {
+        return Err(call.error(Kind::Capacity, code, format!("no {instance_type} here now")));
     }
     if let Hardware::Host { id: Some(id), .. } = &request.hardware
         && !world.account.hosts.iter().any(|host| host.id == *id && host.takes(instance_type))
@@ -80,7 +79,24 @@ fn check_capacity(world: &World, call: Call<'_>, request: &Launch) -> Result<()>
         let message = "Max spot instance count exceeded";
         return Err(call.error(Kind::Capacity, "MaxSpotInstanceCountExceeded", message));
     }
-    Ok(())
+    check_quota(world, call)
+}
+
+/// Checks the quota of vCPUs, of which each instance of the fake uses two until it is stopped or terminated.
+fn check_quota(world: &World, call: Call<'_>) -> Result<()> {
+    let Some(most) = world.most_instances else { return Ok(()) };
+    let machines = world.regions.get(call.region).into_iter().flat_map(|region| region.machines.values());
+    let uses_some = |state: InstanceState| !state.is_gone() && state != InstanceState::Stopped;
+    if machines.filter(|machine| uses_some(machine.instance.state)).count() < most {
+        return Ok(());
+    }
+    let message = format!(
+        "You have requested more vCPU capacity than your current vCPU limit of {} allows for the instance bucket that the \
+         specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an \
+         adjustment to this limit.",
+        2 * most
+    );
+    Err(call.error(Kind::Capacity, "VcpuLimitExceeded", message))
 }
 
 /// Makes the volumes with which an instance is launched, and returns their ids.
@@ -310,7 +326,23 @@ impl FakeCloud {
     /// Removes the capacity for this type in this subnet (`None` stands for the default subnet), until
     /// [`FakeCloud::restore_capacity`].
     pub fn no_capacity(&self, instance_type: &str, subnet: Option<&str>) {
-        self.world().no_capacity.insert((instance_type.to_owned(), subnet.map(str::to_owned)));
+        self.refuse_type(instance_type, subnet, "InsufficientInstanceCapacity");
+    }
+
+    /// Makes EC2 reject this type in this subnet because its zone does not have the type, until
+    /// [`FakeCloud::restore_capacity`].
+    pub fn no_such_type(&self, instance_type: &str, subnet: Option<&str>) {
+        self.refuse_type(instance_type, subnet, "Unsupported");
+    }
+
+    fn refuse_type(&self, instance_type: &str, subnet: Option<&str>, code: &'static str) {
+        self.world().no_capacity.insert((instance_type.to_owned(), subnet.map(str::to_owned)), code);
+    }
+
+    /// Sets the quota of vCPUs so that at most this many instances run in a Region at once, until
+    /// [`FakeCloud::restore_capacity`]. A launch beyond it fails with `VcpuLimitExceeded`. With 0 instances, the quota is 0.
+    pub fn room_for(&self, instances: usize) {
+        self.world().most_instances = Some(instances);
     }
 
     /// Removes the capacity for spot instances.
@@ -322,6 +354,7 @@ impl FakeCloud {
     pub fn restore_capacity(&self) {
         let mut world = self.world();
         world.no_capacity.clear();
+        world.most_instances = None;
         world.no_spot = false;
     }
 

@@ -1,6 +1,6 @@
 //! Everything that exists in the fake account.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -40,8 +40,10 @@ pub(super) struct World {
     pub(super) schedules: BTreeMap<(String, String), Schedule>,
     /// Outcomes of the next commands.
     pub(super) command_script: CommandScript,
-    /// Instance types without capacity in a subnet.
-    pub(super) no_capacity: BTreeSet<(String, Option<String>)>,
+    /// Instance types that cannot be launched in a subnet, with EC2's code.
+    pub(super) no_capacity: BTreeMap<(String, Option<String>), &'static str>,
+    /// How many instances may run in a Region at once, or `None` if their number is not limited.
+    pub(super) most_instances: Option<usize>,
     /// Whether there is no capacity for spot instances.
     pub(super) no_spot: bool,
     /// The number of checks after which the next instances end, and the reason.

@@ -115,6 +115,19 @@ async fn capacity_lacks_by_type_and_subnet_and_leaves_the_token_unused() {
 }
 
 #[tokio::test]
+async fn the_quota_counts_instances_until_they_are_stopped_or_terminated() {
+    let (fake, cloud, source) = fake();
+    fake.room_for(1);
+    let id = cloud.machines.launch(HOME, &launch("t", &source)).await.unwrap().id;
+    let refused = cloud.machines.launch(HOME, &launch("u", &source)).await.unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (Kind::Capacity, "VcpuLimitExceeded"));
+    assert!(refused.message.contains("your current vCPU limit of 2 allows"), "{refused}");
+    assert_eq!(cloud.machines.launch(HOME, &launch("t", &source)).await.unwrap().id, id, "the token is known");
+    cloud.machines.terminate(HOME, &id).await.unwrap();
+    cloud.machines.launch(HOME, &launch("u", &source)).await.unwrap();
+}
+
+#[tokio::test]
 async fn stopping_takes_its_looks_and_is_safe_to_repeat() {
     let (_, cloud, id) = online().await;
     cloud.machines.stop(HOME, &id).await.unwrap();
