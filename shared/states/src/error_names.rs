@@ -24,7 +24,7 @@ pub enum ErrorName {
     Refused,
     /// AWS throttled the call, or did not answer.
     Throttled,
-    /// No combination of instance type, subnet and market had capacity.
+    /// No combination of instance type, subnet and market had capacity while the launch waited, or none can have it.
     Capacity,
     /// The instance never came online, or it ended before that.
     NotOnline,

@@ -64,6 +64,10 @@ pub(crate) enum Leaves {
 
 /// Seconds in an hour.
 const HOUR: i64 = 3_600;
+/// Seconds for which a launch waits for room before it fails.
+const FOR_ROOM: i64 = 6 * HOUR;
+/// An hour for the launch itself, after the wait for room.
+const LAUNCH: i64 = FOR_ROOM + HOUR;
 /// Systems Manager lets no command run for longer than 48 hours (`executionTimeout`).
 const LONGEST_COMMAND: i64 = 48 * HOUR;
 
@@ -79,7 +83,7 @@ pub static STATES: &[Spec] = {
 
     &[
         row(State::Plan, "plan", Once(|c, start| Box::pin(plan::handle(c, start))), &[Refused], Nothing),
-        row(State::Launch, "launch", Waits(HOUR, &launch::LaunchInstance), &[Capacity, NotOnline, Timeout], Instance),
+        row(State::Launch, "launch", Waits(LAUNCH, &launch::LaunchInstance), &[Capacity, NotOnline, Timeout], Instance),
         row(
             State::Build,
             "execute-phase",
@@ -104,7 +108,7 @@ pub static STATES: &[Spec] = {
         row(
             State::LaunchAgain,
             "launch",
-            Waits(HOUR, &launch::LaunchInstance),
+            Waits(LAUNCH, &launch::LaunchInstance),
             &[Capacity, NotOnline, Timeout],
             Instance,
         ),
@@ -126,7 +130,7 @@ pub static STATES: &[Spec] = {
         row(
             State::LaunchTest,
             "launch",
-            Waits(HOUR, &launch::LaunchInstance),
+            Waits(LAUNCH, &launch::LaunchInstance),
             &[Capacity, NotOnline, Timeout],
             Nothing,
         ),
@@ -170,6 +174,14 @@ impl Spec {
         match self.run {
             Run::Waits(seconds, _) => Some(SignedDuration::from_secs(seconds)),
             Run::Once(_) => None,
+        }
+    }
+
+    /// Returns how much of [`Spec::timeout`] is for a wait for room, before the state's work begins.
+    pub(crate) fn for_room(&self) -> SignedDuration {
+        match self.state {
+            State::Launch | State::LaunchAgain | State::LaunchTest => SignedDuration::from_secs(FOR_ROOM),
+            _ => SignedDuration::ZERO,
         }
     }
 }

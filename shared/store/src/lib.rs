@@ -40,6 +40,7 @@ mod references;
 mod regions;
 mod retention;
 mod retirement;
+mod room;
 #[cfg(test)]
 mod samples;
 mod sources;
@@ -82,7 +83,7 @@ pub use plan::{
     VerifiedImage,
 };
 pub use pointed::{ParameterPlace, Pointed, Pointing, Rollback};
-pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
+pub use progress::{Effect, EffectKind, LogPlace, NoRoom, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use provenance::ProvenanceRecord;
 pub use records::{
@@ -91,6 +92,7 @@ pub use records::{
 };
 pub use retention::{RetentionRound, beyond};
 pub use retirement::Retirement;
+pub use room::ROOM;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;
 pub use table::{Check, Item, Key, Table, Write};

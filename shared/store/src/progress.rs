@@ -294,9 +294,23 @@ pub struct Effect {
     /// AWS's error code, if AWS permanently rejected the effect. In that case, nothing was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// EC2's last answer to a launch for which it had no room, if it has ever had none. The entry keeps it when the launch
+    /// is asked for again. Journals of earlier versions have only the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_room: Option<NoRoom>,
     /// EC2's reason, if EC2 ended the resource before the build could use it and the build made another one instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
+}
+
+/// EC2's answer to a launch for which it had no room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoRoom {
+    /// EC2's message, which names the limit of the account if the limit is the reason.
+    pub message: String,
+    /// Time of the first such answer.
+    pub since: String,
 }
 
 impl Effect {
@@ -309,7 +323,7 @@ impl Effect {
         name: impl Into<String>,
     ) -> Self {
         let (region, name) = (region.into(), name.into());
-        Self { scope: scope.to_string(), n, kind, region, name, id: None, refused: None, lost: None }
+        Self { scope: scope.to_string(), n, kind, region, name, id: None, refused: None, no_room: None, lost: None }
     }
 
     /// Returns the nonce of a command's order, or `None` for every other effect and for commands of earlier versions.
@@ -378,4 +392,7 @@ pub struct Wait {
     pub deadline: String,
     /// Time at which the tick checks the wait next. This is the sort key of the index `open`.
     pub next_look: String,
+    /// Time since which a launch waits for room, or `None` if the state waits for anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_room_since: Option<String>,
 }

@@ -361,7 +361,7 @@ fn held(written: Result<()>) -> Result<bool> {
     }
 }
 
-fn put_wait(wait: &Wait, scope: &Scope) -> Result<Write> {
+pub(crate) fn put_wait(wait: &Wait, scope: &Scope) -> Result<Write> {
     Ok(Write::Put { item: wait_item(wait, scope)?, checks: vec![] })
 }
 

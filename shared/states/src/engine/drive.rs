@@ -42,8 +42,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use goldsmith_store::{
-    BuildRecord, BuildStatus, Effect, EffectKind, Holder, Lock, PlannedRegion, Scope, StateRecord, StateStatus, Wait,
-    stamp,
+    BuildRecord, BuildStatus, Effect, EffectKind, Holder, Lock, PlannedRegion, ROOM, Scope, StateRecord, StateStatus,
+    Wait, stamp,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -103,6 +103,17 @@ pub(crate) struct Pending {
     pub detail: String,
     /// How the wait ends.
     pub ends: Ends,
+    /// The pause of a launch that waits for room, or `None` if every tick looks.
+    pub pause: Option<Pause>,
+}
+
+/// A pause before the next look of a launch that waits for room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// Since when the launch waits for room.
+    pub since: Timestamp,
+    /// When the tick looks again.
+    pub until: Timestamp,
 }
 
 /// How a wait ends, which decides for how long a function keeps looking before the tick continues.
@@ -138,13 +149,18 @@ impl Ends {
 impl Pending {
     /// Returns a wait for a resource of the home Region.
     pub(crate) fn at_home(scene: &Scene<'_>, resource: impl Into<String>, detail: String, ends: Ends) -> Self {
-        Self { resource: resource.into(), region: scene.home().to_owned(), detail, ends }
+        Self { resource: resource.into(), region: scene.home().to_owned(), detail, ends, pause: None }
     }
 
     /// Returns a wait for a resource of any Region. EventBridge has the events of another Region only there, and EC2 sends
     /// none about an export.
     pub(crate) fn in_region(planned: &PlannedRegion, resource: impl Into<String>, detail: String) -> Self {
-        Self { resource: resource.into(), region: planned.region.clone(), detail, ends: Ends::Later }
+        Self { resource: resource.into(), region: planned.region.clone(), detail, ends: Ends::Later, pause: None }
+    }
+
+    /// Returns the wait of a launch for room. The end of any instance may give it room.
+    pub(crate) fn for_room(scene: &Scene<'_>, detail: String, pause: Pause) -> Self {
+        Self { pause: Some(pause), ..Self::at_home(scene, ROOM, detail, Ends::Later) }
     }
 }
 
@@ -155,7 +171,7 @@ enum Next {
     Look(Ends),
     /// Another attempt has begun in the meantime, and its token must be answered too.
     AnswerAgain,
-    /// There is nothing more to do.
+    /// There is nothing more to do for now.
     Leave,
 }
 
@@ -169,6 +185,8 @@ pub(crate) struct Scene<'a> {
     pub scope: Scope,
     /// Time at which the wait fails.
     pub deadline: Timestamp,
+    /// When the tick looks next: a launch that waits for room asks for it no earlier.
+    pub next_look: Timestamp,
 }
 
 impl Scene<'_> {
@@ -251,6 +269,7 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
         owner: spec(start.state).function.to_owned(),
         deadline: stamp(now + limit(start.state, &record)),
         next_look: stamp(now + NEXT_LOOK),
+        no_room_since: None,
     };
     if !context.store.begin(&record, &scope, &wait, now).await? {
         return Err(Error::Closed);
@@ -268,13 +287,16 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
 }
 
 async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<()> {
+    if wake.room {
+        context.store.end_pause(&wake.build, &wake.scope(), context.clock.now()).await?;
+    }
     drive(context, waiting, &wake.build, &wake.scope(), Holder::Wake).await
 }
 
-/// Returns how long a state may wait: what the definition allows, less the margin, or the pipeline's own limit if that
-/// is shorter.
+/// Returns how long a state may wait, not counting a wait for room: what the definition allows, less the margin, or the
+/// pipeline's own limit if that is shorter.
 fn limit(state: State, record: &BuildRecord) -> SignedDuration {
-    let allowed = spec(state).timeout().unwrap_or(MARGIN * 2) - MARGIN;
+    let allowed = spec(state).timeout().unwrap_or(MARGIN * 2) - spec(state).for_room() - MARGIN;
     let own = match state {
         State::Build | State::BuildRest | State::BuildAgain => record.plan.timeout_minutes,
         State::LaunchTest | State::ExecuteTest => Some(record.plan.test_timeout_minutes),
@@ -363,7 +385,7 @@ async fn look(
     if status != BuildStatus::Open {
         return give_up(context, status, wait, scope).await;
     }
-    let scene = Scene { context, record, scope: scope.clone(), deadline: deadline(wait) };
+    let scene = Scene { context, record, scope: scope.clone(), deadline: deadline(wait), next_look: next_look(wait) };
     let progress = match context.clock.now() >= scene.deadline {
         true => Err(Error::failed(ErrorName::Timeout, format!("timed out; the last status was: {}", doing(state)))),
         false => waiting.advance(&scene).await,
@@ -371,20 +393,29 @@ async fn look(
     let now = context.clock.now();
     match progress {
         Ok(Progress::Waiting(pending)) => {
-            let parked = Wait {
+            let mut parked = Wait {
                 resource: pending.resource,
                 region: pending.region,
                 next_look: stamp(now + NEXT_LOOK),
+                no_room_since: None,
                 ..wait.clone()
             };
-            // An unchanged wait needs no write: its next look is due anyway.
-            if parked.resource != wait.resource || pending.detail != state.detail {
+            if let Some(pause) = pending.pause {
+                parked.next_look = stamp(pause.until);
+                parked.no_room_since = Some(stamp(pause.since));
+                // The state's limit is for its work, which has not begun. The launch itself limits this wait.
+                parked.deadline = stamp(pause.until + limit(scope.state, &scene.record));
+            }
+            let is_paused_anew = pending.pause.is_some() && parked.next_look != wait.next_look;
+            // Any other unchanged wait needs no write: its next look is due anyway.
+            if parked.resource != wait.resource || pending.detail != state.detail || is_paused_anew {
                 context.store.park(wait, scope, &parked, &pending.detail).await?;
             }
             if state.unsettled_since.is_some() {
                 context.store.note_unsettled(&wait.build, scope, None).await?;
             }
-            return Ok(Next::Look(pending.ends));
+            // During a pause there is nothing to look at.
+            return Ok(if pending.pause.is_some() { Next::Leave } else { Next::Look(pending.ends) });
         }
         Ok(Progress::Done(detail)) => {
             context.store.end_state(&wait.build, scope, StateStatus::Succeeded, &detail, None, now).await?;
@@ -497,6 +528,11 @@ async fn let_go(
 fn deadline(wait: &Wait) -> Timestamp {
     // An unreadable deadline counts as passed: an error is better than a wait without an end.
     wait.deadline.parse().unwrap_or(Timestamp::MIN)
+}
+
+fn next_look(wait: &Wait) -> Timestamp {
+    // A wait whose time cannot be read is looked at by every tick.
+    wait.next_look.parse().unwrap_or(Timestamp::MIN)
 }
 
 fn doing(state: &StateRecord) -> &str {

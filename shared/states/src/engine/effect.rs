@@ -4,7 +4,7 @@
 use std::future::Future;
 
 use goldsmith_cloud::{CloudError, Instance, Kind};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, Intent};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Intent, NoRoom, stamp};
 
 use crate::engine::undo;
 use crate::error_names::ErrorName;
@@ -83,6 +83,10 @@ where
                 return Err(error.into());
             }
             entry.refused = Some(error.code.clone());
+            if error.kind == Kind::Capacity {
+                let since = entry.no_room.map_or_else(|| stamp(context.clock.now()), |earlier| earlier.since);
+                entry.no_room = Some(NoRoom { message: error.message.clone(), since });
+            }
             Some(error)
         }
         Err(other) => return Err(other),
@@ -93,7 +97,7 @@ where
         return Err(Error::Closed);
     }
     match refusal {
-        // A lack of capacity is no error here: a launch continues with its next candidate, and for everything else
+        // A lack of capacity is no error here: a launch continues with its next candidate or waits, and for everything else
         // `made_id` makes it an error.
         Some(CloudError { kind: Kind::Capacity, .. }) => Ok(entry),
         Some(error) => Err(error.into()),

@@ -73,6 +73,9 @@ pub struct Wake {
     /// The Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
+    /// Whether an instance has ended, so that a launch which waits for room may have it now, and asks without its pause.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub room: bool,
 }
 
 impl Wake {

@@ -1,5 +1,6 @@
 //! Signal: wakes the states that wait, either when an AWS event names the resource of a wait, or when the tick finds
-//! that a wait is due.
+//! that a wait is due. When an instance ends, it also wakes the launch that has waited for room the longest: only one,
+//! because one instance gives room to one.
 //!
 //! It reads waits and invokes the functions of their states, and does nothing else: only those functions act and
 //! answer. Events are hints, so an unknown or malformed event is logged and dropped.
@@ -15,16 +16,23 @@ use crate::{Context, Invocation, Result, Wake};
 /// # Errors
 /// Fails if a call to the table or to AWS fails; the next tick tries again.
 pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
-    let waits = match resource(event) {
-        Called::Resource(id) => context.store.waits_on(&id).await?,
-        Called::Tick => context.store.due_waits(context.clock.now()).await?,
+    let (store, now) = (&context.store, context.clock.now());
+    let called = resource(event);
+    let waits = match &called {
+        Called::Resource(id) | Called::End(id) => store.waits_on(id).await?,
+        Called::Tick => store.due_waits(now).await?,
         Called::Unknown => vec![],
     };
+    let for_room = match called {
+        Called::End(_) => store.longest_wait_for_room(&context.config.region, now).await?,
+        _ => None,
+    };
+    let waits = waits.iter().map(|wait| (wait, false)).chain(for_room.iter().map(|wait| (wait, true)));
     // An owner that cannot be woken must not keep the others from being woken.
     let mut first = Ok(());
     let mut woken = 0;
-    for wait in &waits {
-        match wake(context, wait).await {
+    for (wait, has_room) in waits {
+        match wake(context, wait, has_room).await {
             Ok(()) => woken += 1,
             Err(error) => {
                 tracing::warn!(%error, owner = wait.owner, build = wait.build, "the next tick will wake it");
@@ -37,6 +45,8 @@ pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
 
 enum Called {
     Resource(String),
+    /// An instance uses no vCPUs any more.
+    End(String),
     Tick,
     Unknown,
 }
@@ -63,6 +73,7 @@ fn resource(event: Value) -> Called {
         }
     };
     match event.detail.get(field).and_then(Value::as_str) {
+        Some(id) if field == "instance-id" && has_ended(&event.detail) => Called::End(id.to_owned()),
         Some(id) => Called::Resource(id.to_owned()),
         None => {
             tracing::warn!(detail_type = event.detail_type, field, "dropped an event that lacks its field");
@@ -71,9 +82,14 @@ fn resource(event: Value) -> Called {
     }
 }
 
-async fn wake(context: &Context, wait: &Wait) -> Result<()> {
+/// Returns whether an instance is terminated, or stopped: a stopped instance does not count toward the quota of vCPUs.
+fn has_ended(detail: &Value) -> bool {
+    matches!(detail.get("state").and_then(Value::as_str), Some("stopped" | "terminated"))
+}
+
+async fn wake(context: &Context, wait: &Wait, has_room: bool) -> Result<()> {
     // The call is asynchronous, because an owner looks for seconds, and one tick may have to wake many of them.
-    let wake = Wake { build: wait.build.clone(), state: wait.state, item: wait.item.clone() };
+    let wake = Wake { build: wait.build.clone(), state: wait.state, item: wait.item.clone(), room: has_room };
     context.wake(&wait.owner, &Invocation::Wake { wake }).await
 }
 

@@ -1,11 +1,12 @@
 //! Launch, LaunchAgain and LaunchTest: launch an instance and wait until SSM reports it online.
 //!
 //! Input: the plan's instance types, subnets and markets, and the source image or the AMI to test. Output: an
-//! `Instance` effect. Error: `Capacity` if no candidate could be launched, `NotOnline` if the instance ended early or
-//! its agent does not register, `Timeout`.
+//! `Instance` effect. Error: `Capacity` if no candidate could be launched for hours or ever, `NotOnline` if the instance
+//! ended early or its agent does not register, `Timeout`.
 
 mod candidates;
 pub(crate) mod devices;
+mod room;
 
 use async_trait::async_trait;
 use goldsmith_cloud::{CloudError, Hardware, Instance, InstanceState, Kind, Launch, Market, MetadataOptions};
@@ -13,7 +14,7 @@ use goldsmith_model::{Placement, Tenancy};
 use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 
-use self::candidates::{Candidate, candidates};
+use self::candidates::{Candidate, candidates, first_of_all, first_on_demand, in_use};
 use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
 use crate::engine::effect::effect;
 use crate::engine::undo;
@@ -41,28 +42,43 @@ pub(crate) struct LaunchInstance;
 #[async_trait]
 impl Waiting for LaunchInstance {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
-        match scene.effects().await?.last() {
-            Some(made @ Effect { id: Some(id), .. }) => watch(scene, made, id).await,
-            Some(tried) if tried.refused.is_some() => try_candidates(scene, tried.n + 1).await,
-            // The answer was lost. RunInstances with the same token returns the instance of the first call.
-            Some(unknown) => try_candidates(scene, unknown.n).await,
-            None => {
-                if scene.scope.state == State::LaunchAgain {
-                    remove_interrupted(scene).await?;
-                }
-                try_candidates(scene, 0).await
+        let tried = scene.effects().await?;
+        if let Some((made, id)) = tried.iter().rev().find_map(in_use) {
+            return watch(scene, made, id).await;
+        }
+        // The answer was lost. RunInstances with the same token returns the instance of the first call.
+        if let Some(unknown) = tried.iter().find(|effect| effect.id.is_none() && effect.refused.is_none()) {
+            return try_candidates(scene, unknown.n).await;
+        }
+        let Some(last) = tried.last() else {
+            if scene.scope.state == State::LaunchAgain {
+                remove_interrupted(scene).await?;
             }
+            return try_candidates(scene, 0).await;
+        };
+        let first = first_of_all(scene, &tried);
+        let next = first.max(last.n + 1);
+        if (next as usize) < candidates(scene).len() {
+            return try_candidates(scene, next).await;
+        }
+        match room::pausing(scene, &tried) {
+            Some(pausing) => Ok(pausing),
+            None => try_candidates(scene, first).await,
         }
     }
 }
 
-/// Tries the candidates, beginning with `first`. Each candidate has its own journal entry and its own token. A token is
-/// for one type and one zone: with the first candidate's token, the launch of a second candidate would make a second
-/// instance.
+/// Tries the candidates, beginning with `first`. If EC2 refuses all of them, the launch waits for room. Each candidate has
+/// its own journal entry and its own token. A token is for one type and one zone: with the first candidate's token, the
+/// launch of a second candidate would make a second instance.
 async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
+    let never_fits = room::never_fits(&scene.effects().await?);
     for (n, candidate) in (0u32..).zip(&candidates).skip(first as usize) {
+        if never_fits.contains(&n) {
+            continue;
+        }
         let launch = request(scene, &image, candidate)?;
         let has_request = matches!(candidate.market, Market::StoppableSpot { .. });
         let kind = EffectKind::instance(candidate.to_string(), has_request);
@@ -78,8 +94,7 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         }
     }
     let tried = scene.effects().await?;
-    let refusals: Vec<String> = tried.iter().filter_map(candidates::refusal).collect();
-    Err(Error::failed(ErrorName::Capacity, format!("no instance could be launched: {}", refusals.join("; "))))
+    room::wait(scene, &tried, first_of_all(scene, &tried))
 }
 
 fn is_spot(scene: &Scene<'_>, made: &Effect) -> bool {
@@ -120,8 +135,7 @@ async fn complete(scene: &Scene<'_>, effect: &Effect) -> Result<()> {
 /// end.
 async fn on_demand_instead(scene: &Scene<'_>, made: &Effect, ended: &Instance) -> Result<Progress> {
     give_up(scene, made, &ended.id, ended.state_reason.clone()).await?;
-    let on_demand = candidates(scene).iter().take_while(|candidate| candidate.market.is_spot()).count();
-    try_candidates(scene, u32::try_from(on_demand).unwrap_or(u32::MAX)).await
+    try_candidates(scene, first_on_demand(scene)).await
 }
 
 /// Looks at an instance that was launched.

@@ -63,18 +63,39 @@ pub(super) fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
     candidates
 }
 
+/// Returns the first candidate that a launch asks for again when all were refused: after a spot instance was lost, the first
+/// one on demand.
+pub(super) fn first_of_all(scene: &Scene<'_>, tried: &[Effect]) -> u32 {
+    if tried.iter().any(|effect| effect.lost.is_some()) { first_on_demand(scene) } else { 0 }
+}
+
+/// Returns the number of the first candidate that is no spot instance.
+pub(super) fn first_on_demand(scene: &Scene<'_>) -> u32 {
+    let spot = candidates(scene).iter().take_while(|candidate| candidate.market.is_spot()).count();
+    u32::try_from(spot).unwrap_or(u32::MAX)
+}
+
+/// Returns an effect with the id of its instance, unless the instance was lost or never launched.
+pub(super) fn in_use(made: &Effect) -> Option<(&Effect, &str)> {
+    made.id.as_deref().filter(|_| made.lost.is_none()).map(|id| (made, id))
+}
+
 /// Returns a candidate with the AWS error code of its failed launch, or `None` if it was not rejected.
 pub(super) fn refusal(effect: &Effect) -> Option<String> {
     let EffectKind::Instance { candidate, .. } = &effect.kind else { return None };
     Some(format!("{candidate}: {}", effect.refused.as_deref()?))
 }
 
-/// Returns in words for people what was tried before the last launch, and why it failed. The text is empty if the first
-/// launch succeeded.
+/// Returns in words for people what was tried before the launch that has succeeded, and why it failed. The text is empty
+/// if the first launch succeeded.
 pub(super) fn before(effects: &[Effect]) -> String {
-    let Some((_, earlier)) = effects.split_last() else { return String::new() };
-    // A launch before the last one that was not refused was a spot instance that has ended too early.
-    let reasons = earlier.iter().filter_map(|effect| match (&effect.kind, &effect.id) {
+    // A launch that has waited for room may have succeeded with an earlier candidate than the last one.
+    let Some(succeeded) = effects.iter().rposition(|effect| in_use(effect).is_some()) else {
+        return String::new();
+    };
+    let (earlier, later) = (effects.iter().take(succeeded), effects.iter().skip(succeeded + 1));
+    // Any other launch that was not refused was a spot instance that has ended too early.
+    let reasons = earlier.chain(later).filter_map(|effect| match (&effect.kind, &effect.id) {
         (EffectKind::Instance { candidate, .. }, Some(id)) => {
             Some(format!("{candidate}: {id} {}", how_lost(effect.lost.as_deref().unwrap_or_default())))
         }

@@ -5,9 +5,10 @@ use goldsmith_cloud::{Hardware, Kind, Market};
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{Placement, Tenancy};
 use goldsmith_store::Scope;
+use jiff::SignedDuration;
 
 use crate::testing::{Stack, Task, check_state, host, reach};
-use crate::{Clock as _, State};
+use crate::{Clock as _, ErrorInfo, State};
 
 #[tokio::test]
 async fn launch_survives_every_fault() {
@@ -17,6 +18,16 @@ async fn launch_survives_every_fault() {
 #[tokio::test]
 async fn launch_test_survives_every_fault() {
     check_state(Task::item(State::LaunchTest, "t3.small"), &["PutEvents", "RunInstances", "SendTaskSuccess"]).await;
+}
+
+/// Starts a launch for which there is no room, and returns the error with which it ends after its longest wait.
+async fn without_room(stack: &Stack, task: &Task) -> ErrorInfo {
+    let token = stack.start(task).await;
+    assert_eq!(stack.answer(&token), None);
+    for _ in 0..=36 {
+        stack.tick_after(SignedDuration::from_mins(10)).await;
+    }
+    stack.answer(&token).unwrap().unwrap_err()
 }
 
 #[tokio::test]
@@ -31,7 +42,7 @@ async fn the_next_type_is_tried_if_there_is_no_capacity() {
     let stack = reach(&Task::new(State::Launch)).await;
     stack.cloud.no_capacity("t3.small", None);
     stack.cloud.no_capacity("t3a.small", None);
-    let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+    let error = without_room(&stack, &Task::new(State::Launch)).await;
     assert_eq!(error.error, "Goldsmith.Capacity");
     assert!(error.cause.contains("t3.small: InsufficientInstanceCapacity; t3a.small"), "{}", error.cause);
     assert!(stack.inventory().is_empty());
@@ -198,7 +209,7 @@ async fn a_test_is_launched_on_demand_if_there_is_no_spot_instance_and_the_reaso
 async fn without_any_capacity_the_error_names_both_markets() {
     let stack = with_spot_tests().await;
     stack.cloud.no_capacity("t3.small", None);
-    let error = stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap_err();
+    let error = without_room(&stack, &Task::item(State::LaunchTest, "t3.small")).await;
     assert_eq!(error.error, "Goldsmith.Capacity");
     let reasons = "t3.small (spot): InsufficientInstanceCapacity; t3.small: InsufficientInstanceCapacity";
     assert!(error.cause.contains(reasons), "{}", error.cause);

@@ -1,0 +1,338 @@
+//! Tests of launches that wait for room.
+
+mod many;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use goldsmith_cloud::fake::{Between, FakeCloud, Fault, HOME, NEVER, OnItsWay};
+use goldsmith_store::{Effect, EffectKind, NoRoom, ROOM, Scope};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::events::signal;
+use crate::testing::{Stack, Task, check_state_on, reach, reach_on};
+use crate::{Clock as _, ErrorInfo, State};
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A stack right before Launch, for whose types EC2 has no capacity.
+async fn without_room() -> Stack {
+    let stack = reach(&Task::new(State::Launch)).await;
+    for instance_type in ["t3.small", "t3a.small"] {
+        stack.cloud.no_capacity(instance_type, None);
+    }
+    stack
+}
+
+/// Returns how often EC2 was asked for an instance.
+fn calls(stack: &Stack) -> usize {
+    stack.cloud.effects().iter().filter(|effect| effect.name == "RunInstances").count()
+}
+
+fn instances(stack: &Stack) -> usize {
+    stack.inventory().region(HOME).instances.len()
+}
+
+/// Returns what a state has reported.
+async fn detail(stack: &Stack, task: &Task) -> String {
+    stack.store().state(&stack.record().await.build, &task.scope()).await.unwrap().unwrap().detail
+}
+
+/// Ticks each minute until the token is answered, for at most this long.
+async fn wait_for(stack: &Stack, token: &str, longest: SignedDuration) -> Option<Result<Value, ErrorInfo>> {
+    let end = stack.clock.now() + longest;
+    while stack.answer(token).is_none() && stack.clock.now() < end {
+        stack.tick_after(MINUTE).await;
+    }
+    stack.answer(token)
+}
+
+/// The event about an instance of the account that has ended.
+async fn an_instance_ends(stack: &Stack, state: &str) -> Value {
+    let event = json!({
+        "version": "0", "id": "1", "detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2",
+        "account": "1", "time": "2026-11-24T03:00:00Z", "region": HOME, "resources": [],
+        "detail": {"instance-id": "i-elsewhere", "state": state},
+    });
+    let woken = signal::handle(&stack.context(), event).await.unwrap()["woken"].clone();
+    stack.deliver_wakes().await;
+    woken
+}
+
+#[tokio::test]
+async fn a_launch_without_room_waits_and_launches_one_instance_when_there_is_room() {
+    let (stack, task) = (without_room().await, Task::new(State::Launch));
+    let began = stack.clock.now();
+    let token = stack.start(&task).await;
+    assert!(stack.clock.now() < began + SignedDuration::from_secs(1), "a pause holds no function");
+    assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(40)).await, None);
+    let told = detail(&stack, &task).await;
+    let expected = "there has been no room since 2026-11-24T03:00:00Z, and the launch is tried again: t3.small: \
+                    InsufficientInstanceCapacity; t3a.small: InsufficientInstanceCapacity";
+    assert_eq!(told, expected);
+    assert_eq!(instances(&stack), 0);
+    stack.cloud.restore_capacity();
+    assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(12)).await, Some(Ok(json!({}))));
+    let launches = stack.cloud.requests().launches;
+    assert_eq!((instances(&stack), launches.len(), launches[0].1.instance_type.as_str()), (1, 1, "t3.small"));
+    let told = detail(&stack, &task).await;
+    assert!(told.ends_with("; tried before: t3a.small: InsufficientInstanceCapacity"), "{told}");
+}
+
+#[tokio::test]
+async fn a_launch_that_never_gets_room_fails_after_six_hours_and_says_so() {
+    let stack = without_room().await;
+    let began = stack.clock.now();
+    let token = stack.start(&Task::new(State::Launch)).await;
+    let error = wait_for(&stack, &token, SignedDuration::from_hours(7)).await.unwrap().unwrap_err();
+    assert_eq!(error.error, "Goldsmith.Capacity");
+    let refusals = "t3.small: InsufficientInstanceCapacity; t3a.small: InsufficientInstanceCapacity";
+    assert!(error.cause.contains(&format!("no instance could be launched: {refusals}; it has waited 6h")), "{error:?}");
+    let waited = stack.clock.now().duration_since(began);
+    assert!((SignedDuration::from_hours(6)..SignedDuration::from_mins(363)).contains(&waited), "{waited}");
+    assert!(stack.inventory().is_empty());
+}
+
+#[tokio::test]
+async fn what_can_never_fit_fails_at_once_with_ec2s_message() {
+    for (has_quota, says) in [(false, "vCPU limit of 0 allows"), (true, "Unsupported (no t3")] {
+        let stack = reach(&Task::new(State::Launch)).await;
+        if has_quota {
+            ["t3.small", "t3a.small"].iter().for_each(|one| stack.cloud.no_such_type(one, None));
+        } else {
+            stack.cloud.room_for(0);
+        }
+        let began = stack.clock.now();
+        let token = stack.start(&Task::new(State::Launch)).await;
+        let error = stack.answer(&token).unwrap().unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Capacity");
+        assert!(error.cause.contains(says) && !error.cause.contains("waited"), "{}", error.cause);
+        assert_eq!((calls(&stack), stack.clock.now()), (2, began));
+    }
+}
+
+#[test]
+fn a_type_with_more_vcpus_than_the_quota_never_fits() {
+    let says = |limit: &str| {
+        format!(
+            "You have requested more vCPU capacity than your current vCPU limit of {limit} allows for the instance bucket"
+        )
+    };
+    for (candidate, code, message, passes) in [
+        ("t3.small", "VcpuLimitExceeded", says("0"), false),
+        ("t3.small", "VcpuLimitExceeded", says("5"), true),
+        ("c7i.2xlarge in subnet-1", "VcpuLimitExceeded", says("5"), false),
+        ("c7i.2xlarge in subnet-1 (spot)", "VcpuLimitExceeded", says("8"), true),
+        ("c7i.24xlarge", "VcpuLimitExceeded", says("1,152"), true),
+        ("hpc7a.12xlarge", "VcpuLimitExceeded", says("24"), true),
+        ("c7i.metal-24xl", "VcpuLimitExceeded", says("5"), true),
+        ("c7i.2xlarge", "InstanceLimitExceeded", "your current instance limit of 2 allows".to_owned(), true),
+        ("c7i.2xlarge", "InstanceLimitExceeded", "your current instance limit of 0 allows".to_owned(), false),
+        ("c7i.2xlarge", "MaxSpotInstanceCountExceeded", "Max spot instance count exceeded".to_owned(), true),
+        ("c7i.2xlarge", "Unsupported", "not supported in your requested Availability Zone".to_owned(), false),
+    ] {
+        let kind = EffectKind::instance(candidate, false);
+        let mut effect = Effect::intended(&Scope::from(State::Launch), 0, kind, HOME, "token");
+        effect.refused = Some(code.to_owned());
+        assert!(!super::may_pass(&effect), "journals of earlier versions have no message");
+        effect.no_room = Some(NoRoom { message, since: "2026-11-24T03:00:00.000Z".to_owned() });
+        assert_eq!(super::may_pass(&effect), passes, "{candidate}: {code}");
+    }
+}
+
+#[tokio::test]
+async fn a_type_that_the_zone_does_not_have_is_asked_for_only_once() {
+    let stack = reach(&Task::new(State::Launch)).await;
+    stack.cloud.no_such_type("t3.small", None);
+    stack.cloud.no_capacity("t3a.small", None);
+    let token = stack.start(&Task::new(State::Launch)).await;
+    assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(30)).await, None);
+    let asked = |size: &str| stack.cloud.effects().iter().filter(|one| one.detail.starts_with(size)).count();
+    assert_eq!(asked("t3.small "), 1);
+    assert!(asked("t3a.small ") > 3);
+}
+
+#[tokio::test]
+async fn the_pauses_grow_and_differ_between_builds() {
+    let stack = without_room().await;
+    let token = stack.start(&Task::new(State::Launch)).await;
+    let (mut asked, mut minutes) = (calls(&stack), vec![0]);
+    for minute in 1..=120 {
+        stack.tick_after(MINUTE).await;
+        if calls(&stack) > asked {
+            (asked, _) = (calls(&stack), minutes.push(minute));
+        }
+    }
+    assert_eq!(stack.answer(&token), None);
+    let pauses: Vec<i64> = minutes.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(pauses[0] <= 5 && pauses.is_sorted_by(|a, b| a <= &(b + 1)), "{pauses:?}");
+    let last = pauses.last().copied().unwrap();
+    assert!((5..=11).contains(&last), "{pauses:?}");
+    assert_eq!(calls(&stack), 2 * minutes.len(), "each attempt asks for both types");
+}
+
+#[tokio::test]
+async fn the_end_of_an_instance_lets_only_the_longest_wait_ask_at_once() {
+    let stack = without_room().await;
+    many::plan(&stack, "api").await;
+    let first = stack.start(&Task::new(State::Launch)).await;
+    stack.clock.advance(MINUTE);
+    many::launch(&stack, "api").await;
+    stack.clock.advance(SignedDuration::from_mins(20));
+    stack.tick_after(MINUTE).await;
+    let asked = calls(&stack);
+    stack.cloud.restore_capacity();
+    assert_eq!(an_instance_ends(&stack, "running").await, 0);
+    assert_eq!(an_instance_ends(&stack, "terminated").await, 1);
+    assert_eq!((stack.answer(&first), calls(&stack)), (Some(Ok(json!({}))), asked + 1));
+    assert_eq!(stack.answer("token-api"), None);
+    assert_eq!(an_instance_ends(&stack, "stopped").await, 1);
+    assert_eq!(stack.answer("token-api"), Some(Ok(json!({}))));
+    assert_eq!(an_instance_ends(&stack, "terminated").await, 0);
+    assert_eq!(instances(&stack), 2);
+}
+
+#[tokio::test]
+async fn an_end_that_gives_no_room_is_followed_by_the_usual_pause() {
+    let stack = without_room().await;
+    let token = stack.start(&Task::new(State::Launch)).await;
+    let asked = calls(&stack);
+    for n in 1..=3 {
+        assert_eq!(an_instance_ends(&stack, "terminated").await, 1);
+        assert_eq!(calls(&stack), asked + 2 * n);
+    }
+    stack.tick_after(SignedDuration::from_secs(30)).await;
+    assert_eq!((calls(&stack), stack.answer(&token)), (asked + 6, None));
+}
+
+#[tokio::test]
+async fn a_build_that_is_stopped_while_it_waits_leaves_nothing() {
+    let (stack, task) = (without_room().await, Task::new(State::Launch));
+    let token = stack.start(&task).await;
+    stack.tick_after(MINUTE).await;
+    stack.cloud.close_token(&token);
+    let error = ErrorInfo { error: "States.Timeout".to_owned(), cause: String::new() };
+    stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+    let asked = calls(&stack);
+    stack.cloud.restore_capacity();
+    stack.tick_after(SignedDuration::from_mins(10)).await;
+    assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    assert_eq!(calls(&stack), asked);
+    assert_eq!(stack.store().waits_on(ROOM).await.unwrap(), []);
+}
+
+/// Gives room for `t3.small` before the third call that asks for it.
+struct RoomLater {
+    cloud: FakeCloud,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Between for RoomLater {
+    async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+        let is_asked = call.name == "RunInstances" && call.detail.starts_with("t3.small ");
+        if is_asked && self.asked.fetch_add(1, Ordering::Relaxed) == 2 {
+            self.cloud.restore_capacity();
+        }
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_launch_that_waits_for_room_survives_every_fault() {
+    // Launch uses the other type, so that LaunchTest is the first that waits.
+    let new = async || {
+        let mut stack = Stack::new().await;
+        stack.cloud.no_capacity("t3.small", None);
+        let later = RoomLater { cloud: stack.cloud.clone(), asked: AtomicUsize::new(0) };
+        stack.cloud = stack.cloud.behind(Arc::new(later));
+        stack
+    };
+    // Between the two attempts, the tick wakes the function.
+    let effects = ["PutEvents", "RunInstances", "Invoke", "RunInstances", "SendTaskSuccess"];
+    check_state_on(new, Task::item(State::LaunchTest, "t3.small"), &effects).await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_later_attempt_leaves_one_instance() {
+    for fault in [Fault::LoseAnswer, Fault::KillAfter, Fault::KillBefore] {
+        let stack = without_room().await;
+        let token = stack.start(&Task::new(State::Launch)).await;
+        stack.cloud.restore_capacity();
+        stack.cloud.fail_next("RunInstances", fault);
+        assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(6)).await, Some(Ok(json!({}))), "{fault:?}");
+        assert_eq!(instances(&stack), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_wait_for_room_does_not_count_toward_the_limit_of_a_test() {
+    let task = Task::item(State::LaunchTest, "t3.small");
+    let stack = Stack::new().await;
+    let mut pipeline = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+    pipeline.image_tests_configuration.timeout_minutes = 60;
+    stack.put_pipeline(pipeline).await;
+    let stack = reach_on(stack, &task).await;
+    stack.cloud.no_capacity("t3.small", None);
+    let token = stack.start(&task).await;
+    assert_eq!(wait_for(&stack, &token, SignedDuration::from_hours(3)).await, None);
+    stack.cloud.restore_capacity();
+    assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(12)).await, Some(Ok(json!({}))));
+}
+
+#[tokio::test]
+async fn an_instance_that_hangs_after_the_wait_has_the_usual_time() {
+    let stack = without_room().await;
+    let token = stack.start(&Task::new(State::Launch)).await;
+    assert_eq!(wait_for(&stack, &token, SignedDuration::from_hours(5)).await, None);
+    stack.cloud.pace(|pace| pace.until_online = goldsmith_cloud::fake::NEVER);
+    stack.cloud.restore_capacity();
+    let began = stack.clock.now();
+    let error = wait_for(&stack, &token, SignedDuration::from_hours(2)).await.unwrap().unwrap_err();
+    assert_eq!(error.error, "Goldsmith.Timeout");
+    let took = stack.clock.now().duration_since(began).as_mins();
+    assert!((50..=65).contains(&took), "{took} minutes");
+}
+
+#[tokio::test]
+async fn a_retried_state_goes_on_waiting_since_its_first_refusal() {
+    let (stack, task) = (without_room().await, Task::new(State::Launch));
+    stack.start(&task).await;
+    stack.clock.advance(SignedDuration::from_secs(20));
+    let asked = calls(&stack);
+    stack.start_with(&task, "token-again").await;
+    assert_eq!(calls(&stack), asked);
+    assert!(detail(&stack, &task).await.contains("since 2026-11-24T03:00:00Z"));
+    stack.cloud.restore_capacity();
+    assert_eq!(wait_for(&stack, "token-again", SignedDuration::from_mins(6)).await, Some(Ok(json!({}))));
+    assert_eq!(instances(&stack), 1);
+}
+
+#[tokio::test]
+async fn after_a_lost_spot_instance_only_on_demand_waits_for_room() {
+    let stack = Stack::new().await;
+    stack.build_on_spot().await;
+    let stack = reach_on(stack, &Task::new(State::Launch)).await;
+    stack.cloud.pace(|pace| pace.until_online = NEVER);
+    let markets = || -> Vec<bool> {
+        let launches = stack.cloud.requests().launches;
+        launches.iter().map(|(_, launch)| launch.market.is_spot()).collect()
+    };
+    let token = stack.start(&Task::new(State::Launch)).await;
+    for instance_type in ["t3.small", "t3a.small"] {
+        stack.cloud.no_capacity(instance_type, None);
+    }
+    for id in stack.inventory().region(HOME).instances.keys() {
+        stack.cloud.end_instance(HOME, id, "Server.SpotInstanceShutdown: Spot instance shutdown");
+    }
+    assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(30)).await, None);
+    assert_eq!(markets(), [true]);
+    stack.cloud.pace(|pace| pace.until_online = 1);
+    stack.cloud.restore_capacity();
+    assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(12)).await, Some(Ok(json!({}))));
+    assert_eq!(markets(), [true, false]);
+    let there = stack.inventory().region(HOME);
+    assert_eq!((there.instances.len(), there.spot_requests.len()), (1, 0));
+}
