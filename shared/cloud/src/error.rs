@@ -17,7 +17,7 @@ pub enum Kind {
     /// The resource does not exist (or is not visible yet).
     NotFound,
     /// There is no capacity for this instance type here (`InsufficientInstanceCapacity`, `Unsupported` type in a zone,
-    /// …): try the next candidate.
+    /// …): try the next candidate, and all of them later.
     Capacity,
     /// The name or token is taken (`InvalidAMIName.Duplicate`, `ExecutionAlreadyExists`).
     Duplicate,

@@ -12,8 +12,8 @@ pub(super) const ROWS: &[Known] = &[
         helps: &[
             "Ask for a larger quota in {region}: Service Quotas, EC2, \"Running On-Demand … instances\" or \"All … Spot Instance \
              Requests\".",
-            "Until then, end instances that are no longer needed, or use smaller instance types in the infrastructure \
-             configuration.",
+            "Until then, end instances that are no longer needed, use smaller instance types in the infrastructure configuration, \
+             or spread the schedules of the pipelines. Unless the quota is too small for the type, a launch waits for six hours before it fails.",
         ],
         outside: "The cause is in the account: what runs in it at the same time counts.",
         suspects: &["instanceTypes"],
@@ -25,7 +25,7 @@ pub(super) const ROWS: &[Known] = &[
         title: "EC2 had no capacity for any of the instance types and subnets",
         helps: &[
             "Add instance types of other families and subnets in other zones to the infrastructure configuration.",
-            "Or start a new build later: capacity changes within minutes.",
+            "Or start a new build later: the launch has waited for six hours, unless EC2 has no such types in the zones at all.",
         ],
         outside: "The cause is outside of the plan: EC2's capacity in the zones of the subnets.",
         suspects: &["instanceTypes", "subnets", "placement", "spot"],
