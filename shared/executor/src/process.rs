@@ -1,27 +1,29 @@
 //! One child process with all processes that it starts: its lines as they appear, its end, and its forced end.
 
 mod capture;
+mod command;
 mod end;
 mod family;
+mod spawn;
 mod stream;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal};
 
 use crate::evidence::Watch;
 use crate::output::Output;
 use crate::place::Place;
 use capture::Capture;
 pub(crate) use capture::LIMIT as CAPTURE_LIMIT;
+pub(crate) use command::Command;
 use family::Family;
 pub(crate) use family::{VARIABLE as MARK_VARIABLE, end_marked};
+use spawn::{Started, spawn, wait};
 use stream::Stream;
 
 /// The time between the terminating signal and the killing signal.
@@ -50,22 +52,14 @@ pub(crate) enum Exit {
 
 /// Runs a command until it ends. At the deadline, the command is ended with all processes that it started. Call this
 /// function from a thread that lives as long as the program: the child is killed when that thread ends.
-pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<'_>) -> io::Result<Finished> {
-    // The step gets a process group of its own, so that signals reach its processes but not the agent. A program that
-    // asks a question reads the end of its input instead of waiting for its time-out.
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // SAFETY: between fork and exec only one system call is made; it allocates nothing and takes no lock.
-    unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
-    Family::mark(command, place.mark);
-    let mut child = command.spawn()?;
-    let family = Family::new(&child, place.mark);
-    let stdout = child.stdout.take().map(|pipe| Stream::new("Stdout", pipe));
-    let stderr = child.stderr.take().map(|pipe| Stream::new("Stderr", pipe));
+pub(crate) fn run(command: Command, place: &Place<'_>, output: &mut Output<'_>) -> io::Result<Finished> {
+    let command = command.env(MARK_VARIABLE, place.mark);
+    let Started { pid, stdout, stderr } = spawn(&command, place.working_directory)?;
     let mut pump = Pump {
-        child,
+        child: pid,
         end: None,
-        streams: stdout.into_iter().chain(stderr).collect(),
-        family,
+        streams: vec![Stream::new("Stdout", stdout), Stream::new("Stderr", stderr)],
+        family: Family::new(pid, place.mark),
         deadline: place.deadline,
         killed_at: None,
         timed_out: false,
@@ -76,7 +70,7 @@ pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<
         Err(error) => {
             // A process that nobody watches must not go on.
             pump.family.signal(Signal::KILL);
-            let _ = pump.child.wait(); // the first error says more
+            let _ = wait(pid); // the first error says more
             Err(error)
         }
     }
@@ -84,7 +78,7 @@ pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<
 
 /// Waits for lines, the end and the deadline in one place. A thread for each would cost more than a short program.
 struct Pump {
-    child: Child,
+    child: Pid,
     /// Is readable when the child has ended. `None` if this is known.
     end: Option<OwnedFd>,
     /// The pipes that are still open.
@@ -99,23 +93,23 @@ struct Pump {
 impl Pump {
     fn run(&mut self, output: &mut Output<'_>) -> io::Result<Exit> {
         self.streams.iter().try_for_each(|stream| stream.set_waiting(false))?;
-        self.end = Some(end::of(&self.child)?);
+        self.end = Some(end::of(self.child)?);
         while self.end.is_some() {
             if !self.wait(self.wake_at(), output)? {
                 self.end_family();
             }
         }
-        let status = self.child.wait()?;
+        let status = wait(self.child)?;
         if self.timed_out {
             // The first process may have obeyed although its children did not.
             self.family.signal(Signal::KILL);
         }
         self.drain(output)?;
-        Ok(match status.code() {
+        Ok(match status.exit_status() {
             // A program that handles the signal may end with 0, although its work is not complete.
             _ if self.timed_out => Exit::TimedOut,
             Some(code) => Exit::Code(code),
-            None => Exit::Signal(status.signal().unwrap_or_default()),
+            None => Exit::Signal(status.terminating_signal().unwrap_or_default()),
         })
     }
 

@@ -41,8 +41,7 @@ impl Program {
     fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Finished, BinaryError> {
         // A name without a slash is looked up on PATH. A relative path starts at the working directory.
         let path = if self.path.contains('/') { place.path(&self.path)? } else { Path::new(&self.path).to_owned() };
-        let mut command = command(&path, place);
-        process::run(command.args(&self.arguments), place, output).map_err(|source| match source.kind() {
+        process::run(command(&path).args(&self.arguments), place, output).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound if self.path.contains('/') => BinaryError::Missing { path },
             io::ErrorKind::NotFound => BinaryError::NotOnPath { name: self.path.clone() },
             _ => BinaryError::Start { path, source },

@@ -3,24 +3,22 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use super::{End, Outcome, Place, TIMED_OUT};
+use super::{End, Outcome, TIMED_OUT};
 use crate::EXIT_REBOOT;
-use crate::process::{Exit, Finished};
+use crate::process::{Command, Exit, Finished};
 use crate::programs::DEFAULT_PATH;
 
 /// The number of SIGKILL.
 const KILL: i32 = 9;
 
-/// Returns a command in the working directory. It has a `HOME` and a `PATH` even if the agent was started without them.
-pub(super) fn command(program: impl AsRef<Path>, place: &Place<'_>) -> Command {
+/// Returns a command that has a `HOME` and a `PATH` even if the agent was started without them.
+pub(super) fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
-    command.current_dir(place.working_directory);
     for (name, value) in [("HOME", "/root"), ("PATH", DEFAULT_PATH)] {
         if env::var_os(name).is_none() {
-            command.env(name, value);
+            command = command.env(name, value);
         }
     }
     command

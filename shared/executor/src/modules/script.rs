@@ -12,6 +12,7 @@ use super::command::{command, outcome};
 use super::{Fields, Outcome, Perform, Place, Task, TaskError};
 use crate::output::Output;
 use crate::process::{self, Finished};
+use crate::programs::find_program;
 use crate::resolve::Resolver;
 
 /// The script of one step.
@@ -49,7 +50,9 @@ impl Script {
             .open(&path)
             .and_then(|mut file| file.write_all(script.as_bytes()))
             .map_err(|source| BashError::Write { path: path.clone(), source })?;
-        process::run(command("bash", place).arg(&path), place, output).map_err(|error| match error.kind() {
+        // With the name alone, each folder of `PATH` would be tried, and bash would look for itself there once more.
+        let bash = find_program("bash").unwrap_or_else(|| "bash".into());
+        process::run(command(bash).args([&path]), place, output).map_err(|error| match error.kind() {
             // The working directory was created before, so it is the program that is missing.
             io::ErrorKind::NotFound => BashError::Missing,
             _ => BashError::Start(error),

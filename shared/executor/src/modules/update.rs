@@ -8,8 +8,7 @@ mod patience;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::thread;
 
 use goldsmith_document::UpdateOs;
@@ -237,16 +236,16 @@ impl Calls<'_, '_> {
 
     /// Runs the manager once. If `named` is true, the packages to update are its last arguments.
     fn call_once(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
-        let mut command: Command = command(Path::new(program), self.place);
+        let mut command = command(program);
         // `Patience` and the warnings know only the English texts. No manager may ask a question, because nobody
         // answers.
-        command.args(arguments).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
-        command.env("NEEDRESTART_MODE", "a").env("ZYPP_LOCK_TIMEOUT", "300");
+        command = command.args(arguments).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
+        command = command.env("NEEDRESTART_MODE", "a").env("ZYPP_LOCK_TIMEOUT", "300");
         if named {
-            command.args(&self.include);
+            command = command.args(&self.include);
         }
-        let finished = process::run(&mut command, self.place, self.output)
-            .map_err(|source| UpdateError::Start { program, source })?;
+        let finished =
+            process::run(command, self.place, self.output).map_err(|source| UpdateError::Start { program, source })?;
         match outcome(finished) {
             Outcome { end: End::Reboot { .. }, exit_code: Some(code), outputs, last_lines, evidence, watch } => {
                 let end = End::Failed(format!("exit status {code}")); // with 194, a package manager does not ask for a reboot

@@ -2,15 +2,13 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::Child;
 use std::thread;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 /// Returns a descriptor that becomes readable when a child ends. The child must still be waited for.
-pub(super) fn of(child: &Child) -> io::Result<OwnedFd> {
-    let pid = Pid::from_child(child);
+pub(super) fn of(pid: Pid) -> io::Result<OwnedFd> {
     // Kernels before 5.3 have no such descriptor, and some containers forbid it.
     pidfd_open(pid, PidfdFlags::empty()).or_else(|_| by_thread(pid))
 }
@@ -38,9 +36,9 @@ mod tests {
 
     #[test]
     fn the_end_is_seen_with_and_without_a_descriptor_of_the_process() {
-        for ways in [|child: &_| of(child), |child: &_| by_thread(Pid::from_child(child))] {
+        for ways in [of, by_thread] {
             let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-            let end = ways(&child).unwrap();
+            let end = ways(Pid::from_child(&child)).unwrap();
             let mut watched = [PollFd::new(&end, PollFlags::IN)];
             assert_eq!(poll(&mut watched, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(0));
             drop(child.stdin.take());

@@ -4,7 +4,6 @@
 //! agent that started it, is recognized by an environment variable that the processes of no other step have.
 
 use std::fs;
-use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 
@@ -18,14 +17,9 @@ pub(super) struct Family {
 }
 
 impl Family {
-    /// Marks a command before it is started.
-    pub(super) fn mark(command: &mut Command, mark: &str) {
-        command.env(VARIABLE, mark);
-    }
-
     /// Returns the family of a child that leads a process group and has this mark.
-    pub(super) fn new(child: &Child, mark: &str) -> Self {
-        Self { group: Pid::from_child(child), mark: mark.to_owned() }
+    pub(super) fn new(child: Pid, mark: &str) -> Self {
+        Self { group: child, mark: mark.to_owned() }
     }
 
     /// Sends a signal to all processes of the family. Processes that have already ended need none.
