@@ -35,7 +35,8 @@ pub(crate) struct Args {
     /// The pipeline to plan if the folder has several.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<Name>,
-    /// Plan the build even if nothing has changed since the newest image, and without a checkpoint.
+    /// Plan the build even if nothing has changed since the newest image, and begin with the source image and not with the
+    /// checkpoint.
     #[arg(long)]
     force: bool,
     /// Exit with 0 if there is nothing to do, with 2 if there is something to build or to apply, and with 1 for every

@@ -30,9 +30,10 @@ use service::Service;
 
 /// Remove a stack, but keep its table, its bucket and its images.
 ///
-/// First removes the schedules, cancels running builds, terminates kept instances and removes checkpoints. Then CloudFormation deletes the
-/// stack. The table, the bucket and the images of the stack stay, and the last lines of the output say how to remove
-/// each of them. A new stack can continue with the table: see `goldsmith deploy --table`. Safe to repeat.
+/// First removes the schedules, cancels running builds, terminates kept instances and removes checkpoints. Then
+/// CloudFormation deletes the stack. The table, the bucket and the images of the stack stay, and the last lines of the
+/// output say how to remove each of them. A new stack can continue with the table: see `goldsmith deploy --table`. Safe to
+/// repeat.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove without asking.

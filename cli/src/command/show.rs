@@ -5,10 +5,10 @@ mod failed;
 pub(crate) mod pipeline;
 
 use anyhow::Result;
-use goldsmith_model::{Cause, Name};
+use goldsmith_model::{Cause, Name, State};
 use goldsmith_store::{
     AuditRecord, BuildRecord, CauseRecord, CauseStatus, ExportedObject, ImageRecord, ImageStatus, Keep, LeftBehind,
-    Leftover, OwnedCopy, Plan, Revocation, StateRecord, ancestors,
+    Leftover, OwnedCopy, Plan, Revocation, StateRecord, StateStatus, ancestors,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -74,7 +74,7 @@ pub(crate) struct Shown {
     pub(crate) source_owner: Option<String>,
     /// How instances of the image boot, if the recipe says so.
     pub(crate) firmware: Option<String>,
-    /// The checkpoint that the build has begun with or made, if the recipe has one.
+    /// The checkpoint with which the build has begun, or what has become of the one that it makes.
     pub(crate) checkpoint: Option<String>,
     /// Whether the build's cause will be retried.
     pub(crate) tried_again: Option<String>,
@@ -125,7 +125,7 @@ pub(crate) async fn of(
     let firmware = build.as_ref().map(|build| &build.plan).filter(|plan| plan.is_build());
     let firmware =
         firmware.and_then(|plan| render::firmware(plan.boot_mode, plan.tpm_support, plan.uefi_data.as_deref()));
-    let checkpoint = build.as_ref().and_then(|build| checkpoint(&build.plan));
+    let checkpoint = build.as_ref().and_then(|build| checkpoint(&build.plan, &states));
     let since = since::last_good(connection, &image, build.as_ref(), all).await?;
     let kept_amis = build.as_ref().and_then(|build| match &build.ending.as_ref()?.keep {
         Keep::Images { until } => Some(until.clone()),
@@ -162,9 +162,13 @@ pub(crate) async fn of(
     })
 }
 
-/// Returns in words for people which checkpoint a build has begun with or made.
-fn checkpoint(plan: &Plan) -> Option<String> {
+/// Returns in words for people with which checkpoint a build has begun, or what has become of the one that it makes.
+fn checkpoint(plan: &Plan, states: &[StateRecord]) -> Option<String> {
     let planned = plan.checkpoint.as_ref()?;
+    if planned.found.is_none() {
+        let made = states.iter().find(|one| one.state == State::Checkpoint && one.status == StateStatus::Succeeded);
+        return made.map(|made| made.detail.clone());
+    }
     let after = plan.documents.get(planned.documents.checked_sub(1)?)?;
     Some(render::checkpoint(after.name.as_str(), planned.found.as_ref()))
 }

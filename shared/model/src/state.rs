@@ -31,7 +31,7 @@ pub enum State {
     Checkpoint,
     /// Runs the phases `build` and `validate` of the components after the checkpoint.
     BuildRest,
-    /// Launches another build instance, on demand, after EC2 has taken the first one back.
+    /// Launches another build instance, on demand, after EC2 has taken the first one back or has not started it again.
     LaunchAgain,
     /// Runs the phases `build` and `validate` on that instance, from their beginning.
     BuildAgain,

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::builds::verify_open;
-use crate::store::encode;
-use crate::{BuildRecord, Check, Key, Result, Store, StoreError, Write, keys};
+use crate::store::{encode, held};
+use crate::{BuildRecord, Check, Result, Store, Write, keys};
 
 /// How long builds begin with a checkpoint. Its components have installed what was new when they ran, and a digest of
 /// the inputs cannot see that a package has an update.
@@ -21,7 +21,8 @@ const KEPT: SignedDuration = SignedDuration::from_hours(10 * 24);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointRecord {
-    /// Digest of everything before it: the source, the documents with their parameters, and how the instance is launched.
+    /// Digest of everything before it: the source AMI, the documents with their parameters, the working directory, the
+    /// volumes, and the infrastructure configuration without its tags and topic.
     pub digest: String,
     /// SHA-256 of the agent that ran the documents, in hexadecimal.
     pub agent: String,
@@ -62,29 +63,19 @@ impl Store {
     pub async fn note_checkpoint(&self, record: &BuildRecord, checkpoint: &CheckpointRecord) -> Result<bool> {
         let item = encode(keys::checkpoint(&record.pipeline), checkpoint)?;
         let put = Write::Put { item, checks: vec![] };
-        written(self.write(vec![put, verify_open(record)]).await)
+        held(self.write(vec![put, verify_open(record)]).await)
     }
 
     /// Forgets the checkpoint of a pipeline if it still is this AMI. The sweep then removes the AMI.
-    pub async fn drop_checkpoint(&self, pipeline: &Name, image: &str) -> Result<()> {
+    pub async fn forget_checkpoint(&self, pipeline: &Name, image: &str) -> Result<()> {
         let checks = vec![Check::equals("image", image)];
-        written(self.write(vec![Write::Delete { key: keys::checkpoint(pipeline), checks }]).await).map(drop)
-    }
-}
-
-/// Returns whether the conditions of a write were met.
-fn written(outcome: Result<()>) -> Result<bool> {
-    match outcome {
-        Ok(()) => Ok(true),
-        Err(StoreError::Conflict { .. }) => Ok(false),
-        Err(other) => Err(other),
+        held(self.write(vec![Write::Delete { key: keys::checkpoint(pipeline), checks }]).await).map(drop)
     }
 }
 
 /// Returns the write that forgets the checkpoint of a pipeline. The sweep then removes its AMI.
-pub(crate) fn forget_checkpoint(pipeline: &Name) -> Write {
-    let key: Key = keys::checkpoint(pipeline);
-    Write::Delete { key, checks: Vec::new() }
+pub(crate) fn forget(pipeline: &Name) -> Write {
+    Write::Delete { key: keys::checkpoint(pipeline), checks: Vec::new() }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use goldsmith_model::DefinitionRef;
 use goldsmith_model::definitions::Kind;
 
 use crate::catalog::list_key;
-use crate::checkpoint::forget_checkpoint;
+use crate::checkpoint;
 use crate::definitions::{PIPELINES, unversioned, versioned};
 use crate::failures::forget;
 use crate::retention::forget_rounds;
@@ -70,7 +70,7 @@ impl Store {
                 writes.push(delete(Key::new(PIPELINES, name.as_str())));
                 writes.push(forget(name));
                 writes.push(forget_rounds(name));
-                writes.push(forget_checkpoint(name));
+                writes.push(checkpoint::forget(name));
             } else {
                 writes.push(delete(list_key(*kind, name)));
             }

@@ -167,11 +167,20 @@ impl Plan {
         found.map_or(&self.source_image, |found| &found.image)
     }
 
+    /// Returns the documents that the checkpoint contains, and those after it. Without a checkpoint, all are after it.
+    #[must_use]
+    pub fn documents_around_checkpoint(&self) -> (&[PlannedDocument], &[PlannedDocument]) {
+        let contained = self.checkpoint.as_ref().map_or(0, |planned| planned.documents);
+        self.documents.split_at(contained.min(self.documents.len()))
+    }
+
     /// Returns the documents that an instance of [`Plan::launched_image`] still has to run.
     #[must_use]
     pub fn documents_to_run(&self) -> &[PlannedDocument] {
-        let found = self.checkpoint.as_ref().filter(|planned| planned.found.is_some());
-        &self.documents[found.map_or(0, |planned| planned.documents.min(self.documents.len()))..]
+        match self.checkpoint.as_ref().and_then(|planned| planned.found.as_ref()) {
+            Some(_) => self.documents_around_checkpoint().1,
+            None => &self.documents,
+        }
     }
 
     /// Returns whether the image is copied to another Region while it is tested.

@@ -298,7 +298,8 @@ pub struct Effect {
     /// is asked for again. Journals of earlier versions have only the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_room: Option<NoRoom>,
-    /// EC2's reason, if EC2 ended the resource before the build could use it and the build made another one instead.
+    /// Why the build does not use the resource any longer and has made another one: EC2's reason, if EC2 has ended it or has
+    /// not started it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
 }

@@ -99,12 +99,10 @@ impl Proof {
                     (None, Some(planned)) => drop(proof.names.insert(at(&planned.name))),
                     (None, None) => {}
                 },
-                EffectKind::Draft => {
-                    proof.drafts.insert(at(&effect.name));
-                    proof.images.extend(effect.id.as_ref().map(at));
-                    proof.names.extend(effect.id.is_none().then(|| at(&effect.name)));
-                }
-                EffectKind::Checkpoint => {
+                EffectKind::Draft | EffectKind::Checkpoint => {
+                    if effect.kind.is_draft() {
+                        proof.drafts.insert(at(&effect.name));
+                    }
                     proof.images.extend(effect.id.as_ref().map(at));
                     proof.names.extend(effect.id.is_none().then(|| at(&effect.name)));
                 }

@@ -65,6 +65,15 @@ pub(crate) fn readable<T: DeserializeOwned>(items: Vec<Item>) -> Vec<T> {
     items.into_iter().filter_map(|item| decode(item).inspect_err(note).ok()).collect()
 }
 
+/// Returns whether the conditions of a write held.
+pub(crate) fn held(written: Result<()>) -> Result<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict { .. }) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
 /// Encodes a record as an item under its key.
 pub(crate) fn encode<T: Serialize>(key: Key, record: &T) -> Result<Item> {
     let mut item =

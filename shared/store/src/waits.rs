@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::builds::{RACES, verify_open};
-use crate::store::{encode, readable, remembered_from};
+use crate::store::{encode, held, readable, remembered_from};
 use crate::{
     AuditRecord, BuildRecord, Check, ContentsRecord, FailureCause, Item, LogPlace, ProvenanceRecord, Result, Scope,
     StateRecord, StateStatus, Store, StoreError, Wait, Write, keys, stamp,
@@ -350,15 +350,6 @@ fn unlocking(build: &str, scope: &Scope, lock: &Lock, remove: &[&str], check: Op
     checks.extend(check);
     let remove = remove.iter().map(|&name| name.to_owned()).collect();
     Write::Update { key: keys::state(build, &scope.to_string()), set: Item::new(), remove, checks }
-}
-
-/// Returns whether the conditions of a write held.
-fn held(written: Result<()>) -> Result<bool> {
-    match written {
-        Ok(()) => Ok(true),
-        Err(StoreError::Conflict { .. }) => Ok(false),
-        Err(other) => Err(other),
-    }
 }
 
 pub(crate) fn put_wait(wait: &Wait, scope: &Scope) -> Result<Write> {

@@ -8,11 +8,13 @@ use serde_json::{Map, Value, json};
 
 /// What Plan has to answer for a Choice to take a branch, by its position, or its default. A new branch needs a line
 /// here.
-const ANSWERS: [(&str, Option<usize>, &str); 11] = [
+const ANSWERS: [(&str, Option<usize>, &str); 13] = [
     ("Skip?", Some(0), r#"{"outcome": "build"}"#),
     ("Skip?", Some(1), r#"{"outcome": "verify"}"#),
     ("Skip?", Some(2), r#"{"outcome": "distribute"}"#),
     ("Skip?", None, r#"{"outcome": "skipped"}"#),
+    ("Checkpoint?", Some(0), r#"{"checkpoint": true}"#),
+    ("Checkpoint?", None, r#"{"checkpoint": false}"#),
     ("Tests?", Some(0), r#"{"tests": ["one"], "beginCopies": true}"#),
     ("Tests?", Some(1), r#"{"tests": ["one"], "beginCopies": false}"#),
     ("Tests?", Some(2), r#"{"tests": [], "attest": true}"#),

@@ -37,7 +37,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   const ends = (role) => allow(role, "ec2:TerminateInstances", ec2("instance"), ours, {
     ...foreign,
     "another account's": { resource: ec2("instance", HOME, STRANGER) },
-    "it ends instances, it starts none": { action: "ec2:StartInstances" },
+    "it ends instances, it reboots none": { action: "ec2:RebootInstances" },
   });
   const cancels = (role) => allow(role, "ec2:CancelSpotInstanceRequests", ec2("spot-instances-request"), ours, {
     ...foreign,

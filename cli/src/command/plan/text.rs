@@ -24,6 +24,7 @@ impl Show for Planned {
         let types = [("instances", &self.preview.instance_types), ("tested on", &self.preview.test_types)];
         rows.extend(types.into_iter().filter(|(_, types)| !types.is_empty()).map(|(label, of)| (label, of.join(", "))));
         rows.extend(regions.iter().map(|region| ("goes to", place(region))));
+        rows.extend(self.preview.copies_with_tests.then(|| ("copies", "begin with the tests".to_owned())));
         let approval = self.preview.approval.iter();
         rows.extend(approval.map(|channel| ("approval", format!("a promotion to {channel} publishes it"))));
         rows.extend(self.preview.topic.iter().map(|topic| ("tells", topic.clone())));

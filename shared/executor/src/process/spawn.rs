@@ -20,7 +20,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::command::{Command, path};
 
-/// The size of the child's stack. It makes a few system calls on it.
+/// The size of the child's stack, in bytes. The child makes only a few system calls; there is no guard page below it.
 const STACK: usize = 64 * 1024;
 /// The shell that runs a script without a first line that names its interpreter, as `execvp` does it.
 const SHELL: &CStr = c"/bin/sh";
@@ -35,14 +35,17 @@ pub(super) struct Started {
 /// Everything that the child uses. It is made before the child, which must not allocate.
 struct Start<'s> {
     agent: Pid,
-    /// The input and the two outputs.
+    /// The input and the two outputs. Each is above 2 and has `CLOEXEC`: the standard library opens the first three
+    /// descriptors at the start, so `dup2` always makes a new descriptor without the flag.
     pipes: [BorrowedFd<'s>; 3],
     folder: CString,
     /// The files that may be the program, in the order in which they are tried.
     programs: Vec<CString>,
-    /// The arguments for `execve`, and those for the shell, which has the place of the program as its second.
+    /// The arguments for `execve`. These pointers and those below point into `words` and `variables` of `spawn`.
     arguments: Vec<*const c_char>,
+    /// The arguments for the shell. The second one is the path of the program.
     for_shell: Vec<*const c_char>,
+    /// The variables.
     environment: Vec<*const c_char>,
     /// Why the program was not executed.
     error: Option<Errno>,
@@ -94,9 +97,14 @@ impl Start<'_> {
         let mut stack = Box::<[u128]>::new_uninit_slice(STACK / size_of::<u128>());
         let mut all = MaybeUninit::uninit();
         let mut before = MaybeUninit::uninit();
-        // SAFETY: the sets are only read after they were written. The child has its own stack, and what it uses lives
-        // in `self`: with `CLONE_VFORK`, this thread goes on only after the child has stopped using this memory. No
-        // signal handler of the agent can run in the child, because all signals are blocked.
+        // SAFETY: the sets are read only after they were written. The child has its own stack, which is aligned to 16 bytes,
+        // as both architectures require. Everything else that it uses lives in `self` and in `spawn`. With `CLONE_VFORK`,
+        // this thread resumes only after the child has executed its program or has ended, so it frees nothing too early.
+        // If SIGKILL ends the agent in the meantime, the kernel keeps the memory for the child. The child shares this
+        // thread's TLS, so it may overwrite `errno`, which is read below only if there is no child. The agent has no
+        // signal handlers except those of the standard library for SIGSEGV and SIGBUS. The child allocates nothing, takes
+        // no lock and does not unwind: rustix makes system calls itself, and a panic would abort in `enter`.
+        // glibc before 2.24 forgets the id of this thread in such a call. Only `raise` uses it, with which `abort` begins.
         unsafe {
             libc::sigfillset(all.as_mut_ptr());
             libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
@@ -108,7 +116,7 @@ impl Start<'_> {
         }
     }
 
-    /// Becomes the program. This runs in the child, which only makes system calls.
+    /// Becomes the program, or returns why it cannot. Runs in the child, which only makes system calls.
     fn become_program(&mut self) -> Errno {
         self.settle().err().unwrap_or_else(|| self.execute())
     }
@@ -121,8 +129,8 @@ impl Start<'_> {
         chdir(self.folder.as_c_str())?;
         setpgid(None, None)?;
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        // If the agent was killed before that call, the signal never comes. In a PID namespace of its own, the child
-        // has no parent that it can see.
+        // If the agent was killed before that call, the signal never comes, and the child has another parent by now. If
+        // the agent started in a PID namespace of its own, the child sees no parent at all, and this is not noticed.
         if getppid().is_some_and(|parent| parent != self.agent) { Err(Errno::SRCH) } else { Ok(()) }
     }
 
@@ -137,12 +145,14 @@ impl Start<'_> {
         }
         let mut error = Errno::NOENT;
         for program in &self.programs {
-            let mut failed = execute(program.as_ptr(), &self.arguments, &self.environment);
+            // SAFETY: `pointers` ends each list, and `words` and `variables` of `spawn` outlive this struct.
+            let mut failed = unsafe { execve(program, &self.arguments, &self.environment) };
             if failed == Errno::NOEXEC {
                 if let Some(script) = self.for_shell.get_mut(1) {
                     *script = program.as_ptr();
                 }
-                failed = execute(SHELL.as_ptr(), &self.for_shell, &self.environment);
+                // SAFETY: as above, and the program's path lives as long.
+                failed = unsafe { execve(SHELL, &self.for_shell, &self.environment) };
             }
             match failed {
                 Errno::ACCESS => error = failed,
@@ -165,10 +175,13 @@ extern "C" fn enter(start: *mut c_void) -> c_int {
     127
 }
 
-/// Executes a program. Returns only if that failed.
-fn execute(program: *const c_char, arguments: &[*const c_char], environment: &[*const c_char]) -> Errno {
-    // SAFETY: all pointers are texts that end with a zero, and both lists end with a null pointer.
-    unsafe { libc::execve(program, arguments.as_ptr(), environment.as_ptr()) };
+/// Executes a program. Returns why it could not.
+///
+/// # Safety
+/// Both lists end with a null pointer, and every other pointer in them is a text that ends with a zero.
+unsafe fn execve(program: &CStr, arguments: &[*const c_char], environment: &[*const c_char]) -> Errno {
+    // SAFETY: the caller vouches for the lists.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::NOSYS)
 }
 
@@ -222,6 +235,21 @@ mod tests {
         let pipe = 1 << 12;
         assert_eq!((u64::from_str_radix(blocked, 16), u64::from_str_radix(ignored, 16).unwrap() & pipe), (Ok(0), 0));
         assert_eq!(&rest[4], pid, "{said}");
+    }
+
+    #[test]
+    fn a_start_leaves_the_signals_of_this_thread_and_passes_no_other_descriptors() {
+        let mask = || {
+            let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+            status.lines().find(|line| line.starts_with("SigBlk")).unwrap().to_owned()
+        };
+        let before = mask();
+        let _open = fs::File::open("/dev/null").unwrap();
+        // The fourth one is that of `ls` itself.
+        assert_eq!(run(&shell("ls /proc/self/fd")).unwrap().0, "0\n1\n2\n3\n");
+        assert_eq!(mask(), before);
+        assert!(run(&Command::new("/missing")).is_err());
+        assert_eq!(mask(), before);
     }
 
     #[test]

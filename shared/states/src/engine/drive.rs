@@ -403,8 +403,11 @@ async fn look(
             if let Some(pause) = pending.pause {
                 parked.next_look = stamp(pause.until);
                 parked.no_room_since = Some(stamp(pause.since));
-                // The state's limit is for its work, which has not begun. The launch itself limits this wait.
-                parked.deadline = stamp(pause.until + limit(scope.state, &scene.record));
+                // The state's limit is for its work, which has not begun. The launch itself limits this wait. The
+                // definition ends the state without a reason after its own time.
+                let began = state.started_at.parse::<Timestamp>().unwrap_or(now);
+                let last = began + spec(scope.state).timeout().unwrap_or(MARGIN * 2) - MARGIN;
+                parked.deadline = stamp((pause.until + limit(scope.state, &scene.record)).min(last));
             }
             let is_paused_anew = pending.pause.is_some() && parked.next_look != wait.next_look;
             // Any other unchanged wait needs no write: its next look is due anyway.

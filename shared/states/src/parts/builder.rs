@@ -1,9 +1,10 @@
 //! The build instance: which state has launched it, whether it is a spot instance, and whether EC2 has taken it back.
 
 use goldsmith_cloud::{Instance, InstanceState};
-use goldsmith_store::{Effect, EffectKind, Scope};
+use goldsmith_store::{Effect, EffectKind, FailureCause, Scope};
 
 use crate::engine::drive::Scene;
+use crate::error_names::ErrorName;
 use crate::{Error, Result, State};
 
 /// Returns the launch of the instance on which this build runs now: that of LaunchAgain, or else the last one of Launch.
@@ -51,4 +52,21 @@ pub(crate) async fn taken_back(scene: &Scene<'_>, launched: &Effect, id: &str) -
 pub(crate) fn was_taken_back(instance: &Instance) -> bool {
     let is_up = matches!(instance.state, InstanceState::Pending | InstanceState::Running);
     !is_up && instance.state_reason.contains("Server.SpotInstance")
+}
+
+/// Describes in words for people that EC2 has taken a spot instance back.
+pub(crate) fn reclaimed(instance: &Instance) -> String {
+    format!("{} was interrupted: EC2 has reclaimed this spot instance ({})", instance.id, instance.state_reason)
+}
+
+/// Returns the error after which the definition starts the build again on demand, on another instance. What the documents
+/// have done so far is lost: a result that mixes two instances proves nothing.
+pub(crate) fn interrupted(scene: &Scene<'_>, instance: &str, why: &str) -> Error {
+    let cause = FailureCause {
+        message: format!("{why}; the build starts again on demand"),
+        region: Some(scene.home().to_owned()),
+        resource: Some(instance.to_owned()),
+        ..Error::failed(ErrorName::Interrupted, "").cause(&scene.scope)
+    };
+    Error::because(ErrorName::Interrupted, cause)
 }

@@ -1,5 +1,5 @@
 //! Checks earlier states of a build in the table. Anyone who can call the function may send outcomes in the payload, so
-//! an image is published only if the table says that it was built, tested and distributed.
+//! an image is made and published only if the table says that it was built, tested and distributed.
 
 use std::collections::BTreeSet;
 
@@ -46,8 +46,8 @@ pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord,
     Ok(())
 }
 
-/// Fails unless the components up to this moment have run on the build instance: before Checkpoint those of Build, before
-/// BuildRest those of the checkpoint, and before Snapshot all of them, on the first instance or on the second one.
+/// Fails unless the state before this one has succeeded: Build before Checkpoint, Checkpoint before BuildRest, and before
+/// Snapshot the last state that runs documents, on the first instance or on the second one.
 ///
 /// # Errors
 /// Fails with `Internal`, or if a call to the table fails.
@@ -57,10 +57,10 @@ pub(crate) async fn require_built(context: &Context, record: &BuildRecord, befor
         (State::Snapshot, Some(_)) => State::BuildRest,
         _ => State::Build,
     };
-    match require(context, record, last, None).await {
-        Err(_) if before == State::Snapshot => require(context, record, State::BuildAgain, None).await,
-        found => found,
+    if before == State::Snapshot && has_succeeded(context, record, &State::BuildAgain.into()).await? {
+        return Ok(());
     }
+    require(context, record, last, None).await
 }
 
 /// Fails unless the image of the build is complete.
@@ -81,10 +81,18 @@ pub(crate) async fn require_judged(context: &Context, record: &BuildRecord) -> R
 
 async fn require(context: &Context, record: &BuildRecord, state: State, item: Option<&String>) -> Result<()> {
     let scope = Scope { state, item: item.cloned() };
-    match context.store.state(&record.build, &scope).await? {
-        Some(state) if state.status == StateStatus::Succeeded => Ok(()),
-        _ => Err(Error::internal(format!("{scope} of {} has not succeeded, although this call says so", record.build))),
+    match has_succeeded(context, record, &scope).await? {
+        true => Ok(()),
+        false => {
+            let message = format!("{scope} of {} has not succeeded, although this call says so", record.build);
+            Err(Error::internal(message))
+        }
     }
+}
+
+async fn has_succeeded(context: &Context, record: &BuildRecord, scope: &Scope) -> Result<bool> {
+    let found = context.store.state(&record.build, scope).await?;
+    Ok(found.is_some_and(|found| found.status == StateStatus::Succeeded))
 }
 
 #[cfg(test)]

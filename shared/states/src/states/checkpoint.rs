@@ -21,7 +21,7 @@ use crate::parts::passed::require_built;
 use crate::parts::token::token;
 use crate::parts::{builder, command, status};
 use crate::{Error, Result, State, TAG_BUILD};
-use restart::{interrupted, restart};
+use restart::restart;
 
 /// Journal number of the AMI.
 const IMAGE: u32 = 0;
@@ -42,16 +42,17 @@ impl Waiting for MakeCheckpoint {
         let launched = builder::launched_by(scene, State::Launch).await?;
         let (_, id) = launched.ok_or_else(|| Error::internal("Launch has recorded no instance"))?;
         let Some(instance) = scene.context.cloud.machines.instance(scene.home(), &id).await? else {
-            return Ok(pending(scene, &id, "is not visible", Ends::WithEvent));
+            return Ok(pending(scene, &id, "is not visible yet", Ends::WithEvent));
         };
         if builder::was_taken_back(&instance) {
-            return Err(interrupted(scene, &id, &gone(&instance)));
+            return Err(builder::interrupted(scene, &id, &builder::reclaimed(&instance)));
         }
         let effects = scene.effects().await?;
         match effects.iter().find(|effect| effect.n == IMAGE) {
             Some(Effect { id: Some(image), .. }) => with_image(scene, planned, image, &instance).await,
             Some(Effect { refused: Some(code), .. }) => restart(scene, &instance, &without(code)).await,
-            // The intent is written while the instance is stopped. If it runs again, there is no AMI.
+            // The intent is written while the instance is stopped. If the instance runs again, the state has given the AMI
+            // up, and Finish removes it if there is one.
             Some(_) if instance.state != InstanceState::Stopped => {
                 restart(scene, &instance, &without("EC2 has made no AMI")).await
             }
@@ -83,7 +84,7 @@ async fn create(scene: &Scene<'_>, instance: &Instance) -> Result<Progress> {
     let error = match made.await {
         Ok(made) => {
             let image = made.id.unwrap_or_default();
-            return Ok(pending(scene, &instance.id, &format!("is copied to {image}"), Ends::Soon));
+            return Ok(pending(scene, &instance.id, &until_begun(&image), Ends::Soon));
         }
         Err(error @ (Error::Cloud(_) | Error::Failed { .. })) => error,
         Err(other) => return Err(other),
@@ -133,7 +134,7 @@ async fn with_image(scene: &Scene<'_>, planned: &PlannedCheckpoint, id: &str, in
             }
             // EC2 sends no event when a snapshot begins, and a function that looks every second costs money.
             let ends = if waited < USUALLY_BEGUN { Ends::Soon } else { Ends::Later };
-            Ok(pending(scene, &instance.id, &format!("is copied to {id}"), ends))
+            Ok(pending(scene, &instance.id, &until_begun(id), ends))
         }
     }
 }
@@ -148,7 +149,13 @@ async fn has_begun(scene: &Scene<'_>, image: &Image, instance: &Instance) -> Res
         return Ok(false);
     }
     let build = &scene.record.build;
-    let seen = scene.context.cloud.images.snapshots_tagged(scene.home(), TAG_BUILD, build).await?;
+    let seen = match scene.context.cloud.images.snapshots_tagged(scene.home(), TAG_BUILD, build).await {
+        Err(error) if !error.is_transient() => {
+            tracing::warn!(build, %error, "nothing says whether the snapshots of the checkpoint have begun");
+            return Ok(false);
+        }
+        seen => seen?,
+    };
     let begun = |id: &String| seen.iter().any(|snapshot| snapshot.id == *id && snapshot.started.is_some());
     Ok(image.snapshots.iter().all(begun))
 }
@@ -175,10 +182,14 @@ async fn began(scene: &Scene<'_>) -> Result<Option<Timestamp>> {
     Ok(state.and_then(|state| state.started_at.parse().ok()))
 }
 
-/// Returns for how long this state has waited.
+/// Returns how long ago this state began.
 async fn waited(scene: &Scene<'_>) -> Result<SignedDuration> {
     let now = scene.context.clock.now();
     Ok(began(scene).await?.map_or(SignedDuration::ZERO, |began| now.duration_since(began)))
+}
+
+fn until_begun(image: &str) -> String {
+    format!("waits until EC2 has begun the snapshots of {image}")
 }
 
 fn without(reason: &str) -> String {

@@ -11,10 +11,9 @@
 //! on, unless its policy for vulnerabilities needs them.
 
 use async_trait::async_trait;
-use goldsmith_cloud::Instance;
 use goldsmith_executor::{AuditOrder, OrderDocument, WorkOrder};
 use goldsmith_model::ImageAudit;
-use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedDocument, Scope};
+use goldsmith_store::{Effect, EffectKind, PlannedDocument, Scope};
 use jiff::Timestamp;
 
 use crate::engine::drive::{Progress, Scene, Waiting};
@@ -42,7 +41,7 @@ impl Waiting for ExecutePhase {
             && !has_ended
             && let Some(found) = builder::taken_back(scene, &launched, &instance).await?
         {
-            return Err(interrupted(scene, &found));
+            return Err(builder::interrupted(scene, &found.id, &builder::reclaimed(&found)));
         }
         match looked? {
             CommandProgress::Running(pending) => Ok(Progress::Waiting(pending)),
@@ -64,33 +63,19 @@ async fn instance(scene: &Scene<'_>) -> Result<(Option<Effect>, String)> {
     }
 }
 
-/// Returns the error after which the definition starts the build again on demand. What the documents have done so far
-/// is lost: a result that mixes two instances proves nothing.
-fn interrupted(scene: &Scene<'_>, instance: &Instance) -> Error {
-    let cause = FailureCause {
-        message: format!(
-            "{} was interrupted: EC2 has reclaimed this spot instance ({}); the build starts again on demand",
-            instance.id, instance.state_reason
-        ),
-        region: Some(scene.home().to_owned()),
-        resource: Some(instance.id.clone()),
-        ..Error::failed(ErrorName::Interrupted, "").cause(&scene.scope)
-    };
-    Error::because(ErrorName::Interrupted, cause)
-}
-
 fn ran(steps: u32) -> String {
     if steps == 1 { "1 step ran".to_owned() } else { format!("{steps} steps ran") }
 }
 
 /// Returns the documents of this state. Those of a checkpoint are on the disk from which the instance was launched, or
 /// come before those of BuildRest. Every test instance runs all of them.
-fn planned<'s>(scene: &'s Scene<'_>) -> &'s [PlannedDocument] {
+fn documents<'s>(scene: &'s Scene<'_>) -> &'s [PlannedDocument] {
     let plan = &scene.record.plan;
+    let (before, after) = plan.documents_around_checkpoint();
     match (scene.scope.state, plan.makes_checkpoint()) {
         _ if scene.scope.item.is_some() => &plan.documents,
-        (State::Build, Some(checkpoint)) => &plan.documents[..checkpoint.documents],
-        (State::BuildRest, Some(checkpoint)) => &plan.documents[checkpoint.documents..],
+        (State::Build, Some(_)) => before,
+        (State::BuildRest, Some(_)) => after,
         _ => plan.documents_to_run(),
     }
 }
@@ -101,16 +86,16 @@ async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
         require_built(scene.context, &scene.record, State::BuildRest).await?;
     }
     let phases: &[&str] = if scene.scope.item.is_some() { &["test"] } else { &["build", "validate"] };
-    let mut documents = Vec::new();
+    let mut ordered = Vec::new();
     let is_for_documents = scene.scope.item.is_none() || !scene.record.plan.audit_only;
-    for planned in planned(scene).iter().filter(|_| is_for_documents) {
-        documents.push(document(scene, planned).await?);
+    for planned in documents(scene).iter().filter(|_| is_for_documents) {
+        ordered.push(document(scene, planned).await?);
     }
     let execution = match &scene.scope.item {
         Some(item) => format!("{}/{}/{item}", scene.record.build, scene.scope.state),
         None => format!("{}/{}", scene.record.build, scene.scope.state),
     };
-    let mut order = WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), documents);
+    let mut order = WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), ordered);
     order.on_instance = true;
     if is_first_test(scene) {
         let image_made = image_made(scene).await?;

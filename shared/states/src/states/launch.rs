@@ -184,7 +184,8 @@ async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> 
     complete(scene, &noted).await
 }
 
-/// Returns the image to launch: the source image or a checkpoint for a build, and the build's own AMI or the verified AMI for a test.
+/// Returns the image to launch. A build launches its source image or a checkpoint, and a test the build's own AMI or the
+/// verified one.
 async fn image(scene: &Scene<'_>) -> Result<String> {
     let plan = &scene.record.plan;
     match (&scene.scope.item, &plan.verifies) {

@@ -162,7 +162,7 @@ impl Stack {
         std::fs::remove_file(self.context().config.agent_for(architecture)).unwrap();
     }
 
-    /// Returns the order that a state has sent last, by the state's scope.
+    /// Returns the order of a state, by the state's scope.
     pub(crate) fn ordered(&self, scope: &str) -> WorkOrder {
         let orders = self.cloud.objects().into_iter().filter(|(key, _)| key.starts_with("orders/"));
         let orders = orders.map(|(_, bytes)| serde_json::from_slice::<WorkOrder>(&bytes).unwrap());
@@ -170,8 +170,7 @@ impl Stack {
     }
 
     /// Returns the error of a state that has failed, as the definition catches it.
-    pub(crate) fn failed_in(&self, state: State) -> ErrorInfo {
-        let name = ErrorName::CommandFailed;
+    pub(crate) fn failed_in(&self, state: State, name: ErrorName) -> ErrorInfo {
         let cause = Error::failed(name, "it has failed").cause(&Scope::from(state));
         ErrorInfo { error: name.as_str().to_owned(), cause: serde_json::to_string(&cause).unwrap() }
     }

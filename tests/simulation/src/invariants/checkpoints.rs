@@ -39,13 +39,13 @@ pub(super) fn kept(sim: &Simulation) -> Vec<CheckpointRecord> {
     all
 }
 
-/// Whether these tags are those of a checkpoint of this build, or of its snapshots.
+/// Returns whether these tags are those of a checkpoint of this build, or of its snapshots.
 pub(super) fn is_of(tags: &Tags, build: &str) -> bool {
     tags.get(TAG_STATUS).is_some_and(|status| status == "checkpoint")
         && tags.get(TAG_BUILD).is_some_and(|of| of == build)
 }
 
-/// Whether a checkpoint waits for the next sweep, which may remove it.
+/// Returns whether a checkpoint waits for the next sweep, which may remove it.
 pub(super) fn has_old(sim: &Simulation) -> bool {
     let kept = kept(sim);
     let is_old = |(id, tags): (&String, &Tags)| {

@@ -50,7 +50,7 @@ fn detail(stack: &Stack, build: &str, state: State) -> String {
     stack.block_on(stack.store().state(build, &state.into())).unwrap().unwrap().detail
 }
 
-/// Returns the AMI from which a state has launched its instance.
+/// Returns the AMI from which Launch has launched the instance of a build.
 fn launched_from(stack: &Stack, build: &str) -> String {
     let effects = stack.block_on(stack.store().effects(build, &State::Launch.into())).unwrap();
     let id = effects.last().unwrap().id.clone().unwrap();
@@ -131,6 +131,15 @@ fn begun(stack: &Stack) {
     stack.invoke("reap", &json!({"sweep": true}));
     assert_eq!(stack.left_of(first.build()).counts(), (0, 1, 1));
     assert_eq!(stack.left_of(&newer.build).counts(), (0, 2, 2));
+    delete(stack, name);
+    assert_eq!(stack.left_of(&newer.build).counts(), (0, 1, 1));
+}
+
+/// Deletes a pipeline. Without it, nothing keeps its checkpoint, whose disk is that of a build instance.
+fn delete(stack: &Stack, pipeline: &str) {
+    let gone = stack.goldsmith(&["delete", &format!("pipeline/{pipeline}"), "--yes", "--local"]);
+    assert_eq!(gone.status.code(), Some(0), "{}", String::from_utf8_lossy(&gone.stderr));
+    stack.invoke("reap", &json!({"sweep": true}));
 }
 
 /// Returns the source AMI of a build.
@@ -149,10 +158,7 @@ fn outlives(stack: &Stack) {
     stack.invoke("reap", &json!({"sweep": true}));
     let good = built(stack, &files(1, "true"));
     assert_eq!(launched_from(stack, good.build()), made.image);
-    // A pipeline without definitions has no checkpoint.
-    let gone = stack.goldsmith(&["delete", &format!("pipeline/{name}"), "--yes", "--local"]);
-    assert_eq!(gone.status.code(), Some(0), "{}", String::from_utf8_lossy(&gone.stderr));
-    stack.invoke("reap", &json!({"sweep": true}));
+    delete(stack, name);
     assert_eq!(stack.left_of(failed.build()).counts(), (0, 0, 0));
 }
 
@@ -170,4 +176,5 @@ fn on_spot(stack: &Stack) {
     assert_eq!(detail(stack, good.build(), State::BuildRest), "1 step ran");
     assert_eq!(stack.left_of(good.build()).counts(), (0, 2, 2));
     assert!(stack.inventory().spot_requests.is_empty(), "{:?}", stack.inventory().spot_requests);
+    delete(stack, name);
 }

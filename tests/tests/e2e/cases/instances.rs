@@ -16,6 +16,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a_build_whose_spot_instance_is_taken_back_starts_again_on_demand", built_again),
     ("instances_are_where_the_infrastructure_places_them", placed),
     ("a_build_has_the_first_instance_type_and_subnet_with_capacity", with_capacity),
+    ("a_build_waits_for_room_in_the_quota_until_another_instance_ends", without_room),
 ];
 
 /// Tests on a type of their own, by which faults tell its launches from those of the build.
@@ -195,5 +196,39 @@ fn with_capacity(stack: &Stack) {
     assert!(state.detail.contains(&reason), "{}", state.detail);
     let shown = stack.goldsmith(&["show", built.image(), "--local"]);
     assert!(String::from_utf8_lossy(&shown.stdout).contains(&reason), "{shown:?}");
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
+}
+
+/// The quota of vCPUs is used up, until an instance of somebody else ends.
+fn without_room(stack: &Stack) {
+    let full =
+        json!([{"when": {"action": "RunInstances", "probability": 1}, "do": "fail", "code": "VcpuLimitExceeded"}]);
+    stack.arm(&full);
+    let pipeline = Pipeline::quick("without-room", "");
+    let folder = pipeline.write();
+    let (built, build) = stack.build_meanwhile(folder.path(), || {
+        let build = stack.wait_for("a launch that waits", || {
+            let open = stack.block_on(stack.store().open_builds(jiff::Timestamp::MAX)).unwrap();
+            let ours = open.into_iter().find(|record| record.pipeline.as_str() == "without-room")?.build;
+            let launch = stack.block_on(stack.store().state(&ours, &State::Launch.into())).unwrap()?;
+            launch.detail.contains("there has been no room since").then_some((ours, launch.detail))
+        });
+        stack.disarm();
+        let (build, detail) = build;
+        assert!(detail.contains("t3.small") && detail.contains("VcpuLimitExceeded"), "{detail}");
+        let shown = stack.goldsmith(&["pipelines", "--local"]);
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("without-room"), "{shown:?}");
+        // The first pause takes a minute or more, and nobody waits for it.
+        let ended = json!({"instance-id": "i-0123456789abcdef0", "state": "terminated"});
+        stack.signal(&json!({
+            "version": "0", "id": "1", "detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2",
+            "account": "000000000000", "time": "2026-11-24T03:00:00Z", "region": "eu-west-1", "resources": [],
+            "detail": ended,
+        }));
+        build
+    });
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    let [(candidate, Some(_))] = &launched(stack, &build, &State::Launch.into())[..] else { panic!("{build}") };
+    assert_eq!(candidate, "t3.small");
     assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
 }

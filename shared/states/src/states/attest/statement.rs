@@ -100,8 +100,8 @@ fn source(scene: &Scene<'_>) -> ResourceDescriptor {
     }
 }
 
-/// The AMI with which the build has begun, after which only the other components have run. An earlier build of the pipeline
-/// has run the first ones.
+/// Returns the AMI of the checkpoint with which the build has begun, or `None` if it has begun with its source. An earlier
+/// build of the pipeline has run its components.
 fn checkpoint(scene: &Scene<'_>) -> Option<ResourceDescriptor> {
     let planned = scene.record.plan.checkpoint.as_ref()?;
     let found = planned.found.as_ref()?;

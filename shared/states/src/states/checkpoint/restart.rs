@@ -1,17 +1,16 @@
 //! Starts the build instance again after its checkpoint.
 
 use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind};
-use goldsmith_store::FailureCause;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{began, pending, waited};
+use crate::Result;
 use crate::engine::drive::{Ends, Progress, Scene};
-use crate::error_names::ErrorName;
+use crate::parts::builder::interrupted;
 use crate::states::launch::{gone, is_silent, until_online};
-use crate::{Error, Result};
 
-/// How long the state tries to start the instance again. After that, a launch may find room that this instance, which has
-/// one type in one subnet, does not.
+/// Time from the beginning of the state in which it tries to start the instance again. The stop and the AMI have taken at
+/// most 15 minutes of it. After that, a launch may find room that this instance, which has one type in one subnet, does not.
 const LONGEST: SignedDuration = SignedDuration::from_mins(45);
 /// EC2's code while the request of a spot instance does not show the stop of its instance yet.
 const REQUEST_LAGS: &str = "IncorrectSpotRequestState";
@@ -33,7 +32,7 @@ pub(super) async fn restart(scene: &Scene<'_>, instance: &Instance, outcome: &st
         InstanceState::Stopping => Ok(pending(scene, id, "is stopping", Ends::WithEvent)),
         InstanceState::Pending => Ok(pending(scene, id, "is starting again", Ends::WithEvent)),
         InstanceState::Running if !was_started(scene, instance).await? => {
-            Ok(pending(scene, id, "is stopped", Ends::Soon))
+            Ok(pending(scene, id, "was stopped; EC2 does not show it yet", Ends::Soon))
         }
         InstanceState::Running => {
             // Systems Manager still counts an agent as online that was shut down with its machine.
@@ -52,8 +51,9 @@ pub(super) async fn restart(scene: &Scene<'_>, instance: &Instance, outcome: &st
     }
 }
 
-/// Returns whether EC2 has accepted a start and stopped the instance again, because it has no capacity or the role may not
-/// use the key of a volume. Whoever stops an instance leaves another reason (EC2 API reference, StateReason).
+/// Returns whether EC2 has accepted a start and then stopped the instance again: it has no capacity, or the role may not use
+/// the key of a volume. If a person or the machine itself stops an instance, EC2 gives another reason (EC2 API reference,
+/// StateReason).
 fn has_failed(instance: &Instance) -> bool {
     let by_somebody = ["Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown"];
     !instance.state_reason.is_empty() && !by_somebody.iter().any(|code| instance.state_reason.starts_with(code))
@@ -69,8 +69,8 @@ async fn was_started(scene: &Scene<'_>, instance: &Instance) -> Result<bool> {
     })
 }
 
-/// Waits if the reason passes for which EC2 does not start the instance. Another build may have taken its place in the quota
-/// of vCPUs, and a spot request allows a start only some time after the stop of its instance.
+/// Waits if EC2 may start the instance later, and returns `Interrupted` otherwise. Another build may have taken its place in
+/// the quota of vCPUs, and a spot request allows a start only some time after the stop of its instance.
 async fn refused(scene: &Scene<'_>, instance: &Instance, error: CloudError) -> Result<Progress> {
     let passes = matches!(error.kind, Kind::Capacity | Kind::WrongState) || error.code == REQUEST_LAGS;
     let (id, is_early) = (&instance.id, waited(scene).await? < LONGEST);
@@ -81,15 +81,4 @@ async fn refused(scene: &Scene<'_>, instance: &Instance, error: CloudError) -> R
         return Err(error.into());
     }
     Err(interrupted(scene, id, &format!("EC2 does not start {id} again: {error}")))
-}
-
-/// Returns the error after which the definition starts the build again, on another instance.
-pub(super) fn interrupted(scene: &Scene<'_>, instance: &str, why: &str) -> Error {
-    let cause = FailureCause {
-        message: format!("{why}; the build starts again on demand"),
-        region: Some(scene.home().to_owned()),
-        resource: Some(instance.to_owned()),
-        ..Error::failed(ErrorName::Interrupted, "").cause(&scene.scope)
-    };
-    Error::because(ErrorName::Interrupted, cause)
 }

@@ -1,17 +1,23 @@
 //! Tests of Checkpoint, and of what becomes of its AMI.
 
-use goldsmith_cloud::fake::{Fault, HOME, NEVER};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use goldsmith_cloud::fake::{Between, Fault, HOME, NEVER, OnItsWay};
 use goldsmith_cloud::{InstanceState, Kind, Machines as _, TAG_STATUS};
-use goldsmith_store::CheckpointRecord;
+use goldsmith_store::{CheckpointRecord, StateStatus};
 use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::State;
 use crate::error_names::ErrorName;
 use crate::events::reap;
-use crate::testing::{Stack, Task, check_state_of, reach_on_in, whole_build_with_checkpoint};
+use crate::testing::{Stack, TABLE_READ, Task, check_state_of, reach_on_in, whole_build_with_checkpoint};
 
 const EFFECTS: [&str; 4] = ["StopInstances", "CreateImage", "StartInstances", "SendTaskSuccess"];
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A stack right before this state, in a build that makes a checkpoint.
 async fn before(state: State) -> Stack {
@@ -36,7 +42,18 @@ async fn sweep_after(stack: &Stack, time: SignedDuration) {
     reap::handle(&stack.context(), json!({"sweep": true})).await.unwrap();
 }
 
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Begins Checkpoint, and returns its token.
+async fn begun(stack: &Stack) -> String {
+    stack.start(&Task::new(State::Checkpoint)).await
+}
+
+async fn fail(stack: &Stack, error: crate::ErrorInfo) {
+    stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+}
+
+fn late() -> crate::ErrorInfo {
+    crate::ErrorInfo { error: "Goldsmith.Timeout".to_owned(), cause: "too late".to_owned() }
+}
 
 #[tokio::test]
 async fn checkpoint_survives_every_fault() {
@@ -109,8 +126,7 @@ async fn without_an_answer_and_then_denied_the_build_goes_on_and_leaves_nothing(
     stack.run(&Task::new(State::Checkpoint)).await.unwrap();
     stack.run(&Task::new(State::BuildRest)).await.unwrap();
     assert_eq!((images(&stack).len(), checkpoint(&stack).await), (1, None));
-    let error = crate::ErrorInfo { error: "Goldsmith.Timeout".to_owned(), cause: "too late".to_owned() };
-    stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+    fail(&stack, late()).await;
     assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
 }
 
@@ -202,19 +218,6 @@ async fn a_checkpoint_is_removed_when_it_is_old_or_replaced_or_its_pipeline_is_d
     assert!(!images(&stack).contains(&second));
 }
 
-/// Begins Checkpoint, and returns its token.
-async fn begun(stack: &Stack) -> String {
-    stack.start(&Task::new(State::Checkpoint)).await
-}
-
-async fn fail(stack: &Stack, error: crate::ErrorInfo) {
-    stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
-}
-
-fn late() -> crate::ErrorInfo {
-    crate::ErrorInfo { error: "Goldsmith.Timeout".to_owned(), cause: "too late".to_owned() }
-}
-
 #[tokio::test]
 async fn a_checkpoint_stays_as_soon_as_its_snapshots_have_begun_and_not_before() {
     for (has_begun, left) in [(true, 1), (false, 0)] {
@@ -271,24 +274,83 @@ async fn an_instance_that_ec2_starts_and_stops_again_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_may_be_at_fault_is_used_only_once() {
+async fn a_checkpoint_is_forgotten_if_its_disk_may_be_the_reason_of_a_failure() {
     let run = whole_build_with_checkpoint();
-    let tests = Task::item(State::ExecuteTest, "t3.small");
-    let stack = reach_on_in(Stack::with_checkpoint().await, &run, &tests).await;
-    let kept = checkpoint(&stack).await.unwrap();
-    fail(&stack, stack.failed_in(State::JudgeTests)).await;
-    assert_eq!(checkpoint(&stack).await, None, "its packages may be what is vulnerable");
+    for (state, error, stays) in [
+        (State::BuildRest, ErrorName::CommandFailed, true),
+        (State::Snapshot, ErrorName::CommandFailed, false),
+        (State::Snapshot, ErrorName::ImageFailed, true),
+        (State::JudgeTests, ErrorName::TestFailed, false),
+        (State::JudgeTests, ErrorName::Vulnerable, false),
+        (State::Publish, ErrorName::CopyFailed, true),
+    ] {
+        let stack = reach_on_in(Stack::with_checkpoint().await, &run, &Task::new(State::Snapshot)).await;
+        fail(&stack, stack.failed_in(state, error)).await;
+        assert_eq!(checkpoint(&stack).await.is_some(), stays, "{state}: {error:?}");
+    }
+    for (error, stays) in [(ErrorName::NotOnline, false), (ErrorName::Capacity, true)] {
+        let stack = Stack::with_checkpoint().await;
+        stack.start_and_execute("build-1", json!({"pipeline": "web"})).await.unwrap();
+        let begun = reach_on_in(stack, &run, &Task::new(State::Launch)).await;
+        fail(&begun, begun.failed_in(State::Launch, error)).await;
+        assert_eq!(checkpoint(&begun).await.is_some(), stays, "{error:?}");
+        begun.start_and_execute("build-3", json!({"pipeline": "web"})).await.unwrap();
+        let planned = begun.store().build("build-3").await.unwrap().unwrap().plan.checkpoint.unwrap();
+        assert_eq!(planned.found.is_some(), stays);
+    }
+}
 
-    let stack = Stack::with_checkpoint().await;
-    stack.start_and_execute("build-1", json!({"pipeline": "web"})).await.unwrap();
-    assert_eq!(checkpoint(&stack).await.map(|one| one.digest), Some(kept.digest));
-    let begun = reach_on_in(stack, &run, &Task::new(State::Launch)).await;
-    fail(&begun, begun.failed_in(State::Launch)).await;
-    assert_eq!(checkpoint(&begun).await, None, "no instance may be able to start from it");
-    begun.start_and_execute("build-3", json!({"pipeline": "web"})).await.unwrap();
-    assert_eq!(begun.store().build("build-3").await.unwrap().unwrap().plan.checkpoint.unwrap().found, None);
+#[tokio::test]
+async fn an_instance_that_ends_or_stays_silent_ends_the_state() {
+    let stack = before(State::Checkpoint).await;
+    let instance = |stack: &Stack| stack.inventory().region(HOME).instances.first_key_value().unwrap().0.clone();
+    stack.cloud.end_instance(HOME, &instance(&stack), "Client.UserInitiatedShutdown: User initiated shutdown");
+    let error = stack.run(&Task::new(State::Checkpoint)).await.unwrap_err();
+    assert_eq!(error.error, ErrorName::ImageFailed.as_str());
 
-    let stack = before(State::BuildRest).await;
-    fail(&stack, stack.failed_in(State::BuildRest)).await;
-    assert!(checkpoint(&stack).await.is_some());
+    let stack = before(State::Checkpoint).await;
+    stack.cloud.pace(|pace| pace.until_online = NEVER);
+    let error = stack.run(&Task::new(State::Checkpoint)).await.unwrap_err();
+    assert_eq!(error.error, ErrorName::Interrupted.as_str());
+    assert!(error.cause.contains("its SSM agent does not register"), "{}", error.cause);
+}
+
+/// Throttles one read of the table, by its number.
+struct Throttled {
+    n: usize,
+    reads: AtomicUsize,
+}
+
+#[async_trait]
+impl Between for Throttled {
+    async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+        let is_it = call.name == TABLE_READ && self.reads.fetch_add(1, Ordering::Relaxed) + 1 == self.n;
+        is_it.then_some(Fault::Refuse(Kind::Throttled))
+    }
+}
+
+#[tokio::test]
+async fn a_read_of_the_table_that_fails_once_does_not_end_the_build() {
+    for state in [State::Checkpoint, State::BuildRest, State::Snapshot] {
+        for n in 1.. {
+            let stack = before(state).await;
+            let between = Arc::new(Throttled { n, reads: AtomicUsize::new(0) });
+            let context = stack.context_behind(between.clone());
+            let task = Task::new(state);
+            let ended = match stack.run_in(&context, &task).await {
+                // The definition calls the state again.
+                Err(error) if error.error == ErrorName::Throttled.as_str() => stack.run(&task).await,
+                ended => ended,
+            };
+            assert!(ended.is_ok(), "{state} with read {n}: {ended:?}");
+            for _ in 0..6 {
+                stack.tick_after(SignedDuration::from_mins(1)).await;
+            }
+            let ended = stack.store().state(&stack.record().await.build, &state.into()).await.unwrap().unwrap();
+            assert_eq!(ended.status, StateStatus::Succeeded, "{state} with read {n}: {}", ended.detail);
+            if between.reads.load(Ordering::Relaxed) < n {
+                break;
+            }
+        }
+    }
 }

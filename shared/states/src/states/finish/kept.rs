@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use goldsmith_store::{BuildRecord, Ending, ImageRecord, Keep, Plan, Scope, StateStatus};
+use goldsmith_store::{BuildRecord, Ending, FailureCause, ImageRecord, Keep, Plan, Scope, StateStatus};
 
 use crate::engine::undo::Kept;
+use crate::error_names::ErrorName;
 use crate::{Context, Result, State};
 
 /// Returns what a closed build keeps, and the snapshots of what it published.
@@ -61,23 +62,32 @@ pub(super) async fn kept(
 }
 
 /// Forgets the checkpoint with which this build has begun, or which it has made, if the build has failed for a reason that
-/// may be on its disk: no instance starts from it, or its image fails the tests or the audit. Otherwise the next builds
-/// would fail in the same way for a week. A step that failed after the checkpoint is no such reason.
+/// may be on its disk: the instance does not come online, the clean-up fails, or the image fails its tests or its audit.
+/// Otherwise the next builds would fail in the same way for a week. A step that failed after the checkpoint is no such
+/// reason, and neither is what AWS refuses.
 pub(super) async fn forget_checkpoint(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
     let Some(planned) = &record.plan.checkpoint else { return Ok(()) };
-    let state = ending.failure.as_ref().and_then(|failure| failure.state.parse::<State>().ok());
-    let may_be_its_fault = match state {
-        Some(State::Launch | State::LaunchAgain) => planned.found.is_some(),
-        Some(State::Snapshot | State::LaunchTest | State::ExecuteTest | State::JudgeTests) => true,
-        _ => false,
-    };
+    let may_be_its_fault =
+        ending.failure.as_ref().is_some_and(|failure| may_be_of_disk(failure, planned.found.is_some()));
     let last = if may_be_its_fault { context.store.checkpoint(&record.pipeline).await? } else { None };
     let is_used = |image: &str| planned.found.as_ref().is_some_and(|found| found.image == image);
     if let Some(last) = last.filter(|last| last.build == record.build || is_used(&last.image)) {
         tracing::warn!(build = record.build, image = last.image, "the pipeline's checkpoint is not used any more");
-        context.store.drop_checkpoint(&record.pipeline, &last.image).await?;
+        context.store.forget_checkpoint(&record.pipeline, &last.image).await?;
     }
     Ok(())
+}
+
+/// Returns whether the disk of a checkpoint may be the reason for a failure. `has_begun` says whether the build has begun
+/// with the checkpoint.
+fn may_be_of_disk(failure: &FailureCause, has_begun: bool) -> bool {
+    let errors: &[ErrorName] = match failure.state.parse::<State>() {
+        Ok(State::Launch | State::LaunchAgain) if has_begun => &[ErrorName::NotOnline, ErrorName::Timeout],
+        Ok(State::Snapshot) => &[ErrorName::CommandFailed, ErrorName::RebootLimit],
+        Ok(State::JudgeTests) => &[ErrorName::TestFailed, ErrorName::AuditFailed, ErrorName::Vulnerable],
+        _ => &[],
+    };
+    errors.iter().any(|error| error.as_str() == failure.error)
 }
 
 /// Returns the AMI of the pipeline's checkpoint if this build has made it, no matter how the build has ended: the next

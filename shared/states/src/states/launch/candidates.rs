@@ -105,13 +105,16 @@ pub(super) fn before(effects: &[Effect]) -> String {
     if reasons.is_empty() { String::new() } else { format!("; tried before: {}", reasons.join("; ")) }
 }
 
-/// Returns how a spot instance was lost, for people. Journals of earlier versions have no reason: they have only
-/// interruptions.
+/// Returns how an instance was lost, for people. Journals of earlier versions have no reason: they have only interruptions
+/// of spot instances.
 fn how_lost(reason: &str) -> String {
     if reason.contains(NO_KEY) {
         return format!(
             "ended ({reason}); a possible cause is that AWSServiceRoleForEC2Spot has no grant for the KMS key of a volume"
         );
     }
-    "was interrupted".to_owned()
+    if reason.is_empty() || reason.contains("Server.SpotInstance") {
+        return "was interrupted".to_owned();
+    }
+    format!("did not come back ({reason})")
 }

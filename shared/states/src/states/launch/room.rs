@@ -17,13 +17,14 @@ use crate::{Error, Result, spec};
 
 /// The first pause between two attempts. A pause is as long as the launch has waited so far.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
-/// The longest pause between two attempts. EC2 allows an account two launches a second, for which all waiting launches ask.
+/// The longest pause between two attempts, without the part of [`SPREAD`]. All waiting launches share the two launches a
+/// second that EC2 allows an account.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
-/// Each launch adds a part of its own to its pauses, up to the length of the pause and at least up to this. Otherwise,
-/// launches that have begun together would always ask in the same minute.
+/// Each launch makes its pauses longer by a part of its own: at most by the length of the pause, or by this time if the
+/// pause is shorter. Otherwise, launches that have begun together would always ask in the same minute.
 const SPREAD: SignedDuration = SignedDuration::from_mins(3);
 
-/// EC2's codes for what has no room at any time: the zone or the host does not support the type, or the account lacks the
+/// EC2's codes for a launch that will never have room: the zone or the host does not support the type, or the account lacks the
 /// role for spot instances.
 const NEVER: [&str; 3] =
     ["Unsupported", "UnsupportedHostConfiguration", "AuthFailure.ServiceLinkedRoleCreationNotPermitted"];

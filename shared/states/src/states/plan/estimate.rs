@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use goldsmith_model::{ImageRef, Name, State};
-use goldsmith_store::{ImageRecord, ImageStatus, StateRecord};
+use goldsmith_store::{BuildRecord, ImageRecord, ImageStatus, PlannedCheckpoint, StateRecord};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -13,13 +13,12 @@ use crate::{Context, Result};
 
 /// Number of earlier builds that an estimate is made from. Each of them costs a read of the table.
 const BUILDS: usize = 3;
+/// Number of earlier builds among which these are looked for.
+const LOOKED_AT: usize = 8;
 
 /// The states that a build without tests does not have.
 const OF_TESTS: [State; 5] =
     [State::BeginCopies, State::LaunchTest, State::ExecuteTest, State::EndTest, State::JudgeTests];
-
-/// The states that only a build with a checkpoint of its own has.
-const OF_CHECKPOINT: [State; 2] = [State::Checkpoint, State::BuildRest];
 
 /// What a build takes, as far as is known before it begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -67,8 +66,8 @@ pub struct InstanceTime {
 pub(super) async fn estimate(context: &Context, pipeline: &Name, examined: &Examined) -> Result<Estimate> {
     let recipe = &examined.inputs.recipe;
     let images = last_good(context.store.images(recipe.name.as_str()).await?, pipeline);
+    let images = alike(context, images, examined.checkpoint.as_ref()).await?;
     let states = try_join_all(images.iter().map(|image| context.store.states(&image.build))).await?;
-    let makes_checkpoint = examined.checkpoint.as_ref().is_some_and(|planned| planned.found.is_none());
     let is_untested = examined.types.as_ref().is_some_and(|types| types.test.is_empty());
     let whole = images.iter().zip(&states).filter_map(|(image, states)| {
         let whole = between(&image.created_at, image.ended_at.as_ref()?)?;
@@ -77,7 +76,6 @@ pub(super) async fn estimate(context: &Context, pipeline: &Name, examined: &Exam
     let times: Vec<StateTime> = State::ALL
         .iter()
         .filter(|state| !is_untested || !OF_TESTS.contains(state))
-        .filter(|state| makes_checkpoint || !OF_CHECKPOINT.contains(state))
         .filter_map(|state| {
             let slowest =
                 states.iter().filter_map(|build| build.iter().filter(|one| one.state == *state).filter_map(took).max());
@@ -112,8 +110,24 @@ fn last_good(mut images: Vec<ImageRecord>, pipeline: &Name) -> Vec<ImageRecord> 
             && image.ended_at.is_some()
     });
     images.sort_by(|a, b| b.created_at.cmp(&a.created_at));
-    images.truncate(BUILDS);
+    images.truncate(LOOKED_AT);
     images
+}
+
+/// Returns the last builds that have done the same with a checkpoint as this build would: they have none, have made one, or
+/// have begun with one. The times of the others say nothing about it.
+async fn alike(
+    context: &Context,
+    images: Vec<ImageRecord>,
+    checkpoint: Option<&PlannedCheckpoint>,
+) -> Result<Vec<ImageRecord>> {
+    let shape = |planned: Option<&PlannedCheckpoint>| planned.map(|planned| planned.found.is_some());
+    let records = try_join_all(images.iter().map(|image| context.store.build(&image.build))).await?;
+    let is_alike = |record: &Option<BuildRecord>| {
+        shape(record.as_ref().and_then(|record| record.plan.checkpoint.as_ref())) == shape(checkpoint)
+    };
+    let found = images.into_iter().zip(records).filter(|(_, record)| is_alike(record));
+    Ok(found.map(|(image, _)| image).take(BUILDS).collect())
 }
 
 /// Returns the sum of the sizes of the image's volumes, as the recipe maps them.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use goldsmith_document::digest;
 use goldsmith_model::{
-    BootMode, ExecutionInput, ImageRecipe, ImageRef, Name, StartCondition, Status, TpmSupport, Version, VersionPattern,
+    BootMode, CopyStart, ExecutionInput, ImageRecipe, ImageRef, Name, StartCondition, Status, TpmSupport, Version,
+    VersionPattern,
 };
 use goldsmith_store::{CheckpointRecord, ImageRecord};
 use serde::Serialize;
@@ -53,6 +54,9 @@ pub struct Preview {
     pub test_types: Vec<String>,
     /// Where the image would go; the home Region is the first.
     pub regions: Vec<PreviewedRegion>,
+    /// Whether the copies to other Regions would begin with the tests.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub copies_with_tests: bool,
     /// The channel whose promotion would approve the image. The field is absent if the build would publish the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Name>,
@@ -229,6 +233,7 @@ fn empty(pipeline: &Name, verdict: Verdict, findings: Vec<Finding>) -> Preview {
         instance_types: Vec::new(),
         test_types: Vec::new(),
         regions: Vec::new(),
+        copies_with_tests: false,
         approval: None,
         topic: None,
         input_digest: None,
@@ -288,6 +293,9 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         instance_types: build.to_vec(),
         test_types: test.to_vec(),
         regions: examined.regions.iter().map(|planned| region::previewed(planned, channel)).collect(),
+        copies_with_tests: examined.inputs.distribution.as_ref().is_some_and(|to| to.start == CopyStart::WithTests)
+            && !test.is_empty()
+            && examined.regions.len() > 1,
         approval: examined.inputs.approval().cloned(),
         topic: examined.inputs.infrastructure.sns_topic_arn.clone(),
         ..preview

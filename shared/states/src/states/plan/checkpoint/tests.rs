@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use goldsmith_cloud::ImageState;
 use goldsmith_cloud::fake::{AMAZON, HOME};
-use goldsmith_model::ImageRecipe;
 use goldsmith_model::definitions::Definitions;
+use goldsmith_model::{BlockDeviceMapping, Ebs, ImageRecipe};
 use goldsmith_store::PlannedCheckpoint;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -57,7 +57,11 @@ async fn what_comes_after_the_checkpoint_may_change() {
 
 #[tokio::test]
 async fn what_comes_before_the_checkpoint_may_not() {
-    let changes: [fn(&mut ImageRecipe); 3] = [
+    let changes: [fn(&mut ImageRecipe); 4] = [
+        |recipe| {
+            let ebs = Ebs { volume_size: Some(20), ..Ebs::default() };
+            recipe.block_device_mappings = vec![BlockDeviceMapping { device_name: "/dev/xvda".to_owned(), ebs }];
+        },
         |recipe| recipe.components[0].parameters = port("8080"),
         |recipe| recipe.working_directory = Some("/srv".to_owned()),
         |recipe| recipe.components.insert(0, recipe.components[1].clone()),
