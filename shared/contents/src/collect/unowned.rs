@@ -16,7 +16,8 @@ const MOST_DIGESTS: usize = 2_000;
 const LARGEST: u64 = 4 * 1024 * 1024;
 const LARGEST_SUM: u64 = 128 * 1024 * 1024;
 /// Files that programs of the machine write again at any time.
-const GENERATED: &[&str] = &["etc/ld.so.cache", "etc/mtab", "etc/resolv.conf", "etc/machine-id", "etc/hostname"];
+const GENERATED: &[&str] =
+    &["etc/.pwd.lock", "etc/ld.so.cache", "etc/mtab", "etc/resolv.conf", "etc/machine-id", "etc/hostname"];
 
 /// Returns the files, and the number of those for which there was no room.
 pub(super) fn listed(scene: &Scene<'_>, walk: &Walk) -> (Vec<UnownedFile>, u64) {

@@ -110,6 +110,10 @@ fn packages_in_every_state_are_counted_only_if_they_are_installed() {
     fs::write(root.join("etc/plain.conf"), "changed\n").unwrap();
     fs::remove_file(root.join("etc/held.conf")).unwrap();
     write(&root.join("srv/own"), "mine\n");
+    // What any program of the machine writes at any time is no part of the image.
+    for generated in ["etc/.pwd.lock", "etc/ld.so.cache", "etc/machine-id", "etc/hostname"] {
+        write(&root.join(generated), "");
+    }
     let contents = of_tree(&root);
     let expected = listed(&root);
     assert_eq!(collected(&contents), expected);
