@@ -5,6 +5,7 @@ use std::sync::Arc;
 use goldsmith_cloud::{TAG_STATUS, Tags};
 use goldsmith_states::TAG_BUILD;
 use goldsmith_store::{CheckpointRecord, ImageStatus};
+use jiff::SignedDuration;
 
 use super::{builds, images, lasts, records, state_succeeded};
 use crate::simulation::Simulation;
@@ -31,9 +32,10 @@ pub(super) fn check_documents(sim: &Arc<Simulation>) {
     }
 }
 
-/// Returns the checkpoints that the table names and whose AMIs stay.
+/// Returns the checkpoints that the table names and whose AMIs stay, or may wait for the next sweep. Where nothing happens,
+/// sweeps come only a few times a day.
 pub(super) fn kept(sim: &Simulation) -> Vec<CheckpointRecord> {
-    let now = sim.engine.time(0);
+    let now = sim.engine.time(0) - SignedDuration::from_hours(24);
     let mut all: Vec<CheckpointRecord> = records(sim, |key| key.sk == "CHECKPOINT");
     all.retain(|checkpoint| checkpoint.is_kept(now));
     all
