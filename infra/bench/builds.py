@@ -53,8 +53,18 @@ ROWS = ("packer", "path", "copies", "checkpoint", "events")
 COMPONENTS, SLEEP = 5, 20
 
 
+def joined(parts):
+    """Returns definitions as JSON, which is YAML too."""
+    return "\n---\n".join(map(json.dumps, parts))
+
+
 def definitions(name, regions, tests=True, gibibytes=0, start="after-tests"):
-    """Returns the definitions of a pipeline as JSON, which is YAML too."""
+    """Returns the definitions of a pipeline."""
+    return joined(parts(name, regions, tests, gibibytes, start))
+
+
+def parts(name, regions, tests, gibibytes=0, start="after-tests"):
+    """Returns each of the definitions of a pipeline, the component and the recipe first."""
     steps = ["true", *([f"truncate --size {gibibytes}G /var/lib/large"] if gibibytes else [])]
     phases = {"build": steps, **({"test": ["true"]} if tests else {})}
     document = {"schemaVersion": 1.0, "phases": [
@@ -62,7 +72,7 @@ def definitions(name, regions, tests=True, gibibytes=0, start="after-tests"):
         for phase, commands in phases.items()
     ]}
     volume = {"deviceName": "/dev/xvda", "ebs": {"volumeSize": gibibytes + 8, "volumeType": "gp3", "throughput": 1000}}
-    return "\n---\n".join(json.dumps({**one, "name": name}) for one in (
+    return [{**one, "name": name} for one in (
         {"kind": "Component", "semanticVersion": "1.0.0", "data": json.dumps(document)},
         {"kind": "ImageRecipe", "semanticVersion": "1.0.0", "parentImage": "ssm:/aws/service/goldsmith-local/debian-12",
          "components": [{"name": name, "version": "1.x.x"}], **({"blockDeviceMappings": [volume]} if gibibytes else {})},
@@ -71,18 +81,15 @@ def definitions(name, regions, tests=True, gibibytes=0, start="after-tests"):
         # Without tests, only an audit that can fail, or a policy for vulnerabilities, would launch a second instance.
         {"kind": "ImagePipeline", "imageRecipe": name, "infrastructureConfiguration": name, "distributionConfiguration": name,
          "imageTestsConfiguration": {"imageTestsEnabled": tests}, **({} if tests else {"audit": "off"})},
-    ))
+    )]
 
 
 def sleepers(name, last):
     """Returns the definitions of a pipeline with components that take their time, of which the last but one is the checkpoint.
     `last` is the patch number of the last one's version."""
-    one = definitions(name, ["eu-west-1"], tests=False)
+    component, recipe, *rest = parts(name, ["eu-west-1"], tests=False)
     names = [f"{name}-{n}" for n in range(1, COMPONENTS + 1)]
     used = [{"name": each, "version": "1.x.x", **({"checkpoint": True} if each == names[-2] else {})} for each in names]
-    parts = [json.loads(part) for part in one.split("\n---\n")]
-    component, rest = parts[0], parts[1:]
-    rest[0]["components"] = used
 
     def sleeper(each):
         patch = last if each == names[-1] else 0
@@ -91,7 +98,7 @@ def sleepers(name, last):
         document = {"schemaVersion": 1.0, "phases": [{"name": "build", "steps": [step]}]}
         return {**component, "name": each, "semanticVersion": f"1.0.{patch}", "data": json.dumps(document)}
 
-    return "\n---\n".join(json.dumps(part) for part in [*map(sleeper, names), *rest])
+    return joined([*map(sleeper, names), {**recipe, "components": used}, *rest])
 
 
 def size(folder):

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{Check, Item, Result, Scope, Store, StoreError, Wait, Write, keys, stamp};
+use crate::store::held;
+use crate::{Check, Item, Result, Scope, Store, Wait, Write, keys, stamp};
 
 /// Resource on which every launch waits for room. No resource of AWS has this id, so the wait is found only by this name
 /// and by the tick.
@@ -23,10 +24,8 @@ impl Store {
     pub async fn end_pause(&self, build: &str, scope: &Scope, now: Timestamp) -> Result<()> {
         let key = keys::wait(ROOM, build, &scope.to_string());
         let set = Item::from_iter([("nextLook".to_owned(), json!(stamp(now)))]);
-        match self.write(vec![Write::Update { key, set, remove: vec![], checks: vec![Check::Present] }]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        let update = Write::Update { key, set, remove: vec![], checks: vec![Check::Present] };
+        held(self.write(vec![update]).await).map(drop)
     }
 }
 

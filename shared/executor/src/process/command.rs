@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use crate::programs::DEFAULT_PATH;
+use crate::programs::places;
 
 /// A program with its arguments, and the variables that differ from those of the agent.
 pub(crate) struct Command {
@@ -43,8 +43,7 @@ impl Command {
             return Ok(vec![text(name.clone())?]);
         }
         let own = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-        let path = own.or_else(|| env::var_os("PATH")).unwrap_or_else(|| DEFAULT_PATH.into());
-        env::split_paths(&path).map(|folder| text(folder.join(name).into())).collect()
+        places(name, own).into_iter().map(|place| text(place.into())).collect()
     }
 
     /// Returns all variables of the program, each as `NAME=VALUE`.

@@ -187,6 +187,8 @@ pub(crate) struct Scene<'a> {
     pub deadline: Timestamp,
     /// When the tick looks next: a launch that waits for room asks for it no earlier.
     pub next_look: Timestamp,
+    /// When the state began, or `None` if this is unknown.
+    pub began: Option<Timestamp>,
 }
 
 impl Scene<'_> {
@@ -293,10 +295,15 @@ async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<(
     drive(context, waiting, &wake.build, &wake.scope(), Holder::Wake).await
 }
 
+/// Returns how long a state may wait in all: what the definition allows, less the margin.
+fn allowed(state: State) -> SignedDuration {
+    spec(state).timeout().unwrap_or(MARGIN * 2) - MARGIN
+}
+
 /// Returns how long a state may wait, not counting a wait for room: what the definition allows, less the margin, or the
 /// pipeline's own limit if that is shorter.
 fn limit(state: State, record: &BuildRecord) -> SignedDuration {
-    let allowed = spec(state).timeout().unwrap_or(MARGIN * 2) - spec(state).for_room() - MARGIN;
+    let allowed = allowed(state) - spec(state).for_room();
     let own = match state {
         State::Build | State::BuildRest | State::BuildAgain => record.plan.timeout_minutes,
         State::LaunchTest | State::ExecuteTest => Some(record.plan.test_timeout_minutes),
@@ -385,7 +392,14 @@ async fn look(
     if status != BuildStatus::Open {
         return give_up(context, status, wait, scope).await;
     }
-    let scene = Scene { context, record, scope: scope.clone(), deadline: deadline(wait), next_look: next_look(wait) };
+    let scene = Scene {
+        context,
+        record,
+        scope: scope.clone(),
+        deadline: deadline(wait),
+        next_look: next_look(wait),
+        began: state.started_at.parse().ok(),
+    };
     let progress = match context.clock.now() >= scene.deadline {
         true => Err(Error::failed(ErrorName::Timeout, format!("timed out; the last status was: {}", doing(state)))),
         false => waiting.advance(&scene).await,
@@ -405,8 +419,7 @@ async fn look(
                 parked.no_room_since = Some(stamp(pause.since));
                 // The state's limit is for its work, which has not begun. The launch itself limits this wait. The
                 // definition ends the state without a reason after its own time.
-                let began = state.started_at.parse::<Timestamp>().unwrap_or(now);
-                let last = began + spec(scope.state).timeout().unwrap_or(MARGIN * 2) - MARGIN;
+                let last = scene.began.unwrap_or(now) + allowed(scope.state);
                 parked.deadline = stamp((pause.until + limit(scope.state, &scene.record)).min(last));
             }
             let is_paused_anew = pending.pause.is_some() && parked.next_look != wait.next_look;

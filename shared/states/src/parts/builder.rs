@@ -20,6 +20,15 @@ pub(crate) async fn launched(scene: &Scene<'_>) -> Result<(Effect, String)> {
     Err(Error::internal("no state has recorded a build instance"))
 }
 
+/// Returns the instance of Launch, on which the build runs unless it has started again.
+///
+/// # Errors
+/// Fails if a call to the table fails, and with `Goldsmith.Internal` if Launch has recorded no instance.
+pub(crate) async fn launched_first(scene: &Scene<'_>) -> Result<(Effect, String)> {
+    let found = launched_by(scene, State::Launch).await?;
+    found.ok_or_else(|| Error::internal("Launch has recorded no instance"))
+}
+
 /// Returns the last instance that a state has launched and that is not lost, or `None` if there is none.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ mod restart;
 use async_trait::async_trait;
 use goldsmith_cloud::{Image, ImageState, Instance, InstanceState, NewImage};
 use goldsmith_store::{CheckpointRecord, Effect, EffectKind, PlannedCheckpoint, stamp};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::launch::{devices, gone};
 use super::snapshot::{create_or_adopt, failed};
@@ -39,8 +39,7 @@ impl Waiting for MakeCheckpoint {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
         let planned = scene.record.plan.makes_checkpoint();
         let planned = planned.ok_or_else(|| Error::internal("the plan of this build has no checkpoint to make"))?;
-        let launched = builder::launched_by(scene, State::Launch).await?;
-        let (_, id) = launched.ok_or_else(|| Error::internal("Launch has recorded no instance"))?;
+        let (_, id) = builder::launched_first(scene).await?;
         let Some(instance) = scene.context.cloud.machines.instance(scene.home(), &id).await? else {
             return Ok(pending(scene, &id, "is not visible yet", Ends::WithEvent));
         };
@@ -90,7 +89,7 @@ async fn create(scene: &Scene<'_>, instance: &Instance) -> Result<Progress> {
         Err(other) => return Err(other),
     };
     let passes = error.is_transient() || error.may_settle();
-    if passes && waited(scene).await? < LONGEST_WITHOUT_IMAGE {
+    if passes && waited(scene) < LONGEST_WITHOUT_IMAGE {
         return Err(error);
     }
     tracing::warn!(build = scene.record.build, %error, "the build continues without its checkpoint");
@@ -127,7 +126,7 @@ async fn with_image(scene: &Scene<'_>, planned: &PlannedCheckpoint, id: &str, in
             restart(scene, instance, &format!("the checkpoint is {id}")).await
         }
         _ => {
-            let waited = waited(scene).await?;
+            let waited = waited(scene);
             // The AMI is not in the record of the pipeline, so Finish removes it.
             if waited >= LONGEST_WITHOUT_IMAGE {
                 return restart(scene, instance, &without(&format!("EC2 shows no snapshots of {id}"))).await;
@@ -176,16 +175,10 @@ async fn note(scene: &Scene<'_>, planned: &PlannedCheckpoint, image: &str) -> Re
     if store.note_checkpoint(&scene.record, &checkpoint).await? { Ok(()) } else { Err(Error::Closed) }
 }
 
-/// Returns when this state began.
-async fn began(scene: &Scene<'_>) -> Result<Option<Timestamp>> {
-    let state = scene.context.store.state(&scene.record.build, &scene.scope).await?;
-    Ok(state.and_then(|state| state.started_at.parse().ok()))
-}
-
 /// Returns how long ago this state began.
-async fn waited(scene: &Scene<'_>) -> Result<SignedDuration> {
+fn waited(scene: &Scene<'_>) -> SignedDuration {
     let now = scene.context.clock.now();
-    Ok(began(scene).await?.map_or(SignedDuration::ZERO, |began| now.duration_since(began)))
+    scene.began.map_or(SignedDuration::ZERO, |began| now.duration_since(began))
 }
 
 fn until_begun(image: &str) -> String {

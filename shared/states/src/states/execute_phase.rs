@@ -54,8 +54,7 @@ impl Waiting for ExecutePhase {
 async fn instance(scene: &Scene<'_>) -> Result<(Option<Effect>, String)> {
     match (scene.scope.state, &scene.scope.item) {
         (State::Build | State::BuildRest, None) => {
-            let found = builder::launched_by(scene, State::Launch).await?;
-            let (launched, id) = found.ok_or_else(|| Error::internal("Launch has recorded no instance"))?;
+            let (launched, id) = builder::launched_first(scene).await?;
             Ok((Some(launched), id))
         }
         (_, None) => Ok((None, scene.made_by(State::LaunchAgain, None, EffectKind::is_instance).await?)),

@@ -48,33 +48,33 @@ impl Waiting for LaunchInstance {
         }
         // The answer was lost. RunInstances with the same token returns the instance of the first call.
         if let Some(unknown) = tried.iter().find(|effect| effect.id.is_none() && effect.refused.is_none()) {
-            return try_candidates(scene, unknown.n).await;
+            return try_candidates(scene, &tried, unknown.n).await;
         }
         let Some(last) = tried.last() else {
             if scene.scope.state == State::LaunchAgain {
                 remove_interrupted(scene).await?;
             }
-            return try_candidates(scene, 0).await;
+            return try_candidates(scene, &tried, 0).await;
         };
         let first = first_of_all(scene, &tried);
         let next = first.max(last.n + 1);
         if (next as usize) < candidates(scene).len() {
-            return try_candidates(scene, next).await;
+            return try_candidates(scene, &tried, next).await;
         }
         match room::pausing(scene, &tried) {
             Some(pausing) => Ok(pausing),
-            None => try_candidates(scene, first).await,
+            None => try_candidates(scene, &tried, first).await,
         }
     }
 }
 
-/// Tries the candidates, beginning with `first`. If EC2 refuses all of them, the launch waits for room. Each candidate has
+/// Tries the candidates, beginning with `first`. `tried` is the journal of the state so far. If EC2 refuses all of them, the launch waits for room. Each candidate has
 /// its own journal entry and its own token. A token is for one type and one zone: with the first candidate's token, the
 /// launch of a second candidate would make a second instance.
-async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
+async fn try_candidates(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
-    let never_fits = room::never_fits(&scene.effects().await?);
+    let never_fits = room::never_fits(tried);
     for (n, candidate) in (0u32..).zip(&candidates).skip(first as usize) {
         if never_fits.contains(&n) {
             continue;
@@ -135,7 +135,7 @@ async fn complete(scene: &Scene<'_>, effect: &Effect) -> Result<()> {
 /// end.
 async fn on_demand_instead(scene: &Scene<'_>, made: &Effect, ended: &Instance) -> Result<Progress> {
     give_up(scene, made, &ended.id, ended.state_reason.clone()).await?;
-    try_candidates(scene, first_on_demand(scene)).await
+    try_candidates(scene, &scene.effects().await?, first_on_demand(scene)).await
 }
 
 /// Looks at an instance that was launched.

@@ -45,8 +45,8 @@ impl Undoing<'_> {
     ) -> Result<BTreeSet<String>> {
         let mut kept_snapshots = BTreeSet::new();
         for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
-            let kept = self.keep.images.contains(&image.id) && !self.has_expired(&image.tags);
-            let kept = kept || self.keep.is_checkpoint(&image.id);
+            let kept = self.keep.is_checkpoint(&image.id)
+                || self.keep.images.contains(&image.id) && !self.has_expired(&image.tags);
             if kept || self.held.contains(&image.id) || !self.is_own(region, account, &image) {
                 kept_snapshots.extend(image.snapshots);
             } else {

@@ -3,7 +3,7 @@
 use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{began, pending, waited};
+use super::{pending, waited};
 use crate::Result;
 use crate::engine::drive::{Ends, Progress, Scene};
 use crate::parts::builder::interrupted;
@@ -27,11 +27,11 @@ pub(super) async fn restart(scene: &Scene<'_>, instance: &Instance, outcome: &st
         }
         InstanceState::Stopped => match scene.context.cloud.machines.start(scene.home(), id).await {
             Ok(()) => Ok(pending(scene, id, "is starting again", Ends::WithEvent)),
-            Err(error) => refused(scene, instance, error).await,
+            Err(error) => refused(scene, instance, error),
         },
         InstanceState::Stopping => Ok(pending(scene, id, "is stopping", Ends::WithEvent)),
         InstanceState::Pending => Ok(pending(scene, id, "is starting again", Ends::WithEvent)),
-        InstanceState::Running if !was_started(scene, instance).await? => {
+        InstanceState::Running if !was_started(scene, instance) => {
             Ok(pending(scene, id, "was stopped; EC2 does not show it yet", Ends::Soon))
         }
         InstanceState::Running => {
@@ -60,20 +60,20 @@ fn has_failed(instance: &Instance) -> bool {
 }
 
 /// Returns whether EC2 shows the instance as it is after its start, and not as it was before its stop.
-async fn was_started(scene: &Scene<'_>, instance: &Instance) -> Result<bool> {
+fn was_started(scene: &Scene<'_>, instance: &Instance) -> bool {
     // EC2 gives whole seconds.
     let is_later = |launched: Timestamp, began: Timestamp| launched + SignedDuration::from_secs(1) > began;
-    Ok(match (instance.launched, began(scene).await?) {
+    match (instance.launched, scene.began) {
         (Some(launched), Some(began)) => is_later(launched, began),
         _ => true,
-    })
+    }
 }
 
 /// Waits if EC2 may start the instance later, and returns `Interrupted` otherwise. Another build may have taken its place in
 /// the quota of vCPUs, and a spot request allows a start only some time after the stop of its instance.
-async fn refused(scene: &Scene<'_>, instance: &Instance, error: CloudError) -> Result<Progress> {
+fn refused(scene: &Scene<'_>, instance: &Instance, error: CloudError) -> Result<Progress> {
     let passes = matches!(error.kind, Kind::Capacity | Kind::WrongState) || error.code == REQUEST_LAGS;
-    let (id, is_early) = (&instance.id, waited(scene).await? < LONGEST);
+    let (id, is_early) = (&instance.id, waited(scene) < LONGEST);
     if passes && is_early {
         return Ok(pending(scene, id, &format!("cannot start again yet: {}", error.code), Ends::Later));
     }
