@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: bench bench-builds simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers advisory-matchers aws-smoke check lint advisories package build release lock clean
+.PHONY: bench bench-builds many simulate simulate-planted demo test isolations slow-cases moto clients door-chromium audit-packages sbom-validators provenance-verifiers advisory-matchers aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -54,6 +54,12 @@ simulate:
 simulate-planted:
 	@infra/local/preflight.sh compiler
 	@tests/simulation/planted.sh "$(TARGET)/planted"
+
+# Lets 10,000 pipelines build at the same time in an account with room for 700, on a virtual clock: none may fail, and all
+# room must be used.
+many:
+	@infra/local/preflight.sh compiler
+	cargo test --locked --profile simulation -p goldsmith-states --lib -- --ignored --nocapture ten_thousand
 
 # Measures the agent's steps against a loop in bash, and the start of the functions against one that does nothing. Both
 # are built as for a release, which takes long.

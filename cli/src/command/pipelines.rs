@@ -1,5 +1,7 @@
 //! `goldsmith pipelines`
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use goldsmith_model::{ImagePipeline, Name};
@@ -10,7 +12,7 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output::{self, Show};
-use crate::render::{table, word};
+use crate::render::{count, table, word};
 use crate::starts::{self, Holds, NextTime};
 
 /// Number of pipelines that are read concurrently.
@@ -33,6 +35,35 @@ struct Listed {
     /// Why the schedule does not fire.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_time: Option<&'static str>,
+    /// The launch of its build that waits until the account has room for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for_room: Option<Turn>,
+}
+
+/// A launch that waits for room.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Turn {
+    /// The build.
+    build: String,
+    /// Since when it waits.
+    since: String,
+    /// Its number among all launches that wait, from 1.
+    position: usize,
+    /// How many launches wait.
+    of: usize,
+}
+
+/// Returns the first launch of each build that waits for room, by the build.
+async fn turns(connection: &Connection) -> Result<BTreeMap<String, Turn>> {
+    let all = connection.store.all_for_room().await?;
+    let mut turns = BTreeMap::new();
+    for (wait, position) in all.iter().zip(1..) {
+        let since = wait.place().map(|place| format!("{:.0}", place.since)).unwrap_or_default();
+        let turn = Turn { build: wait.build.clone(), since, position, of: all.len() };
+        turns.entry(wait.build.clone()).or_insert(turn);
+    }
+    Ok(turns)
 }
 
 pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
@@ -44,22 +75,33 @@ pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
 /// Returns all pipelines, sorted by name.
 async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
     let names = connection.store.pipeline_names().await?;
-    let looks = names.into_iter().map(|name| look(connection, name, now));
+    let turns = &turns(connection).await?;
+    let looks = names.into_iter().map(|name| look(connection, name, turns, now));
     let found: Vec<Option<Listed>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
 }
 
-async fn look(connection: &Connection, name: Name, now: Timestamp) -> Result<Option<Listed>> {
+async fn look(
+    connection: &Connection,
+    name: Name,
+    turns: &BTreeMap<String, Turn>,
+    now: Timestamp,
+) -> Result<Option<Listed>> {
     let Some(pipeline) = connection.store.pipeline(&name).await? else { return Ok(None) };
     let holds = Holds::of(connection, &pipeline, now).await?;
-    if holds.auto_disabled.is_some() {
-        return Ok(Some(Listed { pipeline, holds, next_time: None, no_time: Some("failures have disabled it") }));
-    }
-    let times = starts::next_times(connection, &pipeline, now, 1).await?;
-    Ok(Some(match times {
-        Ok(times) => Listed { pipeline, holds, next_time: times.into_iter().next(), no_time: None },
-        Err(why) => Listed { pipeline, holds, next_time: None, no_time: Some(why) },
-    }))
+    let times = match holds.auto_disabled {
+        Some(_) => Err("failures have disabled it"),
+        None => starts::next_times(connection, &pipeline, now, 1).await?,
+    };
+    let waits_for_room = match turns.is_empty() {
+        true => None,
+        false => connection.store.lease(&name).await?.build.and_then(|build| turns.get(&build).cloned()),
+    };
+    let (next_time, no_time) = match times {
+        Ok(times) => (times.into_iter().next(), None),
+        Err(why) => (None, Some(why)),
+    };
+    Ok(Some(Listed { pipeline, holds, next_time, no_time, waits_for_room }))
 }
 
 impl Show for Vec<Listed> {
@@ -72,11 +114,16 @@ impl Show for Vec<Listed> {
         let stopped = self.iter().filter_map(|Listed { pipeline, holds, .. }| {
             Some(format!("{} is disabled after {}", pipeline.name, holds.why_stopped(globals, pipeline)?))
         });
-        self.is_empty().then(hint).into_iter().chain(stopped).collect()
+        let waiting = self.iter().filter_map(|Listed { pipeline, waits_for_room, .. }| {
+            let Turn { build, since, position, of } = waits_for_room.as_ref()?;
+            let (name, launches) = (&pipeline.name, count(*of, "launch"));
+            Some(format!("{name} waits for room in EC2 since {since}: {build} is number {position} of {launches} that wait"))
+        });
+        self.is_empty().then(hint).into_iter().chain(stopped).chain(waiting).collect()
     }
 }
 
-fn row(Listed { pipeline, holds, next_time, no_time }: &Listed) -> Vec<String> {
+fn row(Listed { pipeline, holds, next_time, no_time, .. }: &Listed) -> Vec<String> {
     let never = || format!("never: {}", no_time.unwrap_or("it never fires again"));
     let mut next = next_time.as_ref().map_or_else(never, ToString::to_string);
     if let Some(until) = &holds.frozen_until {
@@ -122,6 +169,33 @@ mod tests {
         ];
         assert_eq!(listed.lines(&globals("")), expected);
         assert_eq!(serde_json::to_value(&listed).unwrap()[1]["nextTime"], "2026-03-28T03:00:00+01:00");
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_whose_build_waits_for_room_has_its_number_in_the_line() {
+        let stack = Stack::new();
+        let pipelines = ["api", "mail", "web"].map(|name| pipeline(name, &json!({}))).into();
+        stack.connection.store.apply(&Definitions { pipelines, ..Definitions::default() }).await.unwrap();
+        for (n, name) in ["web", "api"].into_iter().enumerate() {
+            let place = format!("room#line#201#2026-03-27T11:5{n}:00.000Z");
+            let build = format!("{name}-1");
+            let wait = json!({
+                "resource": place, "region": "eu-west-1", "build": build, "state": "Launch", "token": "t",
+                "owner": "launch", "deadline": "2026-03-27T18:00:00.000Z", "nextLook": "2026-03-27T12:00:00.000Z",
+            });
+            stack.put("WAIT#room", &format!("line#201#2026-03-27T11:5{n}:00.000Z#{build}#Launch"), wait).await;
+            stack.put(&format!("PIPELINE#{name}"), "LEASE", json!({"fence": 1, "build": build})).await;
+        }
+        stack.put("PIPELINE#mail", "LEASE", json!({"fence": 1, "build": "mail-1"})).await;
+        let listed = list(&stack.connection, "2026-03-27T12:00:00Z".parse().unwrap()).await.unwrap();
+        let expected = [
+            "api waits for room in EC2 since 2026-03-27T11:51:00Z: api-1 is number 2 of 2 launches that wait",
+            "web waits for room in EC2 since 2026-03-27T11:50:00Z: web-1 is number 1 of 2 launches that wait",
+        ];
+        assert_eq!(listed.remarks(&globals("")), expected);
+        let json = serde_json::to_value(&listed).unwrap();
+        let turn = json!({"build": "web-1", "since": "2026-03-27T11:50:00Z", "position": 1, "of": 2});
+        assert_eq!((&json[1]["waitsForRoom"], &json[2]["waitsForRoom"]), (&json!(null), &turn));
     }
 
     #[tokio::test]

@@ -36,6 +36,10 @@ pub struct ImagePipeline {
     /// Whether a start may override the source image and parameters. Such an image is never published.
     #[serde(default)]
     pub allow_overrides: bool,
+    /// Which launches have their turn first while the account has no room for all: those of pipelines with a higher priority,
+    /// from 0 to [`Self::MAX_PRIORITY`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: u32,
     /// Time limit of the documents' phases `build` and `validate` together, in minutes, or `None` for
     /// [`Self::MAX_MINUTES`].
     pub timeout_minutes: Option<u32>,
@@ -56,7 +60,14 @@ pub struct ImagePipeline {
     pub retention: Option<Retention>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 impl ImagePipeline {
+    /// The highest priority.
+    pub const MAX_PRIORITY: u32 = 100;
     /// The largest number of minutes within the limit of 48 hours of the states in which documents run.
     pub const MAX_MINUTES: u32 = 2_875;
 

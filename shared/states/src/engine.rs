@@ -8,6 +8,7 @@ pub(crate) mod invocation;
 mod lasting;
 pub(crate) mod mark;
 pub(crate) mod once;
+pub(crate) mod pending;
 pub(crate) mod stage;
 pub(crate) mod undo;
 

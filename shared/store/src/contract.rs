@@ -8,6 +8,7 @@ use crate::{Check, Item, Key, StoreError, Table, Write};
 pub(crate) async fn check(table: &dyn Table) {
     keeps_values(table).await;
     queries_in_order_and_every_page(table).await;
+    finds_the_first_after(table).await;
     puts_under_conditions(table).await;
     compares_attributes(table).await;
     updates_attributes(table).await;
@@ -75,6 +76,25 @@ async fn queries_in_order_and_every_page(table: &dyn Table) {
         let found = table.last("query", prefix).await.expect("read");
         assert_eq!(sort_keys(found.as_slice()), last.as_slice(), "{prefix}");
     }
+}
+
+async fn finds_the_first_after(table: &dyn Table) {
+    for sk in ["A#1", "A#2", "B#1", "ü"] {
+        write(table, put(json!({"pk": "first", "sk": sk}), vec![])).await;
+    }
+    write(table, put(json!({"pk": "first2", "sk": "Z"}), vec![])).await;
+    for (after, first) in [
+        ("", Some("A#1")),
+        ("A", Some("A#1")),
+        ("A#1", Some("A#2")),
+        ("A$", Some("B#1")),
+        ("B#1", Some("ü")),
+        ("ü", None),
+    ] {
+        let found = table.first_after("first", after).await.expect("read");
+        assert_eq!(sort_keys(found.as_slice()), first.as_slice(), "{after}");
+    }
+    assert!(table.first_after("first0", "").await.expect("read").is_none());
 }
 
 fn sort_keys(items: &[Item]) -> Vec<&str> {

@@ -2,7 +2,7 @@
 
 use goldsmith_model::Name;
 
-use crate::Key;
+use crate::{Key, Place};
 
 /// Partition of resources that nothing ties to a build.
 pub(crate) const LEFTOVERS: &str = "LEFTOVERS";
@@ -22,9 +22,16 @@ pub(crate) fn effect(build: &str, scope: &str, n: u32) -> Key {
     Key::new(format!("BUILD#{build}"), format!("EFFECT#{scope}#{n:03}"))
 }
 
-/// Returns the key of a parked wait, which is found by the id of the resource that an event names.
+/// Partition of the launches that wait for room, which are sorted by their lines and by their places in them.
+pub(crate) const WAITS_FOR_ROOM: &str = "WAIT#room";
+
+/// Returns the key of a parked wait, which is found by the id of the resource that an event names. For a launch that waits
+/// for room, `resource` is its [`Place`].
 pub(crate) fn wait(resource: &str, build: &str, scope: &str) -> Key {
-    Key::new(format!("WAIT#{resource}"), format!("{build}#{scope}"))
+    match Place::of(resource) {
+        Some(place) => Key::new(WAITS_FOR_ROOM, format!("{}#{build}#{scope}", place.sort_key())),
+        None => Key::new(format!("WAIT#{resource}"), format!("{build}#{scope}")),
+    }
 }
 
 /// Returns the key of a resource that has the stack's tags and that nothing ties to a build.

@@ -92,7 +92,7 @@ pub use records::{
 };
 pub use retention::{RetentionRound, beyond};
 pub use retirement::Retirement;
-pub use room::ROOM;
+pub use room::Place;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;
 pub use table::{Check, Item, Key, Table, Write};

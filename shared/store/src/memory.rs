@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -94,6 +95,14 @@ impl Table for MemoryTable {
     async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
         let items = self.lock();
         let found = below(&items, pk, prefix).last().map(|(_, item)| item.clone());
+        self.note_read(usize::from(found.is_some()));
+        Ok(found)
+    }
+
+    async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
+        let items = self.lock();
+        let mut later = items.range((Bound::Excluded(Key::new(pk, sk)), Bound::Unbounded));
+        let found = later.next().filter(|(key, _)| key.pk == pk).map(|(_, item)| item.clone());
         self.note_read(usize::from(found.is_some()));
         Ok(found)
     }

@@ -59,6 +59,13 @@ impl Table for Overlay {
         Ok(both.max_by_key(sort_key))
     }
 
+    async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
+        let below = self.below.first_after(pk, sk).await?;
+        let own = self.own(pk, "").filter(|(key, _)| key.sk.as_str() > sk).map(|(_, item)| item.clone());
+        // The own item comes first: of two items with one key, it is the one that is taken.
+        Ok(own.chain(below).min_by_key(sort_key))
+    }
+
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
         self.below.due(open, until).await // no definition is in this index
     }

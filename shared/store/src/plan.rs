@@ -56,6 +56,9 @@ pub struct Plan {
     pub copies_with_tests: bool,
     /// Instance types on which the image is tested. The list is empty if the image is not tested.
     pub tests: Vec<String>,
+    /// The pipeline's priority while launches wait for room.
+    #[serde(default, skip_serializing_if = "crate::causes::is_zero")]
+    pub priority: u32,
     /// Time limit of the build's documents, or `None` for the state's own limit.
     pub timeout_minutes: Option<u32>,
     /// Time limit of the run on one test instance.

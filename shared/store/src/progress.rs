@@ -393,7 +393,10 @@ pub struct Wait {
     pub deadline: String,
     /// Time at which the tick checks the wait next. This is the sort key of the index `open`.
     pub next_look: String,
-    /// Time since which a launch waits for room, or `None` if the state waits for anything else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub no_room_since: Option<String>,
+    /// Whether a launch waits for room behind another one and does not ask for an instance before that one is launched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub behind: bool,
+    /// Whether a launch that waits for room may have it now: an instance has ended, or the launch before it has succeeded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_room: bool,
 }

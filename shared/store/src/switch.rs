@@ -72,6 +72,9 @@ mod tests {
         async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
             self.table.last(pk, prefix).await
         }
+        async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
+            self.table.first_after(pk, sk).await
+        }
         async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
             self.table.due(open, until).await
         }

@@ -115,6 +115,9 @@ impl Table for WiredTable {
     async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
         self.read(pk, self.table.last(pk, prefix)).await
     }
+    async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
+        self.read(pk, self.table.first_after(pk, sk)).await
+    }
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
         self.read(open, self.table.due(open, until)).await
     }

@@ -27,6 +27,12 @@ impl Functions for FakeCloud {
 }
 
 impl FakeCloud {
+    /// Returns the invocation with this number, counted from 0, or `None` if there were not as many so far.
+    #[must_use]
+    pub fn wake(&self, number: usize) -> Option<Wakeup> {
+        self.world().wakes.get(number).cloned()
+    }
+
     /// Returns the invocations so far, in order.
     #[must_use]
     pub fn wakes(&self) -> Vec<Wakeup> {

@@ -23,6 +23,9 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let overrides = map.optional("allowOverrides");
     let overrides = overrides.and_then(|node| context.reader.boolean(node, "`allowOverrides`"));
     let channel = map.optional("channel").and_then(|node| fields::parse(&mut context.reader, node, "`channel`"));
+    let priority = map
+        .optional("priority")
+        .and_then(|node| fields::number(&mut context.reader, node, "`priority`", 0..=ImagePipeline::MAX_PRIORITY));
     let timeout = map.optional("timeoutMinutes").and_then(|node| minutes(&mut context.reader, node));
     let tests = map.optional("imageTestsConfiguration").and_then(|node| tests(context, node));
     let audit = map.optional("audit").and_then(|node| {
@@ -46,6 +49,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         auto_disable_policy,
         freeze,
         allow_overrides: overrides.unwrap_or_default(),
+        priority: priority.unwrap_or_default(),
         timeout_minutes: timeout,
         image_tests_configuration: tests.unwrap_or_default(),
         audit: audit.unwrap_or_default(),

@@ -85,7 +85,8 @@ fn everything_that_is_known_is_read() {
                         ssmParameterConfigurations:\n      - {parameterName: /images/web}\n  - region: us-east-1\n";
     let pipeline = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n\
                     distributionConfiguration: two\nstatus: DISABLED\nrebuildOn: []\nallowOverrides: true\n\
-                    timeoutMinutes: 45\nimageTestsConfiguration: {imageTestsEnabled: true, timeoutMinutes: 90}\n";
+                    timeoutMinutes: 45\npriority: 10\n\
+                    imageTestsConfiguration: {imageTestsEnabled: true, timeoutMinutes: 90}\n";
     let read = read(&[COMPONENT, &recipe, &infrastructure, distribution, pipeline]).unwrap();
     assert_eq!(read.components[0].document, NGINX);
     assert_eq!((read.components[0].is_test, read.components[0].digest.len()), (false, 64));
@@ -106,7 +107,7 @@ fn everything_that_is_known_is_read() {
              "ssmParameterConfigurations": [{"parameterName": "/images/web", "dataType": "aws:ec2:image"}]},
             {"region": "us-east-1", "amiDistributionConfiguration": {}}]}],
         [{"name": "web", "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small",
-          "distributionConfiguration": "two", "status": "DISABLED", "allowOverrides": true, "timeoutMinutes": 45,
+          "distributionConfiguration": "two", "status": "DISABLED", "allowOverrides": true, "priority": 10, "timeoutMinutes": 45,
           "imageTestsConfiguration": {"imageTestsEnabled": true, "timeoutMinutes": 90}}],
     ]);
     assert_eq!(stored, expected);
@@ -435,7 +436,7 @@ fn an_image_for_everybody_is_warned_of() {
 }
 
 #[test]
-fn the_time_of_a_build_and_the_types_of_its_tests_have_limits() {
+fn the_time_and_priority_of_a_build_and_the_types_of_its_tests_have_limits() {
     let pipeline = |rest: &str| {
         let text = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n";
         refused(&[COMPONENT, &recipe("components: [{name: nginx, version: 1.x.x}]\n"), SMALL, &format!("{text}{rest}")])
@@ -443,6 +444,10 @@ fn the_time_of_a_build_and_the_types_of_its_tests_have_limits() {
     for minutes in ["0", "2876"] {
         let found = pipeline(&format!("timeoutMinutes: {minutes}\n"));
         assert!(found.contains("`timeoutMinutes`") && found.contains("from 1 to 2875"), "{found}");
+    }
+    for priority in ["-1", "101"] {
+        let found = pipeline(&format!("priority: {priority}\n"));
+        assert!(found.contains(&format!("`priority` must be from 0 to 100, not {priority}")), "{found}");
     }
     let types: Vec<String> = (0..51).map(|n| format!("t{n}.small")).collect();
     let types = types.join(", ");

@@ -42,26 +42,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use goldsmith_store::{
-    BuildRecord, BuildStatus, Effect, EffectKind, Holder, Lock, PlannedRegion, ROOM, Scope, StateRecord, StateStatus,
-    Wait, stamp,
+    BuildRecord, BuildStatus, Effect, EffectKind, Holder, Lock, Scope, StateRecord, StateStatus, Wait, stamp,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::engine::pending::{BRIEFLY, Ends, InLine, Pending, SOON};
 use crate::engine::stage;
 use crate::error_names::ErrorName;
 use crate::parts::short::short;
 use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
 
-/// How long a function looks in any case: enough for what follows at once, and for the time in which EC2 still describes
-/// an older state than its event does. If an event will wake the function, that is all. A function that only waits costs
-/// money, and takes one of the ten places that a new account has for functions at once.
-const BRIEFLY: SignedDuration = SignedDuration::from_secs(3);
-/// How long a function keeps looking if no event will wake it and the end is near. This time is half of the functions'
-/// time-out.
-const SOON: SignedDuration = SignedDuration::from_secs(55);
-/// How long the first invocation of a state keeps looking if no event will wake it and the end is far away.
-const LATER: SignedDuration = SignedDuration::from_secs(10);
 /// Time after which a function begins no more looks. A call of a look may take a minute if AWS is slow, and the functions'
 /// time-out is two minutes.
 const LONGEST: SignedDuration = SOON;
@@ -69,10 +60,6 @@ const LONGEST: SignedDuration = SOON;
 const SETTLES_SOON: SignedDuration = SignedDuration::from_secs(30);
 /// First pause between two checks. Each pause is twice as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Longest pause between two checks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Longest pause if the end is near and nothing but a check will tell.
-const SHORT_PAUSE: Duration = Duration::from_secs(1);
 /// Time after which the tick may check a parked wait. It is shorter than the minute between two ticks, so every tick
 /// checks every parked wait.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
@@ -90,78 +77,6 @@ pub(crate) enum Progress {
     Waiting(Pending),
     /// The state is done. The text is for people.
     Done(String),
-}
-
-/// What a state waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pending {
-    /// Id of the resource that the awaited event names.
-    pub resource: String,
-    /// Region of the resource.
-    pub region: String,
-    /// What the state waits for at the moment, in words for people.
-    pub detail: String,
-    /// How the wait ends.
-    pub ends: Ends,
-    /// The pause of a launch that waits for room, or `None` if every tick looks.
-    pub pause: Option<Pause>,
-}
-
-/// A pause before the next look of a launch that waits for room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pause {
-    /// Since when the launch waits for room.
-    pub since: Timestamp,
-    /// When the tick looks again.
-    pub until: Timestamp,
-}
-
-/// How a wait ends, which decides for how long a function keeps looking before the tick continues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ends {
-    /// An event of the home Region names the resource when the wait ends well, and the template has a rule for it. What
-    /// goes wrong, such as the end of an instance on which a command runs, may be seen by the tick only.
-    WithEvent,
-    /// No event tells, and the wait usually ends within a minute.
-    Soon,
-    /// No event tells, and the wait may take long.
-    Later,
-}
-
-impl Ends {
-    /// Returns how long the holder of the lock keeps looking.
-    fn patience(self, holder: Holder) -> SignedDuration {
-        match (self, holder) {
-            (Self::Soon, _) => SOON,
-            (Self::Later, Holder::Start) => LATER,
-            (Self::WithEvent, _) | (Self::Later, Holder::Wake) => BRIEFLY,
-        }
-    }
-
-    fn longest_pause(self) -> Duration {
-        match self {
-            Self::Soon => SHORT_PAUSE,
-            Self::WithEvent | Self::Later => LONGEST_PAUSE,
-        }
-    }
-}
-
-impl Pending {
-    /// Returns a wait for a resource of the home Region.
-    pub(crate) fn at_home(scene: &Scene<'_>, resource: impl Into<String>, detail: String, ends: Ends) -> Self {
-        Self { resource: resource.into(), region: scene.home().to_owned(), detail, ends, pause: None }
-    }
-
-    /// Returns a wait for a resource of any Region. EventBridge has the events of another Region only there, and EC2 sends
-    /// none about an export.
-    pub(crate) fn in_region(planned: &PlannedRegion, resource: impl Into<String>, detail: String) -> Self {
-        Self { resource: resource.into(), region: planned.region.clone(), detail, ends: Ends::Later, pause: None }
-    }
-
-    /// Returns the wait of a launch for room. The end of any instance may give it room.
-    pub(crate) fn for_room(scene: &Scene<'_>, detail: String, pause: Pause) -> Self {
-        Self { pause: Some(pause), ..Self::at_home(scene, ROOM, detail, Ends::Later) }
-    }
 }
 
 /// What follows a look.
@@ -185,8 +100,8 @@ pub(crate) struct Scene<'a> {
     pub scope: Scope,
     /// Time at which the wait fails.
     pub deadline: Timestamp,
-    /// When the tick looks next: a launch that waits for room asks for it no earlier.
-    pub next_look: Timestamp,
+    /// The place and the pause of a launch that waits for room, or `None` if the state waits for anything else.
+    pub in_line: Option<InLine>,
     /// When the state began, or `None` if this is unknown.
     pub began: Option<Timestamp>,
 }
@@ -271,7 +186,8 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
         owner: spec(start.state).function.to_owned(),
         deadline: stamp(now + limit(start.state, &record)),
         next_look: stamp(now + NEXT_LOOK),
-        no_room_since: None,
+        behind: false,
+        has_room: false,
     };
     if !context.store.begin(&record, &scope, &wait, now).await? {
         return Err(Error::Closed);
@@ -290,7 +206,7 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
 
 async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<()> {
     if wake.room {
-        context.store.end_pause(&wake.build, &wake.scope(), context.clock.now()).await?;
+        context.store.give_room(&wake.build, &wake.scope(), context.clock.now()).await?;
     }
     drive(context, waiting, &wake.build, &wake.scope(), Holder::Wake).await
 }
@@ -397,7 +313,7 @@ async fn look(
         record,
         scope: scope.clone(),
         deadline: deadline(wait),
-        next_look: next_look(wait),
+        in_line: InLine::of(wait),
         began: state.started_at.parse().ok(),
     };
     let progress = match context.clock.now() >= scene.deadline {
@@ -411,12 +327,13 @@ async fn look(
                 resource: pending.resource,
                 region: pending.region,
                 next_look: stamp(now + NEXT_LOOK),
-                no_room_since: None,
+                behind: false,
+                has_room: false,
                 ..wait.clone()
             };
             if let Some(pause) = pending.pause {
                 parked.next_look = stamp(pause.until);
-                parked.no_room_since = Some(stamp(pause.since));
+                parked.behind = pause.behind;
                 // The state's limit is for its work, which has not begun. The launch itself limits this wait. The
                 // definition ends the state without a reason after its own time.
                 let last = scene.began.unwrap_or(now) + allowed(scope.state);
@@ -544,11 +461,6 @@ async fn let_go(
 fn deadline(wait: &Wait) -> Timestamp {
     // An unreadable deadline counts as passed: an error is better than a wait without an end.
     wait.deadline.parse().unwrap_or(Timestamp::MIN)
-}
-
-fn next_look(wait: &Wait) -> Timestamp {
-    // A wait whose time cannot be read is looked at by every tick.
-    wait.next_look.parse().unwrap_or(Timestamp::MIN)
 }
 
 fn doing(state: &StateRecord) -> &str {

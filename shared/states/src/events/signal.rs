@@ -1,6 +1,6 @@
 //! Signal: wakes the states that wait, either when an AWS event names the resource of a wait, or when the tick finds
-//! that a wait is due. When an instance ends, it also wakes the launch that has waited for room the longest: only one,
-//! because one instance gives room to one.
+//! that a wait is due. When an instance ends, it also wakes the launch that waits for room and whose turn it is: only one,
+//! which wakes the next one when EC2 has answered.
 //!
 //! It reads waits and invokes the functions of their states, and does nothing else: only those functions act and
 //! answer. Events are hints, so an unknown or malformed event is logged and dropped.
@@ -18,14 +18,11 @@ use crate::{Context, Invocation, Result, Wake};
 pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     let (store, now) = (&context.store, context.clock.now());
     let called = resource(event);
-    let waits = match &called {
-        Called::Resource(id) | Called::End(id) => store.waits_on(id).await?,
-        Called::Tick => store.due_waits(now).await?,
-        Called::Unknown => vec![],
-    };
-    let for_room = match called {
-        Called::End(_) => store.longest_wait_for_room(&context.config.region, now).await?,
-        _ => None,
+    let (waits, for_room) = match called {
+        Called::Resource(id) => (store.waits_on(&id).await?, None),
+        Called::End(id) => (store.waits_on(&id).await?, store.first_for_room().await?.into_iter().next()),
+        Called::Tick => ([store.due_waits(now).await?, now_first(context).await?].concat(), None),
+        Called::Unknown => (vec![], None),
     };
     let waits = waits.iter().map(|wait| (wait, false)).chain(for_room.iter().map(|wait| (wait, true)));
     // An owner that cannot be woken must not keep the others from being woken.
@@ -41,6 +38,13 @@ pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
         }
     }
     first.map(|()| json!({"woken": woken}))
+}
+
+/// Returns the launches that have become the first in their lines without a wake: those before them have failed, or their
+/// wake was lost.
+async fn now_first(context: &Context) -> Result<Vec<Wait>> {
+    let first = context.store.first_for_room().await?;
+    Ok(first.into_iter().filter(|wait| wait.behind).collect())
 }
 
 enum Called {

@@ -14,8 +14,9 @@ use goldsmith_store::{Effect, EffectKind, FailureCause, LogPlace};
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
-use crate::engine::drive::{Ends, Pending, Scene};
+use crate::engine::drive::Scene;
 use crate::engine::effect::{Attempt, effect, made_id};
+use crate::engine::pending::{Ends, Pending};
 use crate::error_names::ErrorName;
 use crate::parts::script::{Fetched, script};
 use crate::states::launch::{gone, is_metal};

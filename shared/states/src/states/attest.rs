@@ -19,7 +19,8 @@ use goldsmith_store::{EffectKind, ProvenanceRecord, Scope, StateStatus};
 use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Progress, Scene, Waiting};
+use crate::engine::pending::{Ends, Pending};
 use crate::error_names::ErrorName;
 use crate::parts::volume::{LARGEST_READING, Reading, SnapshotBlocks};
 use crate::states::snapshot::failed;

@@ -15,8 +15,9 @@ use jiff::SignedDuration;
 
 use super::launch::{devices, gone};
 use super::snapshot::{create_or_adopt, failed};
-use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::engine::effect::effect;
+use crate::engine::pending::{Ends, Pending};
 use crate::parts::passed::require_built;
 use crate::parts::token::token;
 use crate::parts::{builder, command, status};

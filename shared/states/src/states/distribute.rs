@@ -16,8 +16,9 @@ use async_trait::async_trait;
 use goldsmith_cloud::{ImageCopy, ImageState};
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 
-use crate::engine::drive::{Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::engine::effect::{effect, made_id};
+use crate::engine::pending::Pending;
 use crate::error_names::ErrorName;
 use crate::parts::firmware;
 use crate::parts::image_tags::image_tags;

@@ -15,8 +15,9 @@ use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 
 use self::candidates::{Candidate, candidates, first_of_all, first_on_demand, in_use};
-use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::engine::effect::effect;
+use crate::engine::pending::{Ends, Pending};
 use crate::engine::undo;
 use crate::error_names::ErrorName;
 use crate::parts::builder;
@@ -46,23 +47,24 @@ impl Waiting for LaunchInstance {
         if let Some((made, id)) = tried.iter().rev().find_map(in_use) {
             return watch(scene, made, id).await;
         }
+        if let Some(pausing) = room::pausing(scene, &tried) {
+            return Ok(pausing);
+        }
         // The answer was lost. RunInstances with the same token returns the instance of the first call.
         if let Some(unknown) = tried.iter().find(|effect| effect.id.is_none() && effect.refused.is_none()) {
             return try_candidates(scene, &tried, unknown.n).await;
         }
-        let Some(last) = tried.last() else {
-            if scene.scope.state == State::LaunchAgain {
-                remove_interrupted(scene).await?;
-            }
-            return try_candidates(scene, &tried, 0).await;
-        };
+        if tried.is_empty() && scene.scope.state == State::LaunchAgain {
+            remove_interrupted(scene).await?;
+        }
         let first = first_of_all(scene, &tried);
-        let next = first.max(last.n + 1);
-        if (next as usize) < candidates(scene).len() {
+        let next = tried.last().map_or(first, |last| first.max(last.n + 1));
+        // A launch that was interrupted between two candidates continues with the next one.
+        if next > first && (next as usize) < candidates(scene).len() {
             return try_candidates(scene, &tried, next).await;
         }
-        match room::pausing(scene, &tried) {
-            Some(pausing) => Ok(pausing),
+        match room::behind(scene, &tried, first).await? {
+            Some(behind) => Ok(behind),
             None => try_candidates(scene, &tried, first).await,
         }
     }
@@ -88,13 +90,19 @@ async fn try_candidates(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Resu
             let launched = machines.launch(scene.home(), &launch).await;
             Ok(launched.map_err(|error| advised(scene, error))?)
         });
-        let made = made.await?;
+        let made = match made.await {
+            Err(Error::Cloud(error)) if error.kind == Kind::Throttled && error.operation == "RunInstances" => {
+                return Ok(room::throttled(scene, tried, first_of_all(scene, tried)));
+            }
+            made => made?,
+        };
         if let Some(id) = made.id {
+            room::launched(scene).await;
             return Ok(waiting(scene, &id, format!("{id} ({candidate}) is starting"), Ends::WithEvent));
         }
     }
     let tried = scene.effects().await?;
-    room::wait(scene, &tried, first_of_all(scene, &tried))
+    room::wait(scene, &tried, first_of_all(scene, &tried)).await
 }
 
 fn is_spot(scene: &Scene<'_>, made: &Effect) -> bool {

@@ -14,8 +14,9 @@ use goldsmith_model::BootMode;
 use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::drive::{Ends, Pending, Progress, Scene, Waiting};
+use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::engine::effect::{Attempt, effect, made_id};
+use crate::engine::pending::{Ends, Pending};
 use crate::engine::undo;
 use crate::error_names::ErrorName;
 use crate::parts::builder;

@@ -26,6 +26,9 @@ impl Table for FaultyTable {
     async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
         self.faults.read(TABLE_READ, HOME, self.table.last(pk, prefix), store_error).await
     }
+    async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
+        self.faults.read(TABLE_READ, HOME, self.table.first_after(pk, sk), store_error).await
+    }
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
         self.faults.read(TABLE_READ, HOME, self.table.due(open, until), store_error).await
     }

@@ -247,9 +247,9 @@ impl Stack {
         self.deliver_wakes().await;
     }
 
-    /// Invokes the functions for which `signal` has asked Lambda.
+    /// Invokes the functions for which `signal` has asked Lambda, and those for which these functions ask.
     pub(crate) async fn deliver_wakes(&self) {
-        for wake in self.cloud.wakes().split_off(self.delivered.get()) {
+        while let Some(wake) = self.cloud.wake(self.delivered.get()) {
             self.delivered.set(self.delivered.get() + 1);
             let function = wake.function.strip_prefix("goldsmith-").unwrap();
             let payload = serde_json::from_str(&wake.payload).unwrap();

@@ -181,6 +181,9 @@ impl crate::Table for Faulty {
     async fn last(&self, pk: &str, prefix: &str) -> crate::Result<Option<crate::Item>> {
         self.0.last(pk, prefix).await
     }
+    async fn first_after(&self, pk: &str, sk: &str) -> crate::Result<Option<crate::Item>> {
+        self.0.first_after(pk, sk).await
+    }
     async fn due(&self, open: &str, until: &str) -> crate::Result<Vec<crate::Item>> {
         self.0.due(open, until).await
     }

@@ -97,6 +97,18 @@ impl Table for DynamoTable {
         answer.items.unwrap_or_default().pop().map(from_attributes).transpose()
     }
 
+    async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
+        let mut query = self.below(pk, "").table_name(&self.name).limit(1);
+        // DynamoDB rejects an empty text in a key condition.
+        if !sk.is_empty() {
+            query = query
+                .key_condition_expression("pk = :pk AND sk > :sk")
+                .expression_attribute_values(":sk", AttributeValue::S(sk.to_owned()));
+        }
+        let answer = query.send().await.map_err(failure("Query"))?;
+        answer.items.unwrap_or_default().pop().map(from_attributes).transpose()
+    }
+
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
         let query = self
             .client

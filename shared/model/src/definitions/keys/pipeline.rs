@@ -48,6 +48,13 @@ pub(super) const PIPELINE: &[Key] = &[
         "Whether a start may name another source image or other parameters. Such an image is never published.",
     ),
     Key::optional(
+        "priority",
+        Form::Number,
+        "`0`",
+        "Which launches have their turn first while the account has no room for all of them: those of pipelines with a \
+         higher priority, from 0 to 100.",
+    ),
+    Key::optional(
         "timeoutMinutes",
         Form::Number,
         "`2875`",

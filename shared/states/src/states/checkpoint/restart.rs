@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{pending, waited};
 use crate::Result;
-use crate::engine::drive::{Ends, Progress, Scene};
+use crate::engine::drive::{Progress, Scene};
+use crate::engine::pending::Ends;
 use crate::parts::builder::interrupted;
 use crate::states::launch::{gone, is_silent, until_online};
 

@@ -10,8 +10,9 @@ use goldsmith_cloud::{Image, ImageCopy, ImageState, Images, LaunchPermission, Ta
 use goldsmith_model::TargetAccount;
 use goldsmith_store::{Effect, EffectKind, PlannedRegion};
 
-use crate::engine::drive::{Pending, Scene};
+use crate::engine::drive::Scene;
 use crate::engine::effect::{effect, made_id};
+use crate::engine::pending::Pending;
 use crate::parts::firmware;
 use crate::parts::image_tags::image_tags;
 use crate::parts::token::token;

@@ -1,28 +1,33 @@
-//! Decides whether a launch waits for room after EC2 has refused every candidate, and for how long.
+//! Decides whether a launch asks EC2 for an instance now, or waits for room, and for how long.
 //!
-//! An account has a quota of vCPUs, and EC2 may have no capacity for a while. Both pass when other instances end, so the
-//! launch asks again: after a pause, or at once if an instance of the account ends (`events/signal`). What can never fit
-//! fails at once.
+//! An account has a quota of vCPUs and a limit for the rate of launches, and EC2 may have no capacity for a while. All of
+//! these pass when other instances end, or with time. What can never fit fails at once.
+//!
+//! Launches that ask for the same types in the same subnets wait in one line ([`Place`]). Only the first one of a line
+//! asks: after a pause, or at once if an instance of the account ends (`events/signal`). If EC2 launches its instance, it
+//! wakes the next one, since there may be room for more than one. If EC2 refuses, it wakes the first one of the next line,
+//! which asks for something else. So each free place is taken within seconds, by the launch whose turn it is, and the number of
+//! calls does not grow with the number of launches that wait. If a wake is lost, the tick wakes the first of each line.
 
 use std::collections::BTreeSet;
 
-use goldsmith_store::{Effect, EffectKind};
+use goldsmith_model::ImagePipeline;
+use goldsmith_store::{Effect, EffectKind, Place, Wait};
 use jiff::{SignedDuration, Timestamp};
 
-use super::candidates;
-use crate::engine::drive::{Pause, Pending, Progress, Scene};
+use super::candidates::{self, candidates};
+use crate::engine::drive::{Progress, Scene};
+use crate::engine::pending::{InLine, Pause, Pending};
 use crate::error_names::ErrorName;
 use crate::parts::token::token;
-use crate::{Error, Result, spec};
+use crate::{Error, Invocation, Result, Wake, spec};
 
 /// The first pause between two attempts. A pause is as long as the launch has waited so far.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
-/// The longest pause between two attempts, without the part of [`SPREAD`]. All waiting launches share the two launches a
-/// second that EC2 allows an account.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
-/// Each launch makes its pauses longer by a part of its own: at most by the length of the pause, or by this time if the
-/// pause is shorter. Otherwise, launches that have begun together would always ask in the same minute.
-const SPREAD: SignedDuration = SignedDuration::from_mins(3);
+/// How many characters of a digest are the name of a line.
+const LINE: usize = 16;
 
 /// EC2's codes for a launch that will never have room: the zone or the host does not support the type, or the account lacks the
 /// role for spot instances.
@@ -31,12 +36,46 @@ const NEVER: [&str; 3] =
 /// What precedes the quota in EC2's messages of `VcpuLimitExceeded` and `InstanceLimitExceeded`.
 const QUOTA: &str = " limit of ";
 
+/// Returns the wait of a launch whose pause has not ended, or `None` if the launch does not pause.
+pub(super) fn pausing(scene: &Scene<'_>, tried: &[Effect]) -> Option<Progress> {
+    let InLine { place, pause, .. } = scene.in_line.as_ref()?;
+    let pauses = !pause.behind && scene.context.clock.now() < pause.until;
+    pauses.then(|| waiting(scene, tried, place, *pause))
+}
+
+/// Returns the wait of a launch that lets others ask first, or `None` if it is its turn: those that are before it in its
+/// line, and for a launch that does not wait yet also those of other lines with a lower rank. `first` is the first candidate
+/// that it would ask for.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+pub(super) async fn behind(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Option<Progress>> {
+    let own = scene.in_line.as_ref();
+    let place = place(scene, tried, first);
+    let until = place.since + spec(scene.scope.state).for_room();
+    // At the end of its wait, it asks once more.
+    if own.is_some_and(|own| own.has_room) || scene.context.clock.now() >= until {
+        return Ok(None);
+    }
+    let goes_first = |other: &Place| match other.line == place.line {
+        true => *other <= place,
+        false => own.is_none() && other.rank < place.rank,
+    };
+    let others = scene.context.store.others_for_room(&scene.record.build, &scene.scope).await?;
+    let is_behind = others.iter().filter_map(Wait::place).any(|other| goes_first(&other));
+    Ok(is_behind.then(|| waiting(scene, tried, &place, Pause { until, behind: true })))
+}
+
 /// Returns the wait that follows when every candidate was refused. `tried` is the journal of the state, and the candidates
 /// from `first` on are asked again.
 ///
 /// # Errors
 /// Fails with `Capacity` if no refusal of these candidates may pass, or if the launch has waited for room for too long.
-pub(super) fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Progress> {
+pub(super) async fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Progress> {
+    let place = place(scene, tried, first);
+    if scene.in_line.as_ref().is_some_and(|own| own.has_room) {
+        pass_on(scene, Some(&place)).await;
+    }
     let refusals = || tried.iter().filter_map(refusal).collect::<Vec<_>>().join("; ");
     let failed = |end: &str| {
         let message = format!("no instance could be launched: {}{end}", refusals());
@@ -46,20 +85,60 @@ pub(super) fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Pr
         return failed("");
     }
     let now = scene.context.clock.now();
-    let since = since(tried).unwrap_or(now);
-    let (waited, longest) = (now.duration_since(since), spec(scene.scope.state).for_room());
+    let (waited, longest) = (now.duration_since(place.since), spec(scene.scope.state).for_room());
     if waited >= longest {
         return failed(&format!("; it has waited {:#} for room", SignedDuration::from_mins(waited.as_mins())));
     }
-    let until = (now + pause(scene, waited)).min(since + longest);
-    Ok(waiting(scene, tried, since, until))
+    let until = (now + waited.clamp(FIRST_PAUSE, LONGEST_PAUSE)).min(place.since + longest);
+    Ok(waiting(scene, tried, &place, Pause { until, behind: false }))
 }
 
-/// Returns the wait of a launch whose pause has not ended, or `None` if it asks again now.
-pub(super) fn pausing(scene: &Scene<'_>, tried: &[Effect]) -> Option<Progress> {
-    let since = since(tried)?;
-    let is_due = scene.context.clock.now() >= scene.next_look;
-    (!is_due).then(|| waiting(scene, tried, since, scene.next_look))
+/// Returns the wait of a launch that was one too many for EC2's limit of the rate. Its call has made nothing, but an earlier one
+/// of the same attempt may have been lost, so the journal does not say that it was refused.
+pub(super) fn throttled(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Progress {
+    let place = place(scene, tried, first);
+    let pause = Pause { until: scene.context.clock.now() + FIRST_PAUSE, behind: false };
+    let detail = "EC2 limits how often the account launches instances, and the launch is tried again";
+    Progress::Waiting(Pending::for_room(scene, &place, detail.to_owned(), pause))
+}
+
+/// Wakes the next launch after one that has waited and was launched.
+pub(super) async fn launched(scene: &Scene<'_>) {
+    if scene.in_line.is_some() {
+        pass_on(scene, None).await;
+    }
+}
+
+/// Tells the next launch that there may be room for it: the first of all, or after a refusal the first of another line with
+/// a later place than that of the launch that was refused.
+async fn pass_on(scene: &Scene<'_>, refused: Option<&Place>) {
+    let may_be_next = |wait: &&Wait| {
+        refused.is_none_or(|own| wait.place().is_some_and(|place| place.line != own.line && place > *own))
+    };
+    let woken = async {
+        let others = scene.context.store.others_for_room(&scene.record.build, &scene.scope).await?;
+        let Some(Wait { build, state, item, owner, .. }) = others.iter().find(may_be_next) else { return Ok(()) };
+        let wake = Wake { build: build.clone(), state: *state, item: item.clone(), room: true };
+        scene.context.wake(owner, &Invocation::Wake { wake }).await
+    };
+    if let Err(error) = woken.await {
+        tracing::warn!(%error, build = scene.record.build, "the tick will wake the next launch that waits for room");
+    }
+}
+
+/// Returns the place at which a launch waits already, or its new place. Tests come before builds of the same priority: their
+/// images are nearly done.
+fn place(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Place {
+    if let Some(own) = &scene.in_line {
+        return own.place.clone();
+    }
+    let asked: Vec<String> = candidates(scene).iter().skip(first as usize).map(ToString::to_string).collect();
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let mut line = token(&asked);
+    line.truncate(LINE);
+    let turn = 2 * (ImagePipeline::MAX_PRIORITY - scene.record.plan.priority.min(ImagePipeline::MAX_PRIORITY));
+    let rank = turn + u32::from(scene.scope.item.is_none());
+    Place { rank, since: since(tried).unwrap_or_else(|| scene.context.clock.now()), line }
 }
 
 /// Returns the numbers of the candidates that can never have room.
@@ -67,12 +146,16 @@ pub(super) fn never_fits(tried: &[Effect]) -> BTreeSet<u32> {
     tried.iter().filter(|effect| effect.refused.is_some() && !may_pass(effect)).map(|effect| effect.n).collect()
 }
 
-fn waiting(scene: &Scene<'_>, tried: &[Effect], since: Timestamp, until: Timestamp) -> Progress {
+fn waiting(scene: &Scene<'_>, tried: &[Effect], place: &Place, pause: Pause) -> Progress {
     let refusals: Vec<String> = tried.iter().filter_map(candidates::refusal).collect();
+    let since = place.since;
     // The text is the same for as long as the refusals are, because people are shown each new text.
-    let detail =
-        format!("there has been no room since {since:.0}, and the launch is tried again: {}", refusals.join("; "));
-    Progress::Waiting(Pending::for_room(scene, detail, Pause { since, until }))
+    let detail = if refusals.is_empty() {
+        format!("other launches have waited for room for longer or have priority; this one waits since {since:.0}")
+    } else {
+        format!("there has been no room since {since:.0}, and the launch is tried again: {}", refusals.join("; "))
+    };
+    Progress::Waiting(Pending::for_room(scene, place, detail, pause))
 }
 
 /// Returns a candidate with EC2's code. If it can never fit, EC2's message says why.
@@ -117,14 +200,6 @@ fn least_vcpus(candidate: &str) -> u32 {
 /// Returns when EC2 had no room for the first time.
 fn since(tried: &[Effect]) -> Option<Timestamp> {
     tried.iter().filter_map(|effect| effect.no_room.as_ref()?.since.parse().ok()).min()
-}
-
-/// Returns how long a launch pauses that has waited for this long.
-fn pause(scene: &Scene<'_>, waited: SignedDuration) -> SignedDuration {
-    let pause = waited.clamp(FIRST_PAUSE, LONGEST_PAUSE);
-    let spread = pause.max(SPREAD).as_secs();
-    let own = token(&[&scene.record.build, &scene.scope.to_string()]).bytes().map(i64::from).sum::<i64>() % 64;
-    pause + SignedDuration::from_secs(spread * own / 64)
 }
 
 #[cfg(test)]

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use goldsmith_cloud::Kind;
 use goldsmith_cloud::fake::{Between, FakeCloud, Fault, HOME, NEVER, OnItsWay};
-use goldsmith_store::{Effect, EffectKind, NoRoom, ROOM, Scope};
+use goldsmith_store::{Effect, EffectKind, NoRoom, Scope};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::events::signal;
-use crate::testing::{Stack, Task, check_state_on, reach, reach_on};
-use crate::{Clock as _, ErrorInfo, State};
+use crate::testing::{BUILD, Stack, Task, check_state_on, reach, reach_on};
+use crate::{Clock as _, ErrorInfo, State, TAG_BUILD};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -49,14 +50,18 @@ async fn wait_for(stack: &Stack, token: &str, longest: SignedDuration) -> Option
     stack.answer(token)
 }
 
-/// The event about an instance of the account that has ended.
-async fn an_instance_ends(stack: &Stack, state: &str) -> Value {
-    let event = json!({
+/// Returns the event about an instance of the account that is in this state now.
+fn end_of_an_instance(state: &str) -> Value {
+    json!({
         "version": "0", "id": "1", "detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2",
         "account": "1", "time": "2026-11-24T03:00:00Z", "region": HOME, "resources": [],
         "detail": {"instance-id": "i-elsewhere", "state": state},
-    });
-    let woken = signal::handle(&stack.context(), event).await.unwrap()["woken"].clone();
+    })
+}
+
+/// Delivers this event. Returns how many functions it has woken.
+async fn an_instance_ends(stack: &Stack, state: &str) -> Value {
+    let woken = signal::handle(&stack.context(), end_of_an_instance(state)).await.unwrap()["woken"].clone();
     stack.deliver_wakes().await;
     woken
 }
@@ -155,9 +160,12 @@ async fn a_type_that_the_zone_does_not_have_is_asked_for_only_once() {
 }
 
 #[tokio::test]
-async fn the_pauses_grow_and_differ_between_builds() {
+async fn the_pauses_of_the_first_in_line_grow_and_the_others_do_not_ask() {
     let stack = without_room().await;
+    many::plan(&stack, "api", 0).await;
     let token = stack.start(&Task::new(State::Launch)).await;
+    stack.clock.advance(SignedDuration::from_secs(1));
+    many::launch(&stack, "api").await;
     let (mut asked, mut minutes) = (calls(&stack), vec![0]);
     for minute in 1..=120 {
         stack.tick_after(MINUTE).await;
@@ -165,33 +173,157 @@ async fn the_pauses_grow_and_differ_between_builds() {
             (asked, _) = (calls(&stack), minutes.push(minute));
         }
     }
-    assert_eq!(stack.answer(&token), None);
+    assert_eq!((stack.answer(&token), stack.answer("token-api")), (None, None));
     let pauses: Vec<i64> = minutes.windows(2).map(|two| two[1] - two[0]).collect();
-    assert!(pauses[0] <= 5 && pauses.is_sorted_by(|a, b| a <= &(b + 1)), "{pauses:?}");
-    let last = pauses.last().copied().unwrap();
-    assert!((5..=11).contains(&last), "{pauses:?}");
+    assert!(pauses.is_sorted() && pauses[1] < 3 && pauses.last() == Some(&5), "{pauses:?}");
     assert_eq!(calls(&stack), 2 * minutes.len(), "each attempt asks for both types");
+    let told = stack.store().state("api", &State::Launch.into()).await.unwrap().unwrap().detail;
+    let expected =
+        "other launches have waited for room for longer or have priority; this one waits since 2026-11-24T03:00:01Z";
+    assert_eq!(told, expected);
+}
+
+/// Returns the builds whose instances EC2 has launched, in order.
+fn launched(stack: &Stack) -> Vec<String> {
+    stack.cloud.requests().launches.iter().map(|(_, launch)| launch.tags[TAG_BUILD].clone()).collect()
 }
 
 #[tokio::test]
-async fn the_end_of_an_instance_lets_only_the_longest_wait_ask_at_once() {
+async fn the_end_of_an_instance_gives_room_to_those_whose_turn_it_is() {
     let stack = without_room().await;
-    many::plan(&stack, "api").await;
-    let first = stack.start(&Task::new(State::Launch)).await;
-    stack.clock.advance(MINUTE);
-    many::launch(&stack, "api").await;
+    stack.start(&Task::new(State::Launch)).await;
+    for (build, priority) in [("api", 0), ("shop", 10), ("mail", 0)] {
+        many::plan(&stack, build, priority).await;
+        stack.clock.advance(MINUTE);
+        many::launch(&stack, build).await;
+    }
     stack.clock.advance(SignedDuration::from_mins(20));
     stack.tick_after(MINUTE).await;
     let asked = calls(&stack);
     stack.cloud.restore_capacity();
+    stack.cloud.room_for(1);
     assert_eq!(an_instance_ends(&stack, "running").await, 0);
     assert_eq!(an_instance_ends(&stack, "terminated").await, 1);
-    assert_eq!((stack.answer(&first), calls(&stack)), (Some(Ok(json!({}))), asked + 1));
-    assert_eq!(stack.answer("token-api"), None);
+    // The next one is asked for, too, and there is no more room.
+    assert_eq!((launched(&stack), calls(&stack)), (vec!["shop".to_owned()], asked + 3));
+    stack.cloud.room_for(3);
     assert_eq!(an_instance_ends(&stack, "stopped").await, 1);
-    assert_eq!(stack.answer("token-api"), Some(Ok(json!({}))));
+    assert_eq!(launched(&stack), ["shop", BUILD, "api"]);
+    stack.cloud.restore_capacity();
+    assert_eq!(an_instance_ends(&stack, "terminated").await, 1);
+    assert_eq!(launched(&stack), ["shop", BUILD, "api", "mail"]);
     assert_eq!(an_instance_ends(&stack, "terminated").await, 0);
-    assert_eq!(instances(&stack), 2);
+    assert_eq!(stack.store().all_for_room().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_refusal_passes_the_room_on_to_those_who_ask_for_something_else() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    many::plan_with(&stack, "api", 0, "m7i.large").await;
+    stack.cloud.no_capacity("m7i.large", None);
+    stack.clock.advance(MINUTE);
+    many::launch(&stack, "api").await;
+    stack.cloud.restore_capacity();
+    for instance_type in ["t3.small", "t3a.small"] {
+        stack.cloud.no_capacity(instance_type, None);
+    }
+    assert_eq!(an_instance_ends(&stack, "terminated").await, 1);
+    assert_eq!(launched(&stack), ["api"]);
+}
+
+#[tokio::test]
+async fn a_new_launch_asks_at_once_unless_others_are_before_it() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    stack.cloud.no_capacity("m7i.large", None);
+    stack.cloud.no_capacity("m7i.xlarge", None);
+    for (build, priority, instance_type, asks) in [
+        ("other", 0, "m7i.large", 1), // another line of the same priority
+        ("same", 0, "m7i.large", 0),
+        ("urgent", 10, "m7i.large", 1),
+        ("late", 10, "m7i.large", 0),
+        ("low", 0, "m7i.xlarge", 0), // a line with a higher priority waits
+    ] {
+        many::plan_with(&stack, build, priority, instance_type).await;
+        let asked = calls(&stack);
+        many::launch(&stack, build).await;
+        assert_eq!(calls(&stack) - asked, asks, "{build}");
+    }
+    // The tick gives every first one of a line its turn.
+    let asked = calls(&stack);
+    stack.tick_after(SignedDuration::from_secs(1)).await;
+    assert_eq!(calls(&stack) - asked, 1, "low");
+}
+
+#[tokio::test]
+async fn the_tests_of_an_image_come_before_other_builds() {
+    let test = Task::item(State::LaunchTest, "t3.small");
+    let stack = reach(&test).await;
+    ["t3.small", "t3a.small"].iter().for_each(|one| stack.cloud.no_capacity(one, None));
+    many::plan_with(&stack, "api", 0, "t3.small").await;
+    many::launch(&stack, "api").await;
+    stack.clock.advance(MINUTE);
+    let asked = calls(&stack);
+    let token = stack.start(&test).await;
+    assert_eq!(calls(&stack), asked + 1, "it asks, since it is the first in its line");
+    stack.cloud.restore_capacity();
+    let before = stack.cloud.wakes().len();
+    an_instance_ends(&stack, "terminated").await;
+    assert_eq!((stack.answer(&token), instances(&stack)), (Some(Ok(json!({}))), 2));
+    let woken: Vec<String> = stack.cloud.wakes().split_off(before).into_iter().map(|wake| wake.payload).collect();
+    assert!(woken[0].contains("LaunchTest") && woken[1].contains("api"), "{woken:?}");
+}
+
+#[tokio::test]
+async fn the_tick_continues_where_a_wake_was_lost() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    for build in ["api", "shop"] {
+        many::plan(&stack, build, 0).await;
+        stack.clock.advance(MINUTE);
+        many::launch(&stack, build).await;
+    }
+    stack.cloud.restore_capacity();
+    // Lambda accepts the event's wake and rejects that of the launch.
+    signal::handle(&stack.context(), end_of_an_instance("terminated")).await.unwrap();
+    stack.cloud.fail_next("Invoke", Fault::Refuse(Kind::Denied));
+    stack.deliver_wakes().await;
+    assert_eq!(launched(&stack), [BUILD]);
+    stack.tick_after(MINUTE).await;
+    assert_eq!(launched(&stack), [BUILD, "api", "shop"]);
+}
+
+#[tokio::test]
+async fn a_throttled_launch_pauses_and_makes_one_instance() {
+    for fault in [None, Some(Fault::LoseAnswer), Some(Fault::KillAfter)] {
+        let (stack, task) = (reach(&Task::new(State::Launch)).await, Task::new(State::Launch));
+        for _ in 0..3 {
+            stack.cloud.fail_next("RunInstances", Fault::Refuse(Kind::Throttled));
+        }
+        if let Some(fault) = fault {
+            stack.cloud.fail_next("RunInstances", fault);
+        }
+        let began = stack.clock.now();
+        let token = stack.start(&task).await;
+        assert_eq!((calls(&stack), stack.clock.now()), (1, began), "the function does not wait");
+        let told = detail(&stack, &task).await;
+        assert_eq!(told, "EC2 limits how often the account launches instances, and the launch is tried again");
+        assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(6)).await, Some(Ok(json!({}))), "{fault:?}");
+        assert_eq!(instances(&stack), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_launch_that_stays_throttled_says_so_at_the_end_of_its_time() {
+    let stack = reach(&Task::new(State::Launch)).await;
+    stack.cloud.fail_always("RunInstances", HOME, Fault::Refuse(Kind::Throttled));
+    let token = stack.start(&Task::new(State::Launch)).await;
+    let error = wait_for(&stack, &token, SignedDuration::from_hours(8)).await.unwrap().unwrap_err();
+    assert_eq!(error.error, "Goldsmith.Timeout");
+    assert!(error.cause.contains("EC2 limits how often"), "{}", error.cause);
+    assert!(calls(&stack) < 500, "{}", calls(&stack));
+    assert!(stack.inventory().is_empty());
 }
 
 #[tokio::test]
@@ -220,7 +352,7 @@ async fn a_build_that_is_stopped_while_it_waits_leaves_nothing() {
     stack.tick_after(SignedDuration::from_mins(10)).await;
     assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
     assert_eq!(calls(&stack), asked);
-    assert_eq!(stack.store().waits_on(ROOM).await.unwrap(), []);
+    assert_eq!(stack.store().all_for_room().await.unwrap(), []);
 }
 
 /// Gives room for `t3.small` before the third call that asks for it.
