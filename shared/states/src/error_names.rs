@@ -28,7 +28,8 @@ pub enum ErrorName {
     Capacity,
     /// The instance never came online, or it ended before that.
     NotOnline,
-    /// EC2 has taken the spot instance of the build back while documents ran.
+    /// EC2 has taken the spot instance of the build back while documents ran, or the instance does not start again after its
+    /// checkpoint.
     Interrupted,
     /// A step of a document failed, or its command failed.
     CommandFailed,

@@ -41,7 +41,7 @@ const CATCH: &str = r#""Catch": [{"ErrorEquals": ["States.ALL"], "Output": {"err
 /// The Catch of a Task without which the build goes on as well.
 const CATCH_OPTIONAL: &str =
     r#""Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": "Test"}]"#;
-/// The Catch of a Task after which the build starts again if EC2 has taken its spot instance back.
+/// The Catch of a Task after which the build starts again if EC2 has taken its instance back, or has not started it again.
 const CATCH_INTERRUPTED: &str = r#""Catch": [
   {
     "ErrorEquals": ["Goldsmith.Interrupted"],

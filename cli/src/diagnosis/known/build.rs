@@ -82,9 +82,13 @@ pub(super) const ROWS: &[Known] = &[
     Known {
         id: "interrupted",
         errors: &[ErrorName::Interrupted],
-        title: "EC2 has taken the spot instance back",
-        helps: &["Start a new build, or remove `spot` from the infrastructure configuration."],
-        outside: "The cause is outside of the plan: EC2 needed the capacity.",
+        title: "EC2 has taken the spot instance back, or has not started the instance again after its checkpoint",
+        helps: &[
+            "Start a new build. If EC2 takes its instance back often, remove `spot` from the infrastructure configuration.",
+            "If the instance did not start again, the message has EC2's reason. If it is about a key, let the role of the \
+             function `snapshot` start instances with it.",
+        ],
+        outside: "The cause is outside of the plan: EC2 needed the capacity, or could not start the instance again.",
         ..ROW
     },
     Known {

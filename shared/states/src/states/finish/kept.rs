@@ -52,7 +52,7 @@ pub(super) async fn kept(
         Keep::Instance { .. } => {
             for state in [State::Launch, State::LaunchAgain] {
                 let effects = context.store.effects(&record.build, &Scope::from(state)).await?;
-                // A spot instance that was taken back is not kept, even if EC2 starts it again.
+                // An instance that EC2 has taken back, or has not started again, is not kept, even if EC2 starts it later.
                 let used = effects.into_iter().filter(|effect| effect.lost.is_none());
                 kept.instances.extend(used.filter_map(|effect| effect.id));
             }
