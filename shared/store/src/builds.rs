@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::retirement::verify_in_service;
-use crate::store::{attribute, encode, readable};
+use crate::store::{attribute, encode, held, readable};
 use crate::{
     Aftermath, BuildRecord, BuildStatus, Check, Ending, ImageRecord, ImageStatus, Item, Result, Store, StoreError,
     Write, keys, stamp,
@@ -131,12 +131,11 @@ impl Store {
                 remove: vec![],
                 checks: vec![count.map_or(Check::missing("last"), |last| Check::equals("last", last))],
             };
-            match self.write(opening_writes(&record, lease.as_ref(), number_write)?).await {
-                // Another build has taken the lease or the number, or an earlier try of this call was written although
-                // its answer was lost. The reads above tell these cases apart.
-                Err(StoreError::Conflict { .. }) => {}
-                other => return other.map(|()| Opened::Build(Box::new(record))),
+            if held(self.write(opening_writes(&record, lease.as_ref(), number_write)?).await)? {
+                return Ok(Opened::Build(Box::new(record)));
             }
+            // Another build has taken the lease or the number, or an earlier try of this call was written although its
+            // answer was lost. The reads above tell these cases apart.
         }
         Err(StoreError::Busy { code: "LeaseContention".to_owned() })
     }
@@ -154,10 +153,8 @@ impl Store {
             if published { Check::equals("published", true) } else { Check::equals("published", false) },
         ];
         let write = Write::Update { key, set, remove: vec![], checks };
-        match self.write(vec![write]).await {
-            Ok(()) | Err(StoreError::Conflict { .. }) => self.build(id).await,
-            Err(other) => Err(other),
-        }
+        held(self.write(vec![write]).await)?;
+        self.build(id).await
     }
 
     /// Writes the final image, releases the lease and closes the build. The build stays in the index `open` until no
@@ -213,10 +210,7 @@ impl Store {
         };
         // A build that somebody else has finished looking after must not return to the index.
         let checks = vec![Check::equals("open", OPEN_BUILDS)];
-        match self.write(vec![Write::Update { key: keys::build(&record.build), set, remove, checks }]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        held(self.write(vec![Write::Update { key: keys::build(&record.build), set, remove, checks }]).await).map(drop)
     }
 
     /// Records that a closed build has left something behind after all, although it was no longer looked at. The build
@@ -227,10 +221,8 @@ impl Store {
         set.insert("nextLook".to_owned(), json!(stamp(now)));
         // A build that is still in the index has a list of its own, which this one must not replace.
         let checks = vec![Check::equals("status", BuildStatus::Closed.as_str()), Check::missing("open")];
-        match self.write(vec![Write::Update { key: keys::build(&record.build), set, remove: vec![], checks }]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        let write = Write::Update { key: keys::build(&record.build), set, remove: vec![], checks };
+        held(self.write(vec![write]).await).map(drop)
     }
 
     /// Publishes the image: from now on the image stays, no matter what ends the execution. Returns false if the build
@@ -251,10 +243,8 @@ impl Store {
             let mut writes = vec![mark.clone(), put_image.clone(), crate::newest::note(image)];
             // In the same transaction, because nobody would come back for the channel of an image that is published.
             writes.extend(self.channel_writes(record, image).await?);
-            match self.write(writes).await {
-                Ok(()) => return Ok(true),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(other) => return Err(other),
+            if held(self.write(writes).await)? {
+                return Ok(true);
             }
             match self.build(&record.build).await? {
                 // A person has moved the channel since it was read.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::store::{encode, readable, remembered_from};
+use crate::store::{encode, held, readable, remembered_from};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, keys, stamp};
 
 /// Partition of pending causes in the index `open`.
@@ -215,18 +215,12 @@ impl Store {
             Write::Delete { key: served.key(), checks },
             Write::Put { item: remembered_from(item, now), checks: vec![] },
         ];
-        match self.write(writes).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        held(self.write(writes).await).map(drop)
     }
 
     /// Changes a pending cause's item if the checks hold.
     async fn change_cause(&self, key: &Key, set: Item, checks: Vec<Check>) -> Result<()> {
-        match self.write(vec![Write::Update { key: key.clone(), set, remove: vec![], checks }]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        held(self.write(vec![Write::Update { key: key.clone(), set, remove: vec![], checks }]).await).map(drop)
     }
 
     /// Returns the next attempt of a cause whose execution was closed without serving it. Each pause is longer than the
@@ -240,13 +234,9 @@ impl Store {
             remove: vec![],
             checks: as_read(record),
         };
-        match self.write(vec![write]).await {
-            // After a conflict, another caller has changed the cause. The record is then what that caller wrote.
-            Ok(()) | Err(StoreError::Conflict { .. }) => {
-                self.kept(&record.pipeline, &record.id).await?.ok_or(StoreError::Conflict { failed: vec![0] })
-            }
-            Err(other) => Err(other),
-        }
+        // After a conflict, another caller has changed the cause. The record is then what that caller wrote.
+        held(self.write(vec![write]).await)?;
+        self.kept(&record.pipeline, &record.id).await?.ok_or(StoreError::Conflict { failed: vec![0] })
     }
 }
 

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Check, Item, Key, Result, Store, StoreError, Write, stamp};
+use crate::store::held;
+use crate::{Check, Item, Key, Result, Store, Write, stamp};
 
 /// How long a check may run. This is longer than its function can run (120 s), so a check whose function has ended does
 /// not block others forever.
@@ -36,16 +37,13 @@ impl Store {
         // `until` has passed.
         let begun =
             Item::from_iter([("asked".to_owned(), json!(event)), ("until".to_owned(), json!(stamp(now + RUNS)))]);
-        match self.write(vec![update(begun, vec![Check::Any(free)])]).await {
-            Ok(()) => Ok(Some(SourceCheck { asked: Some(event.to_owned()) })),
-            Err(StoreError::Conflict { .. }) => {
-                // The check that runs now may have passed the source that this event is about. With the id of another
-                // event in `asked`, its end leaves the request there.
-                let asked = Item::from_iter([("asked".to_owned(), json!(event))]);
-                self.write(vec![update(asked, vec![])]).await.map(|()| None)
-            }
-            Err(other) => Err(other),
+        if held(self.write(vec![update(begun, vec![Check::Any(free)])]).await)? {
+            return Ok(Some(SourceCheck { asked: Some(event.to_owned()) }));
         }
+        // The check that runs now may have passed the source that this event is about. With the id of another event in
+        // `asked`, its end leaves the request there.
+        let asked = Item::from_iter([("asked".to_owned(), json!(event))]);
+        self.write(vec![update(asked, vec![])]).await.map(|()| None)
     }
 
     /// Begins a check that must run now, whether or not another check is running.
@@ -71,12 +69,10 @@ impl Store {
                 remove: vec!["asked".to_owned()],
                 checks: vec![Check::equals("asked", asked)],
             };
-            match self.write(vec![served]).await {
-                // Another event has asked since then, and that request must stay; or an earlier call has removed
-                // `asked`.
-                Err(StoreError::Conflict { .. }) => {}
-                other => return other,
+            if held(self.write(vec![served]).await)? {
+                return Ok(());
             }
+            // Another event has asked since then, and that request must stay; or an earlier call has removed `asked`.
         }
         self.write(vec![update(rests, vec![])]).await
     }

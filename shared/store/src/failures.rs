@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::builds::RACES;
-use crate::store::encode;
+use crate::store::{encode, held};
 use crate::{BuildRecord, Check, Key, Result, Store, StoreError, Write, keys, stamp};
 
 /// `PIPELINE#n / FAILURES`
@@ -60,9 +60,8 @@ impl Store {
             let (image, build) = (build.image.clone(), build.build.clone());
             let item = encode(keys::failures(&pipeline.name), &Failures { count, build, image, stopped_at })?;
             let check = before.map_or(Check::Absent, |before| Check::equals("build", before.build));
-            match self.write(vec![Write::Put { item, checks: vec![check] }]).await {
-                Err(StoreError::Conflict { .. }) => {}
-                other => return other.map(|()| is_stopped),
+            if held(self.write(vec![Write::Put { item, checks: vec![check] }]).await)? {
+                return Ok(is_stopped);
             }
         }
         Err(StoreError::Busy { code: "FailureContention".to_owned() })
@@ -76,11 +75,8 @@ impl Store {
             return Ok(());
         }
         let checks = vec![Check::equals("build", before.build)];
-        match self.write(vec![Write::Delete { key: keys::failures(pipeline), checks }]).await {
-            // A failure was counted in the meantime, so the good build is not the last one.
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        // After a conflict, a failure was counted in the meantime, so the good build is not the last one.
+        held(self.write(vec![Write::Delete { key: keys::failures(pipeline), checks }]).await).map(drop)
     }
 
     /// Lets a pipeline start automatically again, and counts its failures from zero. Safe to repeat.

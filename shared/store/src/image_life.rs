@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::builds::image_key;
-use crate::store::attribute;
+use crate::store::{attribute, held};
 use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write};
 
 /// What a person or the retention has done with an image after its publication. The status that the build gave the image stays.
@@ -74,13 +74,11 @@ impl Store {
             Item::from_iter([("life".to_owned(), json!(ImageLife::Disabled)), ("surplus".to_owned(), json!(surplus))]);
         let checks =
             vec![Check::Present, Check::Any(vec![Check::missing("life"), disabled]), Check::missing("surplus")];
-        match self.write(vec![Write::Update { key: image_key(image), set, remove: vec![], checks }]).await {
-            Err(StoreError::Conflict { .. }) => {
-                let now = self.image(image).await?;
-                Ok(now.is_some_and(|now| now.life == Some(ImageLife::Disabled) && now.surplus.is_some()))
-            }
-            other => other.map(|()| true),
+        if held(self.write(vec![Write::Update { key: image_key(image), set, remove: vec![], checks }]).await)? {
+            return Ok(true);
         }
+        let now = self.image(image).await?;
+        Ok(now.is_some_and(|now| now.life == Some(ImageLife::Disabled) && now.surplus.is_some()))
     }
 
     /// Records anew when the retention has disabled an image. Returns false, and writes nothing, if the image is not
@@ -100,10 +98,7 @@ impl Store {
     /// Sets attributes of an image, if this is what has become of it. Returns whether it is.
     async fn note_while(&self, image: &ImageRef, life: ImageLife, set: Item) -> Result<bool> {
         let checks = vec![Check::equals("life", json!(life))];
-        match self.write(vec![Write::Update { key: image_key(image), set, remove: vec![], checks }]).await {
-            Err(StoreError::Conflict { .. }) => Ok(false),
-            other => other.map(|()| true),
-        }
+        held(self.write(vec![Write::Update { key: image_key(image), set, remove: vec![], checks }]).await)
     }
 
     /// Records that an image was revoked, and so disabled. Safe to repeat: the first revocation stays.

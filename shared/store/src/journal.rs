@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::builds::verify_open;
-use crate::store::{EXPIRES, encode, remembered_from, renewed};
+use crate::store::{EXPIRES, encode, held, remembered_from, renewed};
 use crate::{BuildRecord, Check, Effect, Item, Key, Result, Scope, Store, StoreError, Write, keys};
 
 /// Result of recording an intent.
@@ -65,10 +65,9 @@ impl Store {
         // Finish reads this entry, or this call learns that the build is closed.
         match self.write(vec![verify_open(record), put.clone()]).await {
             Ok(()) => Ok(true),
-            Err(StoreError::Conflict { failed }) if failed.contains(&0) => match self.write(vec![put]).await {
-                Ok(()) | Err(StoreError::Conflict { .. }) => Ok(false),
-                Err(other) => Err(other),
-            },
+            Err(StoreError::Conflict { failed }) if failed.contains(&0) => {
+                held(self.write(vec![put]).await).map(|_| false)
+            }
             // The other attempt has made the resource.
             Err(StoreError::Conflict { .. }) => Ok(true),
             Err(other) => Err(other),
@@ -82,12 +81,8 @@ impl Store {
             let Some(expires) = renewed(&item, at) else { continue };
             let set = Item::from_iter([(EXPIRES.to_owned(), expires.into())]);
             let key = Write::Put { item, checks: vec![] }.key();
-            match self.write(vec![Write::Update { key, set, remove: vec![], checks: vec![Check::Present] }]).await {
-                // A conflict means that the entry has expired. `Check::Present` keeps the update from creating it
-                // again.
-                Ok(()) | Err(StoreError::Conflict { .. }) => {}
-                Err(other) => return Err(other),
-            }
+            // A conflict means that the entry has expired. `Check::Present` keeps the update from creating it again.
+            held(self.write(vec![Write::Update { key, set, remove: vec![], checks: vec![Check::Present] }]).await)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::store::encode;
+use crate::store::{encode, held};
 use crate::{Check, Item, Key, Result, Store, Write, stamp};
 
 /// `STACK / RETIRED`: how a stack that is being retired was deployed. The stack that takes over the table must get the
@@ -58,10 +58,7 @@ impl Store {
         // Without the check, a heartbeat that arrives after `take_up` would create the mark again, and no build would
         // start.
         let write = Write::Update { key: key(), set, remove: vec![], checks: vec![Check::equals("holder", holder)] };
-        match self.write(vec![write]).await {
-            Err(error) if error.is_conflict() => Ok(false),
-            held => held.map(|()| true),
-        }
+        held(self.write(vec![write]).await)
     }
 
     /// Returns how the stack was deployed if its retirement has begun, or `None` if it is in service.

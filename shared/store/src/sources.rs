@@ -7,7 +7,7 @@ use goldsmith_model::{Name, RebuildOn, SourceImage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::store::{encode, readable};
+use crate::store::{encode, held, readable};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write};
 
 /// Partition of the list of watched sources.
@@ -70,15 +70,11 @@ impl Store {
             }
             let meta: Option<Meta> = self.read(&meta(&hash)).await?;
             let made = meta.map(|meta| meta.made);
-            match self.write(subscribing(pipeline, source, why, before.as_ref(), made)?).await {
-                Err(StoreError::Conflict { .. }) => {}
-                Err(other) => return Err(other),
-                Ok(()) => {
-                    return match before.filter(|before| before.hash != hash) {
-                        Some(before) => self.forget_source(&before.hash).await,
-                        None => Ok(()),
-                    };
-                }
+            if held(self.write(subscribing(pipeline, source, why, before.as_ref(), made)?).await)? {
+                return match before.filter(|before| before.hash != hash) {
+                    Some(before) => self.forget_source(&before.hash).await,
+                    None => Ok(()),
+                };
             }
         }
         Err(StoreError::Busy { code: "SubscriptionContention".to_owned() })
@@ -97,10 +93,8 @@ impl Store {
                 Write::Delete { key: subscription(&before.hash, pipeline), checks: vec![] },
                 Write::Delete { key: watching(pipeline), checks: vec![Check::equals("hash", before.hash.as_str())] },
             ];
-            match self.write(writes).await {
-                Err(StoreError::Conflict { .. }) => {}
-                Err(other) => return Err(other),
-                Ok(()) => return self.forget_source(&before.hash).await,
+            if held(self.write(writes).await)? {
+                return self.forget_source(&before.hash).await;
             }
         }
         Err(StoreError::Busy { code: "SubscriptionContention".to_owned() })
@@ -125,10 +119,7 @@ impl Store {
             remove: vec![],
             checks: vec![Check::Present],
         };
-        match self.write(vec![write]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        held(self.write(vec![write]).await).map(drop)
     }
 
     /// Removes a source that no pipeline watches, unless a pipeline begins to watch it in the meantime.
@@ -143,10 +134,7 @@ impl Store {
             Write::Delete { key: meta(hash), checks: vec![Check::equals("made", known.made)] },
             Write::Delete { key: Key::new(SOURCES, hash), checks: vec![] },
         ];
-        match self.write(writes).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        held(self.write(writes).await).map(drop)
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::definitions::unversioned;
 use crate::failures::forget;
-use crate::{Check, Item, Result, Store, StoreError, Write};
+use crate::store::held;
+use crate::{Check, Item, Result, Store, Write};
 
 impl Store {
     /// Stores this status of a pipeline, updates the source that the pipeline watches, and returns the stored pipeline.
@@ -14,7 +15,7 @@ impl Store {
     /// such pipeline. Safe to repeat.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] if other callers keep changing the source that the pipeline watches.
+    /// [`crate::StoreError::Busy`] if other callers keep changing the source that the pipeline watches.
     pub async fn switch_pipeline(&self, name: &Name, status: Status) -> Result<Option<ImagePipeline>> {
         let mut writes = vec![Write::Update {
             key: unversioned(Kind::ImagePipeline, name),
@@ -24,10 +25,8 @@ impl Store {
             checks: vec![Check::Present],
         }];
         writes.extend((status == Status::Enabled).then(|| forget(name)));
-        match self.write(writes).await {
-            Ok(()) => {}
-            Err(StoreError::Conflict { .. }) => return Ok(None),
-            Err(other) => return Err(other),
+        if !held(self.write(writes).await)? {
+            return Ok(None);
         }
         self.watch_source_of(name).await
     }
