@@ -93,7 +93,8 @@ const END: &[Field] = &[
     field(
         "interrupted",
         Form::OrNull(&Form::Text),
-        "Why the build has started again on demand, if EC2 has taken back its spot instance.",
+        "Why the build has started again on demand, if EC2 has taken back its spot instance, or has not started the instance \
+         again after its checkpoint.",
     ),
     field(
         "failure",

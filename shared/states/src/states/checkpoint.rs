@@ -195,4 +195,6 @@ fn pending(scene: &Scene<'_>, instance: &str, detail: &str, ends: Ends) -> Progr
 }
 
 #[cfg(test)]
+mod spot_builds;
+#[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use goldsmith_cloud::fake::{Between, Fault, HOME, NEVER, OnItsWay};
 use goldsmith_cloud::{InstanceState, Kind, Machines as _, TAG_STATUS};
 use goldsmith_store::{CheckpointRecord, StateStatus};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::State;
 use crate::error_names::ErrorName;
@@ -150,6 +150,8 @@ async fn an_instance_for_which_there_is_no_room_is_replaced() {
         stack.run(task).await.unwrap();
     }
     assert!(stack.inventory().region(HOME).instances.is_empty());
+    let event: Value = serde_json::from_str(&stack.cloud.events().last().unwrap().detail).unwrap();
+    assert!(event["interrupted"].as_str().is_some_and(|why| error.cause.contains(why)), "{event}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use goldsmith_store::{BuildRecord, CauseStatus, FailureCause, Failures, ImageRec
 use serde_json::{Value, json};
 
 use crate::error_names::ErrorName;
-use crate::{Context, Result, State, own_events};
+use crate::{Context, Result, own_events};
 
 /// The end of a build.
 pub(super) struct News {
@@ -80,14 +80,15 @@ pub(super) async fn news(
     Ok(News { detail_type, resources, failure, tried_again_at, given_up, stopped, left: left.len(), detail })
 }
 
-/// Returns why the build has started again on demand, or `None` if EC2 has not taken its spot instance back.
+/// Returns why the build has started again on demand, or `None` if it has not.
 async fn interruption(context: &Context, record: &BuildRecord) -> Result<Option<String>> {
-    if !record.plan.launch.spot_build {
+    // An instance on demand is replaced only if it does not start again after its checkpoint.
+    if !record.plan.launch.spot_build && record.plan.makes_checkpoint().is_none() {
         return Ok(None);
     }
-    let build = context.store.state(&record.build, &State::Build.into()).await?;
-    let cause = build.and_then(|state| state.cause);
-    Ok(cause.filter(|cause| cause.error == ErrorName::Interrupted.as_str()).map(|cause| cause.message))
+    let states = context.store.states(&record.build).await?;
+    let mut causes = states.into_iter().filter_map(|state| state.cause);
+    Ok(causes.find(|cause| cause.error == ErrorName::Interrupted.as_str()).map(|cause| cause.message))
 }
 
 /// Returns a failure without the output of its steps and without the facts about its instance, since every account to
