@@ -280,9 +280,13 @@ async fn a_checkpoint_is_forgotten_if_its_disk_may_be_the_reason_of_a_failure() 
     let run = whole_build_with_checkpoint();
     for (state, error, stays) in [
         (State::BuildRest, ErrorName::CommandFailed, true),
+        // LaunchAgain has launched the source image.
+        (State::LaunchAgain, ErrorName::NotOnline, true),
         (State::Snapshot, ErrorName::CommandFailed, false),
+        (State::Snapshot, ErrorName::RebootLimit, false),
         (State::Snapshot, ErrorName::ImageFailed, true),
         (State::JudgeTests, ErrorName::TestFailed, false),
+        (State::JudgeTests, ErrorName::AuditFailed, false),
         (State::JudgeTests, ErrorName::Vulnerable, false),
         (State::Publish, ErrorName::CopyFailed, true),
     ] {
@@ -290,12 +294,18 @@ async fn a_checkpoint_is_forgotten_if_its_disk_may_be_the_reason_of_a_failure() 
         fail(&stack, stack.failed_in(state, error)).await;
         assert_eq!(checkpoint(&stack).await.is_some(), stays, "{state}: {error:?}");
     }
-    for (error, stays) in [(ErrorName::NotOnline, false), (ErrorName::Capacity, true)] {
+    for (state, error, stays) in [
+        (State::Launch, ErrorName::NotOnline, false),
+        (State::Launch, ErrorName::Timeout, false),
+        (State::Launch, ErrorName::Capacity, true),
+        (State::LaunchAgain, ErrorName::NotOnline, false),
+        (State::LaunchAgain, ErrorName::Capacity, true),
+    ] {
         let stack = Stack::with_checkpoint().await;
         stack.start_and_execute("build-1", json!({"pipeline": "web"})).await.unwrap();
         let begun = reach_on_in(stack, &run, &Task::new(State::Launch)).await;
-        fail(&begun, begun.failed_in(State::Launch, error)).await;
-        assert_eq!(checkpoint(&begun).await.is_some(), stays, "{error:?}");
+        fail(&begun, begun.failed_in(state, error)).await;
+        assert_eq!(checkpoint(&begun).await.is_some(), stays, "{state}: {error:?}");
         begun.start_and_execute("build-3", json!({"pipeline": "web"})).await.unwrap();
         let planned = begun.store().build("build-3").await.unwrap().unwrap().plan.checkpoint.unwrap();
         assert_eq!(planned.found.is_some(), stays);

@@ -1,16 +1,19 @@
 //! Tests of which checkpoint a build begins with.
 
+mod digest;
+
 use std::collections::BTreeMap;
 
-use goldsmith_cloud::ImageState;
-use goldsmith_cloud::fake::{AMAZON, HOME};
+use goldsmith_cloud::fake::{AMAZON, Fault, HOME};
+use goldsmith_cloud::{Image, ImageState, Kind};
 use goldsmith_model::definitions::Definitions;
-use goldsmith_model::{BlockDeviceMapping, Ebs, ImageRecipe};
+use goldsmith_model::{BlockDeviceMapping, Ebs, ExecutionInput, ImageRecipe};
 use goldsmith_store::PlannedCheckpoint;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::testing::Stack;
+use crate::states::plan::resolve::{Inputs, Viewer, resolve};
+use crate::testing::{Stack, TOPIC};
 
 const BUILD: &str = "second";
 
@@ -24,6 +27,15 @@ async fn built() -> Stack {
 async fn again(stack: &Stack, input: Value) -> Option<PlannedCheckpoint> {
     stack.start_and_execute(BUILD, input).await.unwrap();
     stack.store().build(BUILD).await.unwrap().unwrap().plan.checkpoint
+}
+
+/// What a build of the stack consists of, with its input and its source.
+async fn resolved(stack: &Stack) -> (ExecutionInput, Inputs, Image) {
+    let pipeline = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+    let input: ExecutionInput = serde_json::from_value(json!({"pipeline": "web"})).unwrap();
+    let inputs = resolve(&stack.context(), &input, &pipeline, Viewer::Stack, &mut vec![]).await.unwrap().unwrap();
+    let source = stack.cloud.cloud().images.image(HOME, &stack.source().await).await.unwrap().unwrap();
+    (input, inputs, source)
 }
 
 fn is_found(planned: Option<PlannedCheckpoint>) -> bool {
@@ -78,15 +90,33 @@ async fn what_comes_before_the_checkpoint_may_not() {
 }
 
 #[tokio::test]
+async fn the_infrastructure_counts_without_its_topic() {
+    let stack = built().await;
+    stack.name_topic(TOPIC).await;
+    assert!(is_found(again(&stack, json!({"pipeline": "web"})).await));
+    let stack = built().await;
+    stack.build_on_spot().await;
+    assert!(!is_found(again(&stack, json!({"pipeline": "web"})).await));
+}
+
+#[tokio::test]
 async fn a_forced_build_makes_everything_again_and_an_overridden_one_has_no_checkpoint() {
     let stack = built().await;
     let first = stack.store().checkpoint(&"web".parse().unwrap()).await.unwrap().unwrap();
     assert!(!is_found(again(&stack, json!({"pipeline": "web", "force": true})).await));
     let second = stack.store().checkpoint(&"web".parse().unwrap()).await.unwrap().unwrap();
     assert_ne!(first.image, second.image);
-    let stack = built().await;
-    let input = json!({"pipeline": "web", "parameters": {"nginx": {"port": "8080"}}});
-    assert_eq!(again(&stack, input).await, None);
+    let source = stack.source().await;
+    for start in [
+        json!({"parameters": {"nginx": {"port": "8080"}}}),
+        json!({"sourceImage": source}),
+        json!({"from": {"at": "test", "image": source}}),
+    ] {
+        let stack = built().await;
+        let mut input = json!({"pipeline": "web"});
+        input.as_object_mut().unwrap().extend(start.as_object().unwrap().clone());
+        assert_eq!(again(&stack, input).await, None, "{start}");
+    }
 }
 
 #[tokio::test]
@@ -114,4 +144,24 @@ async fn another_agent_makes_another_checkpoint() {
     let stack = built().await;
     std::fs::write(stack.context().config.agent_for("x86_64"), b"newer agent").unwrap();
     assert!(!is_found(again(&stack, json!({"pipeline": "web"})).await));
+}
+
+#[tokio::test]
+async fn a_package_without_an_agent_does_not_decide() {
+    let stack = built().await;
+    let (input, inputs, source) = resolved(&stack).await;
+    std::fs::remove_file(stack.context().config.agent_for("x86_64")).unwrap();
+    assert!(is_found(super::checkpoint(&stack.context(), &input, &inputs, &source).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_denied_read_of_the_image_is_no_checkpoint_and_a_throttled_one_is_an_error() {
+    let stack = built().await;
+    let (input, inputs, source) = resolved(&stack).await;
+    for (kind, found) in [(Kind::Denied, Some(false)), (Kind::Throttled, None)] {
+        stack.cloud.fail_always("DescribeImages", HOME, Fault::Refuse(kind));
+        let planned = super::checkpoint(&stack.context(), &input, &inputs, &source).await;
+        assert_eq!(planned.ok().map(is_found), found, "{kind:?}");
+        stack.cloud.heal();
+    }
 }
