@@ -1,8 +1,10 @@
 //! Tests with whole files: the result is either definitions or the rendered mistakes.
 
+mod documents;
 mod firmware;
 mod instances;
 mod migrated;
+mod recipes;
 mod starts;
 
 use std::io::{Error, ErrorKind};
@@ -148,146 +150,6 @@ help: did you mean `status`?";
 }
 
 #[test]
-fn documents_are_explained_where_they_stand() {
-    let head = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\n";
-    let beside = refused(&[&format!("{head}uri: broken.yml\n")]);
-    assert_eq!(beside.lines().next(), Some("web/broken.yml:9:17: error: unknown action `ExecuteBsh`"));
-    let indented: String = NGINX.replace("ExecuteBash", "ExecuteBsh").lines().map(|l| format!("  {l}\n")).collect();
-    let inline = refused(&[&format!("{head}data: |\n\n{indented}")]);
-    let expected = "web/all.yml:14:19: error: unknown action `ExecuteBsh`\n            action: ExecuteBsh\n";
-    assert!(inline.starts_with(expected), "{inline}");
-    let quoted = refused(&[&format!("{head}data: \"schemaVersion: 2.0\\nphases: []\"\n")]);
-    let place = quoted.lines().next().unwrap_or_default();
-    assert!(place.starts_with("web/all.yml:4:7: error: ") && place.ends_with("(line 1 of the document)"), "{quoted}");
-}
-
-#[test]
-fn a_component_has_one_document_of_limited_size() {
-    let head = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\n";
-    for (rest, message) in [
-        (
-            "",
-            "web/all.yml:1:1: error: a component needs its document: `uri: FILE`, or `data: |` with the document itself",
-        ),
-        ("uri: nginx.yml\ndata: x\n", "web/all.yml:4:6: error: a component has `data` or `uri`, not both"),
-        ("uri: none.yml\n", "web/all.yml:4:6: error: web/none.yml of `uri` cannot be read: no such file"),
-        ("uri: s3://b/k\n", "web/all.yml:4:6: error: `s3://` in `uri` is not supported yet"),
-        ("uri: long.yml\n", "web/all.yml:4:6: error: the document has 65537 bytes: 65536 are allowed"),
-        ("uri: nginx.yml\nplatform: Windows\n", "web/all.yml:5:11: error: the platform `Windows` is not supported yet"),
-    ] {
-        let found = refused(&[&format!("{head}{rest}")]);
-        assert_eq!(found.lines().next(), Some(message));
-    }
-}
-
-#[test]
-fn recipes_must_fit_their_components() {
-    let one = |parameters: &str| {
-        recipe(&format!("components:\n  - {{name: nginx, version: 1.0.0, parameters: {parameters}}}\n"))
-    };
-    let many = format!("components:\n{}", "  - {name: nginx, version: 1.0.0}\n".repeat(21));
-    for (recipe, message) in [
-        (one("{prt: 1}"), "web/all.yml:12:48: error: component `nginx` 1.0.0 has no parameter `prt`"),
-        (one("{mode: mad}"), "web/all.yml:12:54: error: `mad` is not an allowed value of parameter `mode`"),
-        (one("[]"), "web/all.yml:12:47: error: `parameters` must be a map of names and values, not a list"),
-        (recipe(&many), "web/all.yml:32:6: error: 21 components: a recipe has at most 20"),
-        (
-            recipe("components: [{name: nginx, version: x.1.x}]\n"),
-            "web/all.yml:11:37: error: `x.1.x` has a number to the right of an `x`: write 1.x.x, not 1.x.2",
-        ),
-        (
-            one("{}").replace("ssm:/source", "{owners: [amazon, \"*\"], name: al2023*}"),
-            "web/all.yml:10:32: error: `*` is not an owner: use account ids of 12 digits, `self`, `amazon` or \
-             `aws-marketplace`",
-        ),
-        (
-            one("{}").replace("ssm:/source", "{name: al2023*}"),
-            "web/all.yml:10:15: error: `owners` of `parentImage` is missing",
-        ),
-        (
-            one("{}").replace("ssm:/source", "pipeline:base"),
-            "web/all.yml:10:14: error: there is no image pipeline `base`",
-        ),
-        (
-            one("{}") + "additionalInstanceConfiguration: {}\n",
-            "web/all.yml:13:1: error: `additionalInstanceConfiguration` is not supported yet",
-        ),
-        (
-            one("{}") + "workingDirectory: tmp\n",
-            "web/all.yml:13:19: error: `workingDirectory` must begin with `/`: `tmp`",
-        ),
-    ] {
-        let found = refused(&[COMPONENT, &recipe]);
-        assert_eq!(found.lines().next(), Some(message), "{recipe}");
-    }
-}
-
-#[test]
-fn a_recipe_has_one_checkpoint_at_most_and_something_after_it() {
-    let with = |marks: &[&str]| {
-        let line = |mark: &&str| format!("  - {{name: nginx, version: 1.0.0{mark}}}\n");
-        recipe(&format!("components:\n{}", marks.iter().map(line).collect::<String>()))
-    };
-    let mark = ", checkpoint: true";
-    let read = |marks: &[&str]| read(&[COMPONENT, &with(marks)]).unwrap().recipes.remove(0).checkpoint();
-    assert_eq!(read(&["", mark, ""]), Some(2));
-    assert_eq!((read(&["", ""]), read(&["", ", checkpoint: false"])), (None, None));
-    for (marks, message) in [
-        (&[mark, mark, ""][..], "web/all.yml:13:47: error: only one component of a recipe can be its checkpoint"),
-        (
-            &["", mark],
-            "web/all.yml:13:47: error: the last component cannot be the checkpoint: no component runs after it",
-        ),
-        (&[", checkpoint: yes", ""], "web/all.yml:12:47: error: `checkpoint` must be `true` or `false`"),
-    ] {
-        let found = refused(&[COMPONENT, &with(marks)]);
-        assert!(found.lines().next().is_some_and(|line| line.starts_with(message)), "{found}");
-    }
-}
-
-#[test]
-fn a_parameter_without_default_needs_a_value() {
-    let document = "  schemaVersion: 1.0\n  parameters:\n    - port: {type: string}\n  phases:\n    - name: build\n      \
-                    steps: []\n";
-    let component = format!("kind: Component\nname: nginx\nsemanticVersion: 1.0.0\ndata: |\n{document}");
-    let found = refused(&[&component, &recipe("components:\n  - {name: nginx, version: 1.0.0}\n")]);
-    assert!(found.contains("component `nginx` 1.0.0 needs a value for its parameter `port`"), "{found}");
-    assert!(found.contains("web/all.yml:10:7: warning: "), "{found}");
-}
-
-#[test]
-fn values_that_look_like_secrets_are_warnings_until_they_are_refused() {
-    let document = "  schemaVersion: 1.0\n  parameters:\n    - token: {type: string, default: hunter22}\n  constants:\n    \
-                    - deploy: {type: string, value: AKIAIOSFODNN7EXAMPLE}\n  phases:\n    - name: build\n      steps: \
-                    [{name: Run, action: ExecuteBash, inputs: {commands: [ls]}}]\n";
-    let component = format!("kind: Component\nname: nginx\nsemanticVersion: 1.0.0\ndata: |\n{document}");
-    let recipe = recipe("components:\n  - {name: nginx, version: 1.0.0, parameters: {token: hunter33}}\n");
-    let said = |instead: Option<&str>| {
-        let files = [SourceFile { path: "web/all.yml".to_owned(), text: [component.as_str(), &recipe].join("---\n") }];
-        let mut draft = Draft::read(&files, &load);
-        instead.into_iter().for_each(|instead| draft.refuse_secrets(instead));
-        match draft.check(&Stored::default()) {
-            Ok(definitions) => (true, definitions.warnings.to_string()),
-            Err(found) => (false, found.to_string()),
-        }
-    };
-    let (is_taken, warnings) = said(None);
-    assert_eq!((is_taken, warnings.matches(": warning: ").count()), (true, 3), "{warnings}");
-    let (is_taken, mistakes) = said(Some("say so"));
-    let help = "help: keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used; say so";
-    let expected = [
-        "web/all.yml:7:38: error: the `default` of `token` looks like a secret, which a document should not contain",
-        help,
-        "web/all.yml:9:37: error: the `value` of `deploy` looks like a secret, which a document should not contain",
-        help,
-        "web/all.yml:19:55: error: the value of `token` in `parameters` looks like a secret, which a recipe should not \
-         contain",
-        help,
-    ];
-    assert_eq!((is_taken, mistakes.lines().collect::<Vec<_>>()), (false, expected.to_vec()));
-}
-
-#[test]
 fn configurations_are_checked() {
     let distribution = |rest: &str| {
         format!("kind: DistributionConfiguration\nname: two\ndistributions:\n  - region: eu-west-1\n{rest}")
@@ -397,27 +259,6 @@ fn a_file_that_is_no_yaml_hides_no_other_mistake_and_invents_none() {
     let found = Draft::read(&files, &load).check(&Stored::default()).unwrap_err();
     let places: Vec<(&str, &str)> = found.iter().map(|d| (d.file.as_str(), d.code)).collect();
     assert_eq!(places, [("a.yml", "yaml-syntax"), ("b.yml", "wrong-value"), ("c.yml", "duplicate")]);
-}
-
-#[test]
-fn a_document_beside_the_definitions_is_passed_over() {
-    assert_eq!(read(&[NGINX, ""]), Ok(Definitions::default()));
-}
-
-#[test]
-fn a_document_lies_beside_its_definition_or_below_it() {
-    for uri in ["/etc/passwd", "../web/nginx.yml", "a/../../nginx.yml"] {
-        let found = refused(&[&COMPONENT.replace("nginx.yml", uri)]);
-        let expected = format!(
-            "web/all.yml:5:6: error: `uri` must be the path of a document in this file's folder or below it, not `{uri}`"
-        );
-        assert_eq!(found.lines().next(), Some(expected.as_str()));
-    }
-    // What lies below is read, though there is nothing here.
-    for uri in ["./documents/nginx.yml", "documents/nginx.yml"] {
-        let found = refused(&[&COMPONENT.replace("nginx.yml", uri)]);
-        assert!(found.contains("cannot be read: no such file"), "{found}");
-    }
 }
 
 #[test]
