@@ -6,6 +6,7 @@
 
 mod exports;
 mod images;
+mod kept;
 mod requests;
 mod targets;
 mod templates;
@@ -18,7 +19,7 @@ use goldsmith_store::{BuildRecord, Effect, EffectKind, ExportedObject, LeftBehin
 use jiff::Timestamp;
 
 use crate::engine::LATE;
-use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
+use crate::{Context, Error, Result, TAG_BUILD};
 
 /// How often a describe call by tag is repeated if the journal holds an effect whose result is unknown. EC2 may show a
 /// resource only some seconds after it was made, so an empty answer proves nothing.
@@ -26,6 +27,7 @@ const SEARCHES: u32 = 5;
 /// Pause between two of these describe calls.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
+pub(crate) use kept::Kept;
 pub(crate) use requests::end_instance;
 
 /// Undoes one effect.
@@ -74,21 +76,6 @@ async fn undo_parameter(
         None => parameters.delete(&effect.region, &effect.name).await?,
     }
     Ok(())
-}
-
-/// What stays of a build.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Kept {
-    /// AMI ids.
-    pub(crate) images: BTreeSet<String>,
-    /// Instance ids.
-    pub(crate) instances: BTreeSet<String>,
-    /// Id of the AMI of the pipeline's checkpoint, if this build has made it. It is neither published nor marked.
-    pub(crate) checkpoint: Option<String>,
-    /// Whether these resources stay only until the time in their tag.
-    pub(crate) for_a_while: bool,
-    /// Whether published parameters and launch templates stay.
-    pub(crate) parameters: bool,
 }
 
 /// What to do if a call fails and may succeed later.
@@ -382,20 +369,5 @@ impl<'a> Undoing<'a> {
 
     fn has_expired(&self, tags: &Tags) -> bool {
         self.keep.has_expired(tags, self.context.clock.now())
-    }
-}
-
-impl Kept {
-    /// Returns whether this is the AMI of the pipeline's checkpoint.
-    pub(crate) fn is_checkpoint(&self, id: &str) -> bool {
-        self.checkpoint.as_deref() == Some(id)
-    }
-
-    /// Returns whether something that was kept has expired. The tag decides, not the record, since a person may have
-    /// changed the time in the tag. A published image never expires, no matter what its tags say: a person who may only
-    /// write tags must not be able to have it removed.
-    pub(crate) fn has_expired(&self, tags: &Tags, now: Timestamp) -> bool {
-        let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());
-        self.for_a_while && until.is_some_and(|until| until <= now)
     }
 }
