@@ -117,7 +117,9 @@ impl Show for Vec<Listed> {
         let waiting = self.iter().filter_map(|Listed { pipeline, waits_for_room, .. }| {
             let Turn { build, since, position, of } = waits_for_room.as_ref()?;
             let (name, launches) = (&pipeline.name, count(*of, "launch"));
-            Some(format!("{name} waits for room in EC2 since {since}: {build} is number {position} of {launches} that wait"))
+            Some(format!(
+                "{name} waits for room in EC2 since {since}: {build} is number {position} of {launches} that wait"
+            ))
         });
         self.is_empty().then(hint).into_iter().chain(stopped).chain(waiting).collect()
     }

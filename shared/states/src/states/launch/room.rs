@@ -4,10 +4,10 @@
 //! these pass when other instances end, or with time. What can never fit fails at once.
 //!
 //! Launches that ask for the same types in the same subnets wait in one line ([`Place`]). Only the first one of a line
-//! asks: after a pause, or at once if an instance of the account ends (`events/signal`). If EC2 launches its instance, it
-//! wakes the next one, since there may be room for more than one. If EC2 refuses, it wakes the first one of the next line,
-//! which asks for something else. So each free place is taken within seconds, by the launch whose turn it is, and the number of
-//! calls does not grow with the number of launches that wait. If a wake is lost, the tick wakes the first of each line.
+//! asks: after a pause, or at once if an instance of the account ends (`events/signal`). If EC2 refuses then, it wakes the
+//! first one of the next line, which asks for something else. So each place that becomes free is taken within seconds, by the
+//! launch whose turn it is, and costs about one call. There may also be more room than one instance has left: the tick asks for
+//! the new first one of each line, and as long as EC2 launches instances, each launch wakes the next one.
 
 use std::collections::BTreeSet;
 
@@ -74,7 +74,8 @@ pub(super) async fn behind(scene: &Scene<'_>, tried: &[Effect], first: u32) -> R
 pub(super) async fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Progress> {
     let place = place(scene, tried, first);
     if scene.in_line.as_ref().is_some_and(|own| own.has_room) {
-        pass_on(scene, Some(&place)).await;
+        let asks_for_else = |other: Place| other.line != place.line && other > place;
+        wake_first(scene, true, |other| other.place().is_some_and(asks_for_else)).await;
     }
     let refusals = || tried.iter().filter_map(refusal).collect::<Vec<_>>().join("; ");
     let failed = |end: &str| {
@@ -102,23 +103,22 @@ pub(super) fn throttled(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Prog
     Progress::Waiting(Pending::for_room(scene, &place, detail.to_owned(), pause))
 }
 
-/// Wakes the next launch after one that has waited and was launched.
+/// Wakes the next launch after one that was launched at its turn. If it was launched because an instance has ended, there is
+/// probably no room for another one, and the tick will try.
 pub(super) async fn launched(scene: &Scene<'_>) {
-    if scene.in_line.is_some() {
-        pass_on(scene, None).await;
+    if scene.in_line.as_ref().is_some_and(|own| !own.has_room) {
+        wake_first(scene, false, |other| other.behind).await;
     }
 }
 
-/// Tells the next launch that there may be room for it: the first of all, or after a refusal the first of another line with
-/// a later place than that of the launch that was refused.
-async fn pass_on(scene: &Scene<'_>, refused: Option<&Place>) {
-    let may_be_next = |wait: &&Wait| {
-        refused.is_none_or(|own| wait.place().is_some_and(|place| place.line != own.line && place > *own))
-    };
+/// Wakes the first of the other launches for which this holds, and which are the first in their lines.
+async fn wake_first(scene: &Scene<'_>, room: bool, holds: impl Fn(&Wait) -> bool + Send) {
     let woken = async {
         let others = scene.context.store.others_for_room(&scene.record.build, &scene.scope).await?;
-        let Some(Wait { build, state, item, owner, .. }) = others.iter().find(may_be_next) else { return Ok(()) };
-        let wake = Wake { build: build.clone(), state: *state, item: item.clone(), room: true };
+        let Some(Wait { build, state, item, owner, .. }) = others.iter().find(|other| holds(other)) else {
+            return Ok(());
+        };
+        let wake = Wake { build: build.clone(), state: *state, item: item.clone(), room };
         scene.context.wake(owner, &Invocation::Wake { wake }).await
     };
     if let Err(error) = woken.await {

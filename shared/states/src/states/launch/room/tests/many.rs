@@ -58,7 +58,8 @@ struct Bucket {
     left: Mutex<(f64, Timestamp)>,
     /// Whether all calls are made at the same time.
     is_rush: AtomicBool,
-    calls: AtomicUsize,
+    /// The calls of each minute.
+    calls: Mutex<BTreeMap<i64, usize>>,
     throttled: AtomicUsize,
 }
 
@@ -70,7 +71,7 @@ impl Bucket {
 
     fn new(clock: FakeClock) -> Self {
         let left = Mutex::new((Self::MOST, clock.now()));
-        let (calls, throttled) = (AtomicUsize::default(), AtomicUsize::default());
+        let (calls, throttled) = (Mutex::default(), AtomicUsize::default());
         Self { clock, left, is_rush: AtomicBool::new(true), calls, throttled }
     }
 
@@ -91,7 +92,7 @@ impl Between for Bucket {
         }
         // The SDK makes three attempts.
         for pause in [0, 1, 2] {
-            self.calls.fetch_add(1, Ordering::Relaxed);
+            *self.calls.lock().unwrap().entry(self.clock.now().as_second() / 60).or_default() += 1;
             if !self.is_rush.load(Ordering::Relaxed) {
                 self.clock.advance(SignedDuration::from_secs(pause) + Self::CALL);
             }
@@ -109,8 +110,8 @@ impl Between for Bucket {
 struct Course {
     /// From the first launch to the last one.
     minutes: i64,
-    /// Which part of the room the instances used in this time, in per cent.
-    used: usize,
+    /// The time that would be enough if each free place was used at once, in per cent of the time that it took.
+    used: i64,
     /// The most instances at a time.
     most: usize,
     /// Calls of RunInstances: all of them, those of the busiest minute, and those that were throttled.
@@ -136,33 +137,32 @@ async fn launch_all(builds: usize, room: usize, each: i64) -> Course {
     }
     bucket.is_rush.store(false, Ordering::Relaxed);
     let mut until: BTreeMap<String, Timestamp> = BTreeMap::new();
-    let (mut most, mut asked, mut used, mut seen) = (0, Vec::new(), 0, 0);
+    let (mut most, mut next) = (0, began);
     while stack.cloud.answers().len() < builds {
-        let before = bucket.calls.load(Ordering::Relaxed);
-        let next = began + SignedDuration::from_mins(i64::try_from(asked.len() + 1).unwrap());
-        stack.tick_after(next.duration_since(stack.clock.now()).max(SignedDuration::ZERO)).await;
+        next = stack.clock.now().max(next + SignedDuration::from_mins(1));
+        stack.tick_after(next.duration_since(stack.clock.now())).await;
         let there = stack.inventory().region(HOME).instances;
         most = most.max(there.len());
-        used += there.len();
         for id in there.into_keys() {
-            if stack.clock.now() >= *until.entry(id.clone()).or_insert(next + SignedDuration::from_mins(each)) {
+            let until = *until.entry(id.clone()).or_insert(next + SignedDuration::from_mins(each));
+            if stack.clock.now() >= until {
                 stack.cloud.terminate(HOME, &id).await.unwrap();
                 stack.cloud.settle();
                 an_instance_ends(&stack, "terminated").await;
-                seen += 1;
             }
         }
-        asked.push(bucket.calls.load(Ordering::Relaxed) - before);
     }
     assert!(stack.cloud.answers().iter().all(|answer| answer.result.is_ok()), "a build has failed");
     assert_eq!(stack.cloud.requests().launches.len(), builds);
-    assert!(seen >= builds - room);
+    let minutes = stack.clock.now().duration_since(began).as_mins();
+    let rounds = i64::try_from(builds.div_ceil(room) - 1).unwrap();
+    let calls = bucket.calls.lock().unwrap();
     Course {
-        minutes: stack.clock.now().duration_since(began).as_mins(),
-        used: used * 100 / (asked.len() * room),
+        minutes,
+        used: rounds * each * 100 / minutes,
         most,
-        calls: bucket.calls.load(Ordering::Relaxed),
-        busiest: asked.into_iter().max().unwrap(),
+        calls: calls.values().sum(),
+        busiest: calls.values().copied().max().unwrap(),
         throttled: bucket.throttled.load(Ordering::Relaxed),
         read: (stack.table.reads().items - reads.items) / builds,
     }
@@ -171,10 +171,10 @@ async fn launch_all(builds: usize, room: usize, each: i64) -> Course {
 #[tokio::test]
 async fn two_hundred_builds_with_room_for_ten_all_launch_and_use_all_room() {
     let course = launch_all(200, 10, 12).await;
-    // If each free place was used at once, 20 rounds of twelve minutes would take 240 minutes.
-    assert!(course.minutes < 255 && course.used >= 95 && course.most == 10, "{course:?}");
-    // Each launch asks once, and each end of an instance lets the next one be refused two types.
-    assert!(course.calls < 4 * 200 && course.busiest < 50 && course.throttled <= 1, "{course:?}");
+    println!("{course:?}");
+    assert!(course.minutes >= 228 && course.used >= 90 && course.most == 10, "{course:?}");
+    // Each launch asks once, and the first one in the line asks for two types at its turn and after its pauses.
+    assert!(course.calls < 2 * 200 && course.busiest < 50 && course.throttled <= 1, "{course:?}");
     assert!(course.read < 80, "{course:?}");
 }
 
@@ -185,6 +185,6 @@ async fn ten_thousand_builds_with_room_for_seven_hundred_all_launch_and_use_all_
     let course = launch_all(10_000, 700, 20).await;
     println!("{course:?}");
     assert!(course.used >= 90 && course.most == 700, "{course:?}");
-    assert!(course.calls < 4 * 10_000 && course.busiest <= 120, "{course:?}");
+    assert!(course.calls < 12_000 && course.busiest <= 120, "{course:?}");
     assert!(course.read < 80, "{course:?}");
 }
