@@ -2,6 +2,8 @@
 //! tests must know about each state. A state is a variant of [`State`], a file, and a row here.
 
 mod attest;
+#[cfg(test)]
+mod calls;
 mod checkpoint;
 mod distribute;
 mod execute_phase;

@@ -392,6 +392,14 @@ impl FakeCloud {
         }
     }
 
+    /// Lets every pending instance of a Region run. Its agent is not online yet.
+    pub fn boot(&self, region: &str) {
+        let mut world = self.world();
+        let machines = world.region(region).machines.values_mut();
+        let pending = machines.filter(|machine| machine.instance.state == InstanceState::Pending);
+        pending.for_each(|machine| machine.enter(InstanceState::Running, 0));
+    }
+
     /// Sets the text that instances write to their consoles from now on, and the time of their launch.
     pub fn consoles_say(&self, text: &str, launched: Timestamp) {
         self.world().boots = Some((text.to_owned(), launched));

@@ -41,7 +41,7 @@ impl Task {
         Scope { state: self.state, item: self.item.clone() }
     }
     /// The payload of its function.
-    fn start(&self, token: &str) -> Start {
+    pub(crate) fn start(&self, token: &str) -> Start {
         Start {
             build: BUILD.to_owned(),
             state: self.state,
