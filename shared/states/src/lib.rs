@@ -31,7 +31,7 @@ use serde_json::json;
 
 pub use dispatch::{EVENT_FUNCTIONS, Failure, dispatch, figures, has_figures, is_function};
 pub use engine::LATE;
-pub use engine::invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
+pub use engine::invocation::{ErrorInfo, Invocation, Outcome, Start, Wake, WokenBy};
 pub use error::{Error, Result};
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;

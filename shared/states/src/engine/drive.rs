@@ -51,14 +51,14 @@ use crate::engine::pending::{BRIEFLY, Ends, InLine, Pending, SOON};
 use crate::engine::stage;
 use crate::error_names::ErrorName;
 use crate::parts::short::short;
-use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
+use crate::{Context, Error, Invocation, Result, Start, State, Wake, WokenBy, spec};
 
 /// Time after which a function begins no more looks. A call of a look may take a minute if AWS is slow, and the functions'
 /// time-out is two minutes.
 const LONGEST: SignedDuration = SOON;
 /// How long an error that may settle counts as one that settles soon.
 const SETTLES_SOON: SignedDuration = SignedDuration::from_secs(30);
-/// First pause between two checks. Each pause is twice as long as the one before it.
+/// First pause between two checks. Each pause is three times as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Time after which the tick may check a parked wait. It is shorter than the minute between two ticks, so every tick
 /// checks every parked wait.
@@ -100,6 +100,8 @@ pub(crate) struct Scene<'a> {
     pub scope: Scope,
     /// Time at which the wait fails.
     pub deadline: Timestamp,
+    /// The resource for which the state has waited since the look before this one.
+    pub waits_for: String,
     /// The place and the pause of a launch that waits for room, or `None` if the state waits for anything else.
     pub in_line: Option<InLine>,
     /// When the state began, or `None` if this is unknown.
@@ -193,7 +195,7 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
         return Err(Error::Closed);
     }
     stage::tell(context, &record, &scope).await;
-    match drive(context, waiting, &start.build, &scope, Holder::Start).await {
+    match drive(context, waiting, &start.build, &scope, None).await {
         // The wait is registered, so the tick continues. With an error, the definition would start the state a second
         // time.
         Err(error) if error.is_transient() => {
@@ -205,10 +207,10 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
 }
 
 async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<()> {
-    if wake.room {
+    if wake.by == WokenBy::Room {
         context.store.give_room(&wake.build, &wake.scope(), context.clock.now()).await?;
     }
-    drive(context, waiting, &wake.build, &wake.scope(), Holder::Wake).await
+    drive(context, waiting, &wake.build, &wake.scope(), Some(wake.by)).await
 }
 
 /// Returns how long a state may wait in all: what the definition allows, less the margin.
@@ -228,11 +230,19 @@ fn limit(state: State, record: &BuildRecord) -> SignedDuration {
     own.map_or(allowed, |minutes| allowed.min(SignedDuration::from_mins(i64::from(minutes))))
 }
 
-async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
+/// Looks under the lock of the state. `woken` says what has woken the function, unless it was started.
+async fn drive(
+    context: &Context,
+    waiting: &dyn Waiting,
+    build: &str,
+    scope: &Scope,
+    woken: Option<WokenBy>,
+) -> Result<()> {
+    let holder = if woken.is_none() { Holder::Start } else { Holder::Wake };
     let Some(lock) = lock_or_knock(context, build, scope, holder).await? else { return Ok(()) };
     let must_leave = context.clock.now() + LONGEST;
     loop {
-        let outcome = look_until_parked(context, waiting, build, scope, holder, must_leave).await;
+        let outcome = look_until_parked(context, waiting, build, scope, woken, must_leave).await;
         if outcome.is_err() || context.clock.now() >= must_leave {
             context.store.unlock(build, scope, &lock).await?;
             return outcome;
@@ -260,7 +270,7 @@ async fn look_until_parked(
     waiting: &dyn Waiting,
     build: &str,
     scope: &Scope,
-    holder: Holder,
+    woken: Option<WokenBy>,
     must_leave: Timestamp,
 ) -> Result<()> {
     let clock = &context.clock;
@@ -283,11 +293,13 @@ async fn look_until_parked(
             Next::AnswerAgain => Ends::Later,
             Next::Leave => return Ok(()),
         };
-        if clock.now() >= must_leave.min(at_least.max(since + ends.patience(holder))) {
+        // Nothing has happened, as far as is known, and an event will tell.
+        let is_idle = woken == Some(WokenBy::Tick) && ends == Ends::WithEvent;
+        if is_idle || clock.now() >= must_leave.min(at_least.max(since + ends.patience(woken))) {
             return Ok(());
         }
         clock.sleep(pause).await;
-        pause = (pause * 2).min(ends.longest_pause());
+        pause = (pause * 3).min(ends.longest_pause());
     }
 }
 
@@ -313,6 +325,7 @@ async fn look(
         record,
         scope: scope.clone(),
         deadline: deadline(wait),
+        waits_for: wait.resource.clone(),
         in_line: InLine::of(wait),
         began: state.started_at.parse().ok(),
     };

@@ -73,9 +73,22 @@ pub struct Wake {
     /// The Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Whether an instance has ended, so that a launch which waits for room may have it now, and asks without its pause.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub room: bool,
+    /// What has woken it.
+    #[serde(default)]
+    pub by: WokenBy,
+}
+
+/// What has woken a function that waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WokenBy {
+    /// An event about the resource that it waits for, or a launch that has had its turn.
+    #[default]
+    Event,
+    /// Nothing but the time.
+    Tick,
+    /// The end of an instance: a launch that waits for room may have it now, and asks without its pause.
+    Room,
 }
 
 impl Wake {

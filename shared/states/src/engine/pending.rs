@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use goldsmith_store::{Holder, Place, PlannedRegion, Wait};
+use goldsmith_store::{Place, PlannedRegion, Wait};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::WokenBy;
 use crate::engine::drive::Scene;
 
 /// How long a function looks in any case: enough for what follows at once, and for the time in which EC2 still describes
@@ -79,11 +80,11 @@ pub(crate) enum Ends {
 
 impl Ends {
     /// Returns how long the holder of the lock keeps looking.
-    pub(super) fn patience(self, holder: Holder) -> SignedDuration {
-        match (self, holder) {
+    pub(super) fn patience(self, woken: Option<WokenBy>) -> SignedDuration {
+        match (self, woken) {
             (Self::Soon, _) => SOON,
-            (Self::Later, Holder::Start) => LATER,
-            (Self::WithEvent, _) | (Self::Later, Holder::Wake) => BRIEFLY,
+            (Self::Later, None) => LATER,
+            (Self::WithEvent, _) | (Self::Later, Some(_)) => BRIEFLY,
         }
     }
 

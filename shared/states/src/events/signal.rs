@@ -9,7 +9,7 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use goldsmith_store::Wait;
 use serde_json::{Value, json};
 
-use crate::{Context, Invocation, Result, Wake};
+use crate::{Context, Invocation, Result, Wake, WokenBy};
 
 /// Runs one invocation. An empty event counts as the tick. An event of an unknown kind is dropped.
 ///
@@ -18,18 +18,20 @@ use crate::{Context, Invocation, Result, Wake};
 pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     let (store, now) = (&context.store, context.clock.now());
     let called = resource(event);
-    let (waits, for_room) = match called {
-        Called::Resource(id) => (store.waits_on(&id).await?, None),
-        Called::End(id) => (store.waits_on(&id).await?, store.first_for_room().await?.into_iter().next()),
-        Called::Tick => ([store.due_waits(now).await?, now_first(context).await?].concat(), None),
-        Called::Unknown => (vec![], None),
+    let (by, waits, for_room) = match called {
+        Called::Resource(id) => (WokenBy::Event, store.waits_on(&id).await?, None),
+        Called::End(id) => {
+            (WokenBy::Event, store.waits_on(&id).await?, store.first_for_room().await?.into_iter().next())
+        }
+        Called::Tick => (WokenBy::Tick, [store.due_waits(now).await?, now_first(context).await?].concat(), None),
+        Called::Unknown => return Ok(json!({"woken": 0})),
     };
-    let waits = waits.iter().map(|wait| (wait, false)).chain(for_room.iter().map(|wait| (wait, true)));
+    let waits = waits.iter().map(|wait| (wait, by)).chain(for_room.iter().map(|wait| (wait, WokenBy::Room)));
     // An owner that cannot be woken must not keep the others from being woken.
     let mut first = Ok(());
     let mut woken = 0;
-    for (wait, has_room) in waits {
-        match wake(context, wait, has_room).await {
+    for (wait, by) in waits {
+        match wake(context, wait, by).await {
             Ok(()) => woken += 1,
             Err(error) => {
                 tracing::warn!(%error, owner = wait.owner, build = wait.build, "the next tick will wake it");
@@ -91,9 +93,9 @@ fn has_ended(detail: &Value) -> bool {
     matches!(detail.get("state").and_then(Value::as_str), Some("stopped" | "terminated"))
 }
 
-async fn wake(context: &Context, wait: &Wait, has_room: bool) -> Result<()> {
+async fn wake(context: &Context, wait: &Wait, by: WokenBy) -> Result<()> {
     // The call is asynchronous, because an owner looks for seconds, and one tick may have to wake many of them.
-    let wake = Wake { build: wait.build.clone(), state: wait.state, item: wait.item.clone(), room: has_room };
+    let wake = Wake { build: wait.build.clone(), state: wait.state, item: wait.item.clone(), by };
     context.wake(&wait.owner, &Invocation::Wake { wake }).await
 }
 

@@ -193,6 +193,10 @@ async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
         return Err(because(scene, ErrorName::CommandFailed, instance, gone(&found)));
     }
     let now = scene.context.clock.now();
+    // The agent was online when the state began, so it cannot have been lost for so long yet.
+    if scene.began.is_some_and(|began| now < began + patience) {
+        return still_runs();
+    }
     match cloud.commands.ping(scene.home(), instance).await? {
         // Systems Manager itself continues to wait, for as long as the command may run.
         Ping::Lost(Some(since)) if now >= since + patience => {

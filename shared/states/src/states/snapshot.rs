@@ -50,9 +50,10 @@ impl Waiting for MakeImage {
         if let Some(Effect { id: Some(draft), .. }) = made(register::DRAFT) {
             return register::from_draft(scene, draft).await;
         }
-        // The intent of the AMI is written only after the instance has stopped. From then on, the command need not be
-        // looked at again.
-        if made(IMAGE).or(made(register::DRAFT)).is_none()
+        // The state waits for the instance only once it is clean, and the intent of the AMI is written only after the
+        // instance has stopped. From then on, the command need not be looked at again.
+        if scene.waits_for != instance
+            && made(IMAGE).or(made(register::DRAFT)).is_none()
             && let CommandProgress::Running(pending) = clean(scene, &launched, &instance).await?
         {
             return Ok(Progress::Waiting(Pending { detail: format!("cleaning {instance}"), ..pending }));

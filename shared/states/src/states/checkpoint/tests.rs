@@ -355,7 +355,7 @@ async fn a_read_of_the_table_that_fails_once_does_not_end_the_build() {
                 ended => ended,
             };
             assert!(ended.is_ok(), "{state} with read {n}: {ended:?}");
-            for _ in 0..6 {
+            for _ in 0..12 {
                 stack.tick_after(SignedDuration::from_mins(1)).await;
             }
             let ended = stack.store().state(&stack.record().await.build, &state.into()).await.unwrap().unwrap();

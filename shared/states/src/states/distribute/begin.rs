@@ -54,7 +54,15 @@ async fn begin_all(context: &Context, record: &BuildRecord) -> Result<(String, V
 async fn begin_one(context: &Context, record: &BuildRecord, planned: &PlannedRegion) -> Result<Option<String>> {
     let scope = Scope { state: State::DistributeRegion, item: Some(planned.region.clone()) };
     // `PATIENCE` ends this. The deadline is that of DistributeRegion, which waits.
-    let scene = Scene { context, record: record.clone(), scope, deadline: Timestamp::MAX, in_line: None, began: None };
+    let scene = Scene {
+        context,
+        record: record.clone(),
+        scope,
+        deadline: Timestamp::MAX,
+        waits_for: String::new(),
+        in_line: None,
+        began: None,
+    };
     let copied = pin!(async { super::copy(&scene, planned, &super::original(&scene).await?).await });
     let why_not = match select(copied, context.clock.sleep(PATIENCE)).await {
         Either::Left((Ok(id), _)) => return Ok(Some(id)),

@@ -20,7 +20,7 @@ use crate::engine::drive::{Progress, Scene};
 use crate::engine::pending::{InLine, Pause, Pending};
 use crate::error_names::ErrorName;
 use crate::parts::token::token;
-use crate::{Error, Invocation, Result, Wake, spec};
+use crate::{Error, Invocation, Result, Wake, WokenBy, spec};
 
 /// The first pause between two attempts. A pause is as long as the launch has waited so far.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
@@ -75,7 +75,7 @@ pub(super) async fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Res
     let place = place(scene, tried, first);
     if scene.in_line.as_ref().is_some_and(|own| own.has_room) {
         let asks_for_else = |other: Place| other.line != place.line && other > place;
-        wake_first(scene, true, |other| other.place().is_some_and(asks_for_else)).await;
+        wake_first(scene, WokenBy::Room, |other| other.place().is_some_and(asks_for_else)).await;
     }
     let refusals = || tried.iter().filter_map(refusal).collect::<Vec<_>>().join("; ");
     let failed = |end: &str| {
@@ -107,18 +107,18 @@ pub(super) fn throttled(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Prog
 /// probably no room for another one, and the tick will try.
 pub(super) async fn launched(scene: &Scene<'_>) {
     if scene.in_line.as_ref().is_some_and(|own| !own.has_room) {
-        wake_first(scene, false, |other| other.behind).await;
+        wake_first(scene, WokenBy::Event, |other| other.behind).await;
     }
 }
 
 /// Wakes the first of the other launches for which this holds, and which are the first in their lines.
-async fn wake_first(scene: &Scene<'_>, room: bool, holds: impl Fn(&Wait) -> bool + Send) {
+async fn wake_first(scene: &Scene<'_>, by: WokenBy, holds: impl Fn(&Wait) -> bool + Send) {
     let woken = async {
         let others = scene.context.store.others_for_room(&scene.record.build, &scene.scope).await?;
         let Some(Wait { build, state, item, owner, .. }) = others.iter().find(|other| holds(other)) else {
             return Ok(());
         };
-        let wake = Wake { build: build.clone(), state: *state, item: item.clone(), room };
+        let wake = Wake { build: build.clone(), state: *state, item: item.clone(), by };
         scene.context.wake(owner, &Invocation::Wake { wake }).await
     };
     if let Err(error) = woken.await {

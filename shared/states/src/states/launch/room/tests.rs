@@ -309,7 +309,7 @@ async fn a_throttled_launch_pauses_and_makes_one_instance() {
         assert_eq!((calls(&stack), stack.clock.now()), (1, began), "the function does not wait");
         let told = detail(&stack, &task).await;
         assert_eq!(told, "EC2 limits how often the account launches instances, and the launch is tried again");
-        assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(6)).await, Some(Ok(json!({}))), "{fault:?}");
+        assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(12)).await, Some(Ok(json!({}))), "{fault:?}");
         assert_eq!(instances(&stack), 1, "{fault:?}");
     }
 }
@@ -382,8 +382,9 @@ async fn a_launch_that_waits_for_room_survives_every_fault() {
         stack.cloud = stack.cloud.behind(Arc::new(later));
         stack
     };
-    // Between the two attempts, the tick wakes the function.
-    let effects = ["PutEvents", "RunInstances", "Invoke", "RunInstances", "SendTaskSuccess"];
+    // Between the two attempts, and until the instance is online, the tick wakes the function.
+    let effects =
+        ["PutEvents", "RunInstances", "Invoke", "RunInstances", "Invoke", "Invoke", "SendTaskSuccess"];
     check_state_on(new, Task::item(State::LaunchTest, "t3.small"), &effects).await;
 }
 
