@@ -1,17 +1,27 @@
 //! The watched source images, each recorded once, and the pipelines that are rebuilt when a source changes.
 //!
 //! A pipeline watches at most one source. `SOURCES` lists the sources, so a check costs one Query, and one resolution
-//! for each distinct source, no matter how many pipelines use it.
+//! for each distinct source, no matter how many pipelines use it. The subscriptions of a source are sorted by the AMI
+//! of the last build, so a check passes over all pipelines that are up to date at the cost of one item (`behind`).
+
+mod behind;
 
 use goldsmith_model::{Name, RebuildOn, SourceImage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::store::{encode, held, readable};
-use crate::{Check, Item, Key, Result, Store, StoreError, Write};
+use crate::{Check, Key, Result, Store, StoreError, Write};
 
 /// Partition of the list of watched sources.
 const SOURCES: &str = "SOURCES";
+/// What the sort keys of subscriptions begin with.
+const SUBSCRIPTION: &str = "SUB#";
+/// What the sort keys of subscriptions with an AMI begin with. They sort before those without one, because no name
+/// begins with `#`.
+const GROUPED: &str = "SUB##";
+/// Longest AMI id, in bytes, that is part of a sort key. Those of EC2 have 21.
+const LONGEST_IMAGE: usize = 64;
 /// How many times an operation is repeated after a lost race with another `apply`, before it is reported as busy.
 const RACES: u32 = 10;
 
@@ -25,7 +35,8 @@ pub struct WatchedSource {
     pub source: SourceImage,
 }
 
-/// `SOURCE#hash / SUB#pipeline`: a pipeline that is rebuilt when the source changes.
+/// `SOURCE#hash / SUB##image#pipeline`: a pipeline that is rebuilt when the source changes. `SUB#pipeline` if there was
+/// no build yet, and if an earlier version, which had only such keys, was the last to write the item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
@@ -40,9 +51,27 @@ pub struct Subscription {
 }
 
 /// `PIPELINE#n / SOURCE`: the source that the pipeline watches.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Watching {
     hash: String,
+    /// The AMI in the key of the subscription. `None` if there is none: then its item may still have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_image: Option<String>,
+}
+
+impl Watching {
+    /// Returns the key of the subscription.
+    fn subscription(&self, pipeline: &Name) -> Key {
+        subscription(&self.hash, pipeline, self.last_image.as_deref())
+    }
+
+    /// Returns the conditions that nobody has changed what the pipeline watches since this was read, nor moved its
+    /// subscription.
+    fn unchanged(&self) -> Vec<Check> {
+        let image = as_read("lastImage", self.last_image.as_deref());
+        vec![Check::equals("hash", self.hash.as_str()), image]
+    }
 }
 
 /// `SOURCE#hash / META`
@@ -63,8 +92,9 @@ impl Store {
         let hash = source.hash();
         for _ in 0..RACES {
             let before: Option<Watching> = self.read(&watching(pipeline)).await?;
-            let there: Option<Subscription> = self.read(&subscription(&hash, pipeline)).await?;
-            if before.as_ref().is_some_and(|before| before.hash == hash) && there.is_some_and(|there| there.why == why)
+            if let Some(same) = before.as_ref().filter(|before| before.hash == hash)
+                && let Some(there) = self.read::<Subscription>(&same.subscription(pipeline)).await?
+                && there.why == why
             {
                 return Ok(());
             }
@@ -87,11 +117,11 @@ impl Store {
     pub async fn unsubscribe(&self, pipeline: &Name) -> Result<()> {
         for _ in 0..RACES {
             let Some(before) = self.read::<Watching>(&watching(pipeline)).await? else { return Ok(()) };
-            // Another `apply` may have moved the pipeline to another source since the read. The check of the hash
-            // notices it.
+            // Another `apply` may have moved the pipeline to another source since the read, or the end of a build the
+            // subscription to another key. The checks notice it.
             let writes = vec![
-                Write::Delete { key: subscription(&before.hash, pipeline), checks: vec![] },
-                Write::Delete { key: watching(pipeline), checks: vec![Check::equals("hash", before.hash.as_str())] },
+                Write::Delete { key: before.subscription(pipeline), checks: vec![] },
+                Write::Delete { key: watching(pipeline), checks: before.unchanged() },
             ];
             if held(self.write(writes).await)? {
                 return self.forget_source(&before.hash).await;
@@ -107,29 +137,40 @@ impl Store {
 
     /// Returns the pipelines that watch the source with this [`SourceImage::hash`].
     pub async fn subscribers(&self, hash: &str) -> Result<Vec<Subscription>> {
-        self.read_all(&partition(hash), "SUB#").await
+        self.read_all(&partition(hash), SUBSCRIPTION).await
     }
 
     /// Records from which AMI the pipeline's last build on this source started. Does nothing if the pipeline no longer
-    /// watches the source.
+    /// watches the source. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] if other callers keep changing the same subscription.
     pub async fn note_built(&self, hash: &str, pipeline: &Name, image_id: &str) -> Result<()> {
-        let write = Write::Update {
-            key: subscription(hash, pipeline),
-            set: Item::from_iter([("lastImage".to_owned(), json!(image_id))]),
-            remove: vec![],
-            checks: vec![Check::Present],
-        };
-        held(self.write(vec![write]).await).map(drop)
+        let is_of = |found: &Watching| found.hash == hash;
+        for _ in 0..RACES {
+            let before = self.read::<Watching>(&watching(pipeline)).await?.filter(is_of);
+            let Some(before) = before else { return Ok(()) };
+            // If the item is no longer there, another caller has noted a build between the two reads, as if it came after
+            // this one, or the pipeline no longer watches the source.
+            let there: Option<Subscription> = self.read(&before.subscription(pipeline)).await?;
+            let Some(there) = there else { return Ok(()) };
+            let is_noted = [&before.last_image, &there.last_image].map(|last| last.as_deref() == Some(image_id));
+            if is_noted == [true, true] || held(self.write(moving(pipeline, &before, &there, image_id)?).await)? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Busy { code: "SubscriptionContention".to_owned() })
     }
 
     /// Removes a source that no pipeline watches, unless a pipeline begins to watch it in the meantime.
     async fn forget_source(&self, hash: &str) -> Result<()> {
         let Some(known) = self.read::<Meta>(&meta(hash)).await? else { return Ok(()) };
-        if !self.subscribers(hash).await?.is_empty() {
+        // No other item of the partition sorts after this.
+        if self.table().first_after(&partition(hash), SUBSCRIPTION).await?.is_some() {
             return Ok(());
         }
         // No transaction can check that a partition is empty. But each subscription counts `made` up, so one that comes
-        // after the query above makes this write fail.
+        // after the read above makes this write fail.
         let writes = vec![
             Write::Delete { key: meta(hash), checks: vec![Check::equals("made", known.made)] },
             Write::Delete { key: Key::new(SOURCES, hash), checks: vec![] },
@@ -150,34 +191,62 @@ fn subscribing(
     let hash = source.hash();
     let known = Meta { source: source.clone(), made: made.unwrap_or(0) + 1 };
     let listed = WatchedSource { hash: hash.clone(), source: source.clone() };
-    let now = Watching { hash: hash.clone() };
-    let as_read = |value: Option<Check>| vec![value.unwrap_or(Check::Absent)];
+    let same = before.filter(|before| before.hash == hash);
+    let now = same.cloned().unwrap_or(Watching { hash: hash.clone(), last_image: None });
+    let set = [("pipeline", json!(pipeline)), ("why", json!(why))];
+    let last = now.last_image.iter().map(|last| ("lastImage", json!(last)));
     let mut writes = vec![
         Write::Put {
             item: encode(meta(&hash), &known)?,
             // The removal of a source without subscriptions checks the same number. Of the two, one must read again.
-            checks: as_read(made.map(|made| Check::equals("made", made))),
+            checks: vec![made.map_or(Check::Absent, |made| Check::equals("made", made))],
         },
         Write::Put { item: encode(Key::new(SOURCES, hash.as_str()), &listed)?, checks: vec![] },
         Write::Update {
             // An update keeps `lastImage`. After a put, the pipeline would take the next image that a check finds for
             // the one that it was built from, and miss a release.
-            key: subscription(&hash, pipeline),
-            set: Item::from_iter([("pipeline".to_owned(), json!(pipeline)), ("why".to_owned(), json!(why))]),
+            key: now.subscription(pipeline),
+            set: set.into_iter().chain(last).map(|(name, value)| (name.to_owned(), value)).collect(),
             remove: vec![],
             checks: vec![],
         },
         Write::Put {
             item: encode(watching(pipeline), &now)?,
             // Of two calls of `apply` at once that change the source of this pipeline, one must read again. Otherwise
-            // the pipeline would watch both sources.
-            checks: as_read(before.map(|before| Check::equals("hash", before.hash.as_str()))),
+            // the pipeline would watch both sources. The same holds for the end of a build, which moves the
+            // subscription.
+            checks: before.map_or(vec![Check::Absent], Watching::unchanged),
         },
     ];
     if let Some(former) = before.filter(|before| before.hash != hash) {
-        writes.push(Write::Delete { key: subscription(&former.hash, pipeline), checks: vec![] });
+        writes.push(Write::Delete { key: former.subscription(pipeline), checks: vec![] });
     }
     Ok(writes)
+}
+
+/// Returns the writes of one transaction: they move a subscription that was read to the key with the AMI of the last
+/// build.
+fn moving(pipeline: &Name, before: &Watching, there: &Subscription, image: &str) -> Result<Vec<Write>> {
+    let now = Watching { last_image: Some(image.to_owned()), ..before.clone() };
+    let built = Subscription { last_image: now.last_image.clone(), ..there.clone() };
+    let (from, to) = (before.subscription(pipeline), now.subscription(pipeline));
+    // Another `apply` may have changed the reason, and a function of an earlier version the image: it knows only this
+    // item.
+    let unchanged = vec![Check::equals("why", json!(there.why)), as_read("lastImage", there.last_image.as_deref())];
+    // An earlier version that lets the pipeline watch something else does not see an item with an AMI in its key.
+    let mut writes = vec![Write::Put { item: encode(watching(pipeline), &now)?, checks: before.unchanged() }];
+    if from == to {
+        writes.push(Write::Put { item: encode(to, &built)?, checks: unchanged });
+    } else {
+        writes.push(Write::Delete { key: from, checks: unchanged });
+        writes.push(Write::Put { item: encode(to, &built)?, checks: vec![] });
+    }
+    Ok(writes)
+}
+
+/// Returns the condition that a text is still as it was read.
+fn as_read(attribute: &str, value: Option<&str>) -> Check {
+    value.map_or_else(|| Check::missing(attribute), |value| Check::equals(attribute, value))
 }
 
 fn partition(hash: &str) -> String {
@@ -188,8 +257,18 @@ fn meta(hash: &str) -> Key {
     Key::new(partition(hash), "META")
 }
 
-fn subscription(hash: &str, pipeline: &Name) -> Key {
-    Key::new(partition(hash), format!("SUB#{pipeline}"))
+fn subscription(hash: &str, pipeline: &Name, last: Option<&str>) -> Key {
+    let sk = match last.filter(|last| is_groupable(last)) {
+        Some(image) => format!("{GROUPED}{image}#{pipeline}"),
+        None => format!("{SUBSCRIPTION}{pipeline}"),
+    };
+    Key::new(partition(hash), sk)
+}
+
+/// Returns whether a text can be part of a sort key. A parameter may have any text as its value.
+fn is_groupable(image: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=LONGEST_IMAGE).contains(&image.len()) && image.bytes().all(is_part)
 }
 
 fn watching(pipeline: &Name) -> Key {
@@ -197,121 +276,4 @@ fn watching(pipeline: &Name) -> Key {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use goldsmith_model::{Name, RebuildOn, SourceImage};
-
-    use super::{Subscription, WatchedSource};
-    use crate::{Item, Key, MemoryTable, Result, Store, Table, Write};
-
-    fn name(text: &str) -> Name {
-        text.parse().unwrap()
-    }
-
-    fn source(text: &str) -> SourceImage {
-        text.parse().unwrap()
-    }
-
-    fn sub(pipeline: &str, last: Option<&str>) -> Subscription {
-        Subscription { pipeline: name(pipeline), why: RebuildOn::SourceUpdate, last_image: last.map(str::to_owned) }
-    }
-
-    async fn watch(store: &Store, pipeline: &str, source: &SourceImage) {
-        store.subscribe(&name(pipeline), source, RebuildOn::SourceUpdate).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_source_is_listed_once_whoever_watches_it() {
-        let store = Store::new(Arc::new(MemoryTable::new()));
-        let (a, newest) = (source("ssm:/a"), SourceImage::newest(vec!["amazon".into()], "al*".into()).unwrap());
-        watch(&store, "web", &a).await;
-        watch(&store, "api", &a).await;
-        watch(&store, "job", &newest).await;
-        let mut listed = store.sources().await.unwrap();
-        listed.sort_by_key(|watched| watched.source.written());
-        let watched = |source: &SourceImage| WatchedSource { hash: source.hash(), source: source.clone() };
-        assert_eq!(listed, [watched(&a), watched(&newest)]);
-        assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [sub("api", None), sub("web", None)]);
-    }
-
-    #[tokio::test]
-    async fn subscribing_again_keeps_what_was_built_and_changes_the_reason() {
-        let (table, a) = (MemoryTable::new(), source("pipeline:base"));
-        let store = Store::new(Arc::new(table.clone()));
-        watch(&store, "web", &a).await;
-        store.note_built(&a.hash(), &name("web"), "ami-1").await.unwrap();
-        store.subscribe(&name("web"), &a, RebuildOn::Dependency).await.unwrap();
-        let expected = Subscription { why: RebuildOn::Dependency, ..sub("web", Some("ami-1")) };
-        assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [expected]);
-    }
-
-    #[tokio::test]
-    async fn a_replaced_source_is_forgotten_with_its_last_subscriber() {
-        let (table, a, b) = (MemoryTable::new(), source("ssm:/a"), source("ssm:/b"));
-        let store = Store::new(Arc::new(table.clone()));
-        watch(&store, "web", &a).await;
-        watch(&store, "api", &a).await;
-        watch(&store, "web", &b).await;
-        assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [sub("api", None)]);
-        assert_eq!(store.subscribers(&b.hash()).await.unwrap(), [sub("web", None)]);
-        watch(&store, "api", &b).await;
-        let left: Vec<SourceImage> = store.sources().await.unwrap().into_iter().map(|watched| watched.source).collect();
-        assert_eq!(left, [b]);
-        for pipeline in ["web", "api", "web"] {
-            store.unsubscribe(&name(pipeline)).await.unwrap();
-        }
-        assert!(table.dump().is_empty(), "{:?}", table.dump());
-    }
-
-    #[tokio::test]
-    async fn a_build_of_a_source_that_is_no_longer_watched_is_not_recorded() {
-        let table = MemoryTable::new();
-        let store = Store::new(Arc::new(table.clone()));
-        store.note_built("0123456789abcdef", &name("web"), "ami-1").await.unwrap();
-        assert!(table.dump().is_empty());
-    }
-
-    /// A table in which `api` begins to watch a source right after the subscribers of the source were read.
-    struct Meanwhile {
-        table: MemoryTable,
-        source: SourceImage,
-    }
-
-    #[async_trait::async_trait]
-    impl Table for Meanwhile {
-        async fn get(&self, key: &Key) -> Result<Option<Item>> {
-            self.table.get(key).await
-        }
-        async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
-            let found = self.table.query(pk, prefix).await;
-            if prefix == "SUB#" {
-                watch(&Store::new(Arc::new(self.table.clone())), "api", &self.source).await;
-            }
-            found
-        }
-        async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
-            self.table.last(pk, prefix).await
-        }
-        async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
-            self.table.first_after(pk, sk).await
-        }
-        async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
-            self.table.due(open, until).await
-        }
-        async fn write(&self, writes: Vec<Write>) -> Result<()> {
-            self.table.write(writes).await
-        }
-    }
-
-    #[tokio::test]
-    async fn a_source_that_is_watched_anew_while_it_is_forgotten_stays() {
-        let (table, a) = (MemoryTable::new(), source("ssm:/a"));
-        let store = Store::new(Arc::new(table.clone()));
-        watch(&store, "web", &a).await;
-        let meanwhile = Store::new(Arc::new(Meanwhile { table, source: a.clone() }));
-        meanwhile.unsubscribe(&name("web")).await.unwrap();
-        assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [sub("api", None)]);
-        assert_eq!(store.sources().await.unwrap().len(), 1);
-    }
-}
+mod tests;

@@ -144,7 +144,11 @@ async fn published_image(context: &Context, published: &Published) -> Result<u32
     let source = goldsmith_model::SourceImage::Pipeline(published.pipeline.clone());
     let mut started = 0;
     // If this call is lost or dies half way, the check of sources finds the same image and makes the same cause.
-    for subscription in context.store.subscribers(&source.hash()).await? {
+    let hash = source.hash();
+    for subscription in context.store.subscribers(&hash).await? {
+        if !context.store.still_watches(&hash, &subscription).await? {
+            continue;
+        }
         let cause = Cause::Dependency { image: published.image.clone() };
         started += u32::from(start(context, &subscription.pipeline, &cause).await? == Start::Started);
     }

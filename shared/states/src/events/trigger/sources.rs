@@ -1,5 +1,6 @@
 //! The check of sources. Each distinct source is resolved once. The check then starts every pipeline whose last build
-//! started from another AMI. The cost depends on the number of sources and changes, not on the number of pipelines.
+//! started from another AMI. The cost depends on the number of sources and changes, not on the number of pipelines: the
+//! table passes over those that are up to date.
 //!
 //! If one invocation has no time for all sources, the next one continues where it stopped. If several invocations have
 //! no time for all sources, the next regular check continues there. So every check ends, and each source is checked in
@@ -7,10 +8,10 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use goldsmith_cloud::Parameter;
 use goldsmith_model::definitions::Stored;
-use goldsmith_model::{Cause, Name, SourceImage};
+use goldsmith_model::{Cause, SourceImage};
 use goldsmith_store::{Round, SourceCheck, Subscription, WatchedSource};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ use crate::{Context, Error, Result};
 /// How many starts are in progress at the same time. StartExecution allows 300 calls per second, and one call takes
 /// some 30 ms.
 const AT_ONCE: usize = 16;
+/// How many pipelines are given their first image at the same time. Each takes some 15 ms, and writes 4 of the 1,000
+/// units that DynamoDB grants a partition in a second.
+const NOTED_AT_ONCE: usize = 3;
 /// Time after which the check hands over to the next invocation. The function's time-out is 120 s.
 const BUDGET: SignedDuration = SignedDuration::from_secs(90);
 /// Pause after AWS has throttled a call.
@@ -188,8 +192,9 @@ impl Checking<'_> {
                 return true;
             }
         };
-        let stale = match stale(context, watched, &image).await {
-            Ok(stale) => stale,
+        let (stale, cause) = match stale(context, watched, &image).await {
+            Ok(Some(stale)) => stale,
+            Ok(None) => return true,
             Err(error) => {
                 // Unlike a source that cannot be looked up, a table that fails is always a reason to run the check
                 // again.
@@ -197,7 +202,7 @@ impl Checking<'_> {
                 return true;
             }
         };
-        match self.is_unfinished(&watched.source, &image, &stale).await {
+        match self.is_unfinished(&watched.source, &image).await {
             Ok(true) => return true, // a later check finds the source again
             Ok(false) => {}
             Err(error) => {
@@ -206,17 +211,17 @@ impl Checking<'_> {
             }
         }
         let until = self.until;
-        let mut starts = stream::iter(stale)
-            .map(
-                |(pipeline, cause)| async move { (start_patiently(context, &pipeline, &cause, until).await, pipeline) },
-            )
-            .buffer_unordered(AT_ONCE);
+        let start = |stale: Subscription| {
+            let cause = &cause;
+            async move { (start_patiently(context, &watched.hash, &stale, cause, until).await, stale.pipeline) }
+        };
+        let mut starts = stream::iter(stale).map(start).buffer_unordered(AT_ONCE);
         let mut is_whole = true;
         while let Some((outcome, pipeline)) = starts.next().await {
             match outcome {
                 Ok(outcome) => {
                     is_whole &= outcome.is_some();
-                    self.started += u32::from(outcome == Some(Start::Started));
+                    self.started += u32::from(outcome == Some(true));
                 }
                 Err(error) => self.fail(error, pipeline.as_str()),
             }
@@ -225,8 +230,8 @@ impl Checking<'_> {
     }
 
     /// Returns whether the source must wait for another image that the same cause makes ([`joins`]).
-    async fn is_unfinished(&mut self, source: &SourceImage, image: &str, stale: &[(Name, Cause)]) -> Result<bool> {
-        if stale.is_empty() || !joins::may_join(source) {
+    async fn is_unfinished(&mut self, source: &SourceImage, image: &str) -> Result<bool> {
+        if !joins::may_join(source) {
             return Ok(false);
         }
         let pipelines = match self.pipelines.take() {
@@ -298,18 +303,18 @@ async fn resolve(
     })
 }
 
-/// Returns the pipelines whose last build started from another AMI, each with its cause. If a pipeline was never built,
-/// the current AMI becomes its baseline, since its first build is a person's decision.
-async fn stale(context: &Context, watched: &WatchedSource, image: &str) -> Result<Vec<(Name, Cause)>> {
-    let mut stale = Vec::new();
-    for Subscription { pipeline, last_image, .. } in context.store.subscribers(&watched.hash).await? {
-        match last_image {
-            Some(last) if last == image => {}
-            Some(_) => stale.push((pipeline.clone(), cause(context, watched, image).await?)),
-            None => context.store.note_built(&watched.hash, &pipeline, image).await?,
-        }
+/// Returns the pipelines whose last build started from another AMI, and the cause to build them, or `None` if there are
+/// no such pipelines. If a pipeline was never built, the current AMI becomes its baseline, since its first build is a
+/// person's decision.
+async fn stale(context: &Context, watched: &WatchedSource, image: &str) -> Result<Option<(Vec<Subscription>, Cause)>> {
+    let behind = context.store.subscribers_behind(&watched.hash, image).await?;
+    let (stale, new): (Vec<_>, Vec<_>) = behind.into_iter().partition(|one| one.last_image.is_some());
+    let note = |new: Subscription| async move { context.store.note_built(&watched.hash, &new.pipeline, image).await };
+    stream::iter(new).map(Ok).try_for_each_concurrent(NOTED_AT_ONCE, note).await?;
+    match stale.is_empty() {
+        true => Ok(None),
+        false => Ok(Some((stale, cause(context, watched, image).await?))),
     }
-    Ok(stale)
 }
 
 /// Returns the same cause whether the check finds the new image or the other pipeline's `finish` reports it.
@@ -322,19 +327,24 @@ async fn cause(context: &Context, watched: &WatchedSource, image: &str) -> Resul
     Ok(Cause::SourceUpdate { source: watched.source.to_string(), image_id: image.to_owned() })
 }
 
-/// Starts a build, and waits if AWS throttles the call. Returns `None` if the time is over.
+/// Starts a build, and waits if AWS throttles the call. Returns whether an execution was started, or `None` if the time
+/// is over.
 async fn start_patiently(
     context: &Context,
-    pipeline: &Name,
+    hash: &str,
+    stale: &Subscription,
     cause: &Cause,
     until: jiff::Timestamp,
-) -> Result<Option<Start>> {
+) -> Result<Option<bool>> {
     while context.clock.now() < until {
-        match start(context, pipeline, cause).await {
+        if !context.store.still_watches(hash, stale).await? {
+            return Ok(Some(false));
+        }
+        match start(context, &stale.pipeline, cause).await {
             // Throttling meets all starts alike. Every other error is about this pipeline, and the others must not wait
             // for it.
             Err(error) if is_throttled(&error) => context.clock.sleep(BREATH).await,
-            other => return other.map(Some),
+            other => return other.map(|start| Some(start == Start::Started)),
         }
     }
     Ok(None)

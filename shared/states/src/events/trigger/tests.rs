@@ -10,6 +10,7 @@ use goldsmith_cloud::{
     Answer, CloudError, Execution, ExecutionStatus, Executions, Kind, Parameter, Parameters, Result, Started,
 };
 use goldsmith_model::{RebuildOn, SourceImage};
+use goldsmith_store::{Key, Table as _, Write};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -95,6 +96,71 @@ async fn a_release_starts_exactly_the_pipelines_last_built_on_another_image() {
     assert_eq!(starts.len(), 1);
     assert!(starts[0].contains(&patched) && !starts[0].contains("ami-ffffffff"), "{starts:?}");
     assert_ne!(stack.cloud.executions()[0].name, BUILD);
+}
+
+/// What a check of the sources reads, as calls and items.
+async fn reads_of_a_check(stack: &Stack) -> (usize, usize) {
+    let before = stack.table.reads();
+    call(stack, json!({"check": "sources"})).await;
+    let after = stack.table.reads();
+    (after.calls - before.calls, after.items - before.items)
+}
+
+/// Makes pipelines watch sources in turn. All of them were built from the newest image of their source.
+async fn up_to_date(stack: &Stack, pipelines: usize, sources: usize) -> Vec<SourceImage> {
+    // No pipeline makes images below `/aws/`, so a change costs no look at the definitions.
+    let sources: Vec<SourceImage> = (0..sources).map(|n| SourceImage::Parameter(format!("/aws/{n}"))).collect();
+    for source in &sources {
+        release(stack, source).await;
+    }
+    for n in 0..pipelines {
+        let (source, pipeline) = (&sources[n % sources.len()], format!("pipeline-{n}").parse().unwrap());
+        stack.store().subscribe(&pipeline, source, RebuildOn::SourceUpdate).await.unwrap();
+    }
+    // The first check gives each of them the image of now.
+    assert_eq!(call(stack, json!({"check": "sources"})).await, 0);
+    sources
+}
+
+async fn release(stack: &Stack, source: &SourceImage) -> String {
+    let SourceImage::Parameter(name) = source else { panic!("{source}") };
+    let value = stack.cloud.add_image(HOME, AMAZON, "release");
+    let parameter = Parameter { value: value.clone(), data_type: "text".to_owned() };
+    stack.cloud.put(HOME, name, &parameter).await.unwrap();
+    value
+}
+
+#[tokio::test]
+async fn a_check_reads_the_sources_and_what_has_changed() {
+    // Calls and items. Each source costs two calls, which find one item, beside its entry in the list. If it has
+    // changed, each AMI from which pipelines were built costs two more calls, and each of these pipelines seven for its
+    // start.
+    for (sources, unchanged, changed) in [(1, (5, 3), (28, 10)), (3, (9, 7), (36, 16))] {
+        for pipelines in [50, 500] {
+            let stack = Stack::new().await;
+            let watched = up_to_date(&stack, pipelines, sources).await;
+            assert_eq!(reads_of_a_check(&stack).await, unchanged, "{pipelines} pipelines on {sources}");
+            for n in 0..3 {
+                let (source, pipeline) = (&watched[n % sources], format!("pipeline-{n}").parse().unwrap());
+                stack.store().note_built(&source.hash(), &pipeline, "ami-0").await.unwrap();
+            }
+            assert_eq!(reads_of_a_check(&stack).await, changed, "{pipelines} pipelines on {sources}");
+            assert_eq!(started(&stack).len(), 3);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_an_earlier_version_has_left_starts_nothing() {
+    let stack = Stack::new().await;
+    let sources = up_to_date(&stack, 2, 1).await;
+    let key = Key::new("PIPELINE#pipeline-0", "SOURCE");
+    stack.table.write(vec![Write::Delete { key, checks: vec![] }]).await.unwrap();
+    release(&stack, &sources[0]).await;
+    assert_eq!(call(&stack, json!({"check": "sources"})).await, 1);
+    let starts = started(&stack);
+    assert!(starts.len() == 1 && starts[0].contains("pipeline-1"), "{starts:?}");
+    assert_eq!(stack.store().subscribers(&sources[0].hash()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
