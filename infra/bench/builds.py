@@ -21,6 +21,8 @@ checkpoint  One Region, no tests, and five components of 20 s each, of which the
          the last component changes. The limit of the second build is the time of that component and of a build in which one
          component does nothing, measured in the same run. The first build is compared with all five components and the same
          build: the difference is what the checkpoint costs, of which EC2 publishes a stop, a boot and a contact.
+unchanged  A start by a schedule of a pipeline whose image is up to date, from StartExecution to the end of the execution. It must
+         launch no instance.
 events   The build of `path` while no event of EC2 and Systems Manager arrives. A wait's lag is the time by which its state
          takes longer than in the run with events. It depends on when the tick comes, so one run does not find the worst."""
 
@@ -48,9 +50,28 @@ import urllib.parse
 BOOT, ONLINE, STOP, SNAPSHOT = 35, 10, 15, 20
 SNAPSHOT_RATE, FAST_SNAPSHOT_RATE, COPY_RATE = 20, 200, 500
 EVENTS = ("EC2 Instance State-change Notification", "EC2 AMI State Change", "EC2 Command Invocation Status-change Notification")
-ROWS = ("packer", "path", "copies", "checkpoint", "events")
+ROWS = ("packer", "path", "copies", "checkpoint", "unchanged", "events")
 # The components of `checkpoint`: their number, and the seconds that each of them takes.
 COMPONENTS, SLEEP = 5, 20
+
+# What the emulator's Python runs, because the emulator accepts only signed requests.
+START = """
+import datetime, json, sys, time
+import boto3
+states = boto3.client("stepfunctions")
+machines = states.list_state_machines()["stateMachines"]
+machine = next(one["stateMachineArn"] for one in machines if one["name"] == sys.argv[1])
+cause = {"kind": "schedule", "scheduledTime": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")}
+begin = time.monotonic()
+given = json.dumps({"pipeline": sys.argv[2], "cause": cause})
+execution = states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
+while (now := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+    time.sleep(0.05)
+seconds = time.monotonic() - begin
+if now["status"] != "SUCCEEDED" or json.loads(now["output"])["outcome"] == "built":
+    sys.exit(f"the execution has ended as {now['status']}: {now.get('cause')} {now.get('output')}")
+print(seconds)
+"""
 
 
 def joined(parts):
@@ -183,6 +204,24 @@ class Stack:
         layers = set(os.listdir(self.layers)) - before
         return Build(seconds, shown, begun, sum(size(self.layers / one) for one in layers))
 
+    def start_by_schedule(self, pipeline):
+        """Starts a pipeline as its schedule does, and returns the seconds until its execution has ended."""
+        python = subprocess.run([self.program, "local", "python"], env=self.variables, capture_output=True, text=True, check=True)
+        variables = {
+            **self.variables, "AWS_ENDPOINT_URL": self.described["endpointUrl"], "AWS_REGION": self.described["region"],
+            "AWS_DEFAULT_REGION": self.described["region"], "AWS_ACCESS_KEY_ID": self.described["accessKey"],
+            "AWS_SECRET_ACCESS_KEY": self.described["secretKey"],
+        }
+        command = [python.stdout.strip(), "-c", START, "bench-image-build", pipeline]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"the start of {pipeline} has failed:\n{done.stderr}")
+        return float(done.stdout)
+
+    def launched(self):
+        """Returns the ids of all instances that were ever launched and are still described."""
+        return {one["id"] for one in json.loads(self.admin("GET", "inventory"))["instances"]}
+
     def base(self):
         """Returns the MiB of the source image. The endpoint counts the length of its archive."""
         unpacked = (self.layers.parent / "base").resolve().parent  # a link, once there was an instance
@@ -297,6 +336,19 @@ def measure(stack, rows, given):
         yield "nothing", stack.build(definitions(f"nothing-{time.time_ns()}", two[:1], tests=False))
         yield "made", stack.build(sleepers(name, 0))
         yield "begun", stack.build(sleepers(name, 1))
+    if "unchanged" in rows:
+        *others, pipeline = parts("unchanged", two[:1], tests=False)
+        schedule = {
+            "scheduleExpression": "cron(0 3 1 1 ? *)",
+            "pipelineExecutionStartCondition": "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE",
+        }
+        stack.build(joined([*others, {**pipeline, "schedule": schedule}]), "instant")
+        stack.admin("POST", "settings", {"delays": {"profile": "realistic"}})
+        before = stack.launched()
+        seconds = stack.start_by_schedule("unchanged")
+        if stack.launched() != before:
+            raise SystemExit("a start for which nothing has changed has launched an instance")
+        yield "unchanged", (seconds,)
     if "copies" in rows:
         yield "after", stack.build(definitions("after", two, gibibytes=given.gibibytes))
         yield "with", stack.build(definitions("with", two, gibibytes=given.gibibytes, start="with-tests"))
@@ -325,6 +377,9 @@ def report(found, base):
             pairs = [(build.seconds, nothing.seconds + times * SLEEP)
                      for build, nothing in zip(found[of], found["nothing"], strict=True)]
             row(what, f"{times} times {SLEEP} s and a build in which one component does nothing", pairs, aim)
+    if "unchanged" in found:
+        seconds = statistics.median(seconds for seconds, in found["unchanged"])
+        print(f"nothing has changed: {seconds:.2f} s and no instance, aim: at most 2 s", flush=True)
     if "with" in found:
         pairs = [(early.seconds, late.seconds) for early, late in zip(found["with"], found["after"], strict=True)]
         whole, copy = path(found["after"][0], base, FAST_SNAPSHOT_RATE)

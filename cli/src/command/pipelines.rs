@@ -12,7 +12,7 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output::{self, Show};
-use crate::render::{count, table, word};
+use crate::render::{table, word};
 use crate::starts::{self, Holds, NextTime};
 
 /// Number of pipelines that are read concurrently.
@@ -116,10 +116,8 @@ impl Show for Vec<Listed> {
         });
         let waiting = self.iter().filter_map(|Listed { pipeline, waits_for_room, .. }| {
             let Turn { build, since, position, of } = waits_for_room.as_ref()?;
-            let (name, launches) = (&pipeline.name, count(*of, "launch"));
-            Some(format!(
-                "{name} waits for room in EC2 since {since}: {build} is number {position} of {launches} that wait"
-            ))
+            let name = &pipeline.name;
+            Some(format!("{name} waits for room in EC2 since {since}: {build} is number {position} of {of} in line"))
         });
         self.is_empty().then(hint).into_iter().chain(stopped).chain(waiting).collect()
     }
@@ -191,8 +189,8 @@ mod tests {
         stack.put("PIPELINE#mail", "LEASE", json!({"fence": 1, "build": "mail-1"})).await;
         let listed = list(&stack.connection, "2026-03-27T12:00:00Z".parse().unwrap()).await.unwrap();
         let expected = [
-            "api waits for room in EC2 since 2026-03-27T11:51:00Z: api-1 is number 2 of 2 launches that wait",
-            "web waits for room in EC2 since 2026-03-27T11:50:00Z: web-1 is number 1 of 2 launches that wait",
+            "api waits for room in EC2 since 2026-03-27T11:51:00Z: api-1 is number 2 of 2 in line",
+            "web waits for room in EC2 since 2026-03-27T11:50:00Z: web-1 is number 1 of 2 in line",
         ];
         assert_eq!(listed.remarks(&globals("")), expected);
         let json = serde_json::to_value(&listed).unwrap();

@@ -383,8 +383,7 @@ async fn a_launch_that_waits_for_room_survives_every_fault() {
         stack
     };
     // Between the two attempts, and until the instance is online, the tick wakes the function.
-    let effects =
-        ["PutEvents", "RunInstances", "Invoke", "RunInstances", "Invoke", "Invoke", "SendTaskSuccess"];
+    let effects = ["PutEvents", "RunInstances", "Invoke", "RunInstances", "Invoke", "Invoke", "SendTaskSuccess"];
     check_state_on(new, Task::item(State::LaunchTest, "t3.small"), &effects).await;
 }
 
