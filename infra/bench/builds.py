@@ -21,8 +21,8 @@ checkpoint  One Region, no tests, and five components of 20 s each, of which the
          the last component changes. The limit of the second build is the time of that component and of a build in which one
          component does nothing, measured in the same run. The first build is compared with all five components and the same
          build: the difference is what the checkpoint costs, of which EC2 publishes a stop, a boot and a contact.
-unchanged  A start by a schedule of a pipeline whose image is up to date, from StartExecution to the end of the execution. It must
-         launch no instance.
+unchanged  The event of a schedule of a pipeline whose image is up to date, from the call of the function to the end of the
+         execution. It must launch no instance.
 events   The build of `path` while no event of EC2 and Systems Manager arrives. A wait's lag is the time by which its state
          takes longer than in the run with events. It depends on when the tick comes, so one run does not find the worst."""
 
@@ -58,14 +58,17 @@ COMPONENTS, SLEEP = 5, 20
 START = """
 import datetime, json, sys, time
 import boto3
-states = boto3.client("stepfunctions")
+stack, pipeline = sys.argv[1:]
+states, functions = boto3.client("stepfunctions"), boto3.client("lambda")
 machines = states.list_state_machines()["stateMachines"]
-machine = next(one["stateMachineArn"] for one in machines if one["name"] == sys.argv[1])
-cause = {"kind": "schedule", "scheduledTime": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")}
+machine = next(one["stateMachineArn"] for one in machines if one["name"] == f"{stack}-image-build")
+before = {one["executionArn"] for one in states.list_executions(stateMachineArn=machine)["executions"]}
+time_of = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+given = json.dumps({"schedule": {"pipeline": pipeline, "scheduledTime": time_of}})
 begin = time.monotonic()
-given = json.dumps({"pipeline": sys.argv[2], "cause": cause})
-execution = states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
-while (now := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+functions.invoke(FunctionName=f"{stack}-trigger", InvocationType="RequestResponse", Payload=given)
+new = [one for one in states.list_executions(stateMachineArn=machine)["executions"] if one["executionArn"] not in before]
+while (now := states.describe_execution(executionArn=new[0]["executionArn"]))["status"] == "RUNNING":
     time.sleep(0.05)
 seconds = time.monotonic() - begin
 if now["status"] != "SUCCEEDED" or json.loads(now["output"])["outcome"] == "built":
@@ -212,7 +215,7 @@ class Stack:
             "AWS_DEFAULT_REGION": self.described["region"], "AWS_ACCESS_KEY_ID": self.described["accessKey"],
             "AWS_SECRET_ACCESS_KEY": self.described["secretKey"],
         }
-        command = [python.stdout.strip(), "-c", START, "bench-image-build", pipeline]
+        command = [python.stdout.strip(), "-c", START, "bench", pipeline]
         done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"the start of {pipeline} has failed:\n{done.stderr}")
