@@ -18,7 +18,7 @@ use crate::starts::{self, Holds, NextTime};
 /// Number of pipelines that are read concurrently.
 const AT_ONCE: usize = 16;
 
-/// List pipelines, what starts them, and when they start next.
+/// List pipelines, what starts them, when they start next, and whose build waits for room.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -37,16 +37,16 @@ struct Listed {
     no_time: Option<&'static str>,
     /// The launch of its build that waits until the account has room for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waits_for_room: Option<Turn>,
+    waits_for_room: Option<Waiting>,
 }
 
 /// A launch that waits for room.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Turn {
+struct Waiting {
     /// The build.
     build: String,
-    /// Since when it waits.
+    /// Since when it waits, in the format of RFC 3339.
     since: String,
     /// Its number among all launches that wait, from 1.
     position: usize,
@@ -54,16 +54,16 @@ struct Turn {
     of: usize,
 }
 
-/// Returns the first launch of each build that waits for room, by the build.
-async fn turns(connection: &Connection) -> Result<BTreeMap<String, Turn>> {
+/// Returns the first launch of each build that waits for room, by the id of the build.
+async fn waiting(connection: &Connection) -> Result<BTreeMap<String, Waiting>> {
     let all = connection.store.all_for_room().await?;
-    let mut turns = BTreeMap::new();
-    for (wait, position) in all.iter().zip(1..) {
-        let since = wait.place().map(|place| format!("{:.0}", place.since)).unwrap_or_default();
-        let turn = Turn { build: wait.build.clone(), since, position, of: all.len() };
-        turns.entry(wait.build.clone()).or_insert(turn);
+    let mut found = BTreeMap::new();
+    for ((place, wait), position) in all.iter().zip(1..) {
+        let since = format!("{:.0}", place.since);
+        let one = Waiting { build: wait.build.clone(), since, position, of: all.len() };
+        found.entry(wait.build.clone()).or_insert(one);
     }
-    Ok(turns)
+    Ok(found)
 }
 
 pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
@@ -75,8 +75,8 @@ pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
 /// Returns all pipelines, sorted by name.
 async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
     let names = connection.store.pipeline_names().await?;
-    let turns = &turns(connection).await?;
-    let looks = names.into_iter().map(|name| look(connection, name, turns, now));
+    let waiting = &waiting(connection).await?;
+    let looks = names.into_iter().map(|name| look(connection, name, waiting, now));
     let found: Vec<Option<Listed>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
 }
@@ -84,7 +84,7 @@ async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
 async fn look(
     connection: &Connection,
     name: Name,
-    turns: &BTreeMap<String, Turn>,
+    waiting: &BTreeMap<String, Waiting>,
     now: Timestamp,
 ) -> Result<Option<Listed>> {
     let Some(pipeline) = connection.store.pipeline(&name).await? else { return Ok(None) };
@@ -93,9 +93,9 @@ async fn look(
         Some(_) => Err("failures have disabled it"),
         None => starts::next_times(connection, &pipeline, now, 1).await?,
     };
-    let waits_for_room = match turns.is_empty() {
+    let waits_for_room = match waiting.is_empty() {
         true => None,
-        false => connection.store.lease(&name).await?.build.and_then(|build| turns.get(&build).cloned()),
+        false => connection.store.lease(&name).await?.build.and_then(|build| waiting.get(&build).cloned()),
     };
     let (next_time, no_time) = match times {
         Ok(times) => (times.into_iter().next(), None),
@@ -115,9 +115,10 @@ impl Show for Vec<Listed> {
             Some(format!("{} is disabled after {}", pipeline.name, holds.why_stopped(globals, pipeline)?))
         });
         let waiting = self.iter().filter_map(|Listed { pipeline, waits_for_room, .. }| {
-            let Turn { build, since, position, of } = waits_for_room.as_ref()?;
+            let Waiting { build, since, position, of } = waits_for_room.as_ref()?;
             let name = &pipeline.name;
-            Some(format!("{name} waits for room in EC2 since {since}: {build} is number {position} of {of} in line"))
+            let it = format!("its build {build} is number {position} of {of} launches that wait");
+            Some(format!("{name} has waited for room in EC2 since {since}: {it}"))
         });
         self.is_empty().then(hint).into_iter().chain(stopped).chain(waiting).collect()
     }
@@ -189,13 +190,13 @@ mod tests {
         stack.put("PIPELINE#mail", "LEASE", json!({"fence": 1, "build": "mail-1"})).await;
         let listed = list(&stack.connection, "2026-03-27T12:00:00Z".parse().unwrap()).await.unwrap();
         let expected = [
-            "api waits for room in EC2 since 2026-03-27T11:51:00Z: api-1 is number 2 of 2 in line",
-            "web waits for room in EC2 since 2026-03-27T11:50:00Z: web-1 is number 1 of 2 in line",
+            "api has waited for room in EC2 since 2026-03-27T11:51:00Z: its build api-1 is number 2 of 2 launches that wait",
+            "web has waited for room in EC2 since 2026-03-27T11:50:00Z: its build web-1 is number 1 of 2 launches that wait",
         ];
         assert_eq!(listed.remarks(&globals("")), expected);
         let json = serde_json::to_value(&listed).unwrap();
-        let turn = json!({"build": "web-1", "since": "2026-03-27T11:50:00Z", "position": 1, "of": 2});
-        assert_eq!((&json[1]["waitsForRoom"], &json[2]["waitsForRoom"]), (&json!(null), &turn));
+        let expected = json!({"build": "web-1", "since": "2026-03-27T11:50:00Z", "position": 1, "of": 2});
+        assert_eq!((&json[1]["waitsForRoom"], &json[2]["waitsForRoom"]), (&json!(null), &expected));
     }
 
     #[tokio::test]

@@ -393,10 +393,15 @@ pub struct Wait {
     pub deadline: String,
     /// Time at which the tick checks the wait next. This is the sort key of the index `open`.
     pub next_look: String,
-    /// Whether a launch waits for room behind another one and does not ask for an instance before that one is launched.
+    /// Whether the launch lets another one ask first, in its own line or, when it was new, in one with a lower rank. It asks
+    /// within a minute after it has become the first of its line.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub behind: bool,
-    /// Whether a launch that waits for room may have it now: an instance has ended, or the launch before it has succeeded.
+    /// When EC2 has last refused a launch that waits for room after an instance had ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_room_at: Option<String>,
+    /// Whether a launch that waits for room may have it now: an instance has ended, and EC2 has refused its room to the
+    /// launches of the lines before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_room: bool,
 }

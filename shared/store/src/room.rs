@@ -1,9 +1,10 @@
 //! The launches that wait for room: until the quota of the account, or EC2, has room for another instance.
 //!
-//! Launches that ask for the same wait in one line, in which only the first one asks. Its refusal holds for all others. So
-//! the number of calls does not grow with the number of launches that wait, and neither does the number of items that are
-//! read to find the first ones.
+//! Launches that ask for the same wait in one line, in which only the first one asks. Its refusal holds for all others.
+//! So the number of calls does not grow with the number of launches that wait, and neither does the number of items that
+//! are read to find the first ones.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ const ROOM: &str = "room#";
 /// The place of a launch among those that wait for room. Places compare in the order in which launches have their turn.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// Launches with a lower rank come first, no matter how long the others have waited. At most 999.
+    /// Launches with a lower rank come first, no matter how long the others have waited. The key has room for 999.
     pub rank: u32,
     /// Since when the launch waits.
     pub since: Timestamp,
@@ -58,35 +59,43 @@ impl Wait {
 }
 
 impl Store {
-    /// Returns the first launch of each line that waits for room, in the order of their places. Costs one read for each line.
-    pub async fn first_for_room(&self) -> Result<Vec<Wait>> {
+    /// Returns the first launch of each line that waits for room, in the order of their places. Costs one read of one item for
+    /// each line, and one more.
+    pub async fn first_for_room(&self) -> Result<Vec<(Place, Wait)>> {
         self.first_of_lines(|_| true).await
     }
 
+    /// Returns the first launch of this line, or `None` if nobody waits in it or the first one cannot be read. Costs one read of
+    /// one item.
+    pub async fn first_of_line(&self, line: &str) -> Result<Option<Wait>> {
+        let first = self.table().first_after(WAITS_FOR_ROOM, &format!("{line}#")).await?;
+        let first = placed(first.into_iter().collect()).pop();
+        Ok(first.filter(|(place, _)| place.line == line).map(|(_, wait)| wait))
+    }
+
     /// Returns what [`Self::first_for_room`] would return without this launch.
-    pub async fn others_for_room(&self, build: &str, scope: &Scope) -> Result<Vec<Wait>> {
+    pub async fn others_for_room(&self, build: &str, scope: &Scope) -> Result<Vec<(Place, Wait)>> {
         self.first_of_lines(|wait| wait.build != build || (wait.state, &wait.item) != (scope.state, &scope.item)).await
     }
 
-    async fn first_of_lines(&self, counts: impl Fn(&Wait) -> bool) -> Result<Vec<Wait>> {
+    async fn first_of_lines(&self, counts: impl Fn(&Wait) -> bool) -> Result<Vec<(Place, Wait)>> {
         let (mut first, mut after) = (Vec::new(), String::new());
         while let Some(item) = self.table().first_after(WAITS_FOR_ROOM, &after).await? {
             after = item.get("sk").and_then(|value| value.as_str()).unwrap_or_default().to_owned();
             // A wait that cannot be read, or that an earlier version has written, must not hide those behind it.
-            let Some(wait) = readable::<Wait>(vec![item]).pop().filter(&counts) else { continue };
-            let Some(place) = wait.place() else { continue };
+            let Some((place, wait)) = placed(vec![item]).pop().filter(|(_, wait)| counts(wait)) else { continue };
             // `$` is the character after `#`, so this sorts after every place of the line.
             after = format!("{}$", place.line);
             first.push((place, wait));
         }
-        first.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(first.into_iter().map(|(_, wait)| wait).collect())
+        first.sort_by(in_turn);
+        Ok(first)
     }
 
     /// Returns all launches that wait for room, in the order of their places. Costs a read of each.
-    pub async fn all_for_room(&self) -> Result<Vec<Wait>> {
-        let mut all: Vec<Wait> = readable(self.table().query(WAITS_FOR_ROOM, "").await?);
-        all.sort_by_cached_key(|wait| (wait.place(), wait.build.clone()));
+    pub async fn all_for_room(&self) -> Result<Vec<(Place, Wait)>> {
+        let mut all = placed(self.table().query(WAITS_FOR_ROOM, "").await?);
+        all.sort_by(in_turn);
         Ok(all)
     }
 
@@ -100,6 +109,16 @@ impl Store {
         let update = Write::Update { key, set, remove: vec!["behind".to_owned()], checks: vec![Check::Present] };
         held(self.write(vec![update]).await).map(drop)
     }
+}
+
+/// Returns the waits among these items that can be read and have a place.
+fn placed(items: Vec<Item>) -> Vec<(Place, Wait)> {
+    readable(items).into_iter().filter_map(|wait: Wait| Some((wait.place()?, wait))).collect()
+}
+
+/// Compares by place. The builds decide between equal ones, as they do in the sort key.
+fn in_turn((a, one): &(Place, Wait), (b, other): &(Place, Wait)) -> Ordering {
+    a.cmp(b).then_with(|| one.build.cmp(&other.build))
 }
 
 #[cfg(test)]
@@ -133,8 +152,8 @@ mod tests {
         assert!(store.park(&there, &scope, &parked, "waits").await.unwrap());
     }
 
-    fn builds(waits: &[Wait]) -> Vec<&str> {
-        waits.iter().map(|wait| wait.build.as_str()).collect()
+    fn builds(waits: &[(Place, Wait)]) -> Vec<&str> {
+        waits.iter().map(|(_, wait)| wait.build.as_str()).collect()
     }
 
     #[test]
@@ -161,9 +180,11 @@ mod tests {
         let first = store.first_for_room().await.unwrap();
         assert_eq!(builds(&first), ["urgent", "gpu", "nightly-00"]);
         let after = table.reads();
-        assert_eq!((after.calls - before.calls, after.items - before.items), (4, 3), "one for each line");
+        assert_eq!((after.calls - before.calls, after.items - before.items), (4, 3), "one for each line, and one more");
         let others = store.others_for_room("nightly-00", &State::Launch.into()).await.unwrap();
         assert_eq!(builds(&others), ["urgent", "gpu", "nightly-01"]);
+        let first = async |line: &str| store.first_of_line(line).await.unwrap().map(|wait| wait.build);
+        assert_eq!((first("p5").await.as_deref(), first("t").await, first("u").await), (Some("gpu"), None, None));
         let others = store.others_for_room("gpu", &State::LaunchAgain.into()).await.unwrap();
         assert_eq!(builds(&others), ["urgent", "gpu", "nightly-00"]);
         assert_eq!(builds(&store.all_for_room().await.unwrap())[..4], ["urgent", "gpu", "nightly-00", "nightly-01"]);
@@ -197,7 +218,7 @@ mod tests {
         for _ in 0..2 {
             store.give_room("web", &scope, now()).await.unwrap();
             let due = store.due_waits(now()).await.unwrap();
-            assert_eq!((builds(&due), due[0].has_room, due[0].behind), (vec!["web"], true, false));
+            assert_eq!((due.len(), due[0].has_room, due[0].behind), (1, true, false));
         }
         store.note_running("api", &scope, now()).await.unwrap();
         for elsewhere in ["api", "none"] {

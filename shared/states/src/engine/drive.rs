@@ -47,7 +47,7 @@ use goldsmith_store::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::engine::pending::{BRIEFLY, Ends, InLine, Pending, SOON};
+use crate::engine::pending::{Ends, InLine, Pending, SOON};
 use crate::engine::stage;
 use crate::error_names::ErrorName;
 use crate::parts::short::short;
@@ -158,6 +158,14 @@ pub(crate) trait Waiting: Sync {
     /// Looks at the state's resources, and does the first thing that is not done yet. It is safe to repeat, and two
     /// functions may call it one after the other.
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress>;
+
+    /// Returns whom the same invocation wakes next. `served` was in line for room when it was woken, at this place.
+    ///
+    /// # Errors
+    /// Fails if a call to the table fails.
+    async fn next(&self, _context: &Context, _served: &Wake, _was: &InLine) -> Result<Option<Wake>> {
+        Ok(None)
+    }
 }
 
 /// Runs one invocation of a waiting state's function.
@@ -189,6 +197,7 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
         deadline: stamp(now + limit(start.state, &record)),
         next_look: stamp(now + NEXT_LOOK),
         behind: false,
+        no_room_at: None,
         has_room: false,
     };
     if !context.store.begin(&record, &scope, &wait, now).await? {
@@ -202,15 +211,27 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
             tracing::warn!(build = start.build, state = %scope, %error, "the tick will continue");
             Ok(())
         }
-        other => other,
+        other => other.map(drop),
     }
 }
 
+/// Serves a wake, and those that follow from it. An invocation of its own for each of them would be a chain in which a
+/// function calls itself, and Lambda ends such a chain after about 16 calls (Lambda developer guide, "Use Lambda
+/// recursive loop detection to prevent infinite loops").
 async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<()> {
-    if wake.by == WokenBy::Room {
-        context.store.give_room(&wake.build, &wake.scope(), context.clock.now()).await?;
+    let until = context.clock.now() + LONGEST;
+    let mut next = Some(wake.clone());
+    while let Some(wake) = next.take() {
+        let scope = wake.scope();
+        if wake.by == WokenBy::Room {
+            context.store.give_room(&wake.build, &scope, context.clock.now()).await?;
+        }
+        let was = drive(context, waiting, &wake.build, &scope, Some(wake.by)).await?;
+        if let Some(was) = was.filter(|_| context.clock.now() < until) {
+            next = waiting.next(context, &wake, &was).await?;
+        }
     }
-    drive(context, waiting, &wake.build, &wake.scope(), Some(wake.by)).await
+    Ok(())
 }
 
 /// Returns how long a state may wait in all: what the definition allows, less the margin.
@@ -230,25 +251,28 @@ fn limit(state: State, record: &BuildRecord) -> SignedDuration {
     own.map_or(allowed, |minutes| allowed.min(SignedDuration::from_mins(i64::from(minutes))))
 }
 
-/// Looks under the lock of the state. `woken` says what has woken the function, unless it was started.
+/// Looks under the lock of the state. `woken` says what has woken the function, unless it was started. Returns where a
+/// launch was in line before the first look.
 async fn drive(
     context: &Context,
     waiting: &dyn Waiting,
     build: &str,
     scope: &Scope,
     woken: Option<WokenBy>,
-) -> Result<()> {
+) -> Result<Option<InLine>> {
     let holder = if woken.is_none() { Holder::Start } else { Holder::Wake };
-    let Some(lock) = lock_or_knock(context, build, scope, holder).await? else { return Ok(()) };
+    let Some(lock) = lock_or_knock(context, build, scope, holder).await? else { return Ok(None) };
     let must_leave = context.clock.now() + LONGEST;
+    let mut was = None;
     loop {
-        let outcome = look_until_parked(context, waiting, build, scope, woken, must_leave).await;
-        if outcome.is_err() || context.clock.now() >= must_leave {
+        let looked = look_until_parked(context, waiting, build, scope, woken, must_leave).await;
+        if looked.is_err() || context.clock.now() >= must_leave {
             context.store.unlock(build, scope, &lock).await?;
-            return outcome;
+            return looked.map(|seen| was.or(seen));
         }
+        was = was.or(looked?);
         if context.store.unlock_unless_knocked(build, scope, &lock).await? {
-            return Ok(());
+            return Ok(was);
         }
     }
 }
@@ -264,7 +288,8 @@ async fn lock_or_knock(context: &Context, build: &str, scope: &Scope, holder: Ho
     Ok(store.lock(build, scope, holder, clock.now()).await?)
 }
 
-/// Looks until the function has looked for long enough at what the state waits for, or until `must_leave`.
+/// Looks until the function has looked for long enough at what the state waits for, or until `must_leave`. Returns
+/// where a launch was in line before the first look.
 async fn look_until_parked(
     context: &Context,
     waiting: &dyn Waiting,
@@ -272,17 +297,18 @@ async fn look_until_parked(
     scope: &Scope,
     woken: Option<WokenBy>,
     must_leave: Timestamp,
-) -> Result<()> {
+) -> Result<Option<InLine>> {
     let clock = &context.clock;
-    let at_least = clock.now() + BRIEFLY;
     let (mut pause, mut since, mut resource) = (FIRST_PAUSE, clock.now(), String::new());
+    let mut was = None;
     loop {
         // A retried Start adds another token, so the wait is read before each look.
-        let Some(wait) = context.store.wait(build, scope).await? else { return Ok(()) };
+        let Some(wait) = context.store.wait(build, scope).await? else { return Ok(was) };
         let (Some(record), Some(state)) = (context.store.build(build).await?, context.store.state(build, scope).await?)
         else {
-            return Ok(());
+            return Ok(was);
         };
+        was = was.or_else(|| InLine::of(&wait));
         if wait.resource != resource {
             // What comes next often ends as fast as it has begun.
             (pause, since) = (FIRST_PAUSE, clock.now());
@@ -291,12 +317,10 @@ async fn look_until_parked(
         let ends = match look(context, waiting, record, &state, &wait, scope).await? {
             Next::Look(ends) => ends,
             Next::AnswerAgain => Ends::Later,
-            Next::Leave => return Ok(()),
+            Next::Leave => return Ok(was),
         };
-        // Nothing has happened, as far as is known, and an event will tell.
-        let is_idle = woken == Some(WokenBy::Tick) && ends == Ends::WithEvent;
-        if is_idle || clock.now() >= must_leave.min(at_least.max(since + ends.patience(woken))) {
-            return Ok(());
+        if clock.now() >= must_leave.min(since + ends.patience(woken)) {
+            return Ok(was);
         }
         clock.sleep(pause).await;
         pause = (pause * 3).min(ends.longest_pause());
@@ -341,18 +365,26 @@ async fn look(
                 region: pending.region,
                 next_look: stamp(now + NEXT_LOOK),
                 behind: false,
+                no_room_at: None,
                 has_room: false,
                 ..wait.clone()
             };
+            let mut is_paused_anew = false;
             if let Some(pause) = pending.pause {
                 parked.next_look = stamp(pause.until);
                 parked.behind = pause.behind;
-                // The state's limit is for its work, which has not begun. The launch itself limits this wait. The
-                // definition ends the state without a reason after its own time.
-                let last = scene.began.unwrap_or(now) + allowed(scope.state);
-                parked.deadline = stamp((pause.until + limit(scope.state, &scene.record)).min(last));
+                parked.no_room_at.clone_from(&wait.no_room_at);
+                is_paused_anew = parked.next_look != wait.next_look || parked.behind != wait.behind;
+                if is_paused_anew {
+                    if wait.has_room {
+                        parked.no_room_at = Some(stamp(now));
+                    }
+                    parked.deadline = stamp(last_moment(&scene, pause.until));
+                }
+            } else if wait.place().is_some() {
+                // The work of the launch begins now.
+                parked.deadline = stamp(last_moment(&scene, now));
             }
-            let is_paused_anew = pending.pause.is_some() && parked.next_look != wait.next_look;
             // Any other unchanged wait needs no write: its next look is due anyway.
             if parked.resource != wait.resource || pending.detail != state.detail || is_paused_anew {
                 context.store.park(wait, scope, &parked, &pending.detail).await?;
@@ -369,8 +401,15 @@ async fn look(
         Err(Error::Closed) => return give_up(context, BuildStatus::Closing, wait, scope).await,
         Err(error) if error.is_transient() || settles(context, wait, scope, state, &error, now).await? => {
             tracing::warn!(build = wait.build, state = %scope, %error, "will try again");
-            let parked = Wait { next_look: stamp(now + NEXT_LOOK), ..wait.clone() };
+            let mut parked = Wait { next_look: stamp(now + NEXT_LOOK), behind: false, ..wait.clone() };
+            if wait.behind {
+                // It has had its turn, and must not hold up its line with errors.
+                parked.deadline = stamp(deadline(wait).min(last_moment(&scene, now)));
+            }
             context.store.park(wait, scope, &parked, &format!("will try again: {error}")).await?;
+            if wait.place().is_some() {
+                return Ok(Next::Leave); // otherwise, the next look would find a pause, and no error
+            }
             let settles_soon = error.may_settle() && now < unsettled_since(state, now) + SETTLES_SOON;
             return Ok(Next::Look(if settles_soon { Ends::Soon } else { Ends::Later }));
         }
@@ -384,6 +423,14 @@ async fn look(
         Some(ended) => answer(context, status, &ended, wait, scope).await,
         None => Ok(Next::Leave),
     }
+}
+
+/// Returns until when a launch may work that begins at this time. The time for which it has waited for room does not count,
+/// but the definition ends the state without a reason after its own time.
+fn last_moment(scene: &Scene<'_>, from: Timestamp) -> Timestamp {
+    let state = scene.scope.state;
+    let last = scene.began.unwrap_or(from) + allowed(state);
+    (from + limit(state, &scene.record)).min(last)
 }
 
 /// Returns whether the error may go away by itself, because AWS may not yet know what this build has made. Such errors

@@ -82,12 +82,13 @@ pub struct Wake {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum WokenBy {
-    /// An event about the resource that it waits for, or a launch that has had its turn.
+    /// An event about the resource that it waits for.
     #[default]
     Event,
-    /// Nothing but the time.
+    /// Nothing but the time, or a launch whose turn is over.
     Tick,
-    /// The end of an instance: a launch that waits for room may have it now, and asks without its pause.
+    /// The end of an instance, whose room EC2 has refused to the launches of the lines before: a launch that waits for room
+    /// may have it now, and asks without its pause.
     Room,
 }
 

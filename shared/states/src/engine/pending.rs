@@ -1,4 +1,4 @@
-//! What a state waits for, and how long a function itself goes on looking.
+//! What a state waits for, and how long a function itself keeps looking.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::WokenBy;
 use crate::engine::drive::Scene;
 
-/// How long a function looks in any case: enough for what follows at once, and for the time in which EC2 still describes
-/// an older state than its event does. If an event will wake the function, that is all. A function that only waits costs
-/// money, and takes one of the ten places that a new account has for functions at once.
-pub(super) const BRIEFLY: SignedDuration = SignedDuration::from_secs(3);
+/// How long a function keeps looking if an event will wake it again, or if the tick has woken it: enough for what follows
+/// at once, and for the time in which EC2 still describes an older state than its event does. A function that only waits
+/// costs money, and takes one of the ten places that a new account has for functions at once.
+const BRIEFLY: SignedDuration = SignedDuration::from_secs(3);
 /// How long a function keeps looking if no event will wake it and the end is near. This time is half of the functions'
 /// time-out.
 pub(super) const SOON: SignedDuration = SignedDuration::from_secs(55);
@@ -42,7 +42,8 @@ pub(crate) struct Pending {
 pub(crate) struct Pause {
     /// When the tick looks again.
     pub until: Timestamp,
-    /// Whether the launch is behind another one in its line. If it becomes the first, the tick looks at once.
+    /// Whether the launch lets another one ask first, in its own line or, if it is new, in one with a lower rank. It asks
+    /// within a minute after it has become the first of its line.
     pub behind: bool,
 }
 
@@ -79,11 +80,13 @@ pub(crate) enum Ends {
 }
 
 impl Ends {
-    /// Returns how long the holder of the lock keeps looking.
+    /// Returns how long a function keeps looking that was woken by this, or started.
     pub(super) fn patience(self, woken: Option<WokenBy>) -> SignedDuration {
         match (self, woken) {
             (Self::Soon, _) => SOON,
             (Self::Later, None) => LATER,
+            // Nothing may have happened at all.
+            (Self::WithEvent, Some(WokenBy::Tick)) => SignedDuration::ZERO,
             (Self::WithEvent, _) | (Self::Later, Some(_)) => BRIEFLY,
         }
     }

@@ -1,6 +1,6 @@
 //! Signal: wakes the states that wait, either when an AWS event names the resource of a wait, or when the tick finds
-//! that a wait is due. When an instance ends, it also wakes the launch that waits for room and whose turn it is: only one,
-//! which wakes the next one when EC2 has answered.
+//! that a wait is due. When an instance ends, it also wakes the launch that waits for room and whose turn it is. If EC2
+//! refuses that one, its function continues with the next line.
 //!
 //! It reads waits and invokes the functions of their states, and does nothing else: only those functions act and
 //! answer. Events are hints, so an unknown or malformed event is logged and dropped.
@@ -9,6 +9,7 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use goldsmith_store::Wait;
 use serde_json::{Value, json};
 
+use crate::states::launch::is_rested;
 use crate::{Context, Invocation, Result, Wake, WokenBy};
 
 /// Runs one invocation. An empty event counts as the tick. An event of an unknown kind is dropped.
@@ -18,19 +19,20 @@ use crate::{Context, Invocation, Result, Wake, WokenBy};
 pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     let (store, now) = (&context.store, context.clock.now());
     let called = resource(event);
-    let (by, waits, for_room) = match called {
-        Called::Resource(id) => (WokenBy::Event, store.waits_on(&id).await?, None),
-        Called::End(id) => {
-            (WokenBy::Event, store.waits_on(&id).await?, store.first_for_room().await?.into_iter().next())
-        }
-        Called::Tick => (WokenBy::Tick, [store.due_waits(now).await?, now_first(context).await?].concat(), None),
+    let (by, waits, in_line) = match called {
+        Called::Resource(id) => (WokenBy::Event, store.waits_on(&id).await?, Ok(vec![])),
+        Called::End(id) => (WokenBy::Event, store.waits_on(&id).await?, whose_turn(context).await),
+        Called::Tick => (WokenBy::Tick, store.due_waits(now).await?, now_first(context).await),
         Called::Unknown => return Ok(json!({"woken": 0})),
     };
-    let waits = waits.iter().map(|wait| (wait, by)).chain(for_room.iter().map(|wait| (wait, WokenBy::Room)));
-    // An owner that cannot be woken must not keep the others from being woken.
-    let mut first = Ok(());
+    let by_line = if by == WokenBy::Event { WokenBy::Room } else { by };
+    // If the lines cannot be read, or an owner cannot be woken, that must not keep the others from being woken.
+    let (mut first, in_line) = match in_line {
+        Ok(in_line) => (Ok(()), in_line),
+        Err(error) => (Err(error), vec![]),
+    };
     let mut woken = 0;
-    for (wait, by) in waits {
+    for (wait, by) in waits.iter().map(|wait| (wait, by)).chain(in_line.iter().map(|wait| (wait, by_line))) {
         match wake(context, wait, by).await {
             Ok(()) => woken += 1,
             Err(error) => {
@@ -42,11 +44,18 @@ pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     first.map(|()| json!({"woken": woken}))
 }
 
-/// Returns the launches that have become the first in their lines without a wake: those before them have failed, or their
-/// wake was lost.
+/// Returns the launch whose turn it is if there is room for one, or none if EC2 has just refused all.
+async fn whose_turn(context: &Context) -> Result<Vec<Wait>> {
+    let now = context.clock.now();
+    let first = context.store.first_for_room().await?.into_iter();
+    Ok(first.map(|(_, wait)| wait).filter(|wait| is_rested(wait, now)).take(1).collect())
+}
+
+/// Returns the launches that have not asked since they became the first of their lines: the one before them was launched in
+/// the room of an instance that had ended, or was given up, or its function has ended too early.
 async fn now_first(context: &Context) -> Result<Vec<Wait>> {
     let first = context.store.first_for_room().await?;
-    Ok(first.into_iter().filter(|wait| wait.behind).collect())
+    Ok(first.into_iter().map(|(_, wait)| wait).filter(|wait| wait.behind).collect())
 }
 
 enum Called {

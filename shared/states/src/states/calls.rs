@@ -216,10 +216,11 @@ async fn calls_of_a_build(has_events: bool, first_tick: u64) -> BTreeMap<&'stati
     calls
 }
 
-/// The bounds are what the four builds cost before waits ended with events (commit 7888a1f0).
+/// Before waits ended with events (commit 7888a1f0), the four builds made 616 calls with events, and 596 if all events were
+/// lost. The second bound is what they make now, and some more.
 #[tokio::test(start_paused = true)]
 async fn four_builds_for_two_regions_with_one_test_make_no_more_calls_than_they_may() {
-    for (has_events, most) in [(true, 616), (false, 596)] {
+    for (has_events, most) in [(true, 616), (false, 440)] {
         let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
         for first_tick in [1, 16, 31, 46] {
             for (name, count) in calls_of_a_build(has_events, first_tick).await {

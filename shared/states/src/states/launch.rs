@@ -8,6 +8,8 @@ mod candidates;
 pub(crate) mod devices;
 mod room;
 
+pub(crate) use room::is_rested;
+
 use async_trait::async_trait;
 use goldsmith_cloud::{CloudError, Hardware, Instance, InstanceState, Kind, Launch, Market, MetadataOptions};
 use goldsmith_model::{Placement, Tenancy};
@@ -17,7 +19,7 @@ use jiff::SignedDuration;
 use self::candidates::{Candidate, candidates, first_of_all, first_on_demand, in_use};
 use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::engine::effect::effect;
-use crate::engine::pending::{Ends, Pending};
+use crate::engine::pending::{Ends, InLine, Pending};
 use crate::engine::undo;
 use crate::error_names::ErrorName;
 use crate::parts::builder;
@@ -25,7 +27,7 @@ use crate::parts::command::lines::last_lines;
 use crate::parts::keys;
 use crate::parts::token::token;
 use crate::parts::user_data::user_data;
-use crate::{Error, Result, State};
+use crate::{Context, Error, Result, State, Wake};
 
 /// Time from its launch in which an instance is usually online. Longer than that, a function does not wait for it.
 const USUALLY_ONLINE: SignedDuration = SignedDuration::from_mins(2);
@@ -50,7 +52,7 @@ impl Waiting for LaunchInstance {
         if let Some(pausing) = room::pausing(scene, &tried) {
             return Ok(pausing);
         }
-        // The answer was lost. RunInstances with the same token returns the instance of the first call.
+        // The answer was lost, or EC2 has throttled the call. RunInstances with the same token returns the instance of the first call.
         if let Some(unknown) = tried.iter().find(|effect| effect.id.is_none() && effect.refused.is_none()) {
             return try_candidates(scene, &tried, unknown.n).await;
         }
@@ -68,11 +70,15 @@ impl Waiting for LaunchInstance {
             None => try_candidates(scene, &tried, first).await,
         }
     }
+
+    async fn next(&self, context: &Context, served: &Wake, was: &InLine) -> Result<Option<Wake>> {
+        room::next(context, served, was).await
+    }
 }
 
-/// Tries the candidates, beginning with `first`. `tried` is the journal of the state so far. If EC2 refuses all of them, the launch waits for room. Each candidate has
-/// its own journal entry and its own token. A token is for one type and one zone: with the first candidate's token, the
-/// launch of a second candidate would make a second instance.
+/// Tries the candidates, beginning with `first`. `tried` is the journal of the state so far. If EC2 refuses all of them, the
+/// launch waits for room. Each candidate has its own journal entry and its own token. A token is for one type and one zone:
+/// with the first candidate's token, the launch of a second candidate would make a second instance.
 async fn try_candidates(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
@@ -97,12 +103,11 @@ async fn try_candidates(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Resu
             made => made?,
         };
         if let Some(id) = made.id {
-            room::launched(scene).await;
             return Ok(waiting(scene, &id, format!("{id} ({candidate}) is starting"), Ends::WithEvent));
         }
     }
     let tried = scene.effects().await?;
-    room::wait(scene, &tried, first_of_all(scene, &tried)).await
+    room::wait(scene, &tried, first_of_all(scene, &tried))
 }
 
 fn is_spot(scene: &Scene<'_>, made: &Effect) -> bool {

@@ -4,15 +4,16 @@
 //! these pass when other instances end, or with time. What can never fit fails at once.
 //!
 //! Launches that ask for the same types in the same subnets wait in one line ([`Place`]). Only the first one of a line
-//! asks: after a pause, or at once if an instance of the account ends (`events/signal`). If EC2 refuses then, it wakes the
-//! first one of the next line, which asks for something else. So each place that becomes free is taken within seconds, by the
-//! launch whose turn it is, and costs about one call. There may also be more room than one instance has left: the tick asks for
-//! the new first one of each line, and as long as EC2 launches instances, each launch wakes the next one.
+//! asks: after a pause, or at once if an instance of the account ends (`events/signal`). If EC2 refuses then, the first
+//! one of the next line asks, which asks for something else. So the room of an instance that has ended is taken within
+//! seconds by the launch whose turn it is, and costs about one call. There may also be more room than one instance has
+//! left: each minute, the tick lets the launches ask that have become the first of their lines, and as long as EC2
+//! launches instances, the next one asks.
 
 use std::collections::BTreeSet;
 
 use goldsmith_model::ImagePipeline;
-use goldsmith_store::{Effect, EffectKind, Place, Wait};
+use goldsmith_store::{Effect, EffectKind, Place, StateStatus, Wait};
 use jiff::{SignedDuration, Timestamp};
 
 use super::candidates::{self, candidates};
@@ -20,12 +21,17 @@ use crate::engine::drive::{Progress, Scene};
 use crate::engine::pending::{InLine, Pause, Pending};
 use crate::error_names::ErrorName;
 use crate::parts::token::token;
-use crate::{Error, Invocation, Result, Wake, WokenBy, spec};
+use crate::{Context, Error, Result, Wake, WokenBy, spec};
 
 /// The first pause between two attempts. A pause is as long as the launch has waited so far.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+/// How long a launch that EC2 has refused the room of an instance is left alone when others end: many may end that leave no
+/// room for it, as when an Auto Scaling group replaces its instances.
+pub(crate) const REST: SignedDuration = SignedDuration::from_secs(10);
+/// Why a launch does not ask.
+const BEHIND: &str = "other launches have waited for room for longer or have priority";
 /// How many characters of a digest are the name of a line.
 const LINE: usize = 16;
 
@@ -43,27 +49,37 @@ pub(super) fn pausing(scene: &Scene<'_>, tried: &[Effect]) -> Option<Progress> {
     pauses.then(|| waiting(scene, tried, place, *pause))
 }
 
-/// Returns the wait of a launch that lets others ask first, or `None` if it is its turn: those that are before it in its
-/// line, and for a launch that does not wait yet also those of other lines with a lower rank. `first` is the first candidate
-/// that it would ask for.
+/// Returns the wait of a launch that lets others ask first, or `None` if it is its turn: it is the first one of its line,
+/// and if it is new, no other line has one with a lower rank. `first` is the first candidate that it would ask for.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
 pub(super) async fn behind(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Option<Progress>> {
     let own = scene.in_line.as_ref();
     let place = place(scene, tried, first);
-    let until = place.since + spec(scene.scope.state).for_room();
-    // At the end of its wait, it asks once more.
-    if own.is_some_and(|own| own.has_room) || scene.context.clock.now() >= until {
-        return Ok(None);
-    }
-    let goes_first = |other: &Place| match other.line == place.line {
-        true => *other <= place,
-        false => own.is_none() && other.rank < place.rank,
+    let (now, longest) = (scene.context.clock.now(), spec(scene.scope.state).for_room());
+    let until = place.since + longest;
+    let store = &scene.context.store;
+    let is_behind = match own {
+        Some(own) if own.has_room => false,
+        Some(own) if own.pause.behind && now >= until => {
+            // If all who have waited in vain asked once more, they would exceed EC2's limit of the rate.
+            let message = format!("no instance could be launched: {BEHIND}, and it has waited {longest:#} for room");
+            return Err(Error::failed(ErrorName::Capacity, message));
+        }
+        // At the end of its wait, the first one asks once more.
+        Some(_) if now >= until => false,
+        Some(_) => store.first_of_line(&place.line).await?.is_some_and(|first| !is_own(scene, &first)),
+        None => store.first_for_room().await?.iter().any(|(other, _)| match other.line == place.line {
+            true => *other <= place,
+            false => other.rank < place.rank,
+        }),
     };
-    let others = scene.context.store.others_for_room(&scene.record.build, &scene.scope).await?;
-    let is_behind = others.iter().filter_map(Wait::place).any(|other| goes_first(&other));
     Ok(is_behind.then(|| waiting(scene, tried, &place, Pause { until, behind: true })))
+}
+
+fn is_own(scene: &Scene<'_>, wait: &Wait) -> bool {
+    (&wait.build, wait.state, &wait.item) == (&scene.record.build, scene.scope.state, &scene.scope.item)
 }
 
 /// Returns the wait that follows when every candidate was refused. `tried` is the journal of the state, and the candidates
@@ -71,12 +87,8 @@ pub(super) async fn behind(scene: &Scene<'_>, tried: &[Effect], first: u32) -> R
 ///
 /// # Errors
 /// Fails with `Capacity` if no refusal of these candidates may pass, or if the launch has waited for room for too long.
-pub(super) async fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Progress> {
+pub(super) fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Progress> {
     let place = place(scene, tried, first);
-    if scene.in_line.as_ref().is_some_and(|own| own.has_room) {
-        let asks_for_else = |other: Place| other.line != place.line && other > place;
-        wake_first(scene, WokenBy::Room, |other| other.place().is_some_and(asks_for_else)).await;
-    }
     let refusals = || tried.iter().filter_map(refusal).collect::<Vec<_>>().join("; ");
     let failed = |end: &str| {
         let message = format!("no instance could be launched: {}{end}", refusals());
@@ -90,54 +102,69 @@ pub(super) async fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Res
     if waited >= longest {
         return failed(&format!("; it has waited {:#} for room", SignedDuration::from_mins(waited.as_mins())));
     }
-    let until = (now + waited.clamp(FIRST_PAUSE, LONGEST_PAUSE)).min(place.since + longest);
+    // EC2 may count an instance for a while after the event of its end.
+    let has_room = scene.in_line.as_ref().is_some_and(|own| own.has_room);
+    let pause = if has_room { FIRST_PAUSE } else { waited.clamp(FIRST_PAUSE, LONGEST_PAUSE) };
+    let until = (now + pause).min(place.since + longest);
     Ok(waiting(scene, tried, &place, Pause { until, behind: false }))
 }
 
-/// Returns the wait of a launch that was one too many for EC2's limit of the rate. Its call has made nothing, but an earlier one
-/// of the same attempt may have been lost, so the journal does not say that it was refused.
+/// Returns the wait of a launch that EC2 has throttled. The call has made nothing, but an earlier one of the same attempt may
+/// have been lost, so the journal does not say that it was refused.
 pub(super) fn throttled(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Progress {
-    let place = place(scene, tried, first);
     let pause = Pause { until: scene.context.clock.now() + FIRST_PAUSE, behind: false };
-    let detail = "EC2 limits how often the account launches instances, and the launch is tried again";
-    Progress::Waiting(Pending::for_room(scene, &place, detail.to_owned(), pause))
+    waiting(scene, tried, &place(scene, tried, first), pause)
 }
 
-/// Wakes the next launch after one that was launched at its turn. If it was launched because an instance has ended, there is
-/// probably no room for another one, and the tick will try.
-pub(super) async fn launched(scene: &Scene<'_>) {
-    if scene.in_line.as_ref().is_some_and(|own| !own.has_room) {
-        wake_first(scene, WokenBy::Event, |other| other.behind).await;
-    }
+/// Returns whether a launch that waits for room asks if an instance ends: EC2 has not just refused it the room of another.
+pub(crate) fn is_rested(wait: &Wait, now: Timestamp) -> bool {
+    let asked: Option<Timestamp> = wait.no_room_at.as_ref().and_then(|asked| asked.parse().ok());
+    asked.is_none_or(|asked| now >= asked + REST)
 }
 
-/// Wakes the first of the other launches for which this holds, and which are the first in their lines.
-async fn wake_first(scene: &Scene<'_>, by: WokenBy, holds: impl Fn(&Wait) -> bool + Send) {
-    let woken = async {
-        let others = scene.context.store.others_for_room(&scene.record.build, &scene.scope).await?;
-        let Some(Wait { build, state, item, owner, .. }) = others.iter().find(|other| holds(other)) else {
-            return Ok(());
-        };
-        let wake = Wake { build: build.clone(), state: *state, item: item.clone(), by };
-        scene.context.wake(owner, &Invocation::Wake { wake }).await
+/// Returns which launch asks next after one that was woken in its line:
+///
+/// - If EC2 has refused it the room of an instance that has ended, the first one of a later line.
+/// - If it was launched in such room, none: there is probably no more, and the tick will try.
+/// - If its turn came without such an end and it was launched, the first one of any line, since there is room.
+/// - If it was given up, the first one that has not asked yet, or any if there is the room of an instance.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+pub(super) async fn next(context: &Context, served: &Wake, was: &InLine) -> Result<Option<Wake>> {
+    let (store, scope, now) = (&context.store, served.scope(), context.clock.now());
+    let wait = store.wait(&served.build, &scope).await?;
+    let has_room = served.by == WokenBy::Room;
+    let is_given_up = wait.is_none()
+        && store.state(&served.build, &scope).await?.is_none_or(|state| state.status != StateStatus::Succeeded);
+    let is_refused = wait.is_some_and(|wait| wait.place().is_some());
+    let is_next = |(place, wait): &(Place, Wait)| match (has_room, is_refused, is_given_up) {
+        (true, true, _) => place.line != was.place.line && *place > was.place && is_rested(wait, now),
+        (true, false, true) | (false, false, false) => wait.behind || is_rested(wait, now),
+        (false, false, true) => wait.behind,
+        (true, false, false) | (false, true, _) => false,
     };
-    if let Err(error) = woken.await {
-        tracing::warn!(%error, build = scene.record.build, "the tick will wake the next launch that waits for room");
-    }
+    let others = store.others_for_room(&served.build, &scope).await?;
+    let Some((_, next)) = others.into_iter().find(is_next) else { return Ok(None) };
+    // Only room ends a pause.
+    let by = if next.behind { served.by } else { WokenBy::Room };
+    Ok(Some(Wake { build: next.build, state: next.state, item: next.item, by }))
 }
 
-/// Returns the place at which a launch waits already, or its new place. Tests come before builds of the same priority: their
-/// images are nearly done.
+/// Returns the place at which a launch waits already, or its new place. Tests come before builds of the same priority,
+/// because their images are nearly done.
 fn place(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Place {
     if let Some(own) = &scene.in_line {
         return own.place.clone();
     }
-    let asked: Vec<String> = candidates(scene).iter().skip(first as usize).map(ToString::to_string).collect();
-    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-    let mut line = token(&asked);
+    let candidates = candidates(scene).into_iter().skip(first as usize).map(|one| one.to_string());
+    // The zone, the host and the tenancy decide about room, too.
+    let placement = serde_json::to_string(&scene.record.plan.launch.placement).unwrap_or_default();
+    let asked: Vec<String> = candidates.chain([placement]).collect();
+    let mut line = token(&asked.iter().map(String::as_str).collect::<Vec<_>>());
     line.truncate(LINE);
-    let turn = 2 * (ImagePipeline::MAX_PRIORITY - scene.record.plan.priority.min(ImagePipeline::MAX_PRIORITY));
-    let rank = turn + u32::from(scene.scope.item.is_none());
+    let below = ImagePipeline::MAX_PRIORITY - scene.record.plan.priority.min(ImagePipeline::MAX_PRIORITY);
+    let rank = 2 * below + u32::from(scene.scope.item.is_none());
     Place { rank, since: since(tried).unwrap_or_else(|| scene.context.clock.now()), line }
 }
 
@@ -150,10 +177,14 @@ fn waiting(scene: &Scene<'_>, tried: &[Effect], place: &Place, pause: Pause) -> 
     let refusals: Vec<String> = tried.iter().filter_map(candidates::refusal).collect();
     let since = place.since;
     // The text is the same for as long as the refusals are, because people are shown each new text.
-    let detail = if refusals.is_empty() {
-        format!("other launches have waited for room for longer or have priority; this one waits since {since:.0}")
-    } else {
-        format!("there has been no room since {since:.0}, and the launch is tried again: {}", refusals.join("; "))
+    let detail = match refusals.as_slice() {
+        [] if pause.behind => {
+            format!(
+                "other launches have waited for room for longer or have priority; this one has waited since {since:.0}"
+            )
+        }
+        [] => "EC2 limits how often the account launches instances, and the launch is tried again".to_owned(),
+        some => format!("there has been no room since {since:.0}, and the launch is tried again: {}", some.join("; ")),
     };
     Progress::Waiting(Pending::for_room(scene, place, detail, pause))
 }

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::events::signal;
-use crate::testing::{BUILD, Stack, Task, check_state_on, reach, reach_on};
+use crate::testing::{BUILD, Stack, TABLE_READ, Task, check_state_on, reach, reach_on};
 use crate::{Clock as _, ErrorInfo, State, TAG_BUILD};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -178,8 +178,7 @@ async fn the_pauses_of_the_first_in_line_grow_and_the_others_do_not_ask() {
     assert!(pauses.is_sorted() && pauses[1] < 3 && pauses.last() == Some(&5), "{pauses:?}");
     assert_eq!(calls(&stack), 2 * minutes.len(), "each attempt asks for both types");
     let told = stack.store().state("api", &State::Launch.into()).await.unwrap().unwrap().detail;
-    let expected =
-        "other launches have waited for room for longer or have priority; this one waits since 2026-11-24T03:00:01Z";
+    let expected = "other launches have waited for room for longer or have priority; this one has waited since 2026-11-24T03:00:01Z";
     assert_eq!(told, expected);
 }
 
@@ -247,6 +246,7 @@ async fn a_new_launch_asks_at_once_unless_others_are_before_it() {
     ] {
         many::plan_with(&stack, build, priority, instance_type).await;
         let asked = calls(&stack);
+        stack.clock.advance(SignedDuration::from_secs(1));
         many::launch(&stack, build).await;
         assert_eq!(calls(&stack) - asked, asks, "{build}");
     }
@@ -275,23 +275,65 @@ async fn the_tests_of_an_image_come_before_other_builds() {
 }
 
 #[tokio::test]
-async fn the_tick_continues_where_a_wake_was_lost() {
+async fn the_tick_continues_where_a_function_has_ended_too_early() {
+    for fault in [Fault::KillAfter, Fault::KillBefore, Fault::LoseAnswer, Fault::Refuse(Kind::Throttled)] {
+        let stack = without_room().await;
+        stack.start(&Task::new(State::Launch)).await;
+        for build in ["api", "shop"] {
+            many::plan(&stack, build, 0).await;
+            stack.clock.advance(MINUTE);
+            many::launch(&stack, build).await;
+        }
+        stack.cloud.restore_capacity();
+        stack.cloud.fail_next("RunInstances", fault);
+        for _ in 0..12 {
+            stack.tick_after(MINUTE).await;
+        }
+        let mut all = launched(&stack);
+        all.sort();
+        assert_eq!(
+            (all, instances(&stack)),
+            (vec!["api".to_owned(), "shop".to_owned(), BUILD.to_owned()], 3),
+            "{fault:?}"
+        );
+        assert_eq!(stack.store().all_for_room().await.unwrap(), [], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn launches_that_began_at_the_same_moment_have_their_turns_too() {
     let stack = without_room().await;
     stack.start(&Task::new(State::Launch)).await;
-    for build in ["api", "shop"] {
+    for build in ["api", "xyz"] {
         many::plan(&stack, build, 0).await;
-        stack.clock.advance(MINUTE);
         many::launch(&stack, build).await;
     }
+    let places: Vec<_> = stack.store().all_for_room().await.unwrap().into_iter().map(|(place, _)| place).collect();
+    assert!(places.windows(2).all(|two| two[0] == two[1]), "{places:?}");
+    // There is room, and no instance has ended.
     stack.cloud.restore_capacity();
-    // Lambda accepts the tick's wake and rejects that of the launch.
-    stack.clock.advance(MINUTE * 6);
-    signal::handle(&stack.context(), json!({})).await.unwrap();
-    stack.cloud.fail_next("Invoke", Fault::Refuse(Kind::Denied));
-    stack.deliver_wakes().await;
-    assert_eq!(launched(&stack), [BUILD]);
+    for _ in 0..7 {
+        stack.tick_after(MINUTE).await;
+    }
+    assert_eq!(instances(&stack), 3);
+}
+
+#[tokio::test]
+async fn one_function_launches_all_for_which_there_is_room_in_its_time() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    for n in 0..30 {
+        let build = format!("web-{n:02}");
+        many::plan(&stack, &build, 0).await;
+        stack.clock.advance(SignedDuration::from_secs(1));
+        many::launch(&stack, &build).await;
+    }
+    stack.clock.advance(SignedDuration::from_mins(6));
+    stack.cloud.restore_capacity();
+    let before = stack.cloud.wakes().len();
     stack.tick_after(MINUTE).await;
-    assert_eq!(launched(&stack), [BUILD, "api", "shop"]);
+    let woken = stack.cloud.wakes().len() - before;
+    assert_eq!((instances(&stack), woken), (31, 1));
 }
 
 #[tokio::test]
@@ -327,16 +369,166 @@ async fn a_launch_that_stays_throttled_says_so_at_the_end_of_its_time() {
 }
 
 #[tokio::test]
-async fn an_end_that_gives_no_room_is_followed_by_the_usual_pause() {
+async fn an_end_that_gives_no_room_is_followed_by_a_short_pause() {
     let stack = without_room().await;
     let token = stack.start(&Task::new(State::Launch)).await;
     let asked = calls(&stack);
     for n in 1..=3 {
+        stack.clock.advance(SignedDuration::from_secs(15));
         assert_eq!(an_instance_ends(&stack, "terminated").await, 1);
+        // Ends in quick succession are one.
+        assert_eq!(an_instance_ends(&stack, "terminated").await, 0);
         assert_eq!(calls(&stack), asked + 2 * n);
     }
     stack.tick_after(SignedDuration::from_secs(30)).await;
     assert_eq!((calls(&stack), stack.answer(&token)), (asked + 6, None));
+    stack.cloud.restore_capacity();
+    stack.tick_after(SignedDuration::from_secs(40)).await;
+    assert_eq!(instances(&stack), 1, "EC2 has counted the ended instance for a while");
+}
+
+#[tokio::test]
+async fn a_storm_of_ends_does_not_become_a_storm_of_calls() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    for n in 0..10 {
+        let (build, size) = (format!("web-{n}"), format!("m7i.{n}xlarge"));
+        many::plan_with(&stack, &build, 0, &size).await;
+        stack.cloud.no_capacity(&size, None);
+        stack.clock.advance(SignedDuration::from_secs(1));
+        many::launch(&stack, &build).await;
+    }
+    let asked = calls(&stack);
+    for _ in 0..100 {
+        stack.clock.advance(SignedDuration::from_millis(500));
+        an_instance_ends(&stack, "terminated").await;
+    }
+    assert!(calls(&stack) - asked <= 5 * 12, "{} calls in 50 seconds", calls(&stack) - asked);
+}
+
+#[tokio::test]
+async fn who_waits_for_another_zone_is_in_another_line() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    many::plan(&stack, "api", 0).await;
+    many::change(&stack, "api", |item| item["plan"]["launch"]["placement"] = json!({"availabilityZone": "eu-west-1b"}))
+        .await;
+    stack.clock.advance(MINUTE);
+    let asked = calls(&stack);
+    many::launch(&stack, "api").await;
+    assert_eq!(calls(&stack), asked + 2);
+}
+
+#[tokio::test]
+async fn stopped_builds_in_a_line_cost_no_turn() {
+    let stack = without_room().await;
+    for n in 0..10 {
+        let build = format!("web-{n}");
+        many::plan(&stack, &build, 10).await;
+        stack.clock.advance(SignedDuration::from_secs(1));
+        many::launch(&stack, &build).await;
+    }
+    stack.start(&Task::new(State::Launch)).await;
+    for n in 0..10 {
+        many::change(&stack, &format!("web-{n}"), |item| item["status"] = json!("closed")).await;
+    }
+    stack.clock.advance(MINUTE);
+    stack.cloud.restore_capacity();
+    stack.cloud.room_for(1);
+    assert_eq!(an_instance_ends(&stack, "terminated").await, 1);
+    assert_eq!(launched(&stack), [BUILD]);
+    assert_eq!(stack.store().all_for_room().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_time_of_a_launch_begins_when_it_is_launched() {
+    for others in [false, true] {
+        let stack = without_room().await;
+        if others {
+            many::plan(&stack, "api", 10).await;
+            many::launch(&stack, "api").await;
+        }
+        let token = stack.start(&Task::new(State::Launch)).await;
+        stack.clock.advance(SignedDuration::from_mins(5));
+        stack.cloud.pace(|pace| pace.until_online = NEVER);
+        stack.cloud.restore_capacity();
+        let began = stack.clock.now();
+        let error = wait_for(&stack, &token, SignedDuration::from_hours(8)).await.unwrap().unwrap_err();
+        let took = stack.clock.now().duration_since(began).as_mins();
+        assert_eq!((error.error.as_str(), (50..=70).contains(&took)), ("Goldsmith.Timeout", true), "{took} minutes");
+    }
+}
+
+#[tokio::test]
+async fn a_launch_whose_calls_get_no_answer_holds_up_its_line_for_an_hour_at_most() {
+    let mut stack = without_room().await;
+    let token = stack.start(&Task::new(State::Launch)).await;
+    many::plan(&stack, "api", 0).await;
+    stack.clock.advance(MINUTE);
+    many::launch(&stack, "api").await;
+    many::change(&stack, BUILD, |item| item["plan"]["sourceImage"] = json!("ami-silent")).await;
+    stack.cloud.restore_capacity();
+    stack.cloud = stack.cloud.behind(Arc::new(Silent));
+    let began = stack.clock.now();
+    let error = wait_for(&stack, &token, SignedDuration::from_hours(3)).await.unwrap().unwrap_err();
+    assert!(error.cause.contains("will try again: RunInstances"), "{}", error.cause);
+    assert!(stack.clock.now().duration_since(began) < SignedDuration::from_mins(70));
+    assert!(wait_for(&stack, "token-api", SignedDuration::from_mins(5)).await.is_some());
+}
+
+/// Leaves the launches of an image without an answer.
+struct Silent;
+
+#[async_trait]
+impl Between for Silent {
+    async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+        (call.name == "RunInstances" && call.detail.contains("ami-silent")).then_some(Fault::Refuse(Kind::Unanswered))
+    }
+}
+
+#[tokio::test]
+async fn all_who_have_waited_in_vain_end_without_a_rush() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    for n in 0..20 {
+        let build = format!("web-{n}");
+        many::plan(&stack, &build, 0).await;
+        stack.clock.advance(SignedDuration::from_millis(10));
+        many::launch(&stack, &build).await;
+    }
+    stack.clock.advance(SignedDuration::from_mins(355));
+    let mut busiest = 0;
+    for _ in 0..15 {
+        let asked = calls(&stack);
+        stack.tick_after(MINUTE).await;
+        busiest = busiest.max(calls(&stack) - asked);
+    }
+    assert!(busiest <= 4, "{busiest} calls");
+    for n in 0..20 {
+        let error = stack.answer(&format!("token-web-{n}")).unwrap().unwrap_err();
+        assert!(error.error == "Goldsmith.Capacity" && error.cause.contains("it has waited 6h"), "{}", error.cause);
+    }
+}
+
+#[tokio::test]
+async fn what_else_is_due_is_woken_though_the_lines_cannot_be_read() {
+    let stack = reach(&Task::new(State::Snapshot)).await;
+    stack.cloud.pace(|pace| pace.until_image = 1_000);
+    stack.start(&Task::new(State::Snapshot)).await;
+    stack.clock.advance(MINUTE);
+    struct NoLines(AtomicUsize);
+    #[async_trait]
+    impl Between for NoLines {
+        async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+            // The second read of a tick is that of the lines.
+            let is_second = call.name == TABLE_READ && self.0.fetch_add(1, Ordering::Relaxed) == 1;
+            is_second.then_some(Fault::Refuse(Kind::Throttled))
+        }
+    }
+    let before = stack.cloud.wakes().len();
+    let context = stack.context_behind(Arc::new(NoLines(AtomicUsize::new(0))));
+    signal::handle(&context, json!({})).await.unwrap_err();
+    assert_eq!(stack.cloud.wakes().len(), before + 1);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use goldsmith_cloud::fake::{Between, Fault, HOME, OnItsWay};
 use goldsmith_cloud::{Kind, Machines as _};
-use goldsmith_store::{Key, Table as _};
+use goldsmith_store::{Item, Key, Table as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -28,8 +28,13 @@ pub(super) async fn plan(stack: &Stack, name: &str, priority: u32) {
 /// Plans such a build on one instance type.
 pub(super) async fn plan_with(stack: &Stack, name: &str, priority: u32, instance_type: &str) {
     plan(stack, name, priority).await;
-    let mut item = stack.table.get(&Key::new(format!("BUILD#{name}"), "META")).await.unwrap().unwrap();
-    item["plan"]["launch"]["instanceTypes"] = json!([instance_type]);
+    change(stack, name, |item| item["plan"]["launch"]["instanceTypes"] = json!([instance_type])).await;
+}
+
+/// Changes the record of a build.
+pub(super) async fn change(stack: &Stack, build: &str, change: impl FnOnce(&mut Item)) {
+    let mut item = stack.table.get(&Key::new(format!("BUILD#{build}"), "META")).await.unwrap().unwrap();
+    change(&mut item);
     stack.put_item(item.into()).await;
 }
 
@@ -118,7 +123,7 @@ struct Course {
     calls: usize,
     busiest: usize,
     throttled: usize,
-    /// How many items the tick and the events have read, for each launch.
+    /// How many items all functions have read, for each launch.
     read: usize,
 }
 
@@ -175,7 +180,7 @@ async fn two_hundred_builds_with_room_for_ten_all_launch_and_use_all_room() {
     assert!(course.minutes >= 228 && course.used >= 90 && course.most == 10, "{course:?}");
     // Each launch asks once, and the first one in the line asks for two types at its turn and after its pauses.
     assert!(course.calls < 2 * 200 && course.busiest < 50 && course.throttled <= 1, "{course:?}");
-    assert!(course.read < 80, "{course:?}");
+    assert!(course.read < 50, "{course:?}");
 }
 
 /// Takes minutes without optimization: `make many` runs it.
@@ -185,6 +190,6 @@ async fn ten_thousand_builds_with_room_for_seven_hundred_all_launch_and_use_all_
     let course = launch_all(10_000, 700, 20).await;
     println!("{course:?}");
     assert!(course.used >= 90 && course.most == 700, "{course:?}");
-    assert!(course.calls < 12_000 && course.busiest <= 120, "{course:?}");
-    assert!(course.read < 80, "{course:?}");
+    assert!(course.calls < 12_000 && course.busiest <= 150, "{course:?}");
+    assert!(course.read < 50, "{course:?}");
 }
