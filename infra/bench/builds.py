@@ -63,15 +63,17 @@ states, functions = boto3.client("stepfunctions"), boto3.client("lambda")
 machines = states.list_state_machines()["stateMachines"]
 machine = next(one["stateMachineArn"] for one in machines if one["name"] == f"{stack}-image-build")
 before = {one["executionArn"] for one in states.list_executions(stateMachineArn=machine)["executions"]}
-time_of = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-given = json.dumps({"schedule": {"pipeline": pipeline, "scheduledTime": time_of}})
+scheduled = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+given = json.dumps({"schedule": {"pipeline": pipeline, "scheduledTime": scheduled}})
 begin = time.monotonic()
 functions.invoke(FunctionName=f"{stack}-trigger", InvocationType="RequestResponse", Payload=given)
 new = [one for one in states.list_executions(stateMachineArn=machine)["executions"] if one["executionArn"] not in before]
+if not new:
+    sys.exit("the schedule has started no execution")
 while (now := states.describe_execution(executionArn=new[0]["executionArn"]))["status"] == "RUNNING":
     time.sleep(0.05)
 seconds = time.monotonic() - begin
-if now["status"] != "SUCCEEDED" or json.loads(now["output"])["outcome"] == "built":
+if now["status"] != "SUCCEEDED" or json.loads(now["output"])["outcome"] != "skipped":
     sys.exit(f"the execution has ended as {now['status']}: {now.get('cause')} {now.get('output')}")
 print(seconds)
 """
@@ -222,7 +224,7 @@ class Stack:
         return float(done.stdout)
 
     def launched(self):
-        """Returns the ids of all instances that were ever launched and are still described."""
+        """Returns the ids of all instances that are still described, including those that have ended."""
         return {one["id"] for one in json.loads(self.admin("GET", "inventory"))["instances"]}
 
     def base(self):

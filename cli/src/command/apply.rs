@@ -59,22 +59,24 @@ pub(crate) struct Consent {
 pub(crate) const NO_SECRET: &str = "if it is not a secret, use --allow-plain-secrets";
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
-    let (_, _, changes) = apply(globals, &args.path, args.secrets, args.consent).await?;
+    let (_, _, changes) = apply(globals, &args.path, args.secrets, args.consent, |_| Ok(())).await?;
     output::show(globals, &changes)?;
     Ok(Exit::Success)
 }
 
 /// Reads, checks and stores definitions, and updates their schedules. Mistakes in the files are reported before the stack is
-/// looked up.
+/// looked up. Nothing is stored if `accepts` fails.
 pub(crate) async fn apply(
     globals: &Globals,
     path: &Path,
     secrets: Secrets,
     consent: Consent,
+    accepts: impl FnOnce(&Definitions) -> Result<()>,
 ) -> Result<(Connection, Definitions, Vec<Change>)> {
     let mut files = folder::read(path)?;
     let Checked { connection, definitions, changes, bumped } =
         check(globals, path, &mut files, secrets, Purpose::Apply { bump: consent.bump }).await?;
+    accepts(&definitions)?;
     let beyond = beyond(&changes, &definitions);
     beyond.iter().for_each(|line| output::say(line));
     if !beyond.is_empty() && !consents("Replace them?", "nothing was applied", consent.yes)? {

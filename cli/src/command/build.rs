@@ -210,12 +210,15 @@ async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> 
     let folder = Path::new(&args.what);
     if folder.is_dir() {
         let consent = args.consent;
-        let (connection, definitions, changes) = apply::apply(globals, folder, args.overrides.secrets, consent).await?;
+        // A build that cannot begin stores nothing: the folder may have a schedule.
+        let choose = |definitions: &Definitions| chosen(definitions, &args.what, args.pipeline.as_ref());
+        let (connection, definitions, changes) =
+            apply::apply(globals, folder, args.overrides.secrets, consent, |these| choose(these).map(drop)).await?;
         let written = apply::written(&changes);
         let noun = if changes.len() == 1 { "definition" } else { "definitions" };
         let count = changes.len();
         output::say(&format!("{}: {count} {noun}, {written} of them new or changed", args.what));
-        return Ok((connection, chosen(&definitions, &args.what, args.pipeline.as_ref())?));
+        return Ok((connection, choose(&definitions)?));
     }
     named(globals, &args.what, args.pipeline.as_ref()).await
 }

@@ -106,7 +106,13 @@ async fn look(
 
 impl Show for Vec<Listed> {
     fn lines(&self, _: &Globals) -> Vec<String> {
-        table(["PIPELINE", "STATUS", "RECIPE", "REBUILT ON", "NEXT"], self.iter().map(row))
+        let heads = ["PIPELINE", "STATUS", "RECIPE", "REBUILT ON", "NEXT"];
+        if self.iter().all(|listed| listed.waits_for_room.is_none()) {
+            return table(heads, self.iter().map(row));
+        }
+        let [name, status, recipe, rebuilt_on, next] = heads;
+        let rows = self.iter().map(|listed| [row(listed), vec![place(listed)]].concat());
+        table([name, status, recipe, rebuilt_on, next, "WAITS FOR ROOM"], rows)
     }
 
     fn remarks(&self, globals: &Globals) -> Vec<String> {
@@ -114,14 +120,15 @@ impl Show for Vec<Listed> {
         let stopped = self.iter().filter_map(|Listed { pipeline, holds, .. }| {
             Some(format!("{} is disabled after {}", pipeline.name, holds.why_stopped(globals, pipeline)?))
         });
-        let waiting = self.iter().filter_map(|Listed { pipeline, waits_for_room, .. }| {
-            let Waiting { build, since, position, of } = waits_for_room.as_ref()?;
-            let name = &pipeline.name;
-            let it = format!("its build {build} is number {position} of {of} launches that wait");
-            Some(format!("{name} has waited for room in EC2 since {since}: {it}"))
-        });
-        self.is_empty().then(hint).into_iter().chain(stopped).chain(waiting).collect()
+        self.is_empty().then(hint).into_iter().chain(stopped).collect()
     }
+}
+
+/// Returns which place the pipeline's build has among all launches that wait for room. The text is empty if it does not
+/// wait.
+fn place(Listed { waits_for_room, .. }: &Listed) -> String {
+    let place = |Waiting { since, position, of, .. }: &Waiting| format!("{position} of {of}, since {since}");
+    waits_for_room.as_ref().map(place).unwrap_or_default()
 }
 
 fn row(Listed { pipeline, holds, next_time, no_time, .. }: &Listed) -> Vec<String> {
@@ -189,11 +196,13 @@ mod tests {
         }
         stack.put("PIPELINE#mail", "LEASE", json!({"fence": 1, "build": "mail-1"})).await;
         let listed = list(&stack.connection, "2026-03-27T12:00:00Z".parse().unwrap()).await.unwrap();
-        let expected = [
-            "api has waited for room in EC2 since 2026-03-27T11:51:00Z: its build api-1 is number 2 of 2 launches that wait",
-            "web has waited for room in EC2 since 2026-03-27T11:50:00Z: its build web-1 is number 1 of 2 launches that wait",
-        ];
-        assert_eq!(listed.remarks(&globals("")), expected);
+        let expected = "\
+PIPELINE  STATUS   RECIPE     REBUILT ON  NEXT                       WAITS FOR ROOM
+api       ENABLED  web/1.x.x  nothing     never: it has no schedule  2 of 2, since 2026-03-27T11:51:00Z
+mail      ENABLED  web/1.x.x  nothing     never: it has no schedule
+web       ENABLED  web/1.x.x  nothing     never: it has no schedule  1 of 2, since 2026-03-27T11:50:00Z";
+        assert_eq!(listed.lines(&globals("")).join("\n"), expected);
+        assert!(listed.remarks(&globals("")).is_empty());
         let json = serde_json::to_value(&listed).unwrap();
         let expected = json!({"build": "web-1", "since": "2026-03-27T11:50:00Z", "position": 1, "of": 2});
         assert_eq!((&json[1]["waitsForRoom"], &json[2]["waitsForRoom"]), (&json!(null), &expected));

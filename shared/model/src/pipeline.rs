@@ -36,8 +36,8 @@ pub struct ImagePipeline {
     /// Whether a start may override the source image and parameters. Such an image is never published.
     #[serde(default)]
     pub allow_overrides: bool,
-    /// Which launches have their turn first while the account has no room for all: those of pipelines with a higher priority,
-    /// from 0 to [`Self::MAX_PRIORITY`].
+    /// While the account has no room for all launches, those of pipelines with a higher priority come first. From 0 to
+    /// [`Self::MAX_PRIORITY`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: u32,
     /// Time limit of the documents' phases `build` and `validate` together, in minutes, or `None` for
@@ -51,8 +51,8 @@ pub struct ImagePipeline {
     pub audit: ImageAudit,
     /// Which vulnerabilities its images may have, or `None` if nothing is compared.
     pub vulnerability_policy: Option<VulnerabilityPolicy>,
-    /// KMS key that signs the provenance of each image: an ARN, an id or an alias in the home Region. If it is `None`, nothing
-    /// is signed.
+    /// KMS key that signs the provenance of each image: an ARN, an id or an alias in the home Region. If it is `None`,
+    /// nothing is signed.
     pub signing_key: Option<String>,
     /// The channel that points to each new image, or `None` if no channel does.
     pub channel: Option<Name>,

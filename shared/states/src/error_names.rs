@@ -28,8 +28,8 @@ pub enum ErrorName {
     Capacity,
     /// The instance never came online, or it ended before that.
     NotOnline,
-    /// EC2 has taken the spot instance of the build back while documents ran, or the instance does not start again after its
-    /// checkpoint.
+    /// EC2 has taken the spot instance of the build back while documents ran, or the instance does not start again
+    /// after its checkpoint.
     Interrupted,
     /// A step of a document failed, or its command failed.
     CommandFailed,
@@ -41,8 +41,8 @@ pub enum ErrorName {
     TestFailed,
     /// The pipeline has `audit: fail`, and the audit was incomplete or found something that every instance would share.
     AuditFailed,
-    /// The pipeline has a `vulnerabilityPolicy`, and the image has a vulnerability that the policy counts, or it could not be
-    /// compared with the advisories.
+    /// The pipeline has a `vulnerabilityPolicy`, and the image has a vulnerability that the policy counts, or it could
+    /// not be compared with the advisories.
     Vulnerable,
     /// Too few Regions received the image.
     CopyFailed,

@@ -25,8 +25,8 @@ pub(crate) fn effect(build: &str, scope: &str, n: u32) -> Key {
 /// Partition of the launches that wait for room, which are sorted by their lines and by their places in them.
 pub(crate) const WAITS_FOR_ROOM: &str = "WAIT#room";
 
-/// Returns the key of a parked wait, which is found by the id of the resource that an event names. For a launch that waits
-/// for room, `resource` is its [`Place`].
+/// Returns the key of a parked wait, which is found by the id of the resource that an event names. For a launch that
+/// waits for room, `resource` is its [`Place`].
 pub(crate) fn wait(resource: &str, build: &str, scope: &str) -> Key {
     match Place::of(resource) {
         Some(place) => Key::new(WAITS_FOR_ROOM, format!("{}#{build}#{scope}", place.sort_key())),

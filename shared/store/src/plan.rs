@@ -56,7 +56,7 @@ pub struct Plan {
     pub copies_with_tests: bool,
     /// Instance types on which the image is tested. The list is empty if the image is not tested.
     pub tests: Vec<String>,
-    /// The pipeline's priority while launches wait for room.
+    /// The pipeline's priority while launches wait for room, from 0 to 100.
     #[serde(default, skip_serializing_if = "crate::causes::is_zero")]
     pub priority: u32,
     /// Time limit of the build's documents, or `None` for the state's own limit.
@@ -162,8 +162,8 @@ impl Plan {
         self.checkpoint.as_ref().filter(|planned| planned.found.is_none())
     }
 
-    /// Returns the AMI from which the build instance is launched: that of the checkpoint with which the build begins, or
-    /// else the source.
+    /// Returns the AMI from which the build instance is launched: that of the checkpoint with which the build begins,
+    /// or else the source.
     #[must_use]
     pub fn launched_image(&self) -> &str {
         let found = self.checkpoint.as_ref().and_then(|planned| planned.found.as_ref());
@@ -276,8 +276,8 @@ pub struct PlannedRegion {
     /// Accounts that get their own copies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_accounts: Vec<TargetAccount>,
-    /// Those of these accounts to which an earlier plan has given the permission for the snapshots of this AMI. They keep
-    /// it when their copies are made.
+    /// Those of these accounts to which an earlier plan has given the permission for the snapshots of this AMI. They
+    /// keep it when their copies are made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keeps_snapshots: Vec<String>,
     /// When the AMI becomes deprecated, in the form of RFC 3339, or `None` if it never does.

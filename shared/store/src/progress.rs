@@ -145,8 +145,8 @@ pub enum EffectKind {
     /// An AMI from whose snapshots the build registers its image. Undo deregisters it, and leaves its snapshots to the
     /// image.
     Draft,
-    /// An AMI of the build instance between two components, with which later builds of the pipeline may begin. It is never
-    /// published. Undo deregisters it and deletes its snapshots.
+    /// An AMI of the build instance between two components, with which later builds of the pipeline may begin. It is
+    /// never published. Undo deregisters it and deletes its snapshots.
     Checkpoint,
     /// An AMI that is registered from the snapshots of the draft. Undo deregisters it and deletes the snapshots.
     RegisteredImage {
@@ -294,12 +294,12 @@ pub struct Effect {
     /// AWS's error code, if AWS permanently rejected the effect. In that case, nothing was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// EC2's last answer to a launch for which it had no room, if it has ever had none. The entry keeps it when the launch
-    /// is asked for again. Journals of earlier versions have only the code.
+    /// EC2's last answer to a launch for which it had no room, if it has ever had none. The entry keeps it when the
+    /// launch is asked for again. Journals of earlier versions have only the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_room: Option<NoRoom>,
-    /// Why the build does not use the resource any longer and has made another one: EC2's reason, if EC2 has ended it or has
-    /// not started it again.
+    /// Why the build does not use the resource any longer and has made another one: EC2's reason, if EC2 has ended it
+    /// or has not started it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
 }
@@ -336,7 +336,8 @@ impl Effect {
         }
     }
 
-    /// Returns the object that an export writes, or `None` for every other effect and for an export whose task is not known.
+    /// Returns the object that an export writes, or `None` for every other effect and for an export whose task is not
+    /// known.
     #[must_use]
     pub fn exported(&self) -> Option<ExportedObject> {
         match (&self.kind, &self.id) {
@@ -393,8 +394,8 @@ pub struct Wait {
     pub deadline: String,
     /// Time at which the tick checks the wait next. This is the sort key of the index `open`.
     pub next_look: String,
-    /// Whether the launch lets another one ask first, in its own line or, when it was new, in one with a lower rank. It asks
-    /// within a minute after it has become the first of its line.
+    /// Whether the launch lets another one ask first, in its own line or, when it was new, in one with a lower rank. It
+    /// asks within a minute after it has become the first of its line.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub behind: bool,
     /// When EC2 has last refused a launch that waits for room after an instance had ended.

@@ -1,8 +1,8 @@
 //! The launches that wait for room: until the quota of the account, or EC2, has room for another instance.
 //!
 //! Launches that ask for the same wait in one line, in which only the first one asks. Its refusal holds for all others.
-//! So the number of calls does not grow with the number of launches that wait, and neither does the number of items that
-//! are read to find the first ones.
+//! So the number of calls does not grow with the number of launches that wait, and neither does the number of items
+//! that are read to find the first ones.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -59,14 +59,14 @@ impl Wait {
 }
 
 impl Store {
-    /// Returns the first launch of each line that waits for room, in the order of their places. Costs one read of one item for
-    /// each line, and one more.
+    /// Returns the first launch of each line that waits for room, in the order of their places. Costs one read of one
+    /// item for each line, and one more.
     pub async fn first_for_room(&self) -> Result<Vec<(Place, Wait)>> {
         self.first_of_lines(|_| true).await
     }
 
-    /// Returns the first launch of this line, or `None` if nobody waits in it or the first one cannot be read. Costs one read of
-    /// one item.
+    /// Returns the first launch of this line, or `None` if nobody waits in it or the first one cannot be read. Costs
+    /// one read of one item.
     pub async fn first_of_line(&self, line: &str) -> Result<Option<Wait>> {
         let first = self.table().first_after(WAITS_FOR_ROOM, &format!("{line}#")).await?;
         let first = placed(first.into_iter().collect()).pop();
@@ -99,7 +99,8 @@ impl Store {
         Ok(all)
     }
 
-    /// Lets a launch that waits for room ask for it at once. Does nothing if it no longer waits for room. Safe to repeat.
+    /// Lets a launch that waits for room ask for it at once. Does nothing if it no longer waits for room. Safe to
+    /// repeat.
     pub async fn give_room(&self, build: &str, scope: &Scope, now: Timestamp) -> Result<()> {
         let waits_for = self.state(build, scope).await?.and_then(|state| state.waits_for);
         let Some(resource) = waits_for.filter(|resource| Place::of(resource).is_some()) else { return Ok(()) };

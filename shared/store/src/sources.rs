@@ -150,8 +150,8 @@ impl Store {
         for _ in 0..RACES {
             let before = self.read::<Watching>(&watching(pipeline)).await?.filter(is_of);
             let Some(before) = before else { return Ok(()) };
-            // If the item is no longer there, another caller has noted a build between the two reads, as if it came after
-            // this one, or the pipeline no longer watches the source.
+            // If the item is no longer there, another caller has noted a build between the two reads, as if it came
+            // after this one, or the pipeline no longer watches the source.
             let there: Option<Subscription> = self.read(&before.subscription(pipeline)).await?;
             let Some(there) = there else { return Ok(()) };
             let is_noted = [&before.last_image, &there.last_image].map(|last| last.as_deref() == Some(image_id));

@@ -136,8 +136,8 @@ pub trait Table: Send + Sync {
     /// Returns the item of the partition whose sort key begins with `prefix` and sorts last, read consistently, or
     /// `None`. The read costs one item, no matter how many items there are.
     async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>>;
-    /// Returns the first item of the partition whose sort key sorts after this one, read consistently, or `None`. The read
-    /// costs one item, no matter how many items there are. Every sort key sorts after the empty text.
+    /// Returns the first item of the partition whose sort key sorts after this one, read consistently, or `None`. The
+    /// read costs one item, no matter how many items there are. Every sort key sorts after the empty text.
     async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>>;
     /// Returns the items of the sparse index `open` with this partition value whose `nextLook` is not after `until`,
     /// ascending (eventually consistent).

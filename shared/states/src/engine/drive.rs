@@ -25,8 +25,8 @@
 //! - An event is lost, duplicated or malformed, or arrives before the state parks on its resource. An event only says
 //!   "look again", and the next tick says the same. A lost event costs a minute, and a duplicate costs nothing.
 //! - An event finds the state locked. The last look of the holder may have been too early, so the event knocks, and the
-//!   holder looks once more before it unlocks. If the holder unlocks before the knock, the event gets the lock. A holder that
-//!   has failed, or has looked for [`LONGEST`], unlocks all the same, and the next tick looks.
+//!   holder looks once more before it unlocks. If the holder unlocks before the knock, the event gets the lock. A
+//!   holder that has failed, or has looked for [`LONGEST`], unlocks all the same, and the next tick looks.
 //! - Two invocations overlap: an event and the tick, or a retry of an attempt that still runs. Only the holder of the
 //!   lock looks, acts and answers the tokens. This is why a retry does not take the lock over: SendCommand has no
 //!   client token, so a second invocation could run an order twice.
@@ -53,8 +53,8 @@ use crate::error_names::ErrorName;
 use crate::parts::short::short;
 use crate::{Context, Error, Invocation, Result, Start, State, Wake, WokenBy, spec};
 
-/// Time after which a function begins no more looks. A call of a look may take a minute if AWS is slow, and the functions'
-/// time-out is two minutes.
+/// Time after which a function begins no more looks. A call of a look may take a minute if AWS is slow, and the
+/// functions' time-out is two minutes.
 const LONGEST: SignedDuration = SOON;
 /// How long an error that may settle counts as one that settles soon.
 const SETTLES_SOON: SignedDuration = SignedDuration::from_secs(30);
@@ -425,8 +425,8 @@ async fn look(
     }
 }
 
-/// Returns until when a launch may work that begins at this time. The time for which it has waited for room does not count,
-/// but the definition ends the state without a reason after its own time.
+/// Returns until when a launch may work that begins at this time. The time for which it has waited for room does not
+/// count, but the definition ends the state without a reason after its own time.
 fn last_moment(scene: &Scene<'_>, from: Timestamp) -> Timestamp {
     let state = scene.scope.state;
     let last = scene.began.unwrap_or(from) + allowed(state);

@@ -87,8 +87,8 @@ pub enum WokenBy {
     Event,
     /// Nothing but the time, or a launch whose turn is over.
     Tick,
-    /// The end of an instance, whose room EC2 has refused to the launches of the lines before: a launch that waits for room
-    /// may have it now, and asks without its pause.
+    /// The end of an instance, whose room EC2 has refused to the launches of the lines before: a launch that waits for
+    /// room may have it now, and asks without its pause.
     Room,
 }
 

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::WokenBy;
 use crate::engine::drive::Scene;
 
-/// How long a function keeps looking if an event will wake it again, or if the tick has woken it: enough for what follows
-/// at once, and for the time in which EC2 still describes an older state than its event does. A function that only waits
-/// costs money, and takes one of the ten places that a new account has for functions at once.
+/// How long a function keeps looking if an event will wake it again, or if the tick has woken it: enough for what
+/// follows at once, and for the time in which EC2 still describes an older state than its event does. A function that
+/// only waits costs money, and takes one of the ten places that a new account has for functions at once.
 const BRIEFLY: SignedDuration = SignedDuration::from_secs(3);
 /// How long a function keeps looking if no event will wake it and the end is near. This time is half of the functions'
 /// time-out.
@@ -42,8 +42,8 @@ pub(crate) struct Pending {
 pub(crate) struct Pause {
     /// When the tick looks again.
     pub until: Timestamp,
-    /// Whether the launch lets another one ask first, in its own line or, if it is new, in one with a lower rank. It asks
-    /// within a minute after it has become the first of its line.
+    /// Whether the launch lets another one ask first, in its own line or, if it is new, in one with a lower rank. It
+    /// asks within a minute after it has become the first of its line.
     pub behind: bool,
 }
 
@@ -105,8 +105,8 @@ impl Pending {
         Self { resource: resource.into(), region: scene.home().to_owned(), detail, ends, pause: None }
     }
 
-    /// Returns a wait for a resource of any Region. EventBridge has the events of another Region only there, and EC2 sends
-    /// none about an export.
+    /// Returns a wait for a resource of any Region. EventBridge has the events of another Region only there, and EC2
+    /// sends none about an export.
     pub(crate) fn in_region(planned: &PlannedRegion, resource: impl Into<String>, detail: String) -> Self {
         Self { resource: resource.into(), region: planned.region.clone(), detail, ends: Ends::Later, pause: None }
     }

@@ -51,8 +51,8 @@ async fn whose_turn(context: &Context) -> Result<Vec<Wait>> {
     Ok(first.map(|(_, wait)| wait).filter(|wait| is_rested(wait, now)).take(1).collect())
 }
 
-/// Returns the launches that have not asked since they became the first of their lines: the one before them was launched in
-/// the room of an instance that had ended, or was given up, or its function has ended too early.
+/// Returns the launches that have not asked since they became the first of their lines: the one before them was
+/// launched in the room of an instance that had ended, or was given up, or its function has ended too early.
 async fn now_first(context: &Context) -> Result<Vec<Wait>> {
     let first = context.store.first_for_room().await?;
     Ok(first.into_iter().map(|(_, wait)| wait).filter(|wait| wait.behind).collect())

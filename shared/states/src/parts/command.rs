@@ -45,6 +45,8 @@ const AGAIN: u32 = 100;
 const LOST: SignedDuration = SignedDuration::from_mins(15);
 /// The same limit for bare metal, whose firmware alone takes up to a quarter of an hour.
 const LOST_METAL: SignedDuration = SignedDuration::from_mins(40);
+/// How long after the begin of a state nobody asks whether the connection is lost.
+const SURELY_ONLINE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The progress of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,8 +195,8 @@ async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
         return Err(because(scene, ErrorName::CommandFailed, instance, gone(&found)));
     }
     let now = scene.context.clock.now();
-    // The agent was online when the state began, so it cannot have been lost for so long yet.
-    if scene.began.is_some_and(|began| now < began + patience) {
+    // A command usually ends within a minute, and the agent was online when the state began.
+    if scene.began.is_some_and(|began| now < began + SURELY_ONLINE) {
         return still_runs();
     }
     match cloud.commands.ping(scene.home(), instance).await? {

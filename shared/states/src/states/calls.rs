@@ -105,8 +105,8 @@ impl Account {
         self.tell("EC2 Instance State-change Notification", &json!({"instance-id": instance, "state": state}));
     }
 
-    /// Lets a call have its consequences when it is time, with the events for which the template has a rule. Nothing else
-    /// of the build is pending then, except for the ends of instances, for which no state waits.
+    /// Lets a call have its consequences when it is time, with the events for which the template has a rule. Nothing
+    /// else of the build is pending then, except for the ends of instances, for which no state waits.
     async fn follow(self: Rc<Self>, call: &'static str, detail: String) {
         let cloud = &self.stack.cloud;
         match call {
@@ -216,8 +216,8 @@ async fn calls_of_a_build(has_events: bool, first_tick: u64) -> BTreeMap<&'stati
     calls
 }
 
-/// Before waits ended with events (commit 7888a1f0), the four builds made 616 calls with events, and 596 if all events were
-/// lost. The second bound is what they make now, and some more.
+/// Before waits ended with events (commit 7888a1f0), the four builds made 616 calls with events, and 596 if all events
+/// were lost. The second bound is what they make now, and some more.
 #[tokio::test(start_paused = true)]
 async fn four_builds_for_two_regions_with_one_test_make_no_more_calls_than_they_may() {
     for (has_events, most) in [(true, 616), (false, 440)] {

@@ -1,8 +1,8 @@
 //! Launch, LaunchAgain and LaunchTest: launch an instance and wait until SSM reports it online.
 //!
 //! Input: the plan's instance types, subnets and markets, and the source image or the AMI to test. Output: an
-//! `Instance` effect. Error: `Capacity` if no candidate could be launched for hours or ever, `NotOnline` if the instance
-//! ended early or its agent does not register, `Timeout`.
+//! `Instance` effect. Error: `Capacity` if no candidate could be launched for hours or ever, `NotOnline` if the
+//! instance ended early or its agent does not register, `Timeout`.
 
 mod candidates;
 pub(crate) mod devices;
@@ -52,7 +52,8 @@ impl Waiting for LaunchInstance {
         if let Some(pausing) = room::pausing(scene, &tried) {
             return Ok(pausing);
         }
-        // The answer was lost, or EC2 has throttled the call. RunInstances with the same token returns the instance of the first call.
+        // The answer was lost, or EC2 has throttled the call. RunInstances with the same token returns the instance of
+        // the first call.
         if let Some(unknown) = tried.iter().find(|effect| effect.id.is_none() && effect.refused.is_none()) {
             return try_candidates(scene, &tried, unknown.n).await;
         }
@@ -76,9 +77,9 @@ impl Waiting for LaunchInstance {
     }
 }
 
-/// Tries the candidates, beginning with `first`. `tried` is the journal of the state so far. If EC2 refuses all of them, the
-/// launch waits for room. Each candidate has its own journal entry and its own token. A token is for one type and one zone:
-/// with the first candidate's token, the launch of a second candidate would make a second instance.
+/// Tries the candidates, beginning with `first`. `tried` is the journal of the state so far. If EC2 refuses all of
+/// them, the launch waits for room. Each candidate has its own journal entry and its own token. A token is for one type
+/// and one zone: with the first candidate's token, the launch of a second candidate would make a second instance.
 async fn try_candidates(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
@@ -144,8 +145,8 @@ async fn complete(scene: &Scene<'_>, effect: &Effect) -> Result<()> {
 }
 
 /// Launches on demand after a spot instance that has ended before its agent was online. Another spot instance of these
-/// types would probably end in the same way. The journal keeps the reason, because EC2 forgets an instance soon after its
-/// end.
+/// types would probably end in the same way. The journal keeps the reason, because EC2 forgets an instance soon after
+/// its end.
 async fn on_demand_instead(scene: &Scene<'_>, made: &Effect, ended: &Instance) -> Result<Progress> {
     give_up(scene, made, &ended.id, ended.state_reason.clone()).await?;
     try_candidates(scene, &scene.effects().await?, first_on_demand(scene)).await
@@ -183,8 +184,8 @@ async fn before(scene: &Scene<'_>) -> Result<String> {
     Ok(candidates::before(&effects))
 }
 
-/// Records the volumes with which the instance was launched. If a volume outlives the instance, only the journal shows to
-/// which build the volume belongs. All volumes are attached by the time the instance is running.
+/// Records the volumes with which the instance was launched. If a volume outlives the instance, only the journal shows
+/// to which build the volume belongs. All volumes are attached by the time the instance is running.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
     let EffectKind::Instance { volumes, .. } = &made.kind else { return Ok(()) };
     if instance.state != InstanceState::Running || !volumes.is_empty() || instance.volumes.is_empty() {
@@ -197,8 +198,8 @@ async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> 
     complete(scene, &noted).await
 }
 
-/// Returns the image to launch. A build launches its source image or a checkpoint, and a test the build's own AMI or the
-/// verified one.
+/// Returns the image to launch. A build launches its source image or a checkpoint, and a test the build's own AMI or
+/// the verified one.
 async fn image(scene: &Scene<'_>) -> Result<String> {
     let plan = &scene.record.plan;
     match (&scene.scope.item, &plan.verifies) {
@@ -297,8 +298,8 @@ pub(super) fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
     instance.launched.is_some_and(|launched| scene.context.clock.now() >= launched + patience)
 }
 
-/// Returns how the wait for the agent of a running instance ends. Systems Manager's event about a registration comes on a
-/// best-effort basis. An agent that has not come long after the launch may never come, and must not hold a function.
+/// Returns how the wait for the agent of a running instance ends. Systems Manager's event about a registration comes on
+/// a best-effort basis. An agent that has not come long after the launch may never come, and must not hold a function.
 pub(super) fn until_online(scene: &Scene<'_>, instance: &Instance) -> Ends {
     let has_just_started =
         instance.launched.is_some_and(|launched| scene.context.clock.now() < launched + USUALLY_ONLINE);
@@ -351,9 +352,9 @@ fn may_work_on_demand(instance: &Instance) -> bool {
     builder::was_taken_back(instance) || has_failed_on_launch(instance)
 }
 
-/// Returns whether EC2 could not use a KMS key, as far as its codes say. EC2's user guide names the key among the causes
-/// of the first one ("Troubleshoot instance launch issues"). The second one is that of a key that is disabled or waits
-/// for its deletion.
+/// Returns whether EC2 could not use a KMS key, as far as its codes say. EC2's user guide names the key among the
+/// causes of the first one ("Troubleshoot instance launch issues"). The second one is that of a key that is disabled or
+/// waits for its deletion.
 fn has_failed_on_launch(instance: &Instance) -> bool {
     [NO_KEY, "Client.InvalidKMSKey."].iter().any(|code| instance.state_reason.contains(code))
 }

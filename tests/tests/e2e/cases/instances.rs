@@ -2,8 +2,8 @@
 
 use aws_sdk_ec2::types::{Instance, InstanceLifecycleType, Tenancy};
 use goldsmith_model::State;
-use goldsmith_store::{EffectKind, ImageStatus, Scope};
-use serde_json::json;
+use goldsmith_store::{BuildStatus, EffectKind, ImageStatus, Scope};
+use serde_json::{Value, json};
 
 use super::{Case, fail};
 use crate::definitions::{Pipeline, folder};
@@ -199,25 +199,39 @@ fn with_capacity(stack: &Stack) {
     assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
 }
 
-/// The quota of vCPUs is used up, until an instance of somebody else ends.
+/// The quota of vCPUs is used up, until an instance of somebody else ends. Two builds wait in one line.
 fn without_room(stack: &Stack) {
     let full =
         json!([{"when": {"action": "RunInstances", "probability": 1}, "do": "fail", "code": "VcpuLimitExceeded"}]);
     stack.arm(&full);
-    let pipeline = Pipeline::quick("without-room", "");
-    let folder = pipeline.write();
-    let (built, build) = stack.build_meanwhile(folder.path(), || {
-        let build = stack.wait_for("a launch that waits", || {
-            let open = stack.block_on(stack.store().open_builds(jiff::Timestamp::MAX)).unwrap();
-            let ours = open.into_iter().find(|record| record.pipeline.as_str() == "without-room")?.build;
-            let launch = stack.block_on(stack.store().state(&ours, &State::Launch.into())).unwrap()?;
-            launch.detail.contains("there has been no room since").then_some((ours, launch.detail))
+    let (first, second) = (Pipeline::quick("without-room", ""), Pipeline::quick("without-room-too", ""));
+    let (folder, other) = (first.write(), second.write());
+    let launch_of = |pipeline: &str| {
+        let open = stack.block_on(stack.store().open_builds(jiff::Timestamp::MAX)).unwrap();
+        let ours = open.into_iter().find(|record| record.pipeline.as_str() == pipeline)?.build;
+        let launch = stack.block_on(stack.store().state(&ours, &State::Launch.into())).unwrap()?;
+        Some((ours, launch.detail))
+    };
+    let (built, (build, behind)) = stack.build_meanwhile(folder.path(), || {
+        let (build, detail) = stack.wait_for("a launch that waits", || {
+            launch_of("without-room").filter(|(_, detail)| detail.contains("there has been no room since"))
         });
-        stack.disarm();
-        let (build, detail) = build;
         assert!(detail.contains("t3.small") && detail.contains("VcpuLimitExceeded"), "{detail}");
-        let shown = stack.goldsmith(&["pipelines", "--local"]);
-        assert!(String::from_utf8_lossy(&shown.stdout).contains("without-room"), "{shown:?}");
+        let path = other.path().display().to_string();
+        let started = stack.goldsmith(&["build", &path, "--local", "--detach"]);
+        assert!(started.status.success(), "{started:?}");
+        let (behind, _) = stack.wait_for("a launch behind it", || {
+            launch_of("without-room-too").filter(|(_, detail)| detail.contains("have waited for room for longer"))
+        });
+        let shown = stack.goldsmith(&["pipelines", "--local", "--output", "json"]);
+        let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        let place = |name: &str| {
+            let listed = shown.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
+            (listed["waitsForRoom"]["position"].clone(), listed["waitsForRoom"]["of"].clone())
+        };
+        assert_eq!(place("without-room"), (json!(1), json!(2)));
+        assert_eq!(place("without-room-too"), (json!(2), json!(2)));
+        stack.disarm();
         // The first pause takes a minute or more, and nobody waits for it.
         let ended = json!({"instance-id": "i-0123456789abcdef0", "state": "terminated"});
         stack.signal(&json!({
@@ -225,10 +239,17 @@ fn without_room(stack: &Stack) {
             "account": "000000000000", "time": "2026-11-24T03:00:00Z", "region": "eu-west-1", "resources": [],
             "detail": ended,
         }));
-        build
+        (build, behind)
     });
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
-    let [(candidate, Some(_))] = &launched(stack, &build, &State::Launch.into())[..] else { panic!("{build}") };
-    assert_eq!(candidate, "t3.small");
-    assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
+    // The tick lets the other one ask, if the end of the first one's instance has not done so before.
+    stack.wait_for("the end of the second build", || {
+        let record = stack.block_on(stack.store().build(&behind)).unwrap()?;
+        (record.status == BuildStatus::Closed).then_some(())
+    });
+    for build in [&build, &behind] {
+        let [(candidate, Some(_))] = &launched(stack, build, &State::Launch.into())[..] else { panic!("{build}") };
+        assert_eq!(candidate, "t3.small");
+        assert_eq!(stack.left_of(build).counts(), (0, 1, 1));
+    }
 }

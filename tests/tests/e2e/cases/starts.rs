@@ -7,7 +7,7 @@ use goldsmith_store::{ImageRecord, ImageStatus};
 use serde_json::{Value, json};
 
 use super::Case;
-use crate::definitions::Pipeline;
+use crate::definitions::{Pipeline, folder};
 use crate::events::Delivery;
 use crate::stack::Stack;
 
@@ -20,6 +20,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a_release_during_a_build_whose_event_is_lost", |stack| release_meanwhile(stack, Delivery::Never)),
     ("a_release_during_a_build_whose_event_is_doubled", |stack| release_meanwhile(stack, Delivery::Twice)),
     ("releases_during_a_build_whose_events_are_reordered", |stack| release_meanwhile(stack, Delivery::Late)),
+    ("a_folder_of_which_no_pipeline_is_chosen_is_not_stored", not_chosen),
     ("a_pipeline_name_is_enough_to_start_a_build", |stack| from_the_console(stack, Delivery::Once)),
     ("a_start_from_the_console_whose_events_are_lost", |stack| from_the_console(stack, Delivery::Never)),
     ("a_start_from_the_console_whose_events_are_doubled", |stack| from_the_console(stack, Delivery::Twice)),
@@ -188,4 +189,17 @@ fn schedule(stack: &Stack) {
     assert_eq!(first.status, ImageStatus::Available);
     assert!(matches!(first.cause, Cause::Schedule { .. }), "{first:?}");
     retire(stack, name);
+}
+
+fn not_chosen(stack: &Stack) {
+    let texts = ["chosen-one", "chosen-two"].map(|name| Pipeline::quick(name, "").text());
+    let folder = folder(&texts.join("\n---\n"));
+    let path = folder.path().display().to_string();
+    for wrong in [&["build", &path, "--local"][..], &["build", &path, "--local", "--pipeline", "chosen-three"]] {
+        let refused = stack.goldsmith(wrong);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("chosen-one, chosen-two"), "{refused:?}");
+    }
+    let names = stack.block_on(stack.store().pipeline_names()).unwrap();
+    assert!(names.iter().all(|name| !name.as_str().starts_with("chosen")), "{names:?}");
 }

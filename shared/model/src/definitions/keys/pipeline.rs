@@ -51,8 +51,7 @@ pub(super) const PIPELINE: &[Key] = &[
         "priority",
         Form::Number,
         "`0`",
-        "Which launches have their turn first while the account has no room for all of them: those of pipelines with a \
-         higher priority, from 0 to 100.",
+        "While the account has no room for all launches, those of pipelines with a higher priority come first. From 0 to 100.",
     ),
     Key::optional(
         "timeoutMinutes",

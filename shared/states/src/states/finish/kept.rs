@@ -52,7 +52,8 @@ pub(super) async fn kept(
         Keep::Instance { .. } => {
             for state in [State::Launch, State::LaunchAgain] {
                 let effects = context.store.effects(&record.build, &Scope::from(state)).await?;
-                // An instance that EC2 has taken back, or has not started again, is not kept, even if EC2 starts it later.
+                // An instance that EC2 has taken back, or has not started again, is not kept, even if EC2 starts it
+                // later.
                 let used = effects.into_iter().filter(|effect| effect.lost.is_none());
                 kept.instances.extend(used.filter_map(|effect| effect.id));
             }
@@ -61,10 +62,10 @@ pub(super) async fn kept(
     Ok(kept)
 }
 
-/// Forgets the checkpoint with which this build has begun, or which it has made, if the build has failed for a reason that
-/// may be on its disk: the instance does not come online, the clean-up fails, or the image fails its tests or its audit.
-/// Otherwise the next builds would fail in the same way for a week. A step that failed after the checkpoint is no such
-/// reason, and neither is what AWS refuses.
+/// Forgets the checkpoint with which this build has begun, or which it has made, if the build has failed for a reason
+/// that may be on its disk: the instance does not come online, the clean-up fails, or the image fails its tests or its
+/// audit. Otherwise the next builds would fail in the same way for a week. A step that failed after the checkpoint is
+/// no such reason, and neither is what AWS refuses.
 pub(super) async fn forget_checkpoint(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
     let Some(planned) = &record.plan.checkpoint else { return Ok(()) };
     let may_be_its_fault =
@@ -78,8 +79,8 @@ pub(super) async fn forget_checkpoint(context: &Context, record: &BuildRecord, e
     Ok(())
 }
 
-/// Returns whether the disk of a checkpoint may be the reason for a failure. `has_begun` says whether the build has begun
-/// with the checkpoint.
+/// Returns whether the disk of a checkpoint may be the reason for a failure. `has_begun` says whether the build has
+/// begun with the checkpoint.
 fn may_be_of_disk(failure: &FailureCause, has_begun: bool) -> bool {
     let errors: &[ErrorName] = match failure.state.parse::<State>() {
         Ok(State::Launch | State::LaunchAgain) if has_begun => &[ErrorName::NotOnline, ErrorName::Timeout],

@@ -1,7 +1,7 @@
 //! Decides whether a launch asks EC2 for an instance now, or waits for room, and for how long.
 //!
-//! An account has a quota of vCPUs and a limit for the rate of launches, and EC2 may have no capacity for a while. All of
-//! these pass when other instances end, or with time. What can never fit fails at once.
+//! An account has a quota of vCPUs and a limit for the rate of launches, and EC2 may have no capacity for a while. All
+//! of these pass when other instances end, or with time. What can never fit fails at once.
 //!
 //! Launches that ask for the same types in the same subnets wait in one line ([`Place`]). Only the first one of a line
 //! asks: after a pause, or at once if an instance of the account ends (`events/signal`). If EC2 refuses then, the first
@@ -27,16 +27,16 @@ use crate::{Context, Error, Result, Wake, WokenBy, spec};
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
-/// How long a launch that EC2 has refused the room of an instance is left alone when others end: many may end that leave no
-/// room for it, as when an Auto Scaling group replaces its instances.
+/// How long a launch that EC2 has refused the room of an instance is left alone when others end: many may end that
+/// leave no room for it, as when an Auto Scaling group replaces its instances.
 pub(crate) const REST: SignedDuration = SignedDuration::from_secs(10);
 /// Why a launch does not ask.
 const BEHIND: &str = "other launches have waited for room for longer or have priority";
 /// How many characters of a digest are the name of a line.
 const LINE: usize = 16;
 
-/// EC2's codes for a launch that will never have room: the zone or the host does not support the type, or the account lacks the
-/// role for spot instances.
+/// EC2's codes for a launch that will never have room: the zone or the host does not support the type, or the account
+/// lacks the role for spot instances.
 const NEVER: [&str; 3] =
     ["Unsupported", "UnsupportedHostConfiguration", "AuthFailure.ServiceLinkedRoleCreationNotPermitted"];
 /// What precedes the quota in EC2's messages of `VcpuLimitExceeded` and `InstanceLimitExceeded`.
@@ -49,8 +49,9 @@ pub(super) fn pausing(scene: &Scene<'_>, tried: &[Effect]) -> Option<Progress> {
     pauses.then(|| waiting(scene, tried, place, *pause))
 }
 
-/// Returns the wait of a launch that lets others ask first, or `None` if it is its turn: it is the first one of its line,
-/// and if it is new, no other line has one with a lower rank. `first` is the first candidate that it would ask for.
+/// Returns the wait of a launch that lets others ask first, or `None` if it is its turn: it is the first one of its
+/// line, and if it is new, no other line has one with a lower rank. `first` is the first candidate that it would ask
+/// for.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
@@ -82,8 +83,8 @@ fn is_own(scene: &Scene<'_>, wait: &Wait) -> bool {
     (&wait.build, wait.state, &wait.item) == (&scene.record.build, scene.scope.state, &scene.scope.item)
 }
 
-/// Returns the wait that follows when every candidate was refused. `tried` is the journal of the state, and the candidates
-/// from `first` on are asked again.
+/// Returns the wait that follows when every candidate was refused. `tried` is the journal of the state, and the
+/// candidates from `first` on are asked again.
 ///
 /// # Errors
 /// Fails with `Capacity` if no refusal of these candidates may pass, or if the launch has waited for room for too long.
@@ -109,14 +110,15 @@ pub(super) fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Pr
     Ok(waiting(scene, tried, &place, Pause { until, behind: false }))
 }
 
-/// Returns the wait of a launch that EC2 has throttled. The call has made nothing, but an earlier one of the same attempt may
-/// have been lost, so the journal does not say that it was refused.
+/// Returns the wait of a launch that EC2 has throttled. The call has made nothing, but an earlier one of the same
+/// attempt may have been lost, so the journal does not say that it was refused.
 pub(super) fn throttled(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Progress {
     let pause = Pause { until: scene.context.clock.now() + FIRST_PAUSE, behind: false };
     waiting(scene, tried, &place(scene, tried, first), pause)
 }
 
-/// Returns whether a launch that waits for room asks if an instance ends: EC2 has not just refused it the room of another.
+/// Returns whether a launch that waits for room asks if an instance ends: EC2 has not just refused it the room of
+/// another.
 pub(crate) fn is_rested(wait: &Wait, now: Timestamp) -> bool {
     let asked: Option<Timestamp> = wait.no_room_at.as_ref().and_then(|asked| asked.parse().ok());
     asked.is_none_or(|asked| now >= asked + REST)
@@ -213,9 +215,9 @@ fn quota(message: &str) -> Option<u32> {
     number.replace(',', "").parse().ok()
 }
 
-/// Returns how many vCPUs the type of a candidate has at least. Only DescribeInstanceTypes knows the number, and Launch may
-/// not call it. But an `xlarge` has four vCPUs and a `12xlarge` has 12 times as many, except in a few families, in which it
-/// has half of them.
+/// Returns how many vCPUs the type of a candidate has at least. Only DescribeInstanceTypes knows the number, and Launch
+/// may not call it. But an `xlarge` has four vCPUs and a `12xlarge` has 12 times as many, except in a few families, in
+/// which it has half of them.
 fn least_vcpus(candidate: &str) -> u32 {
     let name = candidate.split(' ').next().unwrap_or_default();
     let Some((family, factor)) =
