@@ -99,15 +99,17 @@ impl Store {
         Ok(all)
     }
 
-    /// Lets a launch that waits for room ask for it at once. Does nothing if it no longer waits for room. Safe to
-    /// repeat.
-    pub async fn give_room(&self, build: &str, scope: &Scope, now: Timestamp) -> Result<()> {
+    /// Lets a launch that waits for room ask for it at once. Does nothing if it no longer waits for room, or if EC2 has
+    /// refused it the room of an instance since `rested`. Safe to repeat.
+    pub async fn give_room(&self, build: &str, scope: &Scope, now: Timestamp, rested: Timestamp) -> Result<()> {
         let waits_for = self.state(build, scope).await?.and_then(|state| state.waits_for);
         let Some(resource) = waits_for.filter(|resource| Place::of(resource).is_some()) else { return Ok(()) };
         let key = keys::wait(&resource, build, &scope.to_string());
         let set = [("nextLook", json!(stamp(now))), ("hasRoom", json!(true))];
         let set = set.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Item>();
-        let update = Write::Update { key, set, remove: vec!["behind".to_owned()], checks: vec![Check::Present] };
+        let has_rested = Check::Any(vec![Check::missing("noRoomAt"), Check::before("noRoomAt", stamp(rested))]);
+        let checks = vec![Check::Present, has_rested];
+        let update = Write::Update { key, set, remove: vec!["behind".to_owned()], checks };
         held(self.write(vec![update]).await).map(drop)
     }
 }
@@ -217,20 +219,20 @@ mod tests {
         park(&store, "web", &place("t3", 500, 0)).await;
         assert_eq!(store.due_waits(now()).await.unwrap(), []);
         for _ in 0..2 {
-            store.give_room("web", &scope, now()).await.unwrap();
+            store.give_room("web", &scope, now(), now()).await.unwrap();
             let due = store.due_waits(now()).await.unwrap();
             assert_eq!((due.len(), due[0].has_room, due[0].behind), (1, true, false));
         }
         store.note_running("api", &scope, now()).await.unwrap();
         for elsewhere in ["api", "none"] {
-            store.give_room(elsewhere, &scope, now()).await.unwrap();
+            store.give_room(elsewhere, &scope, now(), now()).await.unwrap();
         }
         assert_eq!(table.query("WAIT#room", "").await.unwrap().len(), 1);
         let state: StateRecord = store.state("api", &scope).await.unwrap().unwrap();
         assert_eq!(state.waits_for, None);
         let there = store.wait("web", &scope).await.unwrap().unwrap();
         assert!(store.drop_wait(&there, &scope).await.unwrap());
-        store.give_room("web", &scope, now()).await.unwrap();
+        store.give_room("web", &scope, now(), now()).await.unwrap();
         assert_eq!(table.get(&keys::wait(&there.resource, "web", "Launch")).await.unwrap(), None);
     }
 }

@@ -47,7 +47,7 @@ use goldsmith_store::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::engine::pending::{Ends, InLine, Pending, SOON};
+use crate::engine::pending::{Ends, InLine, Pending, REST, SOON};
 use crate::engine::stage;
 use crate::error_names::ErrorName;
 use crate::parts::short::short;
@@ -152,6 +152,15 @@ impl Scene<'_> {
     }
 }
 
+/// What an invocation has woken so far.
+pub(crate) struct Turns {
+    /// The wakes, of which the first one is that of the invocation. There is at least one.
+    pub served: Vec<Wake>,
+    /// Where the last one was in line before it was looked at, or `None` if it was not in line, or if another
+    /// invocation has its lock.
+    pub was: Option<InLine>,
+}
+
 /// A state that waits.
 #[async_trait]
 pub(crate) trait Waiting: Sync {
@@ -159,11 +168,11 @@ pub(crate) trait Waiting: Sync {
     /// functions may call it one after the other.
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress>;
 
-    /// Returns whom the same invocation wakes next. `served` was in line for room when it was woken, at this place.
+    /// Returns whom the same invocation wakes next.
     ///
     /// # Errors
     /// Fails if a call to the table fails.
-    async fn next(&self, _context: &Context, _served: &Wake, _was: &InLine) -> Result<Option<Wake>> {
+    async fn next(&self, _context: &Context, _turns: &Turns) -> Result<Option<Wake>> {
         Ok(None)
     }
 }
@@ -204,7 +213,8 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
         return Err(Error::Closed);
     }
     stage::tell(context, &record, &scope).await;
-    match drive(context, waiting, &start.build, &scope, None).await {
+    let must_leave = context.clock.now() + LONGEST;
+    match drive(context, waiting, &start.build, &scope, None, must_leave).await {
         // The wait is registered, so the tick continues. With an error, the definition would start the state a second
         // time.
         Err(error) if error.is_transient() => {
@@ -219,16 +229,14 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
 /// function calls itself, and Lambda ends such a chain after about 16 calls (Lambda developer guide, "Use Lambda
 /// recursive loop detection to prevent infinite loops").
 async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<()> {
-    let until = context.clock.now() + LONGEST;
+    let must_leave = context.clock.now() + LONGEST;
+    let mut turns = Turns { served: vec![], was: None };
     let mut next = Some(wake.clone());
     while let Some(wake) = next.take() {
-        let scope = wake.scope();
-        if wake.by == WokenBy::Room {
-            context.store.give_room(&wake.build, &scope, context.clock.now()).await?;
-        }
-        let was = drive(context, waiting, &wake.build, &scope, Some(wake.by)).await?;
-        if let Some(was) = was.filter(|_| context.clock.now() < until) {
-            next = waiting.next(context, &wake, &was).await?;
+        turns.was = drive(context, waiting, &wake.build, &wake.scope(), Some(wake.by), must_leave).await?;
+        turns.served.push(wake);
+        if context.clock.now() < must_leave {
+            next = waiting.next(context, &turns).await?;
         }
     }
     Ok(())
@@ -259,10 +267,14 @@ async fn drive(
     build: &str,
     scope: &Scope,
     woken: Option<WokenBy>,
+    must_leave: Timestamp,
 ) -> Result<Option<InLine>> {
     let holder = if woken.is_none() { Holder::Start } else { Holder::Wake };
     let Some(lock) = lock_or_knock(context, build, scope, holder).await? else { return Ok(None) };
-    let must_leave = context.clock.now() + LONGEST;
+    if woken == Some(WokenBy::Room) {
+        let now = context.clock.now();
+        context.store.give_room(build, scope, now, now - REST).await?;
+    }
     let mut was = None;
     loop {
         let looked = look_until_parked(context, waiting, build, scope, woken, must_leave).await;
@@ -371,7 +383,7 @@ async fn look(
             };
             let mut is_paused_anew = false;
             if let Some(pause) = pending.pause {
-                parked.next_look = stamp(pause.until);
+                parked.next_look = stamp(pause.until.min(last_moment(&scene, pause.until)));
                 parked.behind = pause.behind;
                 parked.no_room_at.clone_from(&wait.no_room_at);
                 is_paused_anew = parked.next_look != wait.next_look || parked.behind != wait.behind;
@@ -402,7 +414,7 @@ async fn look(
         Err(error) if error.is_transient() || settles(context, wait, scope, state, &error, now).await? => {
             tracing::warn!(build = wait.build, state = %scope, %error, "will try again");
             let mut parked = Wait { next_look: stamp(now + NEXT_LOOK), behind: false, ..wait.clone() };
-            if wait.behind {
+            if wait.place().is_some() {
                 // It has had its turn, and must not hold up its line with errors.
                 parked.deadline = stamp(deadline(wait).min(last_moment(&scene, now)));
             }

@@ -17,6 +17,9 @@ const BRIEFLY: SignedDuration = SignedDuration::from_secs(3);
 pub(super) const SOON: SignedDuration = SignedDuration::from_secs(55);
 /// How long the first invocation of a state keeps looking if no event will wake it and the end is far away.
 const LATER: SignedDuration = SignedDuration::from_secs(10);
+/// How long a launch that EC2 has refused the room of an instance is left alone when others end: many may end that
+/// leave no room for it, as when an Auto Scaling group replaces its instances.
+pub(crate) const REST: SignedDuration = SignedDuration::from_secs(10);
 /// Longest pause between two checks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Longest pause if the end is near and nothing but a check will tell.

@@ -17,9 +17,9 @@ use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 
 use self::candidates::{Candidate, candidates, first_of_all, first_on_demand, in_use};
-use crate::engine::drive::{Progress, Scene, Waiting};
+use crate::engine::drive::{Progress, Scene, Turns, Waiting};
 use crate::engine::effect::effect;
-use crate::engine::pending::{Ends, InLine, Pending};
+use crate::engine::pending::{Ends, Pending};
 use crate::engine::undo;
 use crate::error_names::ErrorName;
 use crate::parts::builder;
@@ -52,6 +52,13 @@ impl Waiting for LaunchInstance {
         if let Some(pausing) = room::pausing(scene, &tried) {
             return Ok(pausing);
         }
+        let first = first_of_all(scene, &tried);
+        // One that was throttled asks again at its turn.
+        if scene.in_line.as_ref().is_some_and(|own| own.pause.behind)
+            && let Some(behind) = room::behind(scene, &tried, first).await?
+        {
+            return Ok(behind);
+        }
         // The answer was lost, or EC2 has throttled the call. RunInstances with the same token returns the instance of
         // the first call.
         if let Some(unknown) = tried.iter().find(|effect| effect.id.is_none() && effect.refused.is_none()) {
@@ -60,7 +67,6 @@ impl Waiting for LaunchInstance {
         if tried.is_empty() && scene.scope.state == State::LaunchAgain {
             remove_interrupted(scene).await?;
         }
-        let first = first_of_all(scene, &tried);
         let next = tried.last().map_or(first, |last| first.max(last.n + 1));
         // A launch that was interrupted between two candidates continues with the next one.
         if next > first && (next as usize) < candidates(scene).len() {
@@ -72,8 +78,8 @@ impl Waiting for LaunchInstance {
         }
     }
 
-    async fn next(&self, context: &Context, served: &Wake, was: &InLine) -> Result<Option<Wake>> {
-        room::next(context, served, was).await
+    async fn next(&self, context: &Context, turns: &Turns) -> Result<Option<Wake>> {
+        room::next(context, turns).await
     }
 }
 
@@ -99,7 +105,8 @@ async fn try_candidates(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Resu
         });
         let made = match made.await {
             Err(Error::Cloud(error)) if error.kind == Kind::Throttled && error.operation == "RunInstances" => {
-                return Ok(room::throttled(scene, tried, first_of_all(scene, tried)));
+                let tried = scene.effects().await?;
+                return Ok(room::throttled(scene, &tried, first_of_all(scene, &tried)));
             }
             made => made?,
         };

@@ -17,8 +17,8 @@ use goldsmith_store::{Effect, EffectKind, Place, StateStatus, Wait};
 use jiff::{SignedDuration, Timestamp};
 
 use super::candidates::{self, candidates};
-use crate::engine::drive::{Progress, Scene};
-use crate::engine::pending::{InLine, Pause, Pending};
+use crate::engine::drive::{Progress, Scene, Turns};
+use crate::engine::pending::{InLine, Pause, Pending, REST};
 use crate::error_names::ErrorName;
 use crate::parts::token::token;
 use crate::{Context, Error, Result, Wake, WokenBy, spec};
@@ -27,11 +27,10 @@ use crate::{Context, Error, Result, Wake, WokenBy, spec};
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
-/// How long a launch that EC2 has refused the room of an instance is left alone when others end: many may end that
-/// leave no room for it, as when an Auto Scaling group replaces its instances.
-pub(crate) const REST: SignedDuration = SignedDuration::from_secs(10);
 /// Why a launch does not ask.
 const BEHIND: &str = "other launches have waited for room for longer or have priority";
+/// Why a launch does not ask that EC2 has throttled.
+const THROTTLED: &str = "EC2 limits how often the account launches instances";
 /// How many characters of a digest are the name of a line.
 const LINE: usize = 16;
 
@@ -65,7 +64,9 @@ pub(super) async fn behind(scene: &Scene<'_>, tried: &[Effect], first: u32) -> R
         Some(own) if own.has_room => false,
         Some(own) if own.pause.behind && now >= until => {
             // If all who have waited in vain asked once more, they would exceed EC2's limit of the rate.
-            let message = format!("no instance could be launched: {BEHIND}, and it has waited {longest:#} for room");
+            let told: Vec<String> = tried.iter().filter_map(refusal).collect();
+            let told = if told.is_empty() { why(tried).to_owned() } else { told.join("; ") };
+            let message = format!("no instance could be launched: {told}; the launch has waited {longest:#} for room");
             return Err(Error::failed(ErrorName::Capacity, message));
         }
         // At the end of its wait, the first one asks once more.
@@ -110,11 +111,13 @@ pub(super) fn wait(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Result<Pr
     Ok(waiting(scene, tried, &place, Pause { until, behind: false }))
 }
 
-/// Returns the wait of a launch that EC2 has throttled. The call has made nothing, but an earlier one of the same
-/// attempt may have been lost, so the journal does not say that it was refused.
+/// Returns the wait of a launch that EC2 has throttled: all of them would be throttled again if each of them paused and
+/// then asked. The call has made nothing, but an earlier one of the same attempt may have been lost, so the journal
+/// does not say that it was refused.
 pub(super) fn throttled(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Progress {
-    let pause = Pause { until: scene.context.clock.now() + FIRST_PAUSE, behind: false };
-    waiting(scene, tried, &place(scene, tried, first), pause)
+    let place = place(scene, tried, first);
+    let until = place.since + spec(scene.scope.state).for_room();
+    waiting(scene, tried, &place, Pause { until, behind: true })
 }
 
 /// Returns whether a launch that waits for room asks if an instance ends: EC2 has not just refused it the room of
@@ -124,33 +127,64 @@ pub(crate) fn is_rested(wait: &Wait, now: Timestamp) -> bool {
     asked.is_none_or(|asked| now >= asked + REST)
 }
 
-/// Returns which launch asks next after one that was woken in its line:
+/// Returns which launch asks next in the same invocation, which has not served it yet:
 ///
-/// - If EC2 has refused it the room of an instance that has ended, the first one of a later line.
+/// - If EC2 has refused the last one the room of an instance that has ended, or if another invocation serves it, the
+///   first one of another line.
 /// - If it was launched in such room, none: there is probably no more, and the tick will try.
-/// - If its turn came without such an end and it was launched, the first one of any line, since there is room.
+/// - If its turn came with the tick and it was launched, the first one of any line, since there is room.
 /// - If it was given up, the first one that has not asked yet, or any if there is the room of an instance.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
-pub(super) async fn next(context: &Context, served: &Wake, was: &InLine) -> Result<Option<Wake>> {
-    let (store, scope, now) = (&context.store, served.scope(), context.clock.now());
-    let wait = store.wait(&served.build, &scope).await?;
-    let has_room = served.by == WokenBy::Room;
-    let is_given_up = wait.is_none()
-        && store.state(&served.build, &scope).await?.is_none_or(|state| state.status != StateStatus::Succeeded);
-    let is_refused = wait.is_some_and(|wait| wait.place().is_some());
-    let is_next = |(place, wait): &(Place, Wait)| match (has_room, is_refused, is_given_up) {
-        (true, true, _) => place.line != was.place.line && *place > was.place && is_rested(wait, now),
-        (true, false, true) | (false, false, false) => wait.behind || is_rested(wait, now),
-        (false, false, true) => wait.behind,
-        (true, false, false) | (false, true, _) => false,
+pub(super) async fn next(context: &Context, turns: &Turns) -> Result<Option<Wake>> {
+    let (Some(begun), Some(last)) = (turns.served.first(), turns.served.last()) else { return Ok(None) };
+    let (has_room, is_tick) = (last.by == WokenBy::Room, begun.by == WokenBy::Tick);
+    let outcome = match &turns.was {
+        // Most wakes are not about a line at all.
+        None if !has_room && turns.served.len() == 1 => return Ok(None),
+        None => Outcome::Refused,
+        Some(_) => outcome(context, last).await?,
     };
-    let others = store.others_for_room(&served.build, &scope).await?;
-    let Some((_, next)) = others.into_iter().find(is_next) else { return Ok(None) };
+    let line = turns.was.as_ref().map(|was| &was.place.line);
+    let now = context.clock.now();
+    let asks = |(place, wait): &(Place, Wait)| match outcome {
+        Outcome::Refused if !has_room => turns.was.is_none() && wait.behind,
+        Outcome::Refused => Some(&place.line) != line && is_rested(wait, now),
+        Outcome::Launched if has_room && !is_tick => false,
+        Outcome::GivenUp if !has_room => wait.behind,
+        Outcome::Launched | Outcome::GivenUp => wait.behind || is_rested(wait, now),
+    };
+    let is_served = |wait: &Wait| {
+        let same = |wake: &Wake| (&wake.build, wake.state, &wake.item) == (&wait.build, wait.state, &wait.item);
+        turns.served.iter().any(same)
+    };
+    let others = context.store.others_for_room(&last.build, &last.scope()).await?;
+    let Some((_, next)) = others.into_iter().find(|other| !is_served(&other.1) && asks(other)) else { return Ok(None) };
     // Only room ends a pause.
-    let by = if next.behind { served.by } else { WokenBy::Room };
+    let by = if next.behind && is_tick { WokenBy::Tick } else { WokenBy::Room };
     Ok(Some(Wake { build: next.build, state: next.state, item: next.item, by }))
+}
+
+/// What has become of a launch that had its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It still waits for room.
+    Refused,
+    /// It has its instance.
+    Launched,
+    /// It has failed, or its build is closed.
+    GivenUp,
+}
+
+async fn outcome(context: &Context, served: &Wake) -> Result<Outcome> {
+    let (store, scope) = (&context.store, served.scope());
+    let Some(wait) = store.wait(&served.build, &scope).await? else {
+        let state = store.state(&served.build, &scope).await?;
+        let is_done = state.is_some_and(|state| state.status == StateStatus::Succeeded);
+        return Ok(if is_done { Outcome::Launched } else { Outcome::GivenUp });
+    };
+    Ok(if wait.place().is_some() { Outcome::Refused } else { Outcome::Launched })
 }
 
 /// Returns the place at which a launch waits already, or its new place. Tests come before builds of the same priority,
@@ -160,9 +194,11 @@ fn place(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Place {
         return own.place.clone();
     }
     let candidates = candidates(scene).into_iter().skip(first as usize).map(|one| one.to_string());
-    // The zone, the host and the tenancy decide about room, too.
-    let placement = serde_json::to_string(&scene.record.plan.launch.placement).unwrap_or_default();
-    let asked: Vec<String> = candidates.chain([placement]).collect();
+    let planned = &scene.record.plan.launch;
+    // The zone, the host, the tenancy and the types of the volumes decide about room, too.
+    let placement = serde_json::to_string(&planned.placement).unwrap_or_default();
+    let volumes = planned.block_devices.iter().map(|device| format!("{:?}", device.ebs.volume_type));
+    let asked: Vec<String> = candidates.chain([placement]).chain(volumes).collect();
     let mut line = token(&asked.iter().map(String::as_str).collect::<Vec<_>>());
     line.truncate(LINE);
     let below = ImagePipeline::MAX_PRIORITY - scene.record.plan.priority.min(ImagePipeline::MAX_PRIORITY);
@@ -180,15 +216,17 @@ fn waiting(scene: &Scene<'_>, tried: &[Effect], place: &Place, pause: Pause) -> 
     let since = place.since;
     // The text is the same for as long as the refusals are, because people are shown each new text.
     let detail = match refusals.as_slice() {
-        [] if pause.behind => {
-            format!(
-                "other launches have waited for room for longer or have priority; this one has waited since {since:.0}"
-            )
-        }
-        [] => "EC2 limits how often the account launches instances, and the launch is tried again".to_owned(),
+        [] => format!("{}; this launch has waited since {since:.0}", why(tried)),
         some => format!("there has been no room since {since:.0}, and the launch is tried again: {}", some.join("; ")),
     };
     Progress::Waiting(Pending::for_room(scene, place, detail, pause))
+}
+
+/// Returns why a launch waits that EC2 has not refused.
+fn why(tried: &[Effect]) -> &'static str {
+    // A throttled call is one whose result the journal does not know.
+    let is_throttled = tried.iter().any(|effect| effect.id.is_none() && effect.refused.is_none());
+    if is_throttled { THROTTLED } else { BEHIND }
 }
 
 /// Returns a candidate with EC2's code. If it can never fit, EC2's message says why.

@@ -178,7 +178,7 @@ async fn the_pauses_of_the_first_in_line_grow_and_the_others_do_not_ask() {
     assert!(pauses.is_sorted() && pauses[1] < 3 && pauses.last() == Some(&5), "{pauses:?}");
     assert_eq!(calls(&stack), 2 * minutes.len(), "each attempt asks for both types");
     let told = stack.store().state("api", &State::Launch.into()).await.unwrap().unwrap().detail;
-    let expected = "other launches have waited for room for longer or have priority; this one has waited since 2026-11-24T03:00:01Z";
+    let expected = "other launches have waited for room for longer or have priority; this launch has waited since 2026-11-24T03:00:01Z";
     assert_eq!(told, expected);
 }
 
@@ -350,7 +350,9 @@ async fn a_throttled_launch_pauses_and_makes_one_instance() {
         let token = stack.start(&task).await;
         assert_eq!((calls(&stack), stack.clock.now()), (1, began), "the function does not wait");
         let told = detail(&stack, &task).await;
-        assert_eq!(told, "EC2 limits how often the account launches instances, and the launch is tried again");
+        let expected =
+            "EC2 limits how often the account launches instances; this launch has waited since 2026-11-24T03:00:00Z";
+        assert_eq!(told, expected);
         assert_eq!(wait_for(&stack, &token, SignedDuration::from_mins(12)).await, Some(Ok(json!({}))), "{fault:?}");
         assert_eq!(instances(&stack), 1, "{fault:?}");
     }
@@ -362,10 +364,66 @@ async fn a_launch_that_stays_throttled_says_so_at_the_end_of_its_time() {
     stack.cloud.fail_always("RunInstances", HOME, Fault::Refuse(Kind::Throttled));
     let token = stack.start(&Task::new(State::Launch)).await;
     let error = wait_for(&stack, &token, SignedDuration::from_hours(8)).await.unwrap().unwrap_err();
-    assert_eq!(error.error, "Goldsmith.Timeout");
+    assert_eq!(error.error, "Goldsmith.Capacity");
     assert!(error.cause.contains("EC2 limits how often"), "{}", error.cause);
     assert!(calls(&stack) < 500, "{}", calls(&stack));
     assert!(stack.inventory().is_empty());
+}
+
+#[tokio::test]
+async fn launches_that_were_throttled_together_ask_again_one_by_one() {
+    let stack = reach(&Task::new(State::Launch)).await;
+    for n in 0..10 {
+        let build = format!("web-{n}");
+        many::plan(&stack, &build, 0).await;
+        stack.cloud.fail_next("RunInstances", Fault::Refuse(Kind::Throttled));
+        // In a line of its own, as if it had asked before another one was in line.
+        many::change(&stack, &build, |item| item["plan"]["launch"]["placement"] = json!({"hostId": build})).await;
+        many::launch(&stack, &build).await;
+    }
+    assert_eq!(calls(&stack), 10);
+    let waits = stack.store().all_for_room().await.unwrap();
+    assert!(waits.len() == 10 && waits.iter().all(|(_, wait)| wait.behind), "each has its turn again with the tick");
+    stack.tick_after(MINUTE).await;
+    assert_eq!((calls(&stack), instances(&stack)), (20, 10));
+}
+
+#[tokio::test]
+async fn a_line_without_room_does_not_hold_up_another_one_with_room() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    stack.cloud.no_capacity("m7i.large", None);
+    for n in 0..20 {
+        let build = format!("web-{n:02}");
+        many::plan_with(&stack, &build, 0, "m7i.large").await;
+        stack.clock.advance(SignedDuration::from_secs(1));
+        many::launch(&stack, &build).await;
+    }
+    stack.clock.advance(SignedDuration::from_mins(6));
+    stack.cloud.restore_capacity();
+    ["t3.small", "t3a.small"].iter().for_each(|one| stack.cloud.no_capacity(one, None));
+    stack.tick_after(MINUTE).await;
+    assert_eq!(instances(&stack), 20);
+}
+
+#[tokio::test]
+async fn ends_at_the_same_moment_give_room_to_several_lines() {
+    let stack = without_room().await;
+    stack.start(&Task::new(State::Launch)).await;
+    for (build, size) in [("api", "m7i.large"), ("shop", "m7i.xlarge")] {
+        many::plan_with(&stack, build, 0, size).await;
+        stack.cloud.no_capacity(size, None);
+        stack.clock.advance(SignedDuration::from_secs(1));
+        many::launch(&stack, build).await;
+    }
+    stack.clock.advance(MINUTE);
+    stack.cloud.restore_capacity();
+    // All three events are there before the first function has run.
+    for _ in 0..3 {
+        signal::handle(&stack.context(), end_of_an_instance("terminated")).await.unwrap();
+    }
+    stack.deliver_wakes().await;
+    assert_eq!(instances(&stack), 3);
 }
 
 #[tokio::test]
@@ -461,19 +519,29 @@ async fn the_time_of_a_launch_begins_when_it_is_launched() {
 
 #[tokio::test]
 async fn a_launch_whose_calls_get_no_answer_holds_up_its_line_for_an_hour_at_most() {
-    let mut stack = without_room().await;
-    let token = stack.start(&Task::new(State::Launch)).await;
-    many::plan(&stack, "api", 0).await;
-    stack.clock.advance(MINUTE);
-    many::launch(&stack, "api").await;
-    many::change(&stack, BUILD, |item| item["plan"]["sourceImage"] = json!("ami-silent")).await;
-    stack.cloud.restore_capacity();
-    stack.cloud = stack.cloud.behind(Arc::new(Silent));
-    let began = stack.clock.now();
-    let error = wait_for(&stack, &token, SignedDuration::from_hours(3)).await.unwrap().unwrap_err();
-    assert!(error.cause.contains("will try again: RunInstances"), "{}", error.cause);
-    assert!(stack.clock.now().duration_since(began) < SignedDuration::from_mins(70));
-    assert!(wait_for(&stack, "token-api", SignedDuration::from_mins(5)).await.is_some());
+    for by_tick in [true, false] {
+        let mut stack = without_room().await;
+        many::plan(&stack, "first", 0).await;
+        many::launch(&stack, "first").await;
+        stack.clock.advance(MINUTE);
+        // It waits behind the first one, and then becomes the first.
+        let token = stack.start(&Task::new(State::Launch)).await;
+        many::plan(&stack, "api", 0).await;
+        stack.clock.advance(MINUTE);
+        many::launch(&stack, "api").await;
+        many::change(&stack, BUILD, |item| item["plan"]["sourceImage"] = json!("ami-silent")).await;
+        many::change(&stack, "first", |item| item["status"] = json!("closed")).await;
+        stack.cloud.restore_capacity();
+        stack.cloud = stack.cloud.behind(Arc::new(Silent));
+        if !by_tick {
+            an_instance_ends(&stack, "terminated").await;
+        }
+        let began = stack.clock.now();
+        let error = wait_for(&stack, &token, SignedDuration::from_hours(3)).await.unwrap().unwrap_err();
+        assert!(error.cause.contains("will try again: RunInstances"), "{}", error.cause);
+        assert!(stack.clock.now().duration_since(began) < SignedDuration::from_mins(75), "{by_tick}");
+        assert!(wait_for(&stack, "token-api", SignedDuration::from_mins(5)).await.is_some());
+    }
 }
 
 /// Leaves the launches of an image without an answer.
@@ -506,7 +574,11 @@ async fn all_who_have_waited_in_vain_end_without_a_rush() {
     assert!(busiest <= 4, "{busiest} calls");
     for n in 0..20 {
         let error = stack.answer(&format!("token-web-{n}")).unwrap().unwrap_err();
-        assert!(error.error == "Goldsmith.Capacity" && error.cause.contains("it has waited 6h"), "{}", error.cause);
+        assert!(
+            error.error == "Goldsmith.Capacity" && error.cause.contains("has waited 6h for room"),
+            "{}",
+            error.cause
+        );
     }
 }
 

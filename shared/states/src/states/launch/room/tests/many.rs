@@ -82,7 +82,8 @@ impl Bucket {
 
     fn takes_one(&self) -> bool {
         let (mut left, now) = (self.left.lock().unwrap(), self.clock.now());
-        let filled = (left.0 + now.duration_since(left.1).as_secs_f64() * Self::PER_SECOND).min(Self::MOST);
+        let passed = now.duration_since(left.1).as_secs_f64().max(0.0);
+        let filled = (left.0 + passed * Self::PER_SECOND).min(Self::MOST);
         let takes = filled >= 1.0;
         *left = (filled - f64::from(u8::from(takes)), now);
         takes
@@ -148,16 +149,23 @@ async fn launch_all(builds: usize, room: usize, each: i64) -> Course {
         stack.tick_after(next.duration_since(stack.clock.now())).await;
         let there = stack.inventory().region(HOME).instances;
         most = most.max(there.len());
+        let (now, mut seen) = (stack.clock.now(), 0);
         for id in there.into_keys() {
-            let until = *until.entry(id.clone()).or_insert(next + SignedDuration::from_mins(each));
-            if stack.clock.now() >= until {
+            // The next minute serves the rest.
+            if seen < 120 && now >= *until.entry(id.clone()).or_insert(next + SignedDuration::from_mins(each)) {
                 stack.cloud.terminate(HOME, &id).await.unwrap();
                 stack.cloud.settle();
                 an_instance_ends(&stack, "terminated").await;
+                // The functions for these events run at the same time. Only EC2's limit keeps them apart.
+                seen += 1;
+                let then = now + SignedDuration::from_secs_f64(f64::from(seen) / Bucket::PER_SECOND);
+                stack.clock.advance(then.duration_since(stack.clock.now()));
             }
         }
     }
-    assert!(stack.cloud.answers().iter().all(|answer| answer.result.is_ok()), "a build has failed");
+    for answer in stack.cloud.answers() {
+        assert!(answer.result.is_ok(), "{}: {:?}", answer.token, answer.result);
+    }
     assert_eq!(stack.cloud.requests().launches.len(), builds);
     let minutes = stack.clock.now().duration_since(began).as_mins();
     let rounds = i64::try_from(builds.div_ceil(room) - 1).unwrap();
