@@ -116,7 +116,7 @@ impl Between for Bucket {
 struct Course {
     /// From the first launch to the last one.
     minutes: i64,
-    /// The time that would be enough if each free place was used at once, in per cent of the time that it took.
+    /// The time for which instances existed, in per cent of the time for which there was room for them.
     used: i64,
     /// The most instances at a time.
     most: usize,
@@ -151,8 +151,9 @@ async fn launch_all(builds: usize, room: usize, each: i64) -> Course {
         most = most.max(there.len());
         let (now, mut seen) = (stack.clock.now(), 0);
         for id in there.into_keys() {
+            let until = *until.entry(id.clone()).or_insert(next + SignedDuration::from_mins(each));
             // The next minute serves the rest.
-            if seen < 120 && now >= *until.entry(id.clone()).or_insert(next + SignedDuration::from_mins(each)) {
+            if now >= until && seen < 120 {
                 stack.cloud.terminate(HOME, &id).await.unwrap();
                 stack.cloud.settle();
                 an_instance_ends(&stack, "terminated").await;
@@ -167,12 +168,13 @@ async fn launch_all(builds: usize, room: usize, each: i64) -> Course {
         assert!(answer.result.is_ok(), "{}: {:?}", answer.token, answer.result);
     }
     assert_eq!(stack.cloud.requests().launches.len(), builds);
-    let minutes = stack.clock.now().duration_since(began).as_mins();
-    let rounds = i64::try_from(builds.div_ceil(room) - 1).unwrap();
+    let end = stack.clock.now();
+    let minutes = end.duration_since(began).as_mins();
+    let lived = until.values().map(|until| each - until.duration_since(end).max(SignedDuration::ZERO).as_mins());
     let calls = bucket.calls.lock().unwrap();
     Course {
         minutes,
-        used: rounds * each * 100 / minutes,
+        used: lived.sum::<i64>() * 100 / (i64::try_from(room).unwrap() * minutes),
         most,
         calls: calls.values().sum(),
         busiest: calls.values().copied().max().unwrap(),
