@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::keys::WAITS_FOR_ROOM;
 use crate::store::{held, readable};
+use crate::waits::attributes;
 use crate::{Check, Item, Result, Scope, Store, Wait, Write, keys, stamp};
 
 /// What precedes a place in the resource of a wait. No resource of AWS has such an id.
@@ -105,8 +106,7 @@ impl Store {
         let waits_for = self.state(build, scope).await?.and_then(|state| state.waits_for);
         let Some(resource) = waits_for.filter(|resource| Place::of(resource).is_some()) else { return Ok(()) };
         let key = keys::wait(&resource, build, &scope.to_string());
-        let set = [("nextLook", json!(stamp(now))), ("hasRoom", json!(true))];
-        let set = set.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Item>();
+        let set = attributes([("nextLook", json!(stamp(now))), ("hasRoom", json!(true))]);
         let has_rested = Check::Any(vec![Check::missing("noRoomAt"), Check::before("noRoomAt", stamp(rested))]);
         let checks = vec![Check::Present, has_rested];
         let update = Write::Update { key, set, remove: vec!["behind".to_owned()], checks };

@@ -152,10 +152,7 @@ impl Store {
         let state = StateRecord { waits_for: None, ..fresh(scope, now) };
         let item = remembered_from(encode(keys::state(build, &scope.to_string()), &state)?, now);
         // A retry finds the state there. It must not open again what has ended, nor move the time of its start.
-        match self.write(vec![Write::Put { item, checks: vec![Check::Absent] }]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        held(self.write(vec![Write::Put { item, checks: vec![Check::Absent] }]).await).map(drop)
     }
 
     /// Takes the state's lock. Returns `None` if another invocation holds the lock, even if that invocation no longer
@@ -172,11 +169,7 @@ impl Store {
             // `Present` keeps a call for a state that never began from creating its item.
             checks: vec![Check::Present, Check::Any(free.into())],
         };
-        match self.write(vec![write]).await {
-            Ok(()) => Ok(Some(lock)),
-            Err(StoreError::Conflict { .. }) => Ok(None),
-            Err(other) => Err(other),
-        }
+        Ok(held(self.write(vec![write]).await)?.then_some(lock))
     }
 
     /// Asks the holder of the state's lock to look once more before it unlocks. If nobody holds the lock, the next holder
@@ -299,14 +292,11 @@ impl Store {
         // The first end counts: an attempt that Step Functions has given up on may end after the one that replaced it.
         let checks = vec![Check::Present, Check::missing("endedAt")];
         let write = Write::Update { key: keys::state(build, &scope.to_string()), set, remove: vec![], checks };
-        match self.write(vec![write]).await {
-            Err(StoreError::Conflict { .. }) => Ok(()),
-            other => other,
-        }
+        held(self.write(vec![write]).await).map(drop)
     }
 }
 
-fn attributes<const N: usize>(pairs: [(&str, serde_json::Value); N]) -> Item {
+pub(crate) fn attributes<const N: usize>(pairs: [(&str, serde_json::Value); N]) -> Item {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
