@@ -29,6 +29,7 @@ mod patience;
 mod pointers;
 mod provenance;
 mod render;
+mod room;
 mod schedules;
 mod since;
 mod stack_name;

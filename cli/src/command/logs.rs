@@ -112,6 +112,10 @@ impl Printer {
         let (label, text, value) = match happening {
             Happening::Said { label, line } => (label, line.clone(), json!({"state": label, "line": line})),
             Happening::Step { label, event } => (label, heading(event), json!({"state": label, "event": event})),
+            // It may wait for hours, in which no step says anything.
+            Happening::Doing { label, detail, waits_for_room: true } => {
+                (label, detail.clone(), json!({"state": label, "detail": detail}))
+            }
             Happening::Opened { .. }
             | Happening::Started { .. }
             | Happening::Doing { .. }
@@ -149,6 +153,8 @@ fn heading(event: &Event) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{Format, Printer};
     use crate::testing::Stack;
     use crate::watch::Feed;
@@ -191,6 +197,22 @@ mod tests {
         assert_eq!(printed, ["===== Build", heading, "installed", heading, "/ is full"]);
         assert!(printer.has_printed);
         assert_eq!(printed_of(Format::Text, Some("Other")).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_launch_that_waits_for_room_is_no_silence() {
+        let stack = Stack::new();
+        let state = json!({"state": "Launch", "status": "RUNNING", "startedAt": "2026-01-01T00:00:01.000Z",
+                           "waitsFor": "room#line#200#2026-01-01T00:00:01.000Z", "detail": "there has been no room"});
+        stack.put("BUILD#b", "STATE#Launch", state).await;
+        let told = Feed::new("b").poll(&stack.connection).await.unwrap();
+        let print = |format, only: Option<&str>| {
+            let mut printer = Printer::new(format, only.map(str::to_owned));
+            told.iter().flat_map(|happening| printer.lines(happening)).collect::<Vec<_>>()
+        };
+        assert_eq!(print(Format::Text, None), ["===== Launch", "there has been no room"]);
+        assert_eq!(print(Format::Json, None), [r#"{"detail":"there has been no room","state":"Launch"}"#]);
+        assert!(print(Format::Text, Some("Install")).is_empty());
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output::{self, Show};
 use crate::render::{table, word};
+use crate::room::{self, InLine};
 use crate::starts::{self, Holds, NextTime};
 
 /// Number of pipelines that are read concurrently.
@@ -37,33 +38,7 @@ struct Listed {
     no_time: Option<&'static str>,
     /// The launch of its build that waits until the account has room for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waits_for_room: Option<Waiting>,
-}
-
-/// A launch that waits for room.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Waiting {
-    /// The build.
-    build: String,
-    /// Since when it waits, in the format of RFC 3339.
-    since: String,
-    /// Its number among all launches that wait, from 1.
-    position: usize,
-    /// How many launches wait.
-    of: usize,
-}
-
-/// Returns the first launch of each build that waits for room, by the id of the build.
-async fn waiting(connection: &Connection) -> Result<BTreeMap<String, Waiting>> {
-    let all = connection.store.all_for_room().await?;
-    let mut found = BTreeMap::new();
-    for ((place, wait), position) in all.iter().zip(1..) {
-        let since = format!("{:.0}", place.since);
-        let one = Waiting { build: wait.build.clone(), since, position, of: all.len() };
-        found.entry(wait.build.clone()).or_insert(one);
-    }
-    Ok(found)
+    waits_for_room: Option<InLine>,
 }
 
 pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
@@ -75,7 +50,7 @@ pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
 /// Returns all pipelines, sorted by name.
 async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
     let names = connection.store.pipeline_names().await?;
-    let waiting = &waiting(connection).await?;
+    let waiting = &room::in_line(&connection.store).await?;
     let looks = names.into_iter().map(|name| look(connection, name, waiting, now));
     let found: Vec<Option<Listed>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
@@ -84,7 +59,7 @@ async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
 async fn look(
     connection: &Connection,
     name: Name,
-    waiting: &BTreeMap<String, Waiting>,
+    waiting: &BTreeMap<String, InLine>,
     now: Timestamp,
 ) -> Result<Option<Listed>> {
     let Some(pipeline) = connection.store.pipeline(&name).await? else { return Ok(None) };
@@ -111,7 +86,9 @@ impl Show for Vec<Listed> {
             return table(heads, self.iter().map(row));
         }
         let [name, status, recipe, rebuilt_on, next] = heads;
-        let rows = self.iter().map(|listed| [row(listed), vec![place(listed)]].concat());
+        let rows = self.iter().map(|listed| {
+            [row(listed), vec![listed.waits_for_room.as_ref().map(InLine::place).unwrap_or_default()]].concat()
+        });
         table([name, status, recipe, rebuilt_on, next, "WAITS FOR ROOM"], rows)
     }
 
@@ -122,13 +99,6 @@ impl Show for Vec<Listed> {
         });
         self.is_empty().then(hint).into_iter().chain(stopped).collect()
     }
-}
-
-/// Returns which place the pipeline's build has among all launches that wait for room. The text is empty if it does not
-/// wait.
-fn place(Listed { waits_for_room, .. }: &Listed) -> String {
-    let place = |Waiting { since, position, of, .. }: &Waiting| format!("{position} of {of}, since {since}");
-    waits_for_room.as_ref().map(place).unwrap_or_default()
 }
 
 fn row(Listed { pipeline, holds, next_time, no_time, .. }: &Listed) -> Vec<String> {

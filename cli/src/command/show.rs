@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::kept::KeptInstance;
 use crate::output::{self, Show};
 use crate::render::{self, WIDTH, columns_within, duration, labelled_within, seconds_between, word, wrapped};
+use crate::room::{self, InLine, waits_for_room};
 use crate::since::{self, Since};
 use crate::{failure, target};
 
@@ -82,6 +83,8 @@ pub(crate) struct Shown {
     pub(crate) left_behind: Vec<LeftBehind>,
     /// Resources that only carry the build's tags.
     pub(crate) leftovers: Vec<Leftover>,
+    /// The launch of the build that waits for room.
+    pub(crate) in_line: Option<InLine>,
     /// What has changed since the last good build, if this one failed.
     pub(crate) since: Option<Since>,
     /// Until when the AMIs of a failed build are kept.
@@ -121,6 +124,10 @@ pub(crate) async fn of(
         Some(build) => KeptInstance::of(&connection.store, build, Timestamp::now()).await?,
         None => None,
     };
+    let in_line = match states.iter().any(waits_for_room) {
+        true => room::in_line(&connection.store).await?.remove(&image.build),
+        false => None,
+    };
     let source_owner = build.as_ref().and_then(source_owner);
     let firmware = build.as_ref().map(|build| &build.plan).filter(|plan| plan.is_build());
     let firmware =
@@ -155,6 +162,7 @@ pub(crate) async fn of(
         tried_again,
         left_behind,
         leftovers,
+        in_line,
         since,
         kept_amis,
         width: WIDTH,
@@ -177,6 +185,12 @@ impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { image, states, built_on, channels, kept, source_owner, firmware, tried_again, since, .. } = self;
         let (left_behind, leftovers, checkpoint) = (&self.left_behind, &self.leftovers, &self.checkpoint);
+        // The key of a wait for room means nothing outside of the table. `waitsForRoom` says the same.
+        let without_key = |state: &StateRecord| match waits_for_room(state) {
+            true => StateRecord { waits_for: None, ..state.clone() },
+            false => state.clone(),
+        };
+        let states: &Vec<_> = &states.iter().map(without_key).collect();
         let built_on: Vec<_> =
             built_on.iter().map(|one| json!({"image": one.image, "status": render::life(one)})).collect();
         let mut shown = json!({"image": image, "states": states, "builtOn": built_on, "channels": channels,
@@ -191,6 +205,9 @@ impl Serialize for Shown {
         }
         if let Some(checkpoint) = checkpoint {
             shown["checkpoint"] = json!(checkpoint);
+        }
+        if let Some(in_line) = &self.in_line {
+            shown["waitsForRoom"] = json!(in_line);
         }
         if let Some(audit) = audited::of(states) {
             shown["audit"] = json!(audit);
@@ -318,6 +335,7 @@ impl Shown {
         rows.extend(image.distributes.iter().map(|image| ("distributed", image.to_string())));
         rows.extend(image.distributed_by.iter().map(|run| ("distributed", format!("by run {}", run.build))));
         rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
+        rows.extend(self.in_line.iter().map(|own| ("room", format!("waits for an instance: {}", own.place()))));
         rows.extend(
             image.surplus.iter().map(|one| ("retention", format!("has disabled it at {}: {}", one.at, one.why))),
         );

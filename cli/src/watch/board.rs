@@ -34,7 +34,7 @@ impl Board {
                 self.rows.push(Row { label: label.clone(), since, detail: String::new(), step: None });
                 None
             }
-            Happening::Doing { label, detail } => {
+            Happening::Doing { label, detail, .. } => {
                 self.row(label)?.detail.clone_from(detail);
                 None
             }
@@ -130,6 +130,7 @@ mod tests {
     fn state(status: StateStatus, detail: &str) -> StateRecord {
         StateRecord {
             unsettled_since: None,
+            waited_for_room: None,
             state: State::Build,
             item: None,
             status,
@@ -168,7 +169,7 @@ mod tests {
         let mut board = Board::default();
         let now = "2026-01-01T00:00:12Z".parse().unwrap();
         board.take(&Happening::Started { label: label(), state: state(StateStatus::Running, "") });
-        board.take(&Happening::Doing { label: label(), detail: "command c-1 runs".to_owned() });
+        board.take(&Happening::Doing { label: label(), detail: "command c-1 runs".to_owned(), waits_for_room: false });
         assert_eq!(board.take(&event(EventKind::StepStarted, None)), None);
         let expected = [
             "● Build                               12s  command c-1 runs",

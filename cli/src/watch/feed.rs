@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::connection::Connection;
 use crate::render;
+use crate::room::waits_for_room;
 use crate::watch::repeats::{Line, Repeats};
 
 /// Maximum difference between an event's own time and the time of the log. The time of an event orders the lines that
@@ -21,8 +22,8 @@ pub(crate) enum Happening {
     Opened { image: String, cause: String },
     /// A state began.
     Started { label: String, state: StateRecord },
-    /// A running state reports what it does.
-    Doing { label: String, detail: String },
+    /// A running state reports what it does, and whether it is a launch that waits for room.
+    Doing { label: String, detail: String, waits_for_room: bool },
     /// A phase or step of a document began or ended.
     Step { label: String, event: Event },
     /// A step printed a line.
@@ -106,7 +107,8 @@ impl Feed {
         }
         let says = before.is_none_or(|before| before.detail != state.detail) && !state.detail.is_empty();
         if is_running(state) && says {
-            timed.push((time, Happening::Doing { label, detail: state.detail.clone() }));
+            let waits_for_room = waits_for_room(state);
+            timed.push((time, Happening::Doing { label, detail: state.detail.clone(), waits_for_room }));
         }
     }
 

@@ -11,6 +11,8 @@ pub(crate) fn line(happening: &Happening) -> Option<String> {
     match happening {
         Happening::Opened { image, cause } => Some(format!("{image}: {cause}")),
         Happening::Started { label, .. } => Some(format!("{label}: started")),
+        // It may wait for hours, in which nothing else is said.
+        Happening::Doing { label, detail, waits_for_room: true } => Some(format!("{label}: {detail}")),
         Happening::Doing { .. } | Happening::Said { .. } => None,
         Happening::Step { label, event } => {
             let name = board::name(event);

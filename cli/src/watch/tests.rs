@@ -40,6 +40,22 @@ async fn everything_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_launch_that_waits_for_room_says_so_and_what_others_do_is_not_told() {
+    let stack = Stack::new();
+    let state = |state: &str, waits_for: &str, detail: &str| {
+        json!({"state": state, "status": "RUNNING", "startedAt": "2026-01-01T00:00:01.000Z", "waitsFor": waits_for,
+               "detail": detail})
+    };
+    let refused = "there has been no room since 2026-01-01T00:00:00Z, and the launch is tried again: t3.small";
+    stack.put("BUILD#b", "STATE#Launch", state("Launch", "room#line#200#2026-01-01T00:00:01.000Z", refused)).await;
+    let mut feed = Feed::new("b");
+    assert_eq!(lines(&mut feed, &stack).await, ["Launch: started", &format!("Launch: {refused}")]);
+    assert!(lines(&mut feed, &stack).await.is_empty());
+    stack.put("BUILD#b", "STATE#Launch", state("Launch", "i-1", "i-1 is pending")).await;
+    assert!(lines(&mut feed, &stack).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_log_that_begins_again_after_a_reboot_is_told_once() {
     let stack = Stack::new();
     let mut feed = Feed::new("b");

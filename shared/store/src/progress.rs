@@ -97,6 +97,8 @@ pub struct StateRecord {
     pub unsettled_since: Option<String>,
     /// Resource of the state's open wait: the key of the wait's item.
     pub waits_for: Option<String>,
+    /// Seconds for which the launch has waited for room, before EC2 launched its instance or the launch failed.
+    pub waited_for_room: Option<u64>,
 }
 
 impl StateRecord {

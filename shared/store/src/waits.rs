@@ -235,6 +235,11 @@ impl Store {
         self.write(vec![Write::Update { key, set, remove, checks: vec![Check::Present] }]).await
     }
 
+    /// Records for how many seconds a launch has waited for room.
+    pub async fn note_waited_for_room(&self, record: &BuildRecord, scope: &Scope, seconds: u64) -> Result<()> {
+        self.write(vec![progress(record, scope, [("waitedForRoom", json!(seconds))])]).await
+    }
+
     /// Removes a wait that was answered or is no longer needed. Returns false if the wait has received a new token in
     /// the meantime. That token must still be answered.
     pub async fn drop_wait(&self, wait: &Wait, scope: &Scope) -> Result<bool> {
@@ -325,6 +330,7 @@ fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
         readings: BTreeMap::new(),
         unsettled_since: None,
         waits_for: None,
+        waited_for_room: None,
     }
 }
 

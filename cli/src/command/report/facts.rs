@@ -1,14 +1,17 @@
 //! Everything that a report says about a build, read from the table and the logs.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use goldsmith_store::{BuildRecord, Effect, ImageRecord, ImageStatus, Leftover, Store};
 use jiff::Timestamp;
 
 use super::contents::{self, Inside};
-use super::spent::{Part, Span, spent};
+use super::spent::{Part, Span, Spent, spent};
 use super::steps::{StepRun, steps};
 use crate::command::show::{self, Shown};
 use crate::connection::Connection;
+use crate::room::waits_for_room;
 use crate::watch::{Feed, label};
 
 /// What is read once for all builds of a stack.
@@ -98,11 +101,11 @@ impl Facts {
         self.shown.image.status == ImageStatus::Building
     }
 
-    /// Returns the seconds of each part of the build, in the order of [`Part::ALL`].
-    pub(super) fn spent(&self) -> [f64; 6] {
+    /// Returns the seconds of each part of the build.
+    pub(super) fn spent(&self) -> Spent {
         let end = self.ended();
         let states = self.shown.states.iter().filter_map(|state| {
-            let from = state.started_at.parse().ok()?;
+            let from: Timestamp = state.started_at.parse().ok()?;
             let to = state.ended_at.as_ref().and_then(|ended| ended.parse().ok()).unwrap_or(end);
             let name = label(state);
             // Without the events of its steps, a state that runs documents counts as these.
@@ -111,13 +114,18 @@ impl Facts {
                 Part::Between if !is_known => Part::Steps,
                 part => part,
             };
-            Some(Span { part, from, to })
+            let launches = match state.waited_for_room {
+                Some(seconds) => from + Duration::from_secs(seconds),
+                None if waits_for_room(state) => to,
+                None => from,
+            };
+            Some([Span { part: Part::Room, from, to: launches }, Span { part, from: launches, to }])
         });
         let steps = self.steps.iter().map(|step| {
             let to = step.ended.unwrap_or_else(|| self.end_of(&step.label));
             Span { part: Part::Steps, from: step.began, to }
         });
-        spent(self.began(), end, &states.chain(steps).collect::<Vec<_>>())
+        spent(self.began(), end, &states.flatten().chain(steps).collect::<Vec<_>>())
     }
 
     /// Returns when a state ended, or the end of the build if it has not.

@@ -8,7 +8,7 @@ use goldsmith_store::{ImageLife, ImageRecord, ImageStatus};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::spent::Part;
+use super::spent::{Part, Spent};
 use crate::output::harmless;
 use crate::render::{self, duration};
 
@@ -121,7 +121,7 @@ pub(super) struct Piece {
 }
 
 /// Returns the parts of a build's time that are not zero, one after the other.
-pub(super) fn pieces(seconds: &[f64; 6], scale: f64) -> Vec<Piece> {
+pub(super) fn pieces(seconds: &Spent, scale: f64) -> Vec<Piece> {
     let whole: f64 = seconds.iter().sum();
     let mut at = 0.0;
     let mut pieces = Vec::new();
@@ -162,14 +162,14 @@ pub(super) fn time_of(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{percent, pieces};
+    use super::{Spent, percent, pieces};
 
     #[test]
     fn the_parts_of_a_bar_follow_each_other() {
-        let found = pieces(&[30.0, 0.0, 60.0, 0.0, 0.0, 10.0], 200.0);
+        let found = pieces(&[30.0, 0.0, 0.0, 60.0, 0.0, 0.0, 10.0], 200.0);
         let drawn: Vec<_> = found.iter().map(|one| (&*one.at, &*one.width, &*one.percent)).collect();
         assert_eq!(drawn, [("0.0", "150.0", "30 %"), ("150.0", "300.0", "60 %"), ("450.0", "50.0", "10 %")]);
         assert_eq!((percent(0.001), percent(0.0)), ("<1 %".to_owned(), "0 %".to_owned()));
-        assert!(pieces(&[0.0; 6], 0.0).is_empty());
+        assert!(pieces(&Spent::default(), 0.0).is_empty());
     }
 }

@@ -10,6 +10,8 @@ pub(super) enum Part {
     Steps,
     /// EC2 launches the build instance or a test instance.
     Launch,
+    /// A launch waits until the account or EC2 has room for its instance.
+    Room,
     /// The build instance is cleaned and stopped, and EC2 makes the AMI with its snapshots.
     Snapshot,
     /// EC2 copies the AMI to other Regions and accounts.
@@ -21,14 +23,15 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Steps, Self::Launch, Self::Snapshot, Self::Copies, Self::Between, Self::Own];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Steps, Self::Launch, Self::Room, Self::Snapshot, Self::Copies, Self::Between, Self::Own];
 
     /// Returns what the part is, for people.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Steps => "Steps of the documents",
             Self::Launch => "EC2: launches",
+            Self::Room => "EC2: room for instances",
             Self::Snapshot => "EC2: AMI and snapshots",
             Self::Copies => "EC2: copies to Regions",
             Self::Between => "Between the steps",
@@ -41,6 +44,7 @@ impl Part {
         match self {
             Self::Steps => "what the components do on the instances",
             Self::Launch => "until an instance runs and is online in Systems Manager",
+            Self::Room => "until the account or EC2 has room for an instance",
             Self::Snapshot => "clean-up, stop, and the creation of the AMI",
             Self::Copies => "copies, and their settings",
             Self::Between => "delivery of commands, reboots, and the audit",
@@ -53,6 +57,7 @@ impl Part {
         match self {
             Self::Steps => "p-steps",
             Self::Launch => "p-launch",
+            Self::Room => "p-room",
             Self::Snapshot => "p-snapshot",
             Self::Copies => "p-copies",
             Self::Between => "p-between",
@@ -79,6 +84,9 @@ impl Part {
     }
 }
 
+/// The seconds of each part, in the order of [`Part::ALL`].
+pub(super) type Spent = [f64; Part::ALL.len()];
+
 /// A time in which a part is in progress.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
@@ -87,15 +95,14 @@ pub(super) struct Span {
     pub(super) to: Timestamp,
 }
 
-/// Returns the seconds of each part between two times, in the order of [`Part::ALL`]. Together, they are the time between
-/// both.
-pub(super) fn spent(from: Timestamp, to: Timestamp, spans: &[Span]) -> [f64; 6] {
+/// Returns the seconds of each part between two times. Together, they are the time between both.
+pub(super) fn spent(from: Timestamp, to: Timestamp, spans: &[Span]) -> Spent {
     let inside = |time: Timestamp| time.clamp(from, to.max(from));
     let mut bounds: Vec<Timestamp> = spans.iter().flat_map(|span| [inside(span.from), inside(span.to)]).collect();
     bounds.extend([from, to.max(from)]);
     bounds.sort_unstable();
     bounds.dedup();
-    let mut seconds = [0.0; 6];
+    let mut seconds = Spent::default();
     for pair in bounds.windows(2) {
         let runs = |part: &Part| spans.iter().any(|one| one.part == *part && one.from <= pair[0] && pair[1] <= one.to);
         let at = Part::ALL.iter().position(runs).unwrap_or(Part::ALL.len() - 1);
@@ -125,7 +132,7 @@ mod tests {
             span(Part::Launch, 65, 80),
             span(Part::Snapshot, 100, 500), // the build ends before
         ];
-        assert_eq!(spent(at(0), at(120), &spans), [30.0, 35.0, 20.0, 0.0, 30.0, 5.0]);
+        assert_eq!(spent(at(0), at(120), &spans), [30.0, 35.0, 0.0, 20.0, 0.0, 30.0, 5.0]);
         assert_eq!(spent(at(9), at(3), &spans).iter().sum::<f64>(), 0.0);
     }
 }

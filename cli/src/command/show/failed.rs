@@ -1,12 +1,14 @@
 //! The part of `goldsmith show` about a failed build: what has happened, what shows it, what has changed, and what helps.
 
+use std::time::Duration;
+
 use goldsmith_states::error_names::ErrorName;
 use goldsmith_store::{FailureCause, StateRecord, StateStatus};
 
 use super::Shown;
 use crate::args::Globals;
 use crate::diagnosis::{Case, Diagnosis, diagnose, excerpt};
-use crate::render::{quoted, wrapped};
+use crate::render::{duration, quoted, wrapped};
 use crate::{audited, watch};
 
 /// The most lines of output.
@@ -79,7 +81,13 @@ impl Shown {
     pub(crate) fn short_detail(&self, state: &StateRecord) -> String {
         let failure = self.image.failure.as_ref().filter(|_| !self.is_cancelled());
         let Some(cause) = failure.filter(|cause| state.status == StateStatus::Failed && says_same(state, cause)) else {
-            return state.detail.clone();
+            return match state.waited_for_room {
+                Some(seconds) => {
+                    let waited = duration(Duration::from_secs(seconds).as_secs_f64());
+                    format!("{} (it waited {waited} for room)", state.detail)
+                }
+                None => state.detail.clone(),
+            };
         };
         let is_its = state.state.to_string() == cause.state && state.item == cause.item;
         let first = self.states.iter().find(|other| other.status == StateStatus::Failed && says_same(other, cause));

@@ -15,6 +15,34 @@ use crate::output::Show;
 use crate::testing::{FAILURES, Stack, globals};
 
 #[tokio::test]
+async fn a_build_that_waits_for_room_is_shown_with_its_place_and_then_with_the_time() {
+    let stack = Stack::new();
+    stack.open_build("e").await;
+    let since = "2026-01-01T00:00:01.000Z";
+    let mut state = json!({"state": "Launch", "status": "RUNNING", "startedAt": since, "detail": "no room",
+                           "waitsFor": format!("room#line#201#{since}")});
+    stack.put("BUILD#b", "STATE#Launch", state.clone()).await;
+    for (build, place) in [("a", "line#200#2026-01-01T00:05:00.000Z"), ("b", "line#201#2026-01-01T00:00:01.000Z")] {
+        let wait = json!({"resource": format!("room#{place}"), "region": "eu-west-1", "build": build, "state": "Launch",
+                          "token": "t", "owner": "launch", "deadline": since, "nextLook": since});
+        stack.put("WAIT#room", &format!("{place}#{build}#Launch"), wait).await;
+    }
+    let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap();
+    let lines = shown.lines(&globals("")).join("\n");
+    assert!(lines.contains("room      waits for an instance: 2 of 2, since 2026-01-01T00:00:01Z\n"), "{lines}");
+    let printed = serde_json::to_value(&shown).unwrap();
+    assert_eq!(printed["waitsForRoom"], json!({"build": "b", "since": "2026-01-01T00:00:01Z", "position": 2, "of": 2}));
+    assert!(!printed.to_string().contains("room#"), "{printed}");
+    state["waitsFor"] = json!("i-1");
+    state["waitedForRoom"] = json!(750);
+    state["detail"] = json!("i-1 is online");
+    stack.put("BUILD#b", "STATE#Launch", state).await;
+    let lines = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
+    assert!(lines.ends_with("Launch  RUNNING    i-1 is online (it waited 12m 30s for room)"), "{lines}");
+    assert!(!lines.contains("waits for an instance"), "{lines}");
+}
+
+#[tokio::test]
 async fn a_failed_image_is_shown_with_its_cause_and_states() {
     let stack = Stack::new();
     let failure = json!({"state": "Build", "error": "Goldsmith.CommandFailed", "message": "step Install failed",

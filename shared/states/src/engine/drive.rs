@@ -370,6 +370,7 @@ async fn look(
         false => waiting.advance(&scene).await,
     };
     let now = context.clock.now();
+    note_waited_for_room(&scene, &progress, now).await?;
     match progress {
         Ok(Progress::Waiting(pending)) => {
             let mut parked = Wait {
@@ -435,6 +436,22 @@ async fn look(
         Some(ended) => answer(context, status, &ended, wait, scope).await,
         None => Ok(Next::Leave),
     }
+}
+
+/// Records how long a launch has waited for room, once it no longer does.
+async fn note_waited_for_room(scene: &Scene<'_>, progress: &Result<Progress>, now: Timestamp) -> Result<()> {
+    let Some(own) = &scene.in_line else { return Ok(()) };
+    let is_over = match progress {
+        Ok(Progress::Waiting(pending)) => pending.pause.is_none(),
+        Ok(Progress::Done(_)) => true,
+        // Any other error is tried again, or leaves nobody who would read the record.
+        Err(error) => !error.is_transient() && !error.may_settle() && !matches!(error, Error::Closed),
+    };
+    if !is_over {
+        return Ok(());
+    }
+    let seconds = u64::try_from(now.duration_since(own.place.since).as_secs()).unwrap_or_default();
+    Ok(scene.context.store.note_waited_for_room(&scene.record, &scene.scope, seconds).await?)
 }
 
 /// Returns until when a launch may work that begins at this time. The time for which it has waited for room does not

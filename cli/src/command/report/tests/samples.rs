@@ -155,7 +155,7 @@ impl Stack {
             "Launch",
             None,
             times((0, 3), (0, 45)),
-            json!({"detail": "i-01 runs: m6i.large in subnet-1"}),
+            json!({"detail": "i-01 runs: m6i.large in subnet-1", "waitedForRoom": 12}),
         )
         .await;
         self.sample_state(1, "Build", None, times((0, 46), (3, 10)), none()).await;

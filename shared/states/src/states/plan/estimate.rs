@@ -143,10 +143,12 @@ fn snapshot_gib(examined: &Examined) -> Option<u64> {
 }
 
 /// Returns how long an instance ran: from the start of the state that launches it to the end of the state that
-/// terminates it.
+/// terminates it. It did not run yet while its launch waited for room.
 fn ran(build: &[StateRecord], from: State, to: State, item: Option<&String>) -> Option<u64> {
     let of = |state: State| build.iter().find(|one| one.state == state && one.item.as_ref() == item);
-    between(&of(from)?.started_at, of(to)?.ended_at.as_ref()?)
+    let launch = of(from)?;
+    let whole = between(&launch.started_at, of(to)?.ended_at.as_ref()?)?;
+    Some(whole.saturating_sub(launch.waited_for_room.unwrap_or_default()))
 }
 
 /// Returns how long the tests of a build took, or 0 if it had none.
@@ -189,7 +191,8 @@ mod tests {
 
     #[test]
     fn an_instance_runs_from_its_launch_to_the_state_that_ends_it() {
-        let build = [
+        let waited = |seconds: u64, launch| StateRecord { waited_for_room: Some(seconds), ..launch };
+        let mut build = [
             state("Launch", None, 10, 40),
             state("Build", None, 40, 400),
             state("Snapshot", None, 400, 700),
@@ -199,6 +202,8 @@ mod tests {
         assert_eq!(ran(&build, State::Launch, State::Snapshot, None), Some(690));
         assert_eq!(ran(&build, State::LaunchTest, State::EndTest, Some(&"t3.small".to_owned())), Some(120));
         assert_eq!(ran(&build, State::LaunchTest, State::EndTest, Some(&"t3.large".to_owned())), None);
+        build[0] = waited(20, state("Launch", None, 10, 40));
+        assert_eq!(ran(&build, State::Launch, State::Snapshot, None), Some(670));
     }
 
     #[test]
