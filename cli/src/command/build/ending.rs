@@ -26,6 +26,8 @@ pub(crate) enum Outcome {
     Distributed,
     /// There is no new image.
     Failed,
+    /// Somebody has stopped the build.
+    Cancelled,
     /// Nothing had changed.
     Skipped,
     /// Another build of the pipeline is running.
@@ -78,9 +80,11 @@ impl Ending {
             ImageStatus::Available => Outcome::Built,
             ImageStatus::Verified => Outcome::Verified,
             ImageStatus::Distributed => Outcome::Distributed,
+            ImageStatus::Cancelled => Outcome::Cancelled,
             _ => Outcome::Failed,
         };
-        let failure = (outcome == Outcome::Failed).then(|| image.failure.unwrap_or_else(|| failure_of(execution)));
+        let failure = matches!(outcome, Outcome::Failed | Outcome::Cancelled)
+            .then(|| image.failure.unwrap_or_else(|| failure_of(execution)));
         Self {
             outcome,
             build: execution.name.clone(),
@@ -143,7 +147,7 @@ impl Ending {
                 Exit::Success
             }
             Outcome::Failed if self.is_refused() => Exit::Invalid,
-            Outcome::Failed | Outcome::AlreadyRunning => Exit::Failed,
+            Outcome::Failed | Outcome::Cancelled | Outcome::AlreadyRunning => Exit::Failed,
         }
     }
 
@@ -227,6 +231,10 @@ impl Ending {
                     format!("goldsmith: error: nothing was {}: {reason}", self.done()),
                     format!("{watch}, or stop it with `{again} cancel {running}`."),
                 ]
+            }
+            (Outcome::Cancelled, cause) => {
+                let why = cause.as_ref().map(|cause| format!(": {}", cause.message)).unwrap_or_default();
+                vec![format!("goldsmith: error: {} was cancelled{why}", self.subject())]
             }
             (Outcome::Failed, cause) => {
                 let cause = cause.clone().unwrap_or_default();

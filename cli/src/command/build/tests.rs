@@ -200,6 +200,22 @@ goldsmith: error: web/1.0.0/1 failed in Build: step Install failed
     assert!(Show::lines(&ending, &globals("")).is_empty(), "a failure is no result");
 }
 
+#[tokio::test]
+async fn a_cancelled_build_is_not_told_as_failed() {
+    let stack = Stack::new();
+    let failure = json!({"state": "Execution", "error": "Execution.ABORTED", "message": "the execution was stopped"});
+    stack.closed_build(json!({"status": "CANCELLED", "failure": failure})).await;
+    let ending = Ending::of(&stack.connection.store, &execution(ExecutionStatus::Aborted, None, None)).await.unwrap();
+    assert_eq!(ending.exit(), Exit::Failed);
+    let expected = [
+        "goldsmith: error: web/1.0.0/1 was cancelled: the execution was stopped",
+        "The output of its steps: goldsmith logs web/1.0.0/1",
+    ];
+    assert_eq!(ending.remarks(&globals("")), expected);
+    let json = serde_json::to_value(&ending).unwrap();
+    assert_eq!((&json["outcome"], &json["failure"]["error"]), (&json!("cancelled"), &json!("Execution.ABORTED")));
+}
+
 #[test]
 fn a_detached_build_is_only_its_id_for_scripts() {
     let (build, pipeline) = (start::Build { name: "b".to_owned(), arn: "arn".to_owned() }, "web".parse().unwrap());
