@@ -32,7 +32,7 @@ fn value(form: Form) -> String {
     let words = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     match form {
         Form::Text => "text".to_owned(),
-        Form::Number => "number".to_owned(),
+        Form::Number(_) => "number".to_owned(),
         Form::Flag => "`true`, `false`".to_owned(),
         Form::True => "`true`".to_owned(),
         Form::Word(choices) => words(choices),

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use goldsmith_document::{Diagnostics, Document, Module};
-use goldsmith_model::definitions::{Draft, Form, Key, Kind, SourceFile};
-use serde_json::Value;
+use goldsmith_model::definitions::{Draft, Form, Key, Kind, Limits, SourceFile};
+use serde_json::{Value, json};
 
 use crate::folder::Folder;
 
@@ -162,7 +162,7 @@ fn each_key_of_a_definition_takes_values_of_its_form_and_no_others() {
             let (good, bad): (Vec<String>, &str) = match key.form {
                 // It is also the beginning of a document, for `data`.
                 Form::Text => (vec!["'schemaVersion: 1.0'".to_owned()], "[a, b]"),
-                Form::Number => (vec!["200".to_owned()], "many"),
+                Form::Number(limits) => (vec![limits.least.to_string(), limits.most.to_string()], "many"),
                 Form::Flag => (vec!["true".to_owned(), "'false'".to_owned()], "maybe"),
                 Form::True => (vec!["true".to_owned()], "maybe"),
                 Form::Word(words) => (words.iter().map(|word| (*word).to_owned()).collect(), "[zzz]"),
@@ -183,17 +183,44 @@ fn each_key_of_a_definition_takes_values_of_its_form_and_no_others() {
 }
 
 #[test]
+fn a_number_beyond_its_limits_is_a_mistake_for_the_reader_and_for_an_editor() {
+    let schema = schema("pipeline");
+    let mut numbers = 0;
+    for (word, kind) in Kind::ALL {
+        each_key(&mut Vec::new(), kind.keys(), &mut |path, key| {
+            let Form::Number(Limits { least, most }) = key.form else { return };
+            let (least, most) = (i64::from(least), i64::from(most));
+            let is_outside = |value: i64| {
+                let found = read_definition(definition(word, path, &format!("{}: {value}", key.name)));
+                found.iter().any(|found| found.code == "out-of-range")
+            };
+            let found = [least - 1, least, most, most + 1].map(is_outside);
+            assert_eq!(found, [true, false, false, true], "{word}: {}", key.name);
+            let shown = &within(&schema["definitions"][word], path)["properties"][key.name];
+            assert_eq!((&shown["minimum"], &shown["maximum"]), (&json!(least), &json!(most)), "{word}: {}", key.name);
+            numbers += 1;
+        });
+    }
+    assert!(numbers > 0);
+}
+
+/// Returns the schema of the map that this path leads to.
+fn within<'a>(definition: &'a Value, path: &[&Key]) -> &'a Value {
+    path.iter().fold(definition, |schema, key| match key.form {
+        Form::Maps(_) => &schema["properties"][key.name]["items"],
+        Form::TextOrMap(_) | Form::FlagOrMap(_) => &schema["properties"][key.name]["anyOf"][1],
+        _ => &schema["properties"][key.name],
+    })
+}
+
+#[test]
 fn an_editor_shows_what_each_key_of_a_definition_is() {
     let schema = schema("pipeline");
     for (word, kind) in Kind::ALL {
         let definition = &schema["definitions"][word];
         assert_eq!(definition["required"][0], "kind");
         each_key(&mut Vec::new(), kind.keys(), &mut |path, key| {
-            let within = path.iter().fold(definition, |schema, key| match key.form {
-                Form::Maps(_) => &schema["properties"][key.name]["items"],
-                Form::TextOrMap(_) | Form::FlagOrMap(_) => &schema["properties"][key.name]["anyOf"][1],
-                _ => &schema["properties"][key.name],
-            });
+            let within = within(definition, path);
             let shown = within["properties"][key.name]["description"].as_str().unwrap();
             assert!(shown.starts_with(key.about), "{word}: {}", key.name);
             assert_eq!(names(&within["required"]).contains(key.name), key.is_required, "{word}: {}", key.name);

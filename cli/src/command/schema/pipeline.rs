@@ -1,10 +1,10 @@
 //! The schema of definitions. A file may contain several definitions as YAML documents, and the schema describes each
 //! of them.
 
-use goldsmith_model::definitions::{Form, Key, Kind};
+use goldsmith_model::definitions::{Form, Key, Kind, Limits};
 use serde_json::{Map, Value, json};
 
-use super::shape::{DRAFT, flag, list, map, number, part, text, when, word, words};
+use super::shape::{DRAFT, flag, list, map, number_within, part, text, when, word, words};
 
 /// Returns the schema.
 pub(super) fn schema() -> Value {
@@ -53,7 +53,7 @@ fn form(key: &Key) -> Value {
     let least = usize::from(key.is_required);
     match key.form {
         Form::Text => text(),
-        Form::Number => number(),
+        Form::Number(Limits { least, most }) => number_within(least, most),
         Form::Flag => flag(),
         Form::True => json!({"enum": [true, "true"]}),
         Form::Word(choices) => words(choices),

@@ -46,6 +46,14 @@ pub(super) fn number() -> Value {
     json!({"type": ["integer", "string"], "pattern": "^[-+]?[0-9]+$"})
 }
 
+/// Returns the schema of a whole number within limits, or of a text that contains one, of which a schema cannot tell the
+/// size.
+pub(super) fn number_within(least: u32, most: u32) -> Value {
+    let mut number = number();
+    (number["minimum"], number["maximum"]) = (json!(least), json!(most));
+    number
+}
+
 /// Returns a reference to another part of the same schema.
 pub(super) fn part(name: &str) -> Value {
     json!({"$ref": format!("#/definitions/{name}")})

@@ -10,6 +10,7 @@ use goldsmith_document::yaml::{Node, Span, Value};
 use goldsmith_document::{MapReader, Reader, Spanned};
 
 use super::draft::Context;
+use super::keys::Limits;
 use crate::placeholder;
 
 /// Maximum number of tags of an AWS resource.
@@ -92,11 +93,12 @@ pub(super) fn check_template(reader: &mut Reader<'_>, span: Span, what: &str, te
 }
 
 /// Reads a whole number within limits.
-pub(super) fn number(reader: &mut Reader<'_>, node: &Node, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
+pub(super) fn number(reader: &mut Reader<'_>, node: &Node, what: &str, limits: Limits) -> Option<u32> {
+    let Limits { least, most } = limits;
     let value = reader.integer(node, what)?;
-    let number = u32::try_from(value).ok().filter(|number| range.contains(number));
+    let number = u32::try_from(value).ok().filter(|number| (least..=most).contains(number));
     if number.is_none() {
-        let message = format!("{what} must be from {} to {}, not {value}", range.start(), range.end());
+        let message = format!("{what} must be from {least} to {most}, not {value}");
         reader.error(node.span, "out-of-range", message);
     }
     number

@@ -5,7 +5,7 @@ use goldsmith_document::yaml::{Node, Value};
 use jiff::SignedDuration;
 
 use super::draft::Context;
-use super::{Kind, elsewhere, fields};
+use super::{Kind, elsewhere, fields, keys};
 use crate::account::is_account_id;
 use crate::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 
@@ -184,7 +184,8 @@ fn metadata_options(context: &mut Context<'_, '_>, node: &Node) -> Option<Instan
         context.reader.error(tokens.span, "wrong-value", message);
     }
     let limit = map.optional("httpPutResponseHopLimit");
-    let limit = limit.and_then(|node| fields::number(&mut context.reader, node, "`httpPutResponseHopLimit`", 1..=64));
+    let limit =
+        limit.and_then(|node| fields::number(&mut context.reader, node, "`httpPutResponseHopLimit`", keys::HOP_LIMIT));
     map.finish(&mut context.reader);
     let limit = limit.and_then(|limit| u8::try_from(limit).ok());
     Some(limit.map_or_else(InstanceMetadataOptions::default, |limit| InstanceMetadataOptions {

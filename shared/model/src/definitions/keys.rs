@@ -5,6 +5,10 @@ mod configurations;
 mod pipeline;
 mod recipe;
 
+pub(super) use configurations::HOP_LIMIT;
+pub(super) use pipeline::{FAILURES, KEEP, MINUTES, PRIORITY};
+pub(super) use recipe::{IOPS, THROUGHPUT, VOLUME_SIZE};
+
 use super::Kind;
 
 /// A key of a definition, or of a map in a definition.
@@ -27,8 +31,8 @@ pub struct Key {
 pub enum Form {
     /// Any scalar, whose source text counts.
     Text,
-    /// A whole number.
-    Number,
+    /// A whole number within limits.
+    Number(Limits),
     /// `true` or `false`, quoted or not.
     Flag,
     /// `true` only, quoted or not.
@@ -51,6 +55,21 @@ pub enum Form {
     FlagOrMap(&'static [Key]),
 }
 
+/// The least and the greatest number that a key may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The least number.
+    pub least: u32,
+    /// The greatest number.
+    pub most: u32,
+}
+
+impl Limits {
+    const fn new(least: u32, most: u32) -> Self {
+        Self { least, most }
+    }
+}
+
 impl Key {
     const fn required(name: &'static str, form: Form, about: &'static str) -> Self {
         Self { name, form, is_required: true, default: "", about }
@@ -68,7 +87,7 @@ impl Form {
         match self {
             Self::Map(keys) | Self::Maps(keys) | Self::TextOrMap(keys) | Self::FlagOrMap(keys) => keys,
             Self::Text
-            | Self::Number
+            | Self::Number(_)
             | Self::Flag
             | Self::True
             | Self::Word(_)

@@ -31,7 +31,7 @@ pub use check::Stored;
 pub use draft::{Draft, Load, Reference, Settled, SourceFile, VersionPlace};
 pub use elsewhere::elsewhere;
 pub use graph::{Edges, Graph, Way};
-pub use keys::{Form, Key};
+pub use keys::{Form, Key, Limits};
 pub use kind::Kind;
 
 /// The definitions of a folder, without mistakes, in the order of the files.

@@ -5,7 +5,7 @@ use goldsmith_document::{MapReader, Reader};
 
 use super::draft::Context;
 use super::starting::{self, Starting};
-use super::{Kind, elsewhere, fields, retention, vulnerabilities};
+use super::{Kind, elsewhere, fields, keys, retention, vulnerabilities};
 use crate::{ImageAudit, ImagePipeline, ImageTests, Name, RecipeRef, Status, VersionPattern};
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
@@ -25,7 +25,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let channel = map.optional("channel").and_then(|node| fields::parse(&mut context.reader, node, "`channel`"));
     let priority = map
         .optional("priority")
-        .and_then(|node| fields::number(&mut context.reader, node, "`priority`", 0..=ImagePipeline::MAX_PRIORITY));
+        .and_then(|node| fields::number(&mut context.reader, node, "`priority`", keys::PRIORITY));
     let timeout = map.optional("timeoutMinutes").and_then(|node| minutes(&mut context.reader, node));
     let tests = map.optional("imageTestsConfiguration").and_then(|node| tests(context, node));
     let audit = map.optional("audit").and_then(|node| {
@@ -97,7 +97,7 @@ fn reference(context: &mut Context<'_, '_>, node: &Node, kind: Kind) -> Option<N
 
 /// Reads how many minutes documents may run.
 fn minutes(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
-    fields::number(reader, node, "`timeoutMinutes`", 1..=ImagePipeline::MAX_MINUTES)
+    fields::number(reader, node, "`timeoutMinutes`", keys::MINUTES)
 }
 
 fn tests(context: &mut Context<'_, '_>, node: &Node) -> Option<ImageTests> {

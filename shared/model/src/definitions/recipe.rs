@@ -6,7 +6,7 @@ use goldsmith_document::{INSTEAD_OF_SECRET, MapReader, SECRET, Spanned, looks_li
 mod firmware;
 
 use super::draft::{Context, Parent, Placed};
-use super::{Kind, Reference, elsewhere, fields};
+use super::{Kind, Reference, elsewhere, fields, keys};
 use crate::source_image::is_owner;
 use crate::{
     BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe, ManagedParent, Name, SourceImage, SourceImageError,
@@ -246,10 +246,10 @@ fn ebs(context: &mut Context<'_, '_>, node: &Node) -> Option<Ebs> {
     let mut map = reader.map(node, "`ebs`")?;
     // EC2's own limits, which are higher than Image Builder's.
     let volume_size =
-        map.optional("volumeSize").and_then(|node| fields::number(reader, node, "`volumeSize`", 1..=65_536));
-    let iops = map.optional("iops").and_then(|node| fields::number(reader, node, "`iops`", 100..=256_000));
+        map.optional("volumeSize").and_then(|node| fields::number(reader, node, "`volumeSize`", keys::VOLUME_SIZE));
+    let iops = map.optional("iops").and_then(|node| fields::number(reader, node, "`iops`", keys::IOPS));
     let throughput =
-        map.optional("throughput").and_then(|node| fields::number(reader, node, "`throughput`", 125..=2_000));
+        map.optional("throughput").and_then(|node| fields::number(reader, node, "`throughput`", keys::THROUGHPUT));
     let volume_type = map.optional("volumeType").and_then(|node| reader.choice(node, "`volumeType`", &VOLUME_TYPES));
     let encrypted = map.optional("encrypted").and_then(|node| reader.boolean(node, "`encrypted`"));
     let kms_key_id = fields::text(reader, &mut map, "kmsKeyId");

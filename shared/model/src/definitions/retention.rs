@@ -3,13 +3,13 @@
 use goldsmith_document::yaml::Node;
 use goldsmith_document::{MapReader, Reader};
 
-use super::fields;
+use super::{fields, keys};
 use crate::Retention;
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Retention> {
     let mut map = reader.map(node, "`retention`")?;
     let keep = map.required(reader, "keep");
-    let keep = keep.and_then(|node| fields::number(reader, node, "`keep`", 1..=Retention::MAX_KEEP));
+    let keep = keep.and_then(|node| fields::number(reader, node, "`keep`", keys::KEEP));
     let older_than_days = days(reader, &mut map, "olderThan", 1);
     // EC2 reports a launch 24 hours later, so a single day without one says nothing.
     let not_launched_for_days = days(reader, &mut map, "notLaunchedFor", 2);

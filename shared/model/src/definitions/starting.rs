@@ -4,7 +4,7 @@ use goldsmith_document::yaml::Node;
 use goldsmith_document::{MapReader, Reader, Spanned};
 use jiff::civil::Date;
 
-use super::fields;
+use super::{fields, keys};
 use crate::{AutoDisablePolicy, Freeze, RebuildOn, Schedule, ScheduleExpression, StartCondition, time_zone};
 
 /// What starts a pipeline automatically, and what prevents an automatic start.
@@ -63,7 +63,7 @@ fn schedule(reader: &mut Reader<'_>, node: &Node) -> (Option<Schedule>, Option<A
 fn policy(reader: &mut Reader<'_>, node: &Node) -> Option<AutoDisablePolicy> {
     let mut map = reader.map(node, "`autoDisablePolicy`")?;
     let count = map.required(reader, "failureCount");
-    let count = count.and_then(|node| fields::number(reader, node, "`failureCount`", 1..=AutoDisablePolicy::MAX));
+    let count = count.and_then(|node| fields::number(reader, node, "`failureCount`", keys::FAILURES));
     map.finish(reader);
     Some(AutoDisablePolicy { failure_count: count? })
 }

@@ -1,6 +1,9 @@
 //! The keys of infrastructure and distribution configurations.
 
-use super::{DESCRIPTION, Form, Key, NAME};
+use super::{DESCRIPTION, Form, Key, Limits, NAME};
+
+/// The limits of `httpPutResponseHopLimit`.
+pub(in crate::definitions) const HOP_LIMIT: Limits = Limits::new(1, 64);
 
 pub(super) const INFRASTRUCTURE: &[Key] = &[
     NAME,
@@ -106,7 +109,7 @@ const METADATA: &[Key] = &[
     Key::optional("httpTokens", Form::Word(&["required"]), "`required`", "Instances always require IMDSv2."),
     Key::optional(
         "httpPutResponseHopLimit",
-        Form::Number,
+        Form::Number(HOP_LIMIT),
         "`1`",
         "Network hops of a token, from 1 to 64. Containers need 2.",
     ),

@@ -1,6 +1,16 @@
 //! The keys of image pipelines.
 
-use super::{DESCRIPTION, Form, Key, NAME};
+use super::{DESCRIPTION, Form, Key, Limits, NAME};
+use crate::{AutoDisablePolicy, ImagePipeline, Retention};
+
+/// The limits of `priority`.
+pub(in crate::definitions) const PRIORITY: Limits = Limits::new(0, ImagePipeline::MAX_PRIORITY);
+/// The limits of `timeoutMinutes`.
+pub(in crate::definitions) const MINUTES: Limits = Limits::new(1, ImagePipeline::MAX_MINUTES);
+/// The limits of a retention's `keep`.
+pub(in crate::definitions) const KEEP: Limits = Limits::new(1, Retention::MAX_KEEP);
+/// The limits of `failureCount`.
+pub(in crate::definitions) const FAILURES: Limits = Limits::new(1, AutoDisablePolicy::MAX);
 
 pub(super) const PIPELINE: &[Key] = &[
     NAME,
@@ -49,13 +59,13 @@ pub(super) const PIPELINE: &[Key] = &[
     ),
     Key::optional(
         "priority",
-        Form::Number,
+        Form::Number(PRIORITY),
         "`0`",
         "While the account has no room for all launches, those of pipelines with a higher priority come first. From 0 to 100.",
     ),
     Key::optional(
         "timeoutMinutes",
-        Form::Number,
+        Form::Number(MINUTES),
         "`2875`",
         "Time limit of the phases `build` and `validate` together, from 1 to 2,875 minutes.",
     ),
@@ -153,7 +163,7 @@ const WAIVERS: &[Key] = &[
 ];
 
 const RETENTION: &[Key] = &[
-    Key::required("keep", Form::Number, "The number of the newest images that stay, from 1 to 1,000."),
+    Key::required("keep", Form::Number(KEEP), "The number of the newest images that stay, from 1 to 1,000."),
     Key::optional(
         "olderThan",
         Form::Text,
@@ -205,8 +215,11 @@ const SCHEDULE: &[Key] = &[
     ),
 ];
 
-const AUTO_DISABLE: &[Key] =
-    &[Key::required("failureCount", Form::Number, "Number of automatic builds that must fail in a row, from 1 to 10.")];
+const AUTO_DISABLE: &[Key] = &[Key::required(
+    "failureCount",
+    Form::Number(FAILURES),
+    "Number of automatic builds that must fail in a row, from 1 to 10.",
+)];
 
 const FREEZE: &[Key] = &[
     Key::required("from", Form::Text, "The first day, such as `2026-12-20`."),
@@ -227,7 +240,7 @@ const TESTS: &[Key] = &[
     ),
     Key::optional(
         "timeoutMinutes",
-        Form::Number,
+        Form::Number(MINUTES),
         "`720`",
         "Time limit of the commands of a test, from 1 to 2,875 minutes.",
     ),

@@ -1,6 +1,13 @@
 //! The keys of components and image recipes.
 
-use super::{DESCRIPTION, Form, Key, NAME, VERSION};
+use super::{DESCRIPTION, Form, Key, Limits, NAME, VERSION};
+
+/// The limits of `volumeSize`, in GiB.
+pub(in crate::definitions) const VOLUME_SIZE: Limits = Limits::new(1, 65_536);
+/// The limits of `iops`.
+pub(in crate::definitions) const IOPS: Limits = Limits::new(100, 256_000);
+/// The limits of `throughput`, in MiB/s.
+pub(in crate::definitions) const THROUGHPUT: Limits = Limits::new(125, 2_000);
 
 pub(super) const COMPONENT: &[Key] = &[
     NAME,
@@ -131,7 +138,7 @@ const DEVICE: &[Key] = &[
 const EBS: &[Key] = &[
     Key::optional(
         "volumeSize",
-        Form::Number,
+        Form::Number(VOLUME_SIZE),
         "",
         "Size in GiB, from 1 to 65,536, and at least the size of the snapshot.",
     ),
@@ -141,8 +148,13 @@ const EBS: &[Key] = &[
         "",
         "Type of the volume.",
     ),
-    Key::optional("iops", Form::Number, "", "IOPS, from 100 to 256,000, for the types that have this setting."),
-    Key::optional("throughput", Form::Number, "", "Throughput in MiB/s, from 125 to 2,000, for `gp3` only."),
+    Key::optional("iops", Form::Number(IOPS), "", "IOPS, from 100 to 256,000, for the types that have this setting."),
+    Key::optional(
+        "throughput",
+        Form::Number(THROUGHPUT),
+        "",
+        "Throughput in MiB/s, from 125 to 2,000, for `gp3` only.",
+    ),
     Key::optional("encrypted", Form::Flag, "", "Whether the volume, and with it the image, is encrypted."),
     Key::optional("kmsKeyId", Form::Text, "the account's key for EBS", "Id, ARN or alias of the KMS key."),
     Key::optional(
