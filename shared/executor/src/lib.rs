@@ -40,7 +40,9 @@ pub use event::{EVENT_PREFIX, Event, EventKind, Status};
 pub use execute::execute;
 pub use explain::explain;
 pub use nonce::Nonce;
-pub use order::{AuditOrder, Builtin, ContentsOrder, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
+pub use order::{
+    AuditOrder, Builtin, ContentsOrder, KeptDownload, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder,
+};
 pub use order_file::OrderFile;
 pub use result::{
     EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, EXIT_USAGE, FailureContext, FailureKind, RESULT_LIMIT, RunResult, RunStatus,

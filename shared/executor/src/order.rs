@@ -55,6 +55,9 @@ pub struct WorkOrder {
     /// How the contents of the machine's image are collected: before the documents run, or after a clean-up. `None`
     /// means that they are not collected.
     pub contents: Option<ContentsOrder>,
+    /// The downloads that the stack's bucket keeps, by their SHA-256 in lower-case hexadecimal digits.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub downloads: BTreeMap<String, KeptDownload>,
     /// The nonce that seals the event lines, so that readers accept no other lines. Orders of earlier releases have
     /// none.
     pub event_nonce: Option<Nonce>,
@@ -88,6 +91,20 @@ pub struct ContentsOrder {
     /// The time limit of the collection in seconds. `None` means one minute. The upload has a minute of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_seconds: Option<u64>,
+}
+
+/// Where the stack's bucket keeps one download. Whoever has the URLs may use them until they expire, so nothing prints
+/// them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptDownload {
+    /// The URL that returns the file, if the bucket has it. No credentials are needed.
+    pub get: String,
+    /// The URL that accepts the file in one PUT request without credentials.
+    pub put: String,
+    /// The headers that the PUT request must have, by their names: S3 compares the checksum with what it receives, so
+    /// the bucket never keeps another file under this digest.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// Why there is no order.
@@ -145,6 +162,7 @@ impl WorkOrder {
             blocked_action_modules: Vec::new(),
             audit: None,
             contents: None,
+            downloads: BTreeMap::new(),
             event_nonce: None,
         }
     }
@@ -209,7 +227,7 @@ fn default_log_directory() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{Builtin, WorkOrder};
+    use super::{Builtin, KeptDownload, WorkOrder};
 
     #[test]
     fn the_shortest_orders_are_read() {
@@ -221,8 +239,15 @@ mod tests {
 
     #[test]
     fn an_order_survives_its_own_json_and_refuses_what_it_does_not_know() {
-        let order = WorkOrder::documents("b/Build", vec!["build".into()], Vec::new());
+        let mut order = WorkOrder::documents("b/Build", vec!["build".into()], Vec::new());
         let json = serde_json::to_string(&order).unwrap();
+        assert_eq!(serde_json::from_str::<WorkOrder>(&json).unwrap(), order);
+        assert!(!json.contains("downloads"), "agents of earlier releases read it, too: {json}");
+        let headers = [("x-amz-checksum-sha256".to_owned(), "c3Vt".to_owned())].into();
+        let kept = KeptDownload { get: "https://b/get".to_owned(), put: "https://b/put".to_owned(), headers };
+        order.downloads.insert("ab".to_owned(), kept);
+        let json = serde_json::to_string(&order).unwrap();
+        assert!(json.contains(r#""downloads":{"ab":{"get":"https://b/get","put":"#), "{json}");
         assert_eq!(serde_json::from_str::<WorkOrder>(&json).unwrap(), order);
         let error = serde_json::from_str::<WorkOrder>(r#"{"version":1,"execution":"x","phase":[]}"#).unwrap_err();
         assert!(error.to_string().contains("unknown field `phase`"), "{error}");
