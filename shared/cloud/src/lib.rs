@@ -56,7 +56,7 @@ pub use machines::{
     BlockDevice, Hardware, Instance, InstanceState, Launch, Machines, Market, MetadataOptions, SpotRequest, TypeTraits,
     Volume,
 };
-pub use objects::{ListedObject, Objects};
+pub use objects::{ListedObject, Objects, PresignedPut};
 pub use parameters::{Parameter, Parameters};
 pub use registrations::{RegisteredDevice, Registration, Registrations, UefiData};
 pub use schedules::{Schedule, Schedules};

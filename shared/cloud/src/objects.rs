@@ -1,5 +1,6 @@
 //! The stack's private bucket.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +14,15 @@ pub struct ListedObject {
     pub key: String,
     /// Its size in bytes.
     pub bytes: u64,
+}
+
+/// A PUT request that needs no credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresignedPut {
+    /// Its URL.
+    pub url: String,
+    /// The headers that are signed with it, by their names. A request without one of them is rejected.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// Objects of the stack's bucket. The key of an agent or an order contains its digest, so a second write stores the same
@@ -31,6 +41,9 @@ pub trait Objects: Send + Sync {
     /// Returns a PUT URL that writes the object without credentials for this long, but no longer than the session of the
     /// caller's role.
     async fn presign_put(&self, key: &str, valid: Duration) -> Result<String>;
+    /// Returns a PUT request that writes the object without credentials for this long, but no longer than the session of
+    /// the caller's role, and only if its content has this SHA-256. S3 rejects any other content with `BadDigest`.
+    async fn presign_put_of(&self, key: &str, sha256: &[u8; 32], valid: Duration) -> Result<PresignedPut>;
     /// Returns a GET URL that works without credentials for this long, but no longer than the session of the caller's
     /// role.
     async fn presign(&self, key: &str, valid: Duration) -> Result<String>;

@@ -40,6 +40,9 @@ pub struct ImagePipeline {
     /// [`Self::MAX_PRIORITY`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: u32,
+    /// Whether the stack's bucket keeps the downloads of its documents that have a SHA-256.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache_downloads: bool,
     /// Time limit of the documents' phases `build` and `validate` together, in minutes, or `None` for
     /// [`Self::MAX_MINUTES`].
     pub timeout_minutes: Option<u32>,

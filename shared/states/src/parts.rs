@@ -4,6 +4,7 @@ pub(crate) mod advisories;
 pub(crate) mod builder;
 pub(crate) mod command;
 pub(crate) mod contents;
+pub(crate) mod downloads;
 pub(crate) mod export;
 pub(crate) mod firmware;
 pub(crate) mod image_tags;

@@ -59,6 +59,9 @@ pub struct Plan {
     /// The pipeline's priority while launches wait for room, from 0 to 100.
     #[serde(default, skip_serializing_if = "crate::causes::is_zero")]
     pub priority: u32,
+    /// Whether the stack's bucket keeps the downloads of its documents that have a SHA-256.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache_downloads: bool,
     /// Time limit of the build's documents, or `None` for the state's own limit.
     pub timeout_minutes: Option<u32>,
     /// Time limit of the run on one test instance.

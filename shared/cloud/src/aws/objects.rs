@@ -7,9 +7,10 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_types::base64;
 
 use super::{failure, home_region, known};
-use crate::{CloudError, Kind, ListedObject, Objects, Result};
+use crate::{CloudError, Kind, ListedObject, Objects, PresignedPut, Result};
 
 /// One bucket.
 #[derive(Debug)]
@@ -89,6 +90,16 @@ impl Objects for S3Objects {
         Ok(url.uri().to_owned())
     }
 
+    async fn presign_put_of(&self, key: &str, sha256: &[u8; 32], valid: Duration) -> Result<PresignedPut> {
+        const OPERATION: &str = "PutObject";
+        let checksum = base64::encode(sha256);
+        let request = self.client.put_object().bucket(&self.bucket).key(key).checksum_sha256(checksum);
+        let signed =
+            request.presigned(self.expiry(OPERATION, valid)?).await.map_err(failure(OPERATION, &self.region))?;
+        let headers = signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(PresignedPut { url: signed.uri().to_owned(), headers })
+    }
+
     async fn presign(&self, key: &str, valid: Duration) -> Result<String> {
         const OPERATION: &str = "GetObject";
         let request = self.client.get_object().bucket(&self.bucket).key(key);
@@ -112,6 +123,8 @@ impl S3Objects {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::replay::{Canned, Replay};
     use super::*;
 
@@ -180,6 +193,11 @@ mod tests {
         let put = objects.presign_put("contents/b", Duration::from_secs(600)).await.unwrap();
         assert!(put.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/contents/b?"), "{put}");
         assert!(put.contains("x-id=PutObject") && put.contains("X-Amz-Signature="), "{put}");
+        let put = objects.presign_put_of("downloads/b", &[7; 32], Duration::from_secs(600)).await.unwrap();
+        assert!(put.url.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/downloads/b?"), "{put:?}");
+        assert!(put.url.contains("X-Amz-SignedHeaders=host%3Bx-amz-checksum-sha256&"), "{put:?}");
+        let checksum = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=".to_owned();
+        assert_eq!(put.headers, BTreeMap::from([("x-amz-checksum-sha256".to_owned(), checksum)]));
         let url = objects.presign("orders/b", Duration::from_secs(600)).await.unwrap();
         assert!(url.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/orders/b?"), "{url}");
         assert!(url.contains("X-Amz-Expires=600") && url.contains("X-Amz-Signature="), "{url}");

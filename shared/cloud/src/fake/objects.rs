@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::FakeCloud;
 use super::call::Call;
 use super::world::World;
-use crate::{Kind, ListedObject, Objects, Result};
+use crate::{Kind, ListedObject, Objects, PresignedPut, Result};
 
 /// S3's longest validity of a presigned URL: seven days.
 const LONGEST: Duration = Duration::from_secs(604_800);
@@ -73,6 +73,11 @@ impl Objects for FakeCloud {
 
     async fn presign_put(&self, key: &str, valid: Duration) -> Result<String> {
         presigned("PutObject", key, valid)
+    }
+
+    async fn presign_put_of(&self, key: &str, sha256: &[u8; 32], valid: Duration) -> Result<PresignedPut> {
+        let headers = BTreeMap::from([("x-amz-checksum-sha256".to_owned(), format!("{sha256:02x?}"))]);
+        Ok(PresignedPut { url: presigned("PutObject", key, valid)?, headers })
     }
 
     async fn presign(&self, key: &str, valid: Duration) -> Result<String> {

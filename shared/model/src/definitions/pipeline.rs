@@ -26,6 +26,8 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let priority = map
         .optional("priority")
         .and_then(|node| fields::number(&mut context.reader, node, "`priority`", keys::PRIORITY));
+    let cache = map.optional("cacheDownloads");
+    let cache = cache.and_then(|node| context.reader.boolean(node, "`cacheDownloads`"));
     let timeout = map.optional("timeoutMinutes").and_then(|node| minutes(&mut context.reader, node));
     let tests = map.optional("imageTestsConfiguration").and_then(|node| tests(context, node));
     let audit = map.optional("audit").and_then(|node| {
@@ -50,6 +52,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         freeze,
         allow_overrides: overrides.unwrap_or_default(),
         priority: priority.unwrap_or_default(),
+        cache_downloads: cache.unwrap_or_default(),
         timeout_minutes: timeout,
         image_tests_configuration: tests.unwrap_or_default(),
         audit: audit.unwrap_or_default(),

@@ -179,6 +179,14 @@ mod tests {
         async fn presign_put(&self, key: &str, valid: Duration) -> goldsmith_cloud::Result<String> {
             self.0.presign_put(key, valid).await
         }
+        async fn presign_put_of(
+            &self,
+            key: &str,
+            sha256: &[u8; 32],
+            valid: Duration,
+        ) -> goldsmith_cloud::Result<goldsmith_cloud::PresignedPut> {
+            self.0.presign_put_of(key, sha256, valid).await
+        }
         async fn presign(&self, key: &str, valid: Duration) -> goldsmith_cloud::Result<String> {
             self.0.presign(key, valid).await
         }

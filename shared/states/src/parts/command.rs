@@ -18,6 +18,7 @@ use crate::engine::drive::Scene;
 use crate::engine::effect::{Attempt, effect, made_id};
 use crate::engine::pending::{Ends, Pending};
 use crate::error_names::ErrorName;
+use crate::parts::downloads;
 use crate::parts::script::{Fetched, script};
 use crate::states::launch::{gone, is_metal};
 use crate::{Config, Error, Result};
@@ -126,7 +127,9 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
         {
             return Ok(command);
         }
-        let order = WorkOrder { event_nonce: kept_nonce(scene, n).await?, ..order };
+        let valid = Duration::from_secs(timeout(scene).into());
+        let downloads = downloads::kept(scene, &order.documents, valid).await?;
+        let order = WorkOrder { event_nonce: kept_nonce(scene, n).await?, downloads, ..order };
         let request = Command {
             instance: instance.to_owned(),
             comment,

@@ -64,6 +64,13 @@ pub(super) const PIPELINE: &[Key] = &[
         "While the account has no room for all launches, those of pipelines with a higher priority come first. From 0 to 100.",
     ),
     Key::optional(
+        "cacheDownloads",
+        Form::Flag,
+        "`false`",
+        "Whether the stack's bucket keeps what `WebDownload` fetches with a SHA-256, so that later builds do not fetch it \
+         again.",
+    ),
+    Key::optional(
         "timeoutMinutes",
         Form::Number(MINUTES),
         "`2875`",

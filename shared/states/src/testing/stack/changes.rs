@@ -66,6 +66,17 @@ impl Stack {
         self.store().apply(&Definitions { pipelines, ..Definitions::default() }).await.unwrap();
     }
 
+    /// Appends comments to the documents of all components, in new versions.
+    pub(crate) async fn append_to_documents(&self, comments: &str) {
+        let mut components = definitions().components;
+        for component in &mut components {
+            component.version = "1.0.1".parse().unwrap();
+            component.document += comments;
+            component.digest = goldsmith_document::digest(&component.document);
+        }
+        self.store().apply(&Definitions { components, ..Definitions::default() }).await.unwrap();
+    }
+
     /// Changes the infrastructure configuration as the stack's own definitions have it.
     async fn edit_infrastructure(&self, change: impl FnMut(&mut InfrastructureConfiguration)) {
         let mut infrastructures = definitions().infrastructures;
