@@ -14,8 +14,9 @@ mod step_functions;
 mod world;
 
 pub(crate) use check::{
-    before_copy, built, check_state, check_state_in, check_state_of, check_state_on, good, kept_for_a_while, reach,
-    reach_in, reach_on, reach_on_in, whole_build, whole_build_with_checkpoint, whole_distribution, whole_verification,
+    before_copy, built, check_state, check_state_in, check_state_of, check_state_on, good, kept_for_a_while, outcomes,
+    reach, reach_in, reach_on, reach_on_in, whole_build, whole_build_with_checkpoint, whole_distribution,
+    whole_verification,
 };
 pub(crate) use checked_events::{check_event, mistakes};
 pub(crate) use faulty_table::{TABLE_READ, TABLE_WRITE};

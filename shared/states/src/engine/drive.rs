@@ -80,10 +80,10 @@ pub(crate) enum Progress {
 }
 
 /// What follows a look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Next {
-    /// The state still waits.
-    Look(Ends),
+    /// The state still waits, in this way; `None` if the look has failed.
+    Look(Ends, Option<Pending>),
     /// Another attempt has begun in the meantime, and its token must be answered too.
     AnswerAgain,
     /// There is nothing more to do for now.
@@ -104,6 +104,8 @@ pub(crate) struct Scene<'a> {
     pub waits_for: String,
     /// The place and the pause of a launch that waits for room, or `None` if the state waits for anything else.
     pub in_line: Option<InLine>,
+    /// What the last look of the same invocation has found, or `None` if this is its first look since it was woken.
+    pub before: Option<Pending>,
     /// When the state began, or `None` if this is unknown.
     pub began: Option<Timestamp>,
 }
@@ -307,12 +309,12 @@ async fn look_until_parked(
     waiting: &dyn Waiting,
     build: &str,
     scope: &Scope,
-    woken: Option<WokenBy>,
+    mut woken: Option<WokenBy>,
     must_leave: Timestamp,
 ) -> Result<Option<InLine>> {
     let clock = &context.clock;
-    let (mut pause, mut since, mut resource) = (FIRST_PAUSE, clock.now(), String::new());
-    let mut was = None;
+    let (mut pause, mut since) = (FIRST_PAUSE, clock.now());
+    let (mut was, mut before) = (None, None);
     loop {
         // A retried Start adds another token, so the wait is read before each look.
         let Some(wait) = context.store.wait(build, scope).await? else { return Ok(was) };
@@ -321,13 +323,16 @@ async fn look_until_parked(
             return Ok(was);
         };
         was = was.or_else(|| InLine::of(&wait));
-        if wait.resource != resource {
-            // What comes next often ends as fast as it has begun.
-            (pause, since) = (FIRST_PAUSE, clock.now());
-            resource.clone_from(&wait.resource);
-        }
-        let ends = match look(context, waiting, record, &state, &wait, scope).await? {
-            Next::Look(ends) => ends,
+        let ends = match look(context, waiting, record, &state, &wait, scope, before.take()).await? {
+            Next::Look(ends, pending) => {
+                if pending.as_ref().is_some_and(|pending| pending.resource != wait.resource) {
+                    // What comes next may end as fast as it has begun, and no event has woken the function for it.
+                    (pause, since) = (FIRST_PAUSE, clock.now());
+                    woken = woken.filter(|by| *by == WokenBy::Tick);
+                }
+                before = pending;
+                ends
+            }
             Next::AnswerAgain => Ends::Later,
             Next::Leave => return Ok(was),
         };
@@ -347,6 +352,7 @@ async fn look(
     state: &StateRecord,
     wait: &Wait,
     scope: &Scope,
+    before: Option<Pending>,
 ) -> Result<Next> {
     let status = record.status;
     // An earlier look has recorded the end, but its answer may not have arrived.
@@ -363,6 +369,7 @@ async fn look(
         deadline: deadline(wait),
         waits_for: wait.resource.clone(),
         in_line: InLine::of(wait),
+        before,
         began: state.started_at.parse().ok(),
     };
     let progress = match context.clock.now() >= scene.deadline {
@@ -374,8 +381,8 @@ async fn look(
     match progress {
         Ok(Progress::Waiting(pending)) => {
             let mut parked = Wait {
-                resource: pending.resource,
-                region: pending.region,
+                resource: pending.resource.clone(),
+                region: pending.region.clone(),
                 next_look: stamp(now + NEXT_LOOK),
                 behind: false,
                 no_room_at: None,
@@ -406,7 +413,7 @@ async fn look(
                 context.store.note_unsettled(&wait.build, scope, None).await?;
             }
             // During a pause there is nothing to look at.
-            return Ok(if pending.pause.is_some() { Next::Leave } else { Next::Look(pending.ends) });
+            return Ok(if pending.pause.is_some() { Next::Leave } else { Next::Look(pending.ends, Some(pending)) });
         }
         Ok(Progress::Done(detail)) => {
             context.store.end_state(&wait.build, scope, StateStatus::Succeeded, &detail, None, now).await?;
@@ -424,7 +431,7 @@ async fn look(
                 return Ok(Next::Leave); // otherwise, the next look would find a pause, and no error
             }
             let settles_soon = error.may_settle() && now < unsettled_since(state, now) + SETTLES_SOON;
-            return Ok(Next::Look(if settles_soon { Ends::Soon } else { Ends::Later }));
+            return Ok(Next::Look(if settles_soon { Ends::Soon } else { Ends::Later }, None));
         }
         Err(error) => {
             let cause = error.cause(scope);

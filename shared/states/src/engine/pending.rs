@@ -12,6 +12,9 @@ use crate::engine::drive::Scene;
 /// follows at once, and for the time in which EC2 still describes an older state than its event does. A function that
 /// only waits costs money, and takes one of the ten places that a new account has for functions at once.
 const BRIEFLY: SignedDuration = SignedDuration::from_secs(3);
+/// How long a function keeps looking that has begun something whose event is far away, which is two more looks: an event
+/// that came before the wait was parked has found nobody.
+const TWICE: SignedDuration = SignedDuration::from_millis(300);
 /// How long a function keeps looking if no event will wake it and the end is near. This time is half of the functions'
 /// time-out.
 pub(super) const SOON: SignedDuration = SignedDuration::from_secs(55);
@@ -73,9 +76,11 @@ impl InLine {
 /// How a wait ends, which decides for how long a function keeps looking before the tick continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
-    /// An event of the home Region names the resource when the wait ends well, and the template has a rule for it. What
-    /// goes wrong, such as the end of an instance on which a command runs, may be seen by the tick only.
+    /// An event of the home Region names the resource when the wait ends well, and the template has a rule for it, but
+    /// EC2 needs more than some seconds. What goes wrong may be seen by the tick only.
     WithEvent,
+    /// The same, but the wait may be short. The end of an instance on which a command runs may be seen by the tick only.
+    SoonWithEvent,
     /// No event tells, and the wait usually ends within a minute.
     Soon,
     /// No event tells, and the wait may take long.
@@ -89,15 +94,16 @@ impl Ends {
             (Self::Soon, _) => SOON,
             (Self::Later, None) => LATER,
             // Nothing may have happened at all.
-            (Self::WithEvent, Some(WokenBy::Tick)) => SignedDuration::ZERO,
-            (Self::WithEvent, _) | (Self::Later, Some(_)) => BRIEFLY,
+            (Self::WithEvent | Self::SoonWithEvent, Some(WokenBy::Tick)) => SignedDuration::ZERO,
+            (Self::WithEvent, None) => TWICE,
+            (Self::WithEvent | Self::SoonWithEvent, _) | (Self::Later, Some(_)) => BRIEFLY,
         }
     }
 
     pub(super) fn longest_pause(self) -> Duration {
         match self {
             Self::Soon => SHORT_PAUSE,
-            Self::WithEvent | Self::Later => LONGEST_PAUSE,
+            Self::WithEvent | Self::SoonWithEvent | Self::Later => LONGEST_PAUSE,
         }
     }
 }

@@ -46,7 +46,7 @@ const AGAIN: u32 = 100;
 const LOST: SignedDuration = SignedDuration::from_mins(15);
 /// The same limit for bare metal, whose firmware alone takes up to a quarter of an hour.
 const LOST_METAL: SignedDuration = SignedDuration::from_mins(40);
-/// How long after the begin of a state nobody asks whether the connection is lost.
+/// How long after the begin of a state nobody asks whether its instance has ended or the connection is lost.
 const SURELY_ONLINE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The progress of a command.
@@ -191,16 +191,16 @@ async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
     if invocation.status != CommandStatus::Running {
         return ended::ended(scene, command, instance, &invocation).await;
     }
+    let now = scene.context.clock.now();
+    // A command usually ends within a minute, and the agent was online when the state began.
+    if scene.began.is_some_and(|began| now < began + SURELY_ONLINE) {
+        return still_runs();
+    }
     // Systems Manager may show a command as running for hours after its instance has gone, so EC2 is asked too.
     let found = cloud.machines.instance(scene.home(), instance).await?;
     let patience = if found.as_ref().is_some_and(is_metal) { LOST_METAL } else { LOST };
     if let Some(found) = found.filter(|found| found.state.is_gone() || stopped(found.state)) {
         return Err(because(scene, ErrorName::CommandFailed, instance, gone(&found)));
-    }
-    let now = scene.context.clock.now();
-    // A command usually ends within a minute, and the agent was online when the state began.
-    if scene.began.is_some_and(|began| now < began + SURELY_ONLINE) {
-        return still_runs();
     }
     match cloud.commands.ping(scene.home(), instance).await? {
         // Systems Manager itself continues to wait, for as long as the command may run.
@@ -279,7 +279,7 @@ fn timeout(scene: &Scene<'_>) -> u32 {
 
 fn running(scene: &Scene<'_>, command: &str, instance: &str) -> CommandProgress {
     let detail = format!("the command is running on {instance}");
-    CommandProgress::Running(Pending::at_home(scene, command, detail, Ends::WithEvent))
+    CommandProgress::Running(Pending::at_home(scene, command, detail, Ends::SoonWithEvent))
 }
 
 fn stopped(state: InstanceState) -> bool {

@@ -161,6 +161,13 @@ async fn on_demand_instead(scene: &Scene<'_>, made: &Effect, ended: &Instance) -
 
 /// Looks at an instance that was launched.
 async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
+    // Since the last look, at most the agent has come: the end of an instance is an event, and the tick asks EC2 again.
+    if let Some(before) = scene.before.as_ref().filter(|before| before.ends == Ends::Soon) {
+        return match scene.context.cloud.commands.ping(scene.home(), id).await?.is_online() {
+            true => online(scene, id).await,
+            false => Ok(Progress::Waiting(before.clone())),
+        };
+    }
     // EC2 may not know a new id for some seconds. The state then waits, and does not fail.
     let Some(instance) = scene.context.cloud.machines.instance(scene.home(), id).await? else {
         return Ok(waiting(scene, id, format!("{id} is not visible yet"), Ends::WithEvent));
@@ -169,7 +176,7 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
     match instance.state {
         InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"), Ends::WithEvent)),
         InstanceState::Running if scene.context.cloud.commands.ping(scene.home(), id).await?.is_online() => {
-            Ok(Progress::Done(format!("{id} is online{}", before(scene).await?)))
+            online(scene, id).await
         }
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
         InstanceState::Running => {
@@ -179,6 +186,10 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
         _ if is_spot(scene, made) && may_work_on_demand(&instance) => on_demand_instead(scene, made, &instance).await,
         _ => Err(ended(scene, &instance)),
     }
+}
+
+async fn online(scene: &Scene<'_>, id: &str) -> Result<Progress> {
+    Ok(Progress::Done(format!("{id} is online{}", before(scene).await?)))
 }
 
 /// Returns in words for people what was launched or tried before the instance that is online now.

@@ -86,7 +86,7 @@ fn gain(to: &mut DistributionConfiguration) {
     to.distributions.push(Distribution { ssm_parameter_configurations: vec![parameter("/images/web")], ..far });
 }
 
-fn outcomes(items: &[&str]) -> Vec<Outcome> {
+pub(crate) fn outcomes(items: &[&str]) -> Vec<Outcome> {
     let good = |item: &&str| Outcome { item: (*item).to_owned(), outcome: "succeeded".to_owned(), cause: None };
     items.iter().map(good).collect()
 }

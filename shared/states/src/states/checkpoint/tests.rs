@@ -15,7 +15,8 @@ use crate::error_names::ErrorName;
 use crate::events::reap;
 use crate::testing::{Stack, TABLE_READ, Task, check_state_of, reach_on_in, whole_build_with_checkpoint};
 
-const EFFECTS: [&str; 4] = ["StopInstances", "CreateImage", "StartInstances", "SendTaskSuccess"];
+/// Without an event, the tick sees that the instance is back.
+const EFFECTS: [&str; 6] = ["StopInstances", "CreateImage", "StartInstances", "Invoke", "Invoke", "SendTaskSuccess"];
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 

@@ -61,6 +61,7 @@ async fn begin_one(context: &Context, record: &BuildRecord, planned: &PlannedReg
         deadline: Timestamp::MAX,
         waits_for: String::new(),
         in_line: None,
+        before: None,
         began: None,
     };
     let copied = pin!(async { super::copy(&scene, planned, &super::original(&scene).await?).await });
