@@ -104,7 +104,10 @@ fn stored(asked: &ContentsOrder, contents: &Contents) -> Result<(String, u64), S
             status => Err(UploadError::Refused { status }),
         }
     };
-    retry(deadline, &mut |_| {}, UploadError::may_pass, put).map_err(|error| error.without_url(&asked.url))?;
+    retry(deadline, &mut |_| {}, UploadError::may_pass, put).map_err(|error| match error {
+        UploadError::Http(error) => error.unsigned(&asked.url),
+        refused @ UploadError::Refused { .. } => explain(&refused),
+    })?;
     Ok((hex::encode(Sha256::digest(&bytes)), length))
 }
 
@@ -123,12 +126,6 @@ impl UploadError {
             Self::Http(error) => error.may_pass(),
             Self::Refused { status } => may_pass(*status),
         }
-    }
-
-    /// Returns the error in words, with the URL only up to its signature: whoever has the signature may write.
-    fn without_url(&self, url: &str) -> String {
-        let place = url.split('?').next().unwrap_or_default();
-        explain(self).replace(url, place)
     }
 }
 

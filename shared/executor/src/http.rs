@@ -15,6 +15,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{AsSendBody, Body, ResponseExt};
 
+use crate::explain::explain;
 use reason::Names;
 pub(crate) use reason::Reason;
 
@@ -40,6 +41,8 @@ pub(crate) struct Request<'r> {
     /// Whether redirects are followed.
     pub(crate) redirected: bool,
     pub(crate) connect: Duration,
+    /// How long the server may send and accept nothing. `None` means until the deadline.
+    pub(crate) silence: Option<Duration>,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -90,6 +93,7 @@ impl<'r> Request<'r> {
             proxied: true,
             redirected: true,
             connect: CONNECT,
+            silence: None,
             deadline,
         }
     }
@@ -117,6 +121,9 @@ impl<'r> Request<'r> {
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(self.connect))
+            .timeout_resolve(self.silence)
+            .timeout_per_read(self.silence)
+            .timeout_per_write(self.silence)
             .timeout_global(left)
             // A redirect must not turn an encrypted request into an unencrypted one.
             .https_only(is_https(self.url))
@@ -138,7 +145,9 @@ impl<'r> Request<'r> {
         let response = agent.run(request).map_err(|error| match error {
             ureq::Error::Timeout(ureq::Timeout::Global) => HttpError::TimedOut { url: self.url.to_owned() },
             ureq::Error::RequireHttpsOnly(to) => HttpError::Downgrade { url: self.url.to_owned(), to },
-            error => HttpError::Transport { url: self.url.to_owned(), source: Box::new(Reason::of(error)) },
+            error => {
+                HttpError::Transport { url: self.url.to_owned(), source: Box::new(Reason::of(error, self.connect)) }
+            }
         })?;
         Ok(Answer { status: response.status().as_u16(), response })
     }
@@ -178,10 +187,21 @@ impl Answer {
 impl HttpError {
     /// Returns the error for a body that ended early.
     pub(crate) fn broken(url: &str, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::TimedOut => Self::TimedOut { url: url.to_owned() },
-            _ => Self::Body { url: url.to_owned(), source },
+        let url = url.to_owned();
+        // The library puts its own errors into those of the standard library, without a kind.
+        match source.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(ureq::Error::Timeout(ureq::Timeout::Global)) => Self::TimedOut { url },
+            Some(ureq::Error::Timeout(_)) => Self::Body { url, source: io::ErrorKind::TimedOut.into() },
+            _ => Self::Body { url, source },
         }
+    }
+
+    /// Returns the error in words, with the URL only up to its query: a signature there is a secret.
+    pub(crate) fn unsigned(&self, url: &str) -> String {
+        let (place, query) = url.split_once('?').unwrap_or((url, ""));
+        let told = explain(self).replace(url, place);
+        // A part of the library's own message may be another spelling of the URL.
+        if query.is_empty() { told } else { told.replace(query, "") }
     }
 
     /// Returns whether another try may succeed.
@@ -224,8 +244,10 @@ fn roots() -> RootCerts {
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
+    use std::time::{Duration, Instant};
 
     use super::{HttpError, Request, TEXT_LIMIT};
+    use crate::explain::explain;
 
     /// Answers one request with this many bytes. Returns the URL.
     fn serve(length: u64) -> String {
@@ -252,5 +274,47 @@ mod tests {
         let error = text(TEXT_LIMIT + 1).unwrap_err();
         assert!(matches!(error, HttpError::TooLong { .. }) && !error.may_pass(), "{error}");
         assert!(error.to_string().ends_with(" has more than 8 MiB"), "{error}");
+    }
+
+    /// Sends a body byte by byte with this pause before each.
+    fn trickle(pause: Duration) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/f?X-Amz-Signature=secret", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4_096]).unwrap();
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n").unwrap();
+            for _ in 0..8 {
+                std::thread::sleep(pause);
+                // A client that no longer waits closes the connection.
+                let _ = stream.write_all(b"x");
+            }
+        });
+        url
+    }
+
+    fn trickled(pause: u64, silence: Option<u64>, limit: Option<u64>) -> Result<String, HttpError> {
+        let url = trickle(Duration::from_millis(pause));
+        let silence = silence.map(Duration::from_millis);
+        let deadline = limit.map(|limit| Instant::now() + Duration::from_millis(limit));
+        let answer = Request { proxied: false, silence, ..Request::get(&url, deadline) }.send()?;
+        answer.into_text(&url).inspect_err(|error| {
+            let told = error.unsigned(&url);
+            assert!(!told.contains("secret") && told.contains("/f ") && explain(error).contains("secret"), "{told}");
+        })
+    }
+
+    #[test]
+    fn a_server_may_be_slow_but_not_silent_for_longer_than_allowed() {
+        assert_eq!(trickled(100, Some(500), None).unwrap(), "xxxxxxxx", "longer in total than the silence");
+        let error = trickled(5_000, Some(200), None).unwrap_err();
+        assert!(matches!(error, HttpError::Body { .. }) && error.may_pass(), "{error}");
+        assert!(explain(&error).ends_with(" ended early: timed out"), "{}", explain(&error));
+    }
+
+    #[test]
+    fn a_body_that_is_not_complete_at_the_deadline_is_past_the_limit() {
+        let error = trickled(5_000, None, Some(300)).unwrap_err();
+        assert!(matches!(error, HttpError::TimedOut { .. }) && !error.may_pass(), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -9,14 +10,16 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout};
 
-use super::CONNECT;
-
 /// What the standard library writes before the reason for which the C library does not resolve a name.
 const LOOKUP: &str = "failed to lookup address information: ";
 
 /// Why a request has no response.
 #[derive(Debug)]
-pub(crate) struct Reason(Error);
+pub(crate) struct Reason {
+    error: Error,
+    /// How long the server had to accept the connection.
+    connect: Duration,
+}
 
 /// Resolves names through the C library, as the programs of the machine do: `/etc/nsswitch.conf` says how. It exists to
 /// name the name: after a redirect, or with a proxy, it is not that of the URL.
@@ -51,13 +54,13 @@ impl Resolver for Names {
 }
 
 impl Reason {
-    pub(super) fn of(error: Error) -> Self {
-        Self(error)
+    pub(super) fn of(error: Error, connect: Duration) -> Self {
+        Self { error, connect }
     }
 
     /// Returns whether another try may succeed.
     pub(super) fn may_pass(&self) -> bool {
-        match &self.0 {
+        match &self.error {
             Error::BadUri(_) | Error::Rustls(_) | Error::Tls(_) | Error::TooManyRedirects => false,
             Error::Io(error) => error.kind() != io::ErrorKind::InvalidData, // a certificate that is not trusted
             _ => true,
@@ -67,12 +70,14 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.error {
             Error::Io(error) => write!(out, "{error}"),
             Error::Other(error) => write!(out, "{error}"),
             Error::Rustls(error) => write!(out, "the encrypted connection has failed: {error}"),
             Error::Tls(error) => write!(out, "the encrypted connection has failed: {error}"),
-            Error::Timeout(Timeout::Connect) => write!(out, "there was no connection after {} s", CONNECT.as_secs()),
+            Error::Timeout(Timeout::Connect) => {
+                write!(out, "there was no connection after {} s", self.connect.as_secs())
+            }
             Error::Timeout(_) => write!(out, "the server has not answered in time"),
             Error::BadUri(error) => write!(out, "the URL is wrong: {error}"),
             Error::Protocol(error) => write!(out, "the server does not speak HTTP as it must: {error}"),
@@ -90,6 +95,7 @@ impl std::error::Error for Reason {}
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::time::Duration;
 
     use ureq::{Error, Timeout};
 
@@ -110,10 +116,10 @@ mod tests {
 
     #[test]
     fn no_prefix_of_a_library_is_shown() {
-        let of = |error| Reason::of(error).to_string();
+        let of = |error| Reason::of(error, Duration::from_secs(2)).to_string();
         let refused = io::Error::from_raw_os_error(111);
         assert_eq!(of(Error::Io(refused)), "Connection refused (os error 111)");
-        assert_eq!(of(Error::Timeout(Timeout::Connect)), "there was no connection after 30 s");
+        assert_eq!(of(Error::Timeout(Timeout::Connect)), "there was no connection after 2 s");
         assert_eq!(of(Error::Timeout(Timeout::RecvResponse)), "the server has not answered in time");
         assert_eq!(of(Error::Tls("no certificate")), "the encrypted connection has failed: no certificate");
     }
