@@ -11,7 +11,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::machine::Machine;
 
 /// Answers each connection with the next of the given answers, then stops.
-fn serve(answers: Vec<(u16, &'static str)>) -> String {
+pub(crate) fn serve(answers: Vec<(u16, &'static str)>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("no port: {error}"));
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
     std::thread::spawn(move || {
@@ -37,7 +37,7 @@ fn download(url: &str, more: &str) -> Machine {
     ))
 }
 
-const SHA256_OF_HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+pub(crate) const SHA256_OF_HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
 #[test]
 fn a_file_is_fetched_into_a_folder_under_its_own_name_over_a_redirect() {
@@ -114,7 +114,7 @@ fn serve_untrusted() -> String {
 }
 
 /// The same with another answer.
-fn serve_encrypted(answer: String) -> String {
+pub(crate) fn serve_encrypted(answer: String) -> String {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/certificate.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -12,6 +12,7 @@ mod evidence;
 mod faults;
 mod files;
 mod first_boot;
+mod kept;
 mod loops;
 mod machine;
 mod nested;

@@ -6,6 +6,7 @@ mod document;
 mod download;
 mod fields;
 mod files;
+mod kept;
 mod list;
 mod s3_download;
 mod s3_upload;

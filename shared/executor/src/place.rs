@@ -1,8 +1,10 @@
 //! Where an attempt runs, and until when.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::KeptDownload;
 use crate::aws::Aws;
 
 /// The place and the time limit of an attempt.
@@ -15,6 +17,8 @@ pub(crate) struct Place<'p> {
     /// The mark by which a start of the agent, also a later one, recognizes the step's processes.
     pub(crate) mark: &'p str,
     pub(crate) aws: &'p Aws,
+    /// The downloads that the stack's bucket keeps, by their SHA-256.
+    pub(crate) downloads: &'p BTreeMap<String, KeptDownload>,
 }
 
 impl Place<'_> {

@@ -1,4 +1,5 @@
-//! `WebDownload`. If a checksum is given, an existing file with that checksum is not fetched again.
+//! `WebDownload`. If a checksum is given, an existing file with that checksum is not fetched again, and a file that the
+//! stack's bucket keeps is fetched from there.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use goldsmith_document::{Algorithm, WebDownload, WebUrl};
 
 use super::download::save;
 use super::files::FileError;
+use super::kept::{Found, Kept};
 use super::{Element, Fields, ModuleError, Place};
 use crate::checksum::{Hasher, of_file};
 use crate::http::{self, Answer, HttpError, Request};
@@ -158,9 +160,17 @@ impl Element for Download {
                 return Ok(Some(name));
             }
         }
+        let kept = self.checksum.as_ref().and_then(|(algorithm, digest)| Kept::of(*algorithm, digest, place));
+        let found = kept.as_ref().map(|kept| kept.get(&path, place.deadline, output));
+        if matches!(found, Some(Found::File)) {
+            return Ok(Some(name));
+        }
         retry(place.deadline, &mut |text| output.log(text), DownloadError::may_pass, || {
             self.fetch(&path, place.deadline)
         })?;
+        if let (Some(kept), Some(Found::Nothing)) = (kept, found) {
+            kept.put(&path, place.deadline, output);
+        }
         Ok(Some(name))
     }
 }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use goldsmith_document::{DEFAULT_TIMEOUT, Loop, Over, Range};
 
 use super::{Run, Scope, WORKING_DIRECTORY};
+use crate::KeptDownload;
+use crate::aws::Aws;
 use crate::http::PAST_LIMIT;
 use crate::modules::{End, Outcome, TIMED_OUT, Task, Work};
 use crate::overwrite::remove_folder;
@@ -77,7 +79,7 @@ impl<'r> Run<'r, '_> {
         Resolver {
             values: scope.values,
             record: &self.state.documents[at.document],
-            place: room.place(self.around.aws),
+            place: room.place(self.around.aws, &self.order.downloads),
             scene: Scene {
                 execution: &self.order.execution,
                 phase: &scope.phase.name.value,
@@ -101,7 +103,7 @@ impl<'r> Run<'r, '_> {
             Err(error) => return Ok(Outcome::failed(&error)),
         };
         self.step_record(at).inputs = task.inputs;
-        let place = room.place(self.around.aws);
+        let place = room.place(self.around.aws, &self.order.downloads);
         match &task.work {
             Work::Here(work) => Ok(work.perform(&place, self.around.output)),
             Work::Document(call) => {
@@ -238,9 +240,9 @@ fn named(limit: u64) -> String {
 }
 
 impl Room {
-    fn place<'a>(&'a self, aws: &'a crate::aws::Aws) -> Place<'a> {
+    fn place<'a>(&'a self, aws: &'a Aws, downloads: &'a BTreeMap<String, KeptDownload>) -> Place<'a> {
         let (working_directory, scratch) = (&self.working_directory, &self.scratch);
-        Place { working_directory, scratch, deadline: self.deadline, mark: &self.mark, aws }
+        Place { working_directory, scratch, deadline: self.deadline, mark: &self.mark, aws, downloads }
     }
 }
 

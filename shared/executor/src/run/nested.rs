@@ -64,6 +64,8 @@ impl Run<'_, '_> {
         if known.is_none() {
             store.keep_order(&order)?;
         }
+        // Every start has the table in its own order, so its signatures are in no second file.
+        let order = WorkOrder { downloads: self.order.downloads.clone(), ..order };
         let folder = self.state.log_folder.join(format!("nested-{}", order.execution));
         let read_secret = |name: &str| self.around.aws.secret(name);
         let state =
@@ -113,6 +115,7 @@ impl Run<'_, '_> {
             documents: vec![OrderDocument { name: document(), version: String::new(), digest, body, parameters }],
             // The nested order has no nonce because it is kept in a file that steps can read.
             event_nonce: None,
+            downloads: BTreeMap::new(),
             ..self.order.clone()
         })
     }
