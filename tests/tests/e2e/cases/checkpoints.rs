@@ -36,7 +36,7 @@ fn pipeline(name: &str, version: u32, more: &str, scripts: [&str; 2], test: &str
     format!("{later}---\n{}", one.replace(&component(name, ""), &both).replace(&recipe, &of_version))
 }
 
-fn built(stack: &Stack, folder: &TempDir) -> Built {
+pub(super) fn built(stack: &Stack, folder: &TempDir) -> Built {
     let built = stack.build(folder.path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
     built
@@ -60,13 +60,13 @@ fn launched_from(stack: &Stack, build: &str) -> String {
 }
 
 /// Prints a digest of the contents and the modes of all files that an image may have and that no instance writes.
-const TREE: &str = "cd /
+pub(super) const TREE: &str = "cd /
 tree() { find usr opt srv var/lib/dpkg etc/apt etc/passwd etc/group etc/shadow -xdev -type f; }
 tree | LC_ALL=C sort | tr '\\n' '\\0' | xargs -0 sha256sum > /tmp/tree
 tree | LC_ALL=C sort | tr '\\n' '\\0' | xargs -0 stat -c '%a %u %g %n' >> /tmp/tree
 echo TREE $(wc -l < /tmp/tree) $(sha256sum < /tmp/tree | cut -d ' ' -f 1)";
 
-fn tree(stack: &Stack, image: &str) -> String {
+pub(super) fn tree(stack: &Stack, image: &str) -> String {
     let said = stack.goldsmith(&["logs", image, "--local"]);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     let tree = said.lines().find_map(|line| line.split_once("TREE ").map(|(_, rest)| rest.to_owned()));

@@ -10,6 +10,7 @@ mod dependencies;
 mod distribute;
 mod doctor;
 mod documents;
+mod downloads;
 mod exports;
 mod failures;
 mod firmware;
@@ -57,6 +58,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         notifications::CASES,
         good::CASES,
         documents::CASES,
+        downloads::CASES,
         audits::CASES,
         contents::CASES,
         checkpoints::CASES,
