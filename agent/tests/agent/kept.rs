@@ -359,6 +359,16 @@ fn a_file_that_cannot_be_kept_is_no_failure() {
 }
 
 #[test]
+fn a_file_that_cannot_be_kept_leaves_time_for_the_next_one() {
+    let (source, bucket) = (Server::with(Some(b"hello")), Server::start(None, &[Does::Right], &[Does::Hangs]));
+    let get = |name: &str| format!("{{source: '{}/f', destination: got/{name}, {}}}", source.url, with_digest(""));
+    let step = format!("{{name: Get, action: WebDownload, timeoutSeconds: 3, inputs: [{}, {}]}}", get("a"), get("b"));
+    let machine = keeping(Machine::with_steps(&format!("      - {step}\n")), SHA256_OF_HELLO, &bucket.url);
+    assert_eq!(run(&machine).status, Some(0));
+    assert_eq!((tree(&machine).len(), bucket.requests().len()), (2, 4));
+}
+
+#[test]
 fn a_busy_bucket_is_asked_again_to_keep_a_file() {
     let source = Server::with(Some(b"hello"));
     let bucket = Server::start(None, &[Does::Right], &[Does::Status(503), Does::Right]);

@@ -189,3 +189,24 @@ impl KeptError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::{LARGEST, open};
+
+    #[test]
+    fn a_file_that_is_too_long_for_one_request_is_not_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let file = File::create(&path).unwrap();
+        for (length, fits) in [(0, true), (LARGEST, true), (LARGEST + 1, false)] {
+            file.set_len(length).unwrap(); // without blocks
+            assert_eq!(open(&path).is_ok(), fits, "{length}");
+        }
+        let told = open(&path).unwrap_err().to_string();
+        assert_eq!(told, "5368709120 bytes are the limit, and it has 5368709121");
+        assert!(open(&folder.path().join("none")).is_err());
+    }
+}
