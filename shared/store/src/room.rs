@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::keys::WAITS_FOR_ROOM;
 use crate::store::{held, readable};
 use crate::waits::attributes;
-use crate::{Check, Item, Result, Scope, Store, Wait, Write, keys, stamp};
+use crate::{Check, Item, Result, Scope, StateRecord, Store, Wait, Write, keys, stamp};
 
 /// What precedes a place in the resource of a wait. No resource of AWS has such an id.
 const ROOM: &str = "room#";
@@ -111,6 +111,17 @@ impl Store {
         let checks = vec![Check::Present, has_rested];
         let update = Write::Update { key, set, remove: vec!["behind".to_owned()], checks };
         held(self.write(vec![update]).await).map(drop)
+    }
+
+    /// Lets the next tick look at the state of a closed build, which then leaves the line in which it waits. Does nothing
+    /// if it does not wait for room. Safe to repeat.
+    pub async fn leave_line(&self, build: &str, state: &StateRecord, now: Timestamp) -> Result<()> {
+        let Some(resource) = state.waits_for.as_deref().filter(|resource| Place::of(resource).is_some()) else {
+            return Ok(());
+        };
+        let key = keys::wait(resource, build, &state.scope().to_string());
+        let set = attributes([("nextLook", json!(stamp(now)))]);
+        held(self.write(vec![Write::Update { key, set, remove: vec![], checks: vec![Check::Present] }]).await).map(drop)
     }
 }
 

@@ -271,6 +271,8 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
     let now = context.clock.now();
     for state in context.store.states(&record.build).await? {
         if state.status == StateStatus::Running {
+            // First, because a retry does not find the state here any more.
+            context.store.leave_line(&record.build, &state, now).await?;
             let scope = state.scope();
             let status = if ending.failure.is_some() { StateStatus::Failed } else { StateStatus::Succeeded };
             let detail = ending.failure.as_ref().map_or("done", |cause| cause.message.as_str());

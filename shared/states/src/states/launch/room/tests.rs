@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use goldsmith_cloud::Kind;
 use goldsmith_cloud::fake::{Between, FakeCloud, Fault, HOME, NEVER, OnItsWay};
+use goldsmith_cloud::{ExecutionStatus, Kind};
 use goldsmith_store::{Effect, EffectKind, NoRoom, Scope};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::events::signal;
+use crate::states::finish;
 use crate::testing::{BUILD, Stack, TABLE_READ, Task, check_state_on, reach, reach_on};
 use crate::{Clock as _, ErrorInfo, State, TAG_BUILD};
 
@@ -316,6 +317,41 @@ async fn launches_that_began_at_the_same_moment_have_their_turns_too() {
         stack.tick_after(MINUTE).await;
     }
     assert_eq!(instances(&stack), 3);
+}
+
+#[tokio::test]
+async fn a_stopped_build_leaves_its_line_with_the_next_tick_and_asks_nobody() {
+    let stack = without_room().await;
+    many::plan(&stack, "web-00", 0).await;
+    many::launch(&stack, "web-00").await;
+    stack.clock.advance(SignedDuration::from_secs(1));
+    let token = stack.start(&Task::new(State::Launch)).await;
+    assert_eq!((stack.store().all_for_room().await.unwrap().len(), stack.answer(&token)), (2, None));
+    let asked = calls(&stack);
+    stack.end_execution(ExecutionStatus::Aborted).await;
+    finish::handle_event(&stack.context(), json!({"name": BUILD, "status": "ABORTED"})).await.unwrap();
+    stack.tick_after(SignedDuration::from_secs(1)).await;
+    let waits = stack.store().all_for_room().await.unwrap();
+    assert_eq!(waits.into_iter().map(|(_, wait)| wait.build).collect::<Vec<_>>(), ["web-00"]);
+    assert_eq!(calls(&stack), asked);
+}
+
+#[tokio::test]
+async fn the_state_knows_how_long_it_has_waited() {
+    for (restored, waited) in [(true, 5..8), (false, 360..362)] {
+        let stack = without_room().await;
+        let token = stack.start(&Task::new(State::Launch)).await;
+        stack.clock.advance(SignedDuration::from_mins(5));
+        if restored {
+            stack.cloud.restore_capacity();
+        }
+        let _ = wait_for(&stack, &token, SignedDuration::from_hours(7)).await.unwrap();
+        let state = stack.store().state(BUILD, &State::Launch.into()).await.unwrap().unwrap();
+        assert!(waited.contains(&(state.waited_for_room.unwrap() / 60)), "{state:?}");
+    }
+    let stack = reach(&Task::new(State::Build)).await;
+    let state = stack.store().state(BUILD, &State::Launch.into()).await.unwrap().unwrap();
+    assert_eq!(state.waited_for_room, None);
 }
 
 #[tokio::test]
