@@ -184,6 +184,10 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
             Ok(waiting(scene, id, detail, until_online(scene, &instance)))
         }
         _ if is_spot(scene, made) && may_work_on_demand(&instance) => on_demand_instead(scene, made, &instance).await,
+        _ if has_no_place(&instance) && (made.n as usize) + 1 < candidates(scene).len() => {
+            give_up(scene, made, id, instance.state_reason.clone()).await?;
+            try_candidates(scene, &scene.effects().await?, made.n + 1).await
+        }
         _ => Err(ended(scene, &instance)),
     }
 }
@@ -368,6 +372,13 @@ fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
 /// keys for use with encrypted AMIs and EBS snapshots").
 fn may_work_on_demand(instance: &Instance) -> bool {
     builder::was_taken_back(instance) || has_failed_on_launch(instance)
+}
+
+/// Returns whether EC2 has ended the instance at its launch because it had no capacity, or by a fault of its own: another
+/// type or subnet may be launched (EC2 API reference, StateReason).
+fn has_no_place(instance: &Instance) -> bool {
+    let codes = ["Server.InsufficientInstanceCapacity", "Server.InternalError"];
+    codes.iter().any(|code| instance.state_reason.contains(code))
 }
 
 /// Returns whether EC2 could not use a KMS key, as far as its codes say. EC2's user guide names the key among the

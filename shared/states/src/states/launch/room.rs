@@ -206,9 +206,11 @@ fn place(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Place {
     Place { rank, since: since(tried).unwrap_or_else(|| scene.context.clock.now()), line }
 }
 
-/// Returns the numbers of the candidates that can never have room.
+/// Returns the numbers of the candidates that are not asked for again: those that can never have room, and those whose
+/// instance has ended, because their token stands for that instance.
 pub(super) fn never_fits(tried: &[Effect]) -> BTreeSet<u32> {
-    tried.iter().filter(|effect| effect.refused.is_some() && !may_pass(effect)).map(|effect| effect.n).collect()
+    let never = |effect: &&Effect| effect.lost.is_some() || effect.refused.is_some() && !may_pass(effect);
+    tried.iter().filter(never).map(|effect| effect.n).collect()
 }
 
 fn waiting(scene: &Scene<'_>, tried: &[Effect], place: &Place, pause: Pause) -> Progress {
@@ -255,13 +257,12 @@ fn quota(message: &str) -> Option<u32> {
 
 /// Returns how many vCPUs the type of a candidate has at least. Only DescribeInstanceTypes knows the number, and Launch
 /// may not call it. But an `xlarge` has four vCPUs and a `12xlarge` has 12 times as many, except in a few families, in
-/// which it has half of them.
+/// which it has half of them. A `large` has two, and so have all smaller types of T3, T3a and T4g.
 fn least_vcpus(candidate: &str) -> u32 {
     let name = candidate.split(' ').next().unwrap_or_default();
-    let Some((family, factor)) =
-        name.split_once('.').and_then(|(family, size)| Some((family, size.strip_suffix("xlarge")?)))
-    else {
-        return 1;
+    let Some((family, size)) = name.split_once('.') else { return 1 };
+    let Some(factor) = size.strip_suffix("xlarge") else {
+        return if size == "large" || ["t3", "t3a", "t4g"].contains(&family) { 2 } else { 1 };
     };
     let times = if factor.is_empty() { 1 } else { factor.parse().unwrap_or(0) };
     let of_xlarge = if family == "m2" || family.starts_with("hpc") { 2 } else { 4 };

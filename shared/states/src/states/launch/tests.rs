@@ -7,7 +7,7 @@ use goldsmith_model::{Placement, Tenancy};
 use goldsmith_store::Scope;
 use jiff::SignedDuration;
 
-use crate::testing::{Stack, Task, check_state, host, reach};
+use crate::testing::{BUILD, Stack, Task, check_state, check_state_on, host, reach};
 use crate::{Clock as _, ErrorInfo, State};
 
 #[tokio::test]
@@ -120,10 +120,41 @@ async fn build_and_test_instances_install_the_ssm_agent_if_it_is_missing() {
 #[tokio::test]
 async fn an_instance_that_ends_early_is_reported() {
     let stack = reach(&Task::new(State::Launch)).await;
-    stack.cloud.next_instance_ends(1, "Server.InternalError");
+    stack.cloud.next_instance_ends(1, "Client.VolumeLimitExceeded");
     let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
     assert_eq!(error.error, "Goldsmith.NotOnline");
+    assert!(error.cause.contains("Client.VolumeLimitExceeded"), "{}", error.cause);
+}
+
+#[tokio::test]
+async fn an_instance_for_which_ec2_had_no_place_after_all_is_followed_by_the_next_candidate() {
+    for reason in ["Server.InsufficientInstanceCapacity: no capacity", "Server.InternalError: Internal error on launch"]
+    {
+        let stack = reach(&Task::new(State::Launch)).await;
+        stack.cloud.next_instance_ends(1, reason);
+        stack.run(&Task::new(State::Launch)).await.unwrap();
+        let detail = stack.store().state(BUILD, &State::Launch.into()).await.unwrap().unwrap().detail;
+        assert!(detail.contains("t3.small") && detail.contains(&format!("did not come back ({reason})")), "{detail}");
+        let effects = stack.store().effects(BUILD, &State::Launch.into()).await.unwrap();
+        assert_eq!(effects.iter().map(|effect| effect.lost.is_some()).collect::<Vec<_>>(), [true, false]);
+    }
+    // The last candidate has no next one.
+    let stack = reach(&Task::new(State::Launch)).await;
+    stack.cloud.no_capacity("t3.small", None);
+    stack.cloud.next_instance_ends(1, "Server.InternalError");
+    let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
     assert!(error.cause.contains("Server.InternalError"), "{}", error.cause);
+}
+
+#[tokio::test]
+async fn a_launch_whose_first_instance_has_no_place_survives_every_fault() {
+    let new = async || {
+        let stack = Stack::new().await;
+        stack.cloud.next_instance_ends(1, "Server.InsufficientInstanceCapacity: no capacity");
+        stack
+    };
+    let effects = ["PutEvents", "RunInstances", "RunInstances", "SendTaskSuccess"];
+    check_state_on(new, Task::new(State::Launch), &effects).await;
 }
 
 #[tokio::test]

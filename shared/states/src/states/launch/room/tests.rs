@@ -129,6 +129,10 @@ fn a_type_with_more_vcpus_than_the_quota_never_fits() {
     for (candidate, code, message, passes) in [
         ("t3.small", "VcpuLimitExceeded", says("0"), false),
         ("t3.small", "VcpuLimitExceeded", says("5"), true),
+        ("t3.small", "VcpuLimitExceeded", says("1"), false),
+        ("m7i.large", "VcpuLimitExceeded", says("1"), false),
+        ("m7g.medium", "VcpuLimitExceeded", says("1"), true),
+        ("t3.small", "PendingVerification", "your request is being validated".to_owned(), true),
         ("c7i.2xlarge in subnet-1", "VcpuLimitExceeded", says("5"), false),
         ("c7i.2xlarge in subnet-1 (spot)", "VcpuLimitExceeded", says("8"), true),
         ("c7i.24xlarge", "VcpuLimitExceeded", says("1,152"), true),
