@@ -173,8 +173,8 @@ fn is_throttling(code: &str) -> bool {
 /// Returns whether another instance type, zone, subnet or market may have capacity. The account's own limits belong
 /// here because they count for each family of types, and the limits of spot instances because on-demand instances do
 /// not count toward them. AWS validates an account before its first launch in a Region, which takes up to four hours
-/// (EC2 API reference, Error codes: `PendingVerification`). Without the service-linked role of EC2 Spot, an account can launch on-demand instances but no
-/// spot instances.
+/// (EC2 API reference, Error codes: `PendingVerification`). Without the service-linked role of EC2 Spot, an account can
+/// launch on-demand instances but no spot instances.
 fn is_capacity(code: &str) -> bool {
     matches!(
         code,

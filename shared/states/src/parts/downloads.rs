@@ -1,8 +1,8 @@
 //! The downloads that the stack's bucket keeps, so that later builds do not depend on the servers they come from.
 //!
-//! An object's key contains the pipeline and the SHA-256 of the content. The instance has no credentials for the bucket: its work order
-//! contains requests that are signed for these keys only, and S3 itself accepts no content with another SHA-256. So
-//! whoever controls an instance can neither change nor replace what another build will get.
+//! An object's key contains the pipeline and the SHA-256 of the content. The instance has no credentials for the
+//! bucket: its work order contains requests that are signed for these keys only, and S3 itself accepts no content with
+//! another SHA-256. So whoever controls an instance can neither change nor replace what another build will get.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
