@@ -29,6 +29,10 @@ const UNMADE = { "AWS::SNS::Subscription": ({ account }) => `arn:aws:sns:us-east
 const ELSEWHERE = {
   "s3:GetObject": (names) => [`arn:aws:s3:::goldsmith-artifacts-${names.account}-${names.region}/0123abcd.zip`],
   "scheduler:DeleteSchedule": (names) => [`arn:aws:scheduler:${names.region}:${names.account}:schedule/${names.stack}/one`],
+  // These three list what is in the Region, and are asked on no resource of it.
+  "logs:DescribeIndexPolicies": () => ["*"],
+  "logs:DescribeLogGroups": () => ["*"],
+  "logs:DescribeResourcePolicies": () => ["*"],
   "ec2:CreateSecurityGroup": (names, own) => [own, `arn:aws:ec2:${names.region}:${names.account}:vpc/vpc-0123456789abcdef0`],
 };
 // Who is to take a role, for each type that has one.
