@@ -9,7 +9,8 @@ use anyhow::Result;
 use goldsmith_document::{Diagnostic, Diagnostics};
 use goldsmith_model::Name;
 use goldsmith_model::definitions::{Definitions, Draft, Reference, Settled, SourceFile, VersionPlace};
-use goldsmith_store::{ApplyError, Change, Outcome, Taken};
+use goldsmith_store::{ApplyError, Change, ChangedField, Outcome, Taken};
+use serde_json::Value;
 
 use crate::args::Globals;
 use crate::ask::consents;
@@ -261,8 +262,38 @@ impl Show for Vec<Change> {
             }
             row
         };
-        columns(&self.iter().map(row).collect::<Vec<_>>())
+        let rows = columns(&self.iter().map(row).collect::<Vec<_>>());
+        rows.into_iter().zip(self).flat_map(|(line, change)| std::iter::once(line).chain(differences(change))).collect()
     }
+}
+
+/// The most fields of a definition that are shown to people.
+const MOST: usize = 20;
+/// The longest value that is shown to people, in characters.
+const LONGEST: usize = 60;
+
+/// Returns a line for each field of a replaced definition that differs, with the signs of `goldsmith diff`.
+pub(crate) fn differences(change: &Change) -> Vec<String> {
+    let line = |one: &ChangedField| {
+        let text = match (&one.from, &one.to) {
+            (Some(from), Some(to)) => format!("~ {}: {} → {}", one.field, shown(from), shown(to)),
+            (None, Some(to)) => format!("+ {}: {}", one.field, shown(to)),
+            (from, None) => format!("- {}: {}", one.field, from.as_ref().map(shown).unwrap_or_default()),
+        };
+        format!("  {text}")
+    };
+    let rest = change.fields.len().saturating_sub(MOST);
+    let more = (rest > 0).then(|| format!("  and {}", count_in_words(rest, "other field")));
+    change.fields.iter().take(MOST).map(line).chain(more).collect()
+}
+
+/// Returns a value as JSON, and only its beginning if it is long.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    text.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 /// Returns how many definitions were written.
@@ -275,9 +306,9 @@ mod tests {
     use std::path::Path;
 
     use goldsmith_model::definitions::{Definitions, Draft, Kind, SourceFile};
-    use goldsmith_store::{Change, Outcome, Taken};
+    use goldsmith_store::{Change, ChangedField, Outcome, Taken};
 
-    use super::{Purpose, Secrets, beyond, judge, taken_versions};
+    use super::{Purpose, Secrets, beyond, differences, judge, taken_versions};
     use crate::exit::Failure;
     use crate::output::Show;
     use crate::testing::{Stack, WEB, globals};
@@ -321,6 +352,41 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn each_field_of_a_replaced_configuration_is_shown_with_both_values() {
+        let stack = Stack::new();
+        stack.apply(WEB).await;
+        let text = WEB.replace("[t3.small]", "[t3.small, t3.large]");
+        assert_ne!(text, WEB);
+        let mut files = [SourceFile { path: "web.yml".to_owned(), text }];
+        let judged = judge(&stack.connection, Path::new("web"), &mut files, Secrets::default(), Purpose::Plan).await;
+        let changes = judged.unwrap().0.changes;
+        let lines = changes.lines(&globals(""));
+        let at = lines.iter().position(|line| line.starts_with("replaced ")).unwrap();
+        assert_eq!(lines[at + 1], r#"  ~ instanceTypes: ["t3.small"] → ["t3.small","t3.large"]"#, "{lines:?}");
+        let told = serde_json::to_value(changes.iter().find(|change| change.outcome == Outcome::Replaced)).unwrap();
+        let expected = serde_json::json!([{
+            "field": "instanceTypes", "from": ["t3.small"], "to": ["t3.small", "t3.large"],
+        }]);
+        assert_eq!(told["fields"], expected);
+    }
+
+    #[test]
+    fn long_values_and_many_fields_are_cut_for_people() {
+        let field = |at: usize| ChangedField { field: format!("f{at}"), from: None, to: Some("x".repeat(100).into()) };
+        let change = Change {
+            kind: "image pipeline".to_owned(),
+            name: "web".parse().unwrap(),
+            version: None,
+            outcome: Outcome::Replaced,
+            fields: (0..22).map(field).collect(),
+            pipelines: Vec::new(),
+        };
+        let lines = differences(&change);
+        assert_eq!((lines.len(), lines[20].as_str()), (21, "  and 2 other fields"));
+        assert_eq!(lines[0], format!("  + f0: \"{}…", "x".repeat(58)));
+    }
+
     #[test]
     fn only_replacements_that_reach_beyond_the_files_need_consent() {
         let pipeline = serde_json::json!({"name": "own", "imageRecipe": "web", "infrastructureConfiguration": "small"});
@@ -331,6 +397,7 @@ mod tests {
             name: "two".parse().unwrap(),
             version: None,
             outcome,
+            fields: Vec::new(),
             pipelines: pipelines.iter().map(|name| name.parse().unwrap()).collect(),
         };
         let created = change(Outcome::Created, &["web"]);

@@ -1,11 +1,15 @@
 //! Writes definitions. Versions are immutable: applying the same content again changes nothing, and other content is
 //! rejected.
 
+mod fields;
+
 use std::fmt;
 
 use goldsmith_model::definitions::{Definitions, Kind};
 use goldsmith_model::{Name, Version};
 use serde::Serialize;
+
+pub use fields::ChangedField;
 
 use crate::definitions::{ListedPipeline, PIPELINES, unversioned, versioned};
 use crate::failures::forget;
@@ -26,6 +30,9 @@ pub struct Change {
     pub version: Option<Version>,
     /// What was done with the definition.
     pub outcome: Outcome,
+    /// What differs from the stored definition, if it is replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<ChangedField>,
     /// Stored pipelines whose next build the definition changes, as [`Store::reach`] finds them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pipelines: Vec<Name>,
@@ -106,12 +113,12 @@ impl Store {
     pub async fn changes(&self, definitions: &Definitions) -> std::result::Result<Vec<Change>, ApplyError> {
         let (mut changes, mut taken) = (Vec::new(), Vec::new());
         for entry in entries(definitions)? {
-            let outcome = self.compare(&entry).await?;
+            let (outcome, fields) = self.compare(&entry).await?;
             if let (Outcome::Replaced, Some(version)) = (outcome, entry.version) {
                 taken.push(self.taken(&entry, version).await?);
             }
             let Entry { kind, name, version, .. } = entry;
-            changes.push(Change { kind: kind.to_string(), name, version, outcome, pipelines: Vec::new() });
+            changes.push(Change { kind: kind.to_string(), name, version, outcome, fields, pipelines: Vec::new() });
         }
         // If one version is taken, no part of the folder is applied.
         if taken.is_empty() { Ok(changes) } else { Err(ApplyError::Taken(taken)) }
@@ -141,13 +148,15 @@ impl Store {
         Ok(self.watch_sources(definitions).await?)
     }
 
-    async fn compare(&self, entry: &Entry) -> Result<Outcome> {
-        let Some(mut stored) = self.table().get(&entry.key()).await? else { return Ok(Outcome::Created) };
+    /// Compares a definition with the stored one. Also returns what differs.
+    async fn compare(&self, entry: &Entry) -> Result<(Outcome, Vec<ChangedField>)> {
+        let Some(mut stored) = self.table().get(&entry.key()).await? else { return Ok((Outcome::Created, Vec::new())) };
         version::check(&stored)?;
         // The version is not part of the definition. Without this, every definition of an older program would seem
         // changed.
         stored.remove(RECORD_VERSION);
-        Ok(if stored == entry.item { Outcome::Unchanged } else { Outcome::Replaced })
+        let fields = fields::changed(&stored, &entry.item);
+        Ok((if fields.is_empty() { Outcome::Unchanged } else { Outcome::Replaced }, fields))
     }
 
     async fn put(&self, entry: &Entry) -> std::result::Result<(), ApplyError> {
@@ -167,7 +176,7 @@ impl Store {
         match (self.write(writes).await, entry.version) {
             // Another caller applied the version in the meantime.
             (Err(error), Some(version)) if error.is_conflict() => match self.compare(entry).await? {
-                Outcome::Unchanged => Ok(()),
+                (Outcome::Unchanged, _) => Ok(()),
                 _ => Err(ApplyError::Taken(vec![self.taken(entry, version).await?])),
             },
             (written, _) => Ok(written?),

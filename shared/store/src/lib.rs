@@ -56,7 +56,7 @@ mod waits;
 mod watch;
 
 pub use ancestry::{ancestors, descendants, made_stale};
-pub use apply::{ApplyError, Change, Outcome, Taken};
+pub use apply::{ApplyError, Change, ChangedField, Outcome, Taken};
 pub use approval::Approved;
 pub use audit::{AuditFinding, AuditKind, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};

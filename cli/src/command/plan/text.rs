@@ -8,6 +8,7 @@ use goldsmith_store::{Change, Outcome};
 
 use super::Planned;
 use crate::args::Globals;
+use crate::command::apply;
 use crate::output::Show;
 use crate::render::{self, count_in_words, duration, labelled, word};
 use crate::since::told;
@@ -33,7 +34,10 @@ impl Show for Planned {
             newest.as_ref().is_some_and(|newest| Some(&newest.input_digest) == self.preview.input_digest.as_ref());
         rows.extend(newest.iter().map(|newest| (if is_same { "exists" } else { "newest" }, existing(newest))));
         let applied = self.definitions.iter().filter(|change| change.outcome != Outcome::Unchanged);
-        rows.extend(applied.map(|change| ("apply", definition(change))));
+        for change in applied {
+            rows.push(("apply", definition(change)));
+            rows.extend(apply::differences(change).into_iter().map(|line| ("", line)));
+        }
         rows.extend(changes.iter().map(|change| ("changed", told(change))));
         rows.extend(self.preview.estimate.iter().flat_map(|estimate| estimated(estimate, regions)));
         rows.extend(skips.iter().map(|skip| ("note", skip.clone())));
