@@ -3,11 +3,15 @@
 mod environment;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use environment::Environment;
+use futures_util::FutureExt;
 use goldsmith_states::{Context, Failure, dispatch, figures, has_figures, is_function};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -28,9 +32,16 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
     if !is_function(&function) {
         return Err(format!("_HANDLER is `{function}`, which is not one of this package's functions").into());
     }
-    let context = environment.context().await;
-    let (context, function) = (&context, &*function);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| invoke(context, function, event.payload))).await
+    // The clients are made in another thread while the runtime asks for the first event: the root certificates alone take
+    // as long to read as the rest of the start.
+    let making = spawn_blocking(|| Handle::current().block_on(environment.context()));
+    let context = making.map(|made| made.map(Arc::new).map_err(|error| error.to_string())).shared();
+    let function = &*function;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let context = context.clone();
+        async move { invoke(&*context.await?, function, event.payload).await }
+    }))
+    .await
 }
 
 async fn invoke(context: &Context, function: &str, payload: Value) -> Result<Value, Diagnostic> {
