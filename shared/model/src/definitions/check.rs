@@ -76,6 +76,7 @@ impl Draft<'_> {
             }
         }
         self.check_cycles(stored, &mut found);
+        self.warn_of_shared_parameters(stored, &mut found);
         if !found.has_errors() {
             self.definitions.warnings.extend(found);
             self.definitions.warnings.sort();

@@ -18,6 +18,7 @@ mod kind;
 mod pipeline;
 mod recipe;
 mod retention;
+mod shared_parameter;
 mod starting;
 #[cfg(test)]
 mod tests;
