@@ -59,6 +59,7 @@ async fn a_folder_is_planned_as_if_it_were_applied_and_nothing_is_written() {
         "source     ami-00000000000000001 (ssm:/images/base): debian-12, x86_64, of 137112412989",
         "component  tools 1.0.0 (1.x.x)",
         "instances  t3.small",
+        "untested   no test runs: no component has a phase `test`",
         "goes to    eu-west-1 as web 1.0.0-1",
         &format!("inputs     {id}"),
         "apply      would create component tools 1.0.0",

@@ -1,5 +1,6 @@
 //! Shows a plan as text for people.
 
+use goldsmith_model::Name;
 use goldsmith_states::{
     Chosen, Estimate, Existing, Finding, InstanceTime, Preview, PreviewedCheckpoint, PreviewedFirmware,
     PreviewedRegion, PreviewedSource, Verdict,
@@ -22,8 +23,11 @@ impl Show for Planned {
         rows.extend(components.iter().map(|component| ("component", chosen(component))));
         rows.extend(self.preview.firmware.iter().map(|firmware| ("boots", boots(firmware))));
         rows.extend(self.preview.checkpoint.iter().map(|one| ("checkpoint", begins(one))));
-        let types = [("instances", &self.preview.instance_types), ("tested on", &self.preview.test_types)];
+        // Without tests, only the audit has an instance.
+        let tested = if self.preview.untested.is_some() { "audited on" } else { "tested on" };
+        let types = [("instances", &self.preview.instance_types), (tested, &self.preview.test_types)];
         rows.extend(types.into_iter().filter(|(_, types)| !types.is_empty()).map(|(label, of)| (label, of.join(", "))));
+        rows.extend(self.preview.untested.iter().map(|why| ("untested", format!("no test runs: {why}"))));
         rows.extend(regions.iter().map(|region| ("goes to", place(region))));
         rows.extend(self.preview.copies_with_tests.then(|| ("copies", "begin with the tests".to_owned())));
         let approval = self.preview.approval.iter();
@@ -153,7 +157,9 @@ fn definition(change: &Change) -> String {
         Outcome::Replaced => "would replace",
         Outcome::Unchanged => "would leave",
     };
-    format!("{verb} {} {}{version}", change.kind, change.name)
+    let names: Vec<&str> = change.pipelines.iter().map(Name::as_str).collect();
+    let reach = if names.is_empty() { String::new() } else { format!(", which changes {}", names.join(", ")) };
+    format!("{verb} {} {}{version}{reach}", change.kind, change.name)
 }
 
 /// Returns a problem of a plan as text for people.

@@ -52,6 +52,9 @@ pub struct Preview {
     pub instance_types: Vec<String>,
     /// Instance types on which the image would be tested.
     pub test_types: Vec<String>,
+    /// Why no test would run, in words for people; absent if tests would run. The audit may launch an instance anyway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untested: Option<&'static str>,
     /// Where the image would go; the home Region is the first.
     pub regions: Vec<PreviewedRegion>,
     /// Whether the copies to other Regions would begin with the tests.
@@ -232,6 +235,7 @@ fn empty(pipeline: &Name, verdict: Verdict, findings: Vec<Finding>) -> Preview {
         firmware: None,
         instance_types: Vec::new(),
         test_types: Vec::new(),
+        untested: None,
         regions: Vec::new(),
         copies_with_tests: false,
         approval: None,
@@ -292,6 +296,7 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         checkpoint: PreviewedCheckpoint::of(examined),
         instance_types: build.to_vec(),
         test_types: test.to_vec(),
+        untested: untested(&examined.inputs),
         regions: examined.regions.iter().map(|planned| region::previewed(planned, channel)).collect(),
         copies_with_tests: examined.inputs.distribution.as_ref().is_some_and(|to| to.start == CopyStart::WithTests)
             && !test.is_empty()
@@ -300,6 +305,15 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         topic: examined.inputs.infrastructure.sns_topic_arn.clone(),
         ..preview
     }
+}
+
+/// Returns why no test would run.
+fn untested(inputs: &Inputs) -> Option<&'static str> {
+    if !inputs.has_tests {
+        return Some("no component has a phase `test`");
+    }
+    let is_on = inputs.pipeline.image_tests_configuration.image_tests_enabled;
+    (!is_on).then_some("the pipeline's imageTestsConfiguration has imageTestsEnabled: false")
 }
 
 /// Returns why some starts would build nothing now.

@@ -83,9 +83,25 @@ async fn a_plan_follows_the_pipeline_from_its_first_image_to_the_next_one() {
     let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
     web.image_tests_configuration.image_tests_enabled = false;
     stack.put_pipeline(web).await;
+    assert_eq!(forced.untested, None);
     let (untested, _) = planned(&stack, true).await;
+    assert_eq!(untested.untested, Some("the pipeline's imageTestsConfiguration has imageTestsEnabled: false"));
     let states: Vec<State> = untested.estimate.unwrap().states.iter().map(|one| one.state).collect();
     assert!(states.contains(&State::Publish) && !states.contains(&State::ExecuteTest), "{states:?}");
+}
+
+#[tokio::test]
+async fn a_preview_says_that_no_component_has_tests() {
+    let stack = Stack::new().await;
+    let store = stack.store();
+    let mut answers = store.component(&"answers".parse().unwrap(), "1.0.0".parse().unwrap()).await.unwrap().unwrap();
+    answers.version = "1.2.0".parse().unwrap();
+    let misspelt = answers.document.replace("name: test\n", "name: tests\n");
+    assert_ne!(misspelt, answers.document);
+    answers.document = misspelt;
+    store.apply(&Definitions { components: vec![answers], ..Definitions::default() }).await.unwrap();
+    let (preview, _) = planned(&stack, false).await;
+    assert_eq!(preview.untested, Some("no component has a phase `test`"));
 }
 
 #[tokio::test]
