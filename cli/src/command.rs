@@ -40,6 +40,7 @@ mod show;
 mod test;
 mod validate;
 mod verify;
+mod watch;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -117,6 +118,8 @@ pub(crate) enum Command {
     Test(test::Args),
     /// Bring a published image to where its distribution wants it and where it is missing.
     Distribute(distribute::Args),
+    /// Watch a build until its end, as `build` does, with the same result and exit code.
+    Watch(watch::Args),
     /// Stop a build and wait until nothing of it is left.
     Cancel(cancel::Args),
     /// Remove the resources that a deleted stack has left in the account.
@@ -216,6 +219,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Show(args) => show::run(globals, args).await,
         Command::Report(args) => report::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
+        Command::Watch(args) => watch::run(globals, args).await,
         Command::Retention(args) => retention::run(globals, args).await,
         Command::Rollback(args) => rollback::run(globals, args).await,
         Command::Run(args) => run::run(args),

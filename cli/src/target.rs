@@ -1,11 +1,13 @@
 //! The target of a command: an image, a build by its id, or a definition.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use goldsmith_cloud::ExecutionStatus;
 use goldsmith_document::did_you_mean;
 use goldsmith_model::definitions::Kind;
 use goldsmith_model::{DefinitionRef, ImageRef, Name};
-use goldsmith_store::{ImageRecord, ImageStatus, Store};
+use goldsmith_store::{BuildRecord, ImageRecord, ImageStatus, Store};
 
+use crate::connection::Connection;
 use crate::exit::invalid;
 
 /// Returns the definition that a text names as `KIND/NAME` or `KIND/NAME/VERSION`, or `None` if the text means
@@ -50,6 +52,21 @@ pub(crate) async fn image_instead_of_pipeline(store: &Store, text: &str) -> Resu
     let near = near(text, &store.pipeline_names().await?);
     let wanted = "name a pipeline, an image as NAME/VERSION/BUILD, or a build by its id";
     Err(invalid(format!("there is no pipeline and no build `{text}`: {wanted}{near}")))
+}
+
+/// Returns the record of the build that its id or its image names, or `None` if the execution of this id is running and Plan
+/// has not written the record yet.
+pub(crate) async fn build_or_start(connection: &Connection, text: &str) -> Result<Option<BuildRecord>> {
+    if !text.contains('/') && connection.store.build(text).await?.is_none() {
+        let execution = connection.executions.execution(&connection.execution_arn(text)).await?;
+        // Only a running build may still get a record. What has ended without one was rejected, or never existed.
+        if execution.is_some_and(|execution| execution.status == ExecutionStatus::Running) {
+            return Ok(None);
+        }
+    }
+    let image = image(&connection.store, text).await?;
+    let record = connection.store.build(&image.build).await?;
+    record.map(Some).ok_or_else(|| anyhow!("the record of build {} is gone", image.build))
 }
 
 /// Returns the image that `NAME/VERSION/BUILD` or a build's id names.

@@ -3,6 +3,7 @@
 mod automatic;
 mod bump;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -79,8 +80,12 @@ pub(crate) async fn apply(
         check(globals, path, &mut files, secrets, Purpose::Apply { bump: consent.bump }).await?;
     accepts(&definitions)?;
     let beyond = beyond(&changes, &definitions);
-    beyond.iter().for_each(|line| output::say(line));
-    if !beyond.is_empty() && !consents("Replace them?", "nothing was applied", consent.yes)? {
+    // Without a terminal, the lines are in the error, which a program reads.
+    if consent.yes || std::io::stdin().is_terminal() {
+        beyond.iter().for_each(|line| output::say(line));
+    }
+    let nothing = format!("{}\nnothing was applied", beyond.join("\n"));
+    if !beyond.is_empty() && !consents("Replace them?", &nothing, consent.yes)? {
         return Err(Stop { exit: Exit::Failed, message: "nothing was applied".to_owned() }.into());
     }
     bump::write(&files, &bumped)?;

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use goldsmith_cloud::Execution;
 use goldsmith_document::{INSTEAD_OF_SECRET, did_you_mean, looks_like_secret};
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{ExecutionInput, Name, SourceImage, StartFrom};
-use goldsmith_store::Store;
+use goldsmith_store::{Outcome, Store};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -41,7 +42,8 @@ pub(crate) struct Args {
     /// The pipeline to build if the folder has several.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<Name>,
-    /// Start the build, print how to watch it, and exit.
+    /// Wait only until the build has begun, print its id and how to watch it, and exit. A start that begins no build ends as
+    /// without this option.
     #[arg(long)]
     detach: bool,
     /// Run all components from the source image, and make the recipe's checkpoint again.
@@ -119,20 +121,33 @@ pub(crate) async fn start_and_watch(
     detach: bool,
 ) -> Result<Exit> {
     let build = start::start(connection, input).await?;
-    if detach {
-        return detached(globals, input, &build);
+    if !detach {
+        output::say(&format!("{}, build {}", doing(input), build.name));
+        return watch(globals, connection, &build.name, &build.arn).await;
     }
-    output::say(&format!("{}, build {}", doing(input), build.name));
+    match start::ended_early(connection, &build).await? {
+        Some(execution) => ended(globals, connection, &execution).await,
+        None => detached(globals, input, &build),
+    }
+}
+
+/// Watches a build until its end, and tells how it has ended.
+pub(crate) async fn watch(globals: &Globals, connection: &Connection, build: &str, arn: &str) -> Result<Exit> {
     let mut display = Display::new();
     let execution = tokio::select! {
-        execution = watch::follow(connection, &build.arn, &build.name, &mut display) => execution?,
+        execution = watch::follow(connection, arn, build, &mut display) => execution?,
         _ = tokio::signal::ctrl_c() => {
             display.end();
-            output::say(&stopped_watching(&connection.store, globals, &build.name).await);
+            output::say(&stopped_watching(&connection.store, globals, build).await);
             return Ok(Exit::Interrupted);
         }
     };
-    let ending = Ending::of(&connection.store, &execution).await?;
+    ended(globals, connection, &execution).await
+}
+
+/// Tells how a build has ended.
+async fn ended(globals: &Globals, connection: &Connection, execution: &Execution) -> Result<Exit> {
+    let ending = Ending::of(&connection.store, execution).await?;
     output::show(globals, &ending)?;
     Ok(ending.exit())
 }
@@ -202,7 +217,7 @@ fn detached(globals: &Globals, input: &ExecutionInput, build: &Build) -> Result<
 
 /// Returns the command that watches a build.
 fn look_again(again: &str, name: &str) -> String {
-    format!("Watch it with:\n  {again} logs {name} --follow\n  {again} show {name}")
+    format!("Watch it with:\n  {again} watch {name}\n  {again} show {name}")
 }
 
 /// Applies the folder if there is one, and returns the stack and the pipeline to build.
@@ -218,6 +233,10 @@ async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> 
         let noun = if changes.len() == 1 { "definition" } else { "definitions" };
         let count = changes.len();
         output::say(&format!("{}: {count} {noun}, {written} of them new or changed", args.what));
+        for change in changes.iter().filter(|change| change.outcome == Outcome::Replaced) {
+            output::say(&format!("replaced {} {}", change.kind, change.name));
+            apply::differences(change).iter().for_each(|line| output::say(line));
+        }
         return Ok((connection, choose(&definitions)?));
     }
     named(globals, &args.what, args.pipeline.as_ref()).await

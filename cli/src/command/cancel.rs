@@ -1,7 +1,6 @@
 //! `goldsmith cancel IMAGE|BUILD`
 
-use anyhow::{Result, anyhow};
-use goldsmith_cloud::ExecutionStatus;
+use anyhow::Result;
 use goldsmith_store::{BuildRecord, BuildStatus, ImageRecord, ImageStatus, Keep};
 use serde::Serialize;
 
@@ -55,7 +54,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 }
 
 async fn cancel(connection: &Connection, what: &str, again: &str) -> Result<Cancelled> {
-    let (build, arn) = match find(connection, what).await? {
+    let (build, arn) = match target::build_or_start(connection, what).await? {
         Some(record) if record.status == BuildStatus::Closed => return ended_before(connection, &record).await,
         Some(record) => (record.build, record.execution),
         None => (what.to_owned(), connection.execution_arn(what)),
@@ -67,20 +66,6 @@ async fn cancel(connection: &Connection, what: &str, again: &str) -> Result<Canc
         Some(record) => ending(connection, &record).await,
         None => Ok(Cancelled { build, image: None, status: None, left: Vec::new() }),
     }
-}
-
-/// Returns the build's record, or `None` if its execution is running and Plan has not written the record yet.
-async fn find(connection: &Connection, what: &str) -> Result<Option<BuildRecord>> {
-    if !what.contains('/') && connection.store.build(what).await?.is_none() {
-        let execution = connection.executions.execution(&connection.execution_arn(what)).await?;
-        // Only a running build may still get a record. What has ended without one was rejected, or never existed.
-        if execution.is_some_and(|execution| execution.status == ExecutionStatus::Running) {
-            return Ok(None);
-        }
-    }
-    let image = target::image(&connection.store, what).await?;
-    let record = connection.store.build(&image.build).await?;
-    record.map(Some).ok_or_else(|| anyhow!("the record of build {} is gone", image.build))
 }
 
 /// Returns the result for a build that had already ended. Cancelling a cancelled build again is not an error.

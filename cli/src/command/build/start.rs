@@ -4,14 +4,19 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use anyhow::{Result, anyhow};
-use goldsmith_cloud::Started;
+use goldsmith_cloud::{Execution, ExecutionStatus, Started};
 use goldsmith_model::{Cause, ExecutionInput, execution_name};
 use jiff::Timestamp;
 
 use crate::connection::Connection;
+use crate::patience::Patience;
+use crate::watch::PAUSE;
 
 /// Number of names that are tried: a generated id is already taken only by chance.
 const ATTEMPTS: u32 = 3;
+
+/// How often the program checks whether a build has begun. Plan takes seconds, and at most two minutes.
+const LOOKS_FOR_BUILD: u32 = 200;
 
 /// An execution that was started.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +52,27 @@ pub(crate) async fn start(connection: &Connection, input: &ExecutionInput) -> Re
         }
     }
     Err(anyhow!("every name for the execution is taken"))
+}
+
+/// Waits until Plan has opened the build, so that its id is known to every command. Returns the execution if it has ended
+/// without a build: Plan has rejected the start, nothing has changed, or another build is running.
+pub(crate) async fn ended_early(connection: &Connection, build: &Build) -> Result<Option<Execution>> {
+    let mut patience = Patience::default();
+    for _ in 0..LOOKS_FOR_BUILD {
+        // The execution is read first: if it has ended, the record was written before, or never will be.
+        let look = async {
+            let execution = connection.executions.execution(&build.arn).await?;
+            Ok((execution, connection.store.build(&build.name).await?.is_some()))
+        };
+        match patience.take(look.await)? {
+            Some((_, true)) => return Ok(None),
+            Some((Some(execution), false)) if execution.status != ExecutionStatus::Running => {
+                return Ok(Some(execution));
+            }
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    Ok(None)
 }
 
 fn same_json(one: &str, other: &str) -> bool {

@@ -94,6 +94,30 @@ async fn a_start_with_a_lost_answer_is_found_and_others_starts_are_left_alone() 
 }
 
 #[tokio::test]
+async fn a_detached_start_has_begun_once_its_build_is_known_or_has_ended_without_one() {
+    let stack = Stack::new();
+    let input = ExecutionInput::new("web".parse().unwrap(), Cause::Manual { id: "1".to_owned() });
+    let build = start::start(&stack.connection, &input).await.unwrap();
+    // Nothing of the build is known yet, and it ends without one while the command waits.
+    let running = json!({"outcome": "already-running", "reason": "build b is running", "image": "web/1.0.0/1"});
+    let refuse = async {
+        tokio::task::yield_now().await;
+        stack.cloud.edit_execution(&build.arn, |execution| {
+            execution.status = ExecutionStatus::Succeeded;
+            execution.output = Some(running.to_string());
+        });
+    };
+    let (early, ()) = tokio::join!(start::ended_early(&stack.connection, &build), refuse);
+    let ending = Ending::of(&stack.connection.store, &early.unwrap().unwrap()).await.unwrap();
+    assert_eq!(serde_json::to_value(&ending).unwrap()["outcome"], "already-running");
+    assert_eq!(ending.exit(), Exit::Failed);
+    // A build that has a record has begun, even if it has ended since.
+    stack.closed_build(json!({"status": "FAILED"})).await;
+    let known = start::Build { name: "b".to_owned(), arn: build.arn.clone() };
+    assert_eq!(start::ended_early(&stack.connection, &known).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn watching_ends_with_the_execution_once_its_build_is_closed() {
     let stack = Stack::new();
     let arn = STATE_MACHINE.replace(":stateMachine:", ":execution:") + ":b";
