@@ -11,6 +11,7 @@ mod identity;
 mod last;
 mod list;
 mod remove;
+mod suse;
 
 use std::ffi::OsStr;
 use std::io;
@@ -18,7 +19,7 @@ use std::path::Path;
 
 use crate::{EXIT_FAILED, EXIT_SUCCESS, RunResult};
 pub(crate) use last::{last_pass, let_journal_go};
-use list::{LOGS, SSM_LOGS, Skips, in_homes};
+use list::{LOGS, REGISTRATION, SSM_LOGS, Skips, in_homes};
 use remove::Remover;
 
 /// The files that the SSM agent and this program need until their work is reported.
@@ -107,6 +108,9 @@ fn remove_listed(remover: &mut Remover, root: &Path, skips: &Skips) {
     }
     let patterns: Vec<_> = skips.left().flat_map(|section| section.emptied).collect();
     remover.empty(&patterns);
+    if !skips.has(REGISTRATION) {
+        suse::forget(remover, root);
+    }
     identity::renew(remover, root, skips);
     first_boot::make_keys(remover, root, skips);
 }
@@ -191,6 +195,7 @@ mod tests {
         "srv/jenkins/.aws/credentials",
         "srv/jenkins/.ssh/known_hosts",
         "var/crash/core",
+        "var/cache/cloudregister/currentSMTInfo.obj",
         "var/lib/dbus/machine-id",
         "var/lib/docker/engine-id",
         "var/lib/systemd/coredump/core.x",
@@ -211,6 +216,7 @@ mod tests {
         "var/lib/goldsmith/state/x/state.json",
     ];
     const STAYS: &[&str] = &[
+        "usr/sbin/registercloudguest",
         "etc/ssh/sshd_config",
         "root/.bashrc",
         "home/admin/.ssh/config",
@@ -282,6 +288,7 @@ mod tests {
     fn what_goes_is_overwritten_before_it_goes() {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), GOES);
+        write(directory.path(), &["usr/sbin/registercloudguest"]);
         fs::write(directory.path().join("etc/passwd"), PASSWD).unwrap();
         let open = |path: &&str| fs::File::open(directory.path().join(path)).unwrap();
         let gone: Vec<_> = GOES.iter().map(open).collect();
@@ -302,11 +309,13 @@ mod tests {
             ("skip_cleanup_instance_log_files", "var/log/syslog.1"),
             ("skip_cleanup_ssm_log_files", "var/log/amazon/ssm/amazon-ssm-agent.log"),
             ("skip_cleanup_credential_files", "home/admin/.npmrc"),
+            ("skip_cleanup_registration_files", "var/cache/cloudregister/currentSMTInfo.obj"),
         ];
         for (skip, kept) in sections {
             let directory = tempfile::tempdir().unwrap();
             let root = directory.path();
             write(root, GOES);
+            write(root, &["usr/sbin/registercloudguest"]);
             write(root, &[&format!("srv/work/{skip}")]);
             assert_eq!(clean(root, "b/Snapshot", Some("c-1"), "/srv/work", &mut |_| (), &mut |_| Ok(())), 0);
             write(root, &["tmp/later", "var/lib/systemd/random-seed"]);

@@ -41,6 +41,8 @@ pub(super) enum Remedy {
     Always,
     /// Each instance must make its own, for example as this text says.
     Anew(&'static str),
+    /// The builder must not be registered. The text says how its registration is removed.
+    Unregister(&'static str),
     /// The file does not belong in an image.
     Remove,
 }
@@ -57,6 +59,7 @@ impl Remedy {
             Self::Anew(how) => {
                 format!("remove it in a component's last step, and let each instance make its own: {how}")
             }
+            Self::Unregister(how) => how.to_owned(),
             Self::Remove => "remove it in a component's last step, and let each instance fetch its own".to_owned(),
         }
     }
@@ -216,6 +219,14 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["var/lib/cloud/instances/*/user-data.txt"], Credential, "user data of the builder", CLOUD_INIT),
     rule(&["var/lib/amazon/ssm/Vault/Store/*"], PackageSecret, "SSM agent registration", Remedy::Always),
     rule(&["var/lib/dhcpcd/duid", "etc/dhcpcd.duid"], Identity, "DHCP identity", UNIT),
+    rule(
+        &["var/cache/cloudregister/*SMTInfo*", "var/lib/cloudregister/*SMTInfo*"],
+        Identity,
+        "update server of a registration with SUSE",
+        SUSE,
+    ),
+    rule(&["etc/hosts"], Identity, "update server of a registration with SUSE", SUSE)
+        .tested(Test::Has(b".susecloud.net")),
     rule(&["etc/insights-client/machine-id"], Identity, "Red Hat Insights id", Remedy::Remove),
     rule(&["etc/sysconfig/rhn/systemid"], Identity, "Satellite id", Remedy::Remove),
     rule(&["var/lib/systemd/random-seed", "var/lib/urandom/random-seed"], Identity, "random seed", Remedy::Always),
@@ -235,6 +246,23 @@ pub(super) const RULES: &[Rule] = &[
     )
     .tested(Test::By(has_hash)),
     rule(&["etc/sasldb2"], Credential, "SASL passwords", UNIT).tested(Test::By(has_sasl_user)),
+    rule(
+        &["etc/zypp/credentials.d/SCCcredentials", "etc/zypp/credentials.d/*susecloud*"],
+        Credential,
+        "password of a registration with SUSE",
+        SUSE,
+    ),
+    rule(&["etc/zypp/credentials.d/*"], Credential, "password of a registration with SUSE", SUSE)
+        .tested(Test::Has(b"username=SCC_")),
+    rule(
+        &["etc/containers/config.json"],
+        Credential,
+        "container registry credentials of a registration with SUSE",
+        SUSE,
+    )
+    .tested(Test::Has(b".susecloud.net")),
+    rule(&["etc/containers/config.json"], Credential, "container registry credentials", Remedy::Remove)
+        .tested(Test::Has(b"\"auth\"")),
     rule(
         &["etc/apt/auth.conf", "etc/apt/auth.conf.d/*", "etc/zypp/credentials.d/*"],
         Credential,
@@ -339,6 +367,11 @@ const DH: Remedy = Remedy::Anew(
 const CLUSTER: Remedy = Remedy::Anew("or give it the cluster's own key, which does not belong in an image");
 const COOKIE: Remedy = Remedy::Anew("Erlang makes it if it is missing; anyone who knows it can run code on the node");
 const NVME: Remedy = INSTANCE;
+const SUSE: Remedy = Remedy::Unregister(
+    "the clean-up of a build removes what `registercloudguest` has registered, unless a component creates the file \
+     skip_cleanup_registration_files; if `SUSEConnect` has registered the builder, run `SUSEConnect --cleanup` in a \
+     component's last step",
+);
 const POSTGRES: Remedy =
     Remedy::Anew("use `pg_dropcluster` in the last step, and `pg_createcluster` or `initdb` at the first boot");
 const CLOUD_INIT: Remedy = Remedy::CleanUp("skip_cleanup_cloudinit_files");

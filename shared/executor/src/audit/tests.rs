@@ -193,9 +193,21 @@ fn what_packages_make_is_known_by_its_place() {
         ("etc/hostname", secret(), Identity),
         ("etc/mailname", secret(), Identity),
         ("etc/salt/minion_id", secret(), Identity),
+        ("etc/hosts", b"127.0.0.1 localhost\n52.0.0.1 smt-ec2.susecloud.net smt-ec2\n".to_vec(), Identity),
+        ("var/cache/cloudregister/availableSMTInfo_2.obj", secret(), Identity),
+        ("var/lib/cloudregister/currentSMTInfo.obj", secret(), Identity),
         ("var/lib/systemd/random-seed", secret(), Identity),
         ("etc/shadow", b"root:*:1::::::\nadmin:$y$j9T$x:1::::::\n".to_vec(), Credential),
         ("etc/apt/auth.conf.d/x.conf", b"machine x password y".to_vec(), Credential),
+        ("etc/zypp/credentials.d/SCCcredentials", b"username=SCC_1\npassword=x\n".to_vec(), Credential),
+        ("etc/zypp/credentials.d/SMT-http_smt-ec2_susecloud_net", secret(), Credential),
+        ("etc/zypp/credentials.d/SUSE_Module", b"username=SCC_1\npassword=x\n".to_vec(), Credential),
+        ("etc/zypp/credentials.d/own", b"username=own\npassword=x\n".to_vec(), Credential),
+        (
+            "etc/containers/config.json",
+            b"{\"auths\": {\"registry-ec2.susecloud.net\": {\"auth\": \"x\"}}}".to_vec(),
+            Credential,
+        ),
         ("etc/pip.conf", b"[global]\nindex-url = https://u:p@host/\n".to_vec(), Credential),
         ("root/.aws/credentials", secret(), Credential),
         ("home/admin/.docker/config.json", b"{\"auths\": {\"x\": {\"auth\": \"y\"}}}".to_vec(), Credential),
@@ -226,11 +238,25 @@ fn what_packages_make_is_known_by_its_place() {
 }
 
 #[test]
+fn a_registration_with_suse_is_told_from_another_password_by_its_remedy() {
+    let registered = b"username=SCC_1\npassword=x\n".to_vec();
+    let places = ["SCCcredentials", "SUSE_Module", "own"].map(|name| format!("etc/zypp/credentials.d/{name}"));
+    let own = b"username=own\npassword=x\n".to_vec();
+    let audit = audited(&[(&places[0], registered.clone()), (&places[1], registered), (&places[2], own)]);
+    let found: Vec<_> = audit.findings.iter().map(|f| (&*f.what, f.remedy.contains("SUSEConnect --cleanup"))).collect();
+    let registration = ("password of a registration with SUSE", true);
+    assert_eq!(found, [registration, registration, ("package source password", false)]);
+}
+
+#[test]
 fn what_a_clean_system_has_is_no_finding() {
     let audit = audited(&[
         ("etc/machine-id", b"".to_vec()),
         ("var/lib/dbus/other", ID.into()),
         ("etc/machine-id.d/x", ID.into()),
+        ("etc/hosts", b"127.0.0.1 localhost\n".to_vec()),
+        ("etc/containers/config.json", b"{\"credsStore\": \"ecr-login\"}".to_vec()),
+        ("var/cache/cloudregister/framework_info", b"{\"region\": \"eu-central-1\"}".to_vec()),
         ("etc/iscsi/initiatorname.iscsi", b"GenerateName=yes\n".to_vec()),
         ("etc/shadow", b"root:*:1::::::\nadmin:!:1::::::\nx:!$y$j9T$x:1\n".to_vec()),
         ("etc/popularity-contest.conf", b"#MY_HOSTID=\"x\"\nMY_HOSTID=\"\"\n".to_vec()),

@@ -27,6 +27,8 @@ pub(super) const CLOUD_INIT: &str = "skip_cleanup_cloudinit_files";
 pub(super) const SSM_LOGS: &str = "skip_cleanup_ssm_log_files";
 /// The section with the host keys.
 pub(super) const SSH: &str = "skip_cleanup_ssh_files";
+/// The section with the registration at the distribution's vendor. EC2 Image Builder has no section for it.
+pub(super) const REGISTRATION: &str = "skip_cleanup_registration_files";
 /// The section with this instance's names.
 pub(super) const INSTANCE: &str = "skip_cleanup_instance_files";
 
@@ -100,6 +102,7 @@ pub(super) const SECTIONS: &[Section] = &[
             "var/log/apt/*.log",
             "var/log/auth.log",
             "var/log/btmp",
+            "var/log/cloudregister",
             "var/log/daemon.log",
             "var/log/debug",
             "var/log/dnf*.log",
