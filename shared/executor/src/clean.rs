@@ -10,6 +10,7 @@ mod first_boot;
 mod identity;
 mod last;
 mod list;
+mod red_hat;
 mod remove;
 mod suse;
 
@@ -110,6 +111,7 @@ fn remove_listed(remover: &mut Remover, root: &Path, skips: &Skips) {
     remover.empty(&patterns);
     if !skips.has(REGISTRATION) {
         suse::forget(remover, root);
+        red_hat::forget(remover, root);
     }
     identity::renew(remover, root, skips);
     first_boot::make_keys(remover, root, skips);
@@ -181,6 +183,7 @@ mod tests {
         "var/lib/systemd/random-seed",
         "etc/nvme/hostid",
         "etc/nvme/hostnqn",
+        "etc/pki/consumer/key.pem",
         "etc/iscsi/initiatorname.iscsi",
         "home/admin/.ssh/authorized_keys2",
         "home/admin/.ssh/known_hosts",

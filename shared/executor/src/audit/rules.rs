@@ -68,6 +68,7 @@ impl Remedy {
 const SSH: Remedy = Remedy::CleanUp("skip_cleanup_ssh_files");
 const INSTANCE: Remedy = Remedy::CleanUp("skip_cleanup_instance_files");
 const CREDENTIALS: Remedy = Remedy::CleanUp("skip_cleanup_credential_files");
+const REGISTRATION: Remedy = Remedy::CleanUp("skip_cleanup_registration_files");
 const UNIT: Remedy = Remedy::Anew("with a unit that runs before the service if the file is missing");
 
 const fn rule(paths: &'static [&'static str], kind: FindingKind, what: &'static str, remedy: Remedy) -> Rule {
@@ -228,7 +229,14 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["etc/hosts"], Identity, "update server of a registration with SUSE", SUSE)
         .tested(Test::Has(b".susecloud.net")),
     rule(&["etc/insights-client/machine-id"], Identity, "Red Hat Insights id", Remedy::Remove),
-    rule(&["etc/sysconfig/rhn/systemid"], Identity, "Satellite id", Remedy::Remove),
+    rule(&["etc/pki/consumer/key.pem"], PrivateKey, "key of a registration with Red Hat", REGISTRATION),
+    rule(
+        &["etc/pki/entitlement/*-key.pem"],
+        PrivateKey,
+        "entitlement key of a registration with Red Hat",
+        REGISTRATION,
+    ),
+    rule(&["etc/sysconfig/rhn/systemid"], Identity, "Satellite id", REGISTRATION),
     rule(&["var/lib/systemd/random-seed", "var/lib/urandom/random-seed"], Identity, "random seed", Remedy::Always),
     rule(&["var/lib/random-seed"], Identity, "random seed", UNIT),
     rule(
