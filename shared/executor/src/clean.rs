@@ -203,6 +203,8 @@ mod tests {
         "var/lib/docker/engine-id",
         "var/lib/systemd/coredump/core.x",
         "var/lib/systemd/credential.secret",
+        "var/lib/yum/uuid",
+        "var/lib/zypp/AnonymousUniqueId",
         "var/log/apt/history.log.1.gz",
         "var/log/auth.log.1",
         "var/log/messages-20261128",

@@ -209,6 +209,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["var/lib/mysql/auto.cnf"], Identity, "MySQL server id", Remedy::Anew("mysqld makes it if it is missing")),
     rule(&["etc/salt/minion_id"], Identity, "Salt minion id", INSTANCE),
     rule(&["var/lib/docker/engine-id"], Identity, "Docker engine id", INSTANCE),
+    rule(&["var/lib/yum/uuid", "var/lib/zypp/AnonymousUniqueId"], Identity, "id for package servers", INSTANCE),
     rule(&["etc/hostname"], Identity, "host name", INSTANCE),
     rule(
         &["etc/mailname"],

@@ -195,6 +195,8 @@ fn what_packages_make_is_known_by_its_place() {
         ("etc/hostname", secret(), Identity),
         ("etc/mailname", secret(), Identity),
         ("etc/salt/minion_id", secret(), Identity),
+        ("var/lib/yum/uuid", ID.into(), Identity),
+        ("var/lib/zypp/AnonymousUniqueId", ID.into(), Identity),
         ("etc/sysconfig/rhn/systemid", secret(), Identity),
         ("etc/hosts", b"127.0.0.1 localhost\n52.0.0.1 smt-ec2.susecloud.net smt-ec2\n".to_vec(), Identity),
         ("var/cache/cloudregister/availableSMTInfo_2.obj", secret(), Identity),

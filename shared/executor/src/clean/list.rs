@@ -53,6 +53,8 @@ pub(super) const SECTIONS: &[Section] = &[
             "var/lib/docker/engine-id",
             "var/lib/misc/postfix.aliasesdb-stamp",
             "var/lib/postfix/master.lock",
+            "var/lib/yum/uuid",
+            "var/lib/zypp/AnonymousUniqueId",
             "var/spool/postfix/pid/master.pid",
         ],
         emptied: &[],
