@@ -239,10 +239,12 @@ mod tests {
         "etc/machine-id",
         "var/log/apt/history.log",
         "var/log/auth.log",
+        "var/log/cloudregister",
         "var/log/lastlog",
         "var/log/messages",
         "var/log/secure",
         "var/log/syslog",
+        "var/log/ubuntu-advantage.log",
         "var/log/wtmp",
         "var/mail/root",
     ];

@@ -119,6 +119,7 @@ pub(super) const SECTIONS: &[Section] = &[
             "var/log/spooler",
             "var/log/syslog",
             "var/log/tallylog",
+            "var/log/ubuntu-advantage*.log",
             "var/log/unattended-upgrades/*.log",
             "var/log/user.log",
             "var/log/wtmp",
