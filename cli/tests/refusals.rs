@@ -135,12 +135,22 @@ fn a_build_gets_each_value_only_once_and_a_wrong_call_applies_nothing() {
 #[test]
 fn a_new_folder_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();
-    let output = goldsmith(folder.path(), &["init"]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "written  ./pipeline.yml\nwritten  ./components/app.yml\n");
-    assert!(goldsmith(folder.path(), &["validate", "."]).status.success());
-    let expected = "goldsmith: error: ./pipeline.yml exists already: nothing was written; name another folder, so that no file \
+    let output = goldsmith(folder.path(), &["init", "web"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "written  web/pipeline.yml\nwritten  web/components/web.yml\n");
+    assert!(goldsmith(folder.path(), &["validate", "web"]).status.success());
+    let expected = "goldsmith: error: web/pipeline.yml exists already: nothing was written; name another folder, so that no file \
                     is overwritten\n";
-    refused(&goldsmith(folder.path(), &["init"]), 2, expected);
+    refused(&goldsmith(folder.path(), &["init", "web"]), 2, expected);
+    let inner = folder.path().join("web/components");
+    let output = goldsmith(&inner, &["init"]);
+    let written = "written  ./pipeline.yml\nwritten  ./components/components.yml\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), written);
+    let short = "goldsmith: error: the folder's name `ab` cannot be the name of a definition: name the definitions with --name: 3 to \
+                 128 letters, digits, `-`, `_` and inner spaces\n";
+    refused(&goldsmith(folder.path(), &["init", "ab"]), 2, short);
+    let output = goldsmith(folder.path(), &["init", "ab", "--name", "web server"]);
+    let written = "written  ab/pipeline.yml\nwritten  ab/components/web-server.yml\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), written);
 }
 
 #[test]

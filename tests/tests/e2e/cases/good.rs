@@ -52,7 +52,7 @@ fn readme(stack: &Stack) {
 
 fn begun(stack: &Stack) {
     let parent = tempfile::tempdir().unwrap();
-    let folder = parent.path().join("images");
+    let folder = parent.path().join("starter");
     let path = folder.display().to_string();
     let output = stack.goldsmith(&["init", &path]);
     let told = String::from_utf8_lossy(&output.stderr);
@@ -61,7 +61,7 @@ fn begun(stack: &Stack) {
     let plan: serde_json::Value = serde_json::from_slice(&planned.stdout).unwrap();
     assert_eq!((&plan["verdict"], &plan["findings"]), (&json!("build"), &json!([])), "{plan}");
     let built = stack.build(&folder);
-    assert_eq!((built.exit, built.image()), (0, "app/1.0.0/1"), "{built:?}");
+    assert_eq!((built.exit, built.image()), (0, "starter/1.0.0/1"), "{built:?}");
     assert!(built.progress.contains("GreetingIsInTheImage"), "{}", built.progress);
     assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
     let again = stack.goldsmith(&["init", &path]);
