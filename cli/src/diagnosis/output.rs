@@ -25,8 +25,8 @@ const ERROR_WORDS: [&str; 20] = [
     "traceback",
     "panic",
 ];
-/// How many lines in a row that differ only in their numbers become one.
-const ALIKE: usize = 3;
+/// How many lines in a row that differ only in their numbers are shortened. Fewer would not become shorter.
+const ALIKE: usize = 4;
 
 /// Returns a message without the names of the step, which the place has.
 pub(super) fn bare_message(cause: &FailureCause) -> &str {
@@ -79,8 +79,9 @@ pub(crate) fn sentences(text: &str) -> Vec<String> {
     found
 }
 
-/// Returns lines in which a line that is repeated stands once, with the number of times, and lines that differ only in
-/// their numbers stand once, with the number of the others.
+/// Returns lines in which a line that is repeated stands once, with the number of times. Of lines that differ only in
+/// their numbers, the first and the last one stand, with the number of the others between them: a number may be the
+/// reason, such as the code of an answer, and the last line most often is.
 pub(crate) fn collapsed(lines: &[String]) -> Vec<String> {
     let lines: Vec<String> = lines.iter().map(|line| uncolored(line).trim_end().to_owned()).collect();
     let mut found = Vec::new();
@@ -89,7 +90,8 @@ pub(crate) fn collapsed(lines: &[String]) -> Vec<String> {
         let same = lines[at..].iter().take_while(|other| *other == line).count();
         let alike = lines[at..].iter().take_while(|other| skeleton(other) == skeleton(line)).count();
         let taken = if alike > same && alike >= ALIKE {
-            found.extend([line.clone(), format!("({} more lines like it)", alike - 1)]);
+            let between = format!("({} more lines with other numbers)", alike - 2);
+            found.extend([line.clone(), between, lines[at + alike - 1].clone()]);
             alike
         } else if same > 1 {
             found.push(format!("{line} ({same} times)"));
@@ -159,10 +161,25 @@ mod tests {
 
     #[test]
     fn what_is_repeated_stands_once() {
-        let found =
-            collapsed(&lines(&["a", "x", "x", "x", "shard-01: ok", "shard-02: ok", "shard-3: ok", "s 1", "s 2"]));
-        assert_eq!(found, ["a", "x (3 times)", "shard-01: ok", "(2 more lines like it)", "s 1", "s 2"]);
+        let shards = ["shard-01: ok", "shard-02: ok", "shard-02: ok", "shard-3: ok"];
+        let found = collapsed(&lines(&[&["a", "x", "x", "x"], &shards[..], &["s 1", "s 2", "s 3"]].concat()));
+        let shortened = ["shard-01: ok", "(2 more lines with other numbers)", "shard-3: ok"];
+        assert_eq!(found, [&["a", "x (3 times)"], &shortened[..], &["s 1", "s 2", "s 3"]].concat());
         assert!(collapsed(&[]).is_empty());
+    }
+
+    #[test]
+    fn the_last_line_is_always_there() {
+        let codes = |all: &[u32]| all.iter().map(|code| format!("status code {code}")).collect::<Vec<_>>();
+        for (all, found) in [
+            (&[200, 204, 503][..], &["status code 200", "status code 204", "status code 503"][..]),
+            (&[200, 200, 503], &["status code 200 (2 times)", "status code 503"]),
+            (&[200, 200, 200, 503], &["status code 200", "(2 more lines with other numbers)", "status code 503"]),
+            (&[200, 201, 202, 204, 503], &["status code 200", "(3 more lines with other numbers)", "status code 503"]),
+        ] {
+            assert_eq!(collapsed(&codes(all)), found);
+            assert_eq!(excerpt(&codes(all), 5).last().map(String::as_str), Some("status code 503"));
+        }
     }
 
     #[test]
