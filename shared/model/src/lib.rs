@@ -45,7 +45,7 @@ pub use export::{DiskImageFormat, S3Export};
 pub use freeze::Freeze;
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions, Placement, Tenancy, is_topic_arn};
 pub use input::{ExecutionInput, InputError, StartFrom};
-pub use managed::{ManagedParent, managed_component, managed_parent};
+pub use managed::{ManagedParent, is_stock_component, managed_component, managed_parent};
 pub use name::{Name, NameError};
 pub use output::{ExecutionFailure, ExecutionOutput};
 pub use pipeline::{

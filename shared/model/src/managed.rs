@@ -68,31 +68,40 @@ pub fn managed_parent(arn: &str) -> Option<ManagedParent> {
     }
 }
 
+/// The stock components with names of managed components of Image Builder, which they replace.
+const REPLACING: [&str; 13] = [
+    "amazon-cloudwatch-agent-linux",
+    "apt-repository-test-linux",
+    "aws-cli-version-2-linux",
+    "chrony-time-configuration-test",
+    "docker-ce-linux",
+    "ebs-volume-usage-test-linux",
+    "hello-world-linux",
+    "python-3-linux",
+    "reboot-linux",
+    "reboot-test-linux",
+    "simple-boot-test-linux",
+    "update-linux",
+    "yum-repository-test-linux",
+];
+/// The other stock components: Image Builder has none of these names.
+const OWN: [&str; 2] = ["hardening-baseline-linux", "hardening-baseline-test-linux"];
+
 /// Returns the stock component that replaces a managed component of Image Builder, given its ARN. A stock component has
 /// the name of the managed component that it replaces. `None` if the text is not such an ARN, or if there is no
 /// replacement.
 #[must_use]
 pub fn managed_component(arn: &str) -> Option<&str> {
-    const STOCK: [&str; 12] = [
-        "amazon-cloudwatch-agent-linux",
-        "apt-repository-test-linux",
-        "aws-cli-version-2-linux",
-        "chrony-time-configuration-test",
-        "docker-ce-linux",
-        "ebs-volume-usage-test-linux",
-        "hello-world-linux",
-        "python-3-linux",
-        "reboot-linux",
-        "reboot-test-linux",
-        "simple-boot-test-linux",
-        "update-linux",
-    ];
-    let name = name_in(arn, ":aws:component/")?;
-    match name {
+    match name_in(arn, ":aws:component/")? {
         "docker-ce-ubuntu" | "docker-ce-centos" => Some("docker-ce-linux"),
-        "yum-repository-test-linux" => Some(name),
-        name => STOCK.contains(&name).then_some(name),
+        name => REPLACING.contains(&name).then_some(name),
     }
+}
+
+/// Returns whether the folder `components` of a release has a component of this name.
+#[must_use]
+pub fn is_stock_component(name: &str) -> bool {
+    REPLACING.contains(&name) || OWN.contains(&name)
 }
 
 /// Returns the next name in an ARN, without the version.
@@ -107,7 +116,9 @@ fn is_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ManagedParent, managed_component, managed_parent};
+    use std::collections::BTreeSet;
+
+    use super::{ManagedParent, OWN, REPLACING, is_stock_component, managed_component, managed_parent};
     use crate::SourceImage;
 
     fn source(image: &str) -> Option<String> {
@@ -166,13 +177,16 @@ mod tests {
         };
         let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
         let names: Vec<String> = files.filter_map(|file| Some(file.strip_suffix(".yml")?.to_owned())).collect();
-        // Image Builder has no components of these names.
-        let ours = ["components", "hardening-baseline-linux", "hardening-baseline-test-linux"];
-        for name in names.iter().filter(|name| !ours.contains(&name.as_str())) {
-            assert_eq!(stock(name).as_ref(), Some(name));
+        let there: BTreeSet<&str> = names.iter().map(String::as_str).filter(|name| *name != "components").collect();
+        assert_eq!(REPLACING.iter().chain(&OWN).copied().collect::<BTreeSet<_>>(), there);
+        for name in REPLACING {
+            assert_eq!((stock(name).as_deref(), is_stock_component(name)), (Some(name), true));
         }
+        for name in OWN {
+            assert_eq!((stock(name), is_stock_component(name)), (None, true));
+        }
+        assert!(!is_stock_component("nginx"));
         assert_eq!(stock("docker-ce-ubuntu").as_deref(), Some("docker-ce-linux"));
         assert_eq!(stock("stig-build-linux-high"), None);
-        assert!(names.iter().any(|name| Some(name) == stock("reboot-linux").as_ref()));
     }
 }

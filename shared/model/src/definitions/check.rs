@@ -7,7 +7,10 @@ use goldsmith_document::{Diagnostic, Diagnostics, Document, SECRET, Severity, di
 
 use super::draft::Placed;
 use super::{Definitions, Draft, Kind};
-use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, Version};
+use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, Version, is_stock_component};
+
+/// What helps if a stock component is not stored yet. A release contains the folder.
+const STOCK: &str = "it is a stock component: `goldsmith apply components` stores it";
 
 /// The stored definitions to which the definitions of the folder refer.
 #[derive(Debug, Clone, Default)]
@@ -127,8 +130,10 @@ impl Draft<'_> {
         let versions = self.versions(kind, name, stored);
         let names = self.declared.iter().filter(|d| d.kind == kind && d.name != *name).map(|d| d.name.as_str());
         let (message, help) = if versions.is_empty() {
-            let near = did_you_mean(name.as_str(), names).map(|near| format!("did you mean `{near}`?"));
-            (format!("there is no {kind} `{name}`"), near)
+            let near = || did_you_mean(name.as_str(), names).map(|near| format!("did you mean `{near}`?"));
+            let stock = kind == Kind::Component && is_stock_component(name.as_str());
+            let help = if stock { Some(STOCK.to_owned()) } else { near() };
+            (format!("there is no {kind} `{name}`"), help)
         } else {
             let versions: Vec<String> = versions.iter().map(Version::to_string).collect();
             let message = format!("no version of {kind} `{name}` matches {}", wanted.version);

@@ -150,6 +150,21 @@ help: did you mean `status`?";
 }
 
 #[test]
+fn a_stock_component_that_is_not_stored_says_how_it_is() {
+    let recipe = recipe("components:\n  - {name: update-linux, version: x.x.x}\n  - {name: nginy, version: 1.x.x}\n");
+    let expected = "\
+web/all.yml:12:12: error: there is no component `update-linux`
+    - {name: update-linux, version: x.x.x}
+             ^^^^^^^^^^^^
+help: it is a stock component: `goldsmith apply components` stores it
+web/all.yml:13:12: error: there is no component `nginy`
+    - {name: nginy, version: 1.x.x}
+             ^^^^^
+help: did you mean `nginx`?";
+    assert_eq!(refused(&[COMPONENT, &recipe]), expected);
+}
+
+#[test]
 fn configurations_are_checked() {
     let distribution = |rest: &str| {
         format!("kind: DistributionConfiguration\nname: two\ndistributions:\n  - region: eu-west-1\n{rest}")
