@@ -5,16 +5,55 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use anyhow::{Context, Result};
+use goldsmith_document::yaml::Span;
+use goldsmith_document::{Diagnostic, Diagnostics, Source};
 use goldsmith_model::definitions::SourceFile;
 
-use crate::exit::invalid;
+use crate::exit::{invalid, mistaken};
+use crate::render::count_in_words;
+
+/// The message about a file that is not text.
+const NOT_TEXT: &str = "the file is not UTF-8 text";
 
 /// The largest file in bytes that a definition names. A document has at most some hundred kilobytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// Reads a definition file, or all files `*.yml` and `*.yaml` directly in a folder, in the order of their names.
-pub(crate) fn read(path: &Path) -> Result<Vec<SourceFile>> {
-    files(path)?.iter().map(|file| read_file(file)).collect()
+/// Reads a definition file, or all files `*.yml` and `*.yaml` directly in a folder, in the order of their names. If some
+/// are not text, the error names a place in each of them, and says what this has prevented.
+pub(crate) fn read(path: &Path, nothing: &str) -> Result<Vec<SourceFile>> {
+    let (mut found, mut read) = (Diagnostics::new(), Vec::new());
+    for file in files(path)? {
+        let bytes = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let name = file.display().to_string();
+        match utf8(&name, bytes) {
+            Ok(text) => read.push(SourceFile { path: name, text }),
+            Err(mistake) => found.push(*mistake),
+        }
+    }
+    if found.is_empty() {
+        return Ok(read);
+    }
+    let mistakes = count_in_words(found.errors(), "mistake");
+    Err(mistaken(found, format!("{mistakes} in {}: {nothing}", path.display())))
+}
+
+/// Returns the text of a file, or the first place at which it is not UTF-8.
+pub(crate) fn utf8(file: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let bytes = error.into_bytes();
+        let before = String::from_utf8_lossy(&bytes[..good]);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let help = match bytes[..] {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it looks like UTF-16: save it as UTF-8".to_owned(),
+            _ => format!("the byte 0x{:02x} is no character of UTF-8 there: save the file as UTF-8", bytes[good]),
+        };
+        // The line itself is not shown: it is no text, and may not even be a line.
+        let nowhere = Source { file, text: "" };
+        let found = nowhere.error(Span { line, column, len: 1 }, "unreadable", NOT_TEXT);
+        Box::new(Diagnostic { help: Some(help), ..found })
+    })
 }
 
 /// Returns the file itself, or all files `*.yml` and `*.yaml` directly in a folder, in the order of their names.
@@ -70,19 +109,22 @@ fn text(file: &Path) -> io::Result<String> {
     if found.len() > LARGEST {
         return Err(io::Error::other(format!("it has {} bytes, and {LARGEST} is the limit", found.len())));
     }
-    fs::read_to_string(file)
-}
-
-fn read_file(path: &Path) -> Result<SourceFile> {
-    let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    Ok(SourceFile { path: path.display().to_string(), text })
+    utf8("", fs::read(file)?).map_err(|found| {
+        let Diagnostic { line, column, help, .. } = *found;
+        let help = help.unwrap_or_default();
+        io::Error::other(format!("it is not UTF-8 text at line {line}, column {column}: {help}"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use goldsmith_model::definitions::{Draft, SourceFile, Stored};
 
-    use super::{documents, read};
+    use super::{documents, utf8};
+
+    fn read(path: &std::path::Path) -> anyhow::Result<Vec<SourceFile>> {
+        super::read(path, "nothing was done")
+    }
 
     #[test]
     fn a_folder_gives_its_own_yaml_files_by_name() {
@@ -140,6 +182,25 @@ mod tests {
         assert_eq!(refused("fifo"), "it is not a regular file");
         assert_eq!(refused("."), "it is not a regular file");
         assert_eq!(refused("endless"), "it has 1099511627776 bytes, and 16777216 is the limit");
+    }
+
+    #[test]
+    fn a_file_that_is_not_text_has_the_place_where_it_is_not() {
+        let place = |bytes: &[u8]| {
+            let found = utf8("a.yml", bytes.to_vec()).unwrap_err();
+            (found.line, found.column, found.help.unwrap())
+        };
+        let byte = |code: &str| format!("the byte {code} is no character of UTF-8 there: save the file as UTF-8");
+        assert_eq!(place(b"kind: Component\r\nn\xc3\xa4me: gr\xfcn\n"), (2, 9, byte("0xfc")));
+        assert_eq!(place(b"\xff"), (1, 1, byte("0xff")));
+        assert_eq!(place(b"a\n\xc3"), (2, 1, byte("0xc3")));
+        assert_eq!(place(b"\xff\xfea\0"), (1, 1, "it looks like UTF-16: save it as UTF-8".to_owned()));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("d.yml"), b"a\nb\xe9").unwrap();
+        let read =
+            documents(&[SourceFile { path: folder.path().join("a.yml").display().to_string(), text: String::new() }]);
+        let refused = read(&folder.path().join("d.yml")).unwrap_err().to_string();
+        assert_eq!(refused, format!("it is not UTF-8 text at line 2, column 2: {}", byte("0xe9")));
     }
 
     #[test]

@@ -81,9 +81,31 @@ fn a_value_that_looks_like_a_secret_is_rejected_unless_allowed() {
     refused(&goldsmith(folder.path(), &parameter), 2, &expected);
     let allowed: Vec<&str> = parameter.into_iter().chain(["--allow-plain-secrets"]).collect();
     refused(&goldsmith(folder.path(), &allowed), 2, NO_REGION);
-    let validated = goldsmith(folder.path(), &["validate", "."]);
-    let said = String::from_utf8(validated.stdout).unwrap();
-    assert_eq!((validated.status.code(), said.matches("warning: ").count()), (Some(0), 2), "{said}");
+    let told = |args: &[&str]| {
+        let output = goldsmith(folder.path(), args);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(!said.contains("hunter"), "{said}");
+        (output.status.code(), said.matches("error: ").count(), said.matches("warning: ").count())
+    };
+    assert_eq!(told(&["validate", "."]), (Some(1), 2, 0));
+    assert_eq!(told(&["validate", ".", "--allow-plain-secrets"]), (Some(0), 0, 2));
+    assert_eq!(told(&["validate", "db.yaml"]), (Some(0), 0, 1), "nothing stores it");
+}
+
+#[test]
+fn a_file_that_is_not_text_has_a_place_for_each_command() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yml"), b"kind: ImagePipeline\nname: gr\xfcn\n").unwrap();
+    let mistake = "\
+a.yml:2:9: error: the file is not UTF-8 text
+help: the byte 0xfc is no character of UTF-8 there: save the file as UTF-8
+";
+    for (command, nothing) in [("apply", "applied"), ("build", "applied"), ("plan", "planned"), ("graph", "drawn")] {
+        let expected = format!("./{mistake}goldsmith: error: one mistake in .: nothing was {nothing}\n");
+        refused(&goldsmith(folder.path(), &[command, "."]), 2, &expected);
+    }
+    let validated = goldsmith(folder.path(), &["validate", "a.yml"]);
+    assert_eq!(String::from_utf8_lossy(&validated.stdout), format!("{mistake}1 file: 1 error\n"));
 }
 
 #[test]

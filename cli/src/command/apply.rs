@@ -41,7 +41,7 @@ pub(crate) struct Args {
 /// How values that look like secrets are treated.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Secrets {
-    /// Store parameter values even if they look like secrets.
+    /// Accept parameter values even if they look like secrets.
     #[arg(long)]
     pub(crate) allow_plain_secrets: bool,
 }
@@ -75,9 +75,10 @@ pub(crate) async fn apply(
     consent: Consent,
     accepts: impl FnOnce(&Definitions) -> Result<()>,
 ) -> Result<(Connection, Definitions, Vec<Change>)> {
-    let mut files = folder::read(path)?;
+    let purpose = Purpose::Apply { bump: consent.bump };
+    let mut files = folder::read(path, purpose.nothing())?;
     let Checked { connection, definitions, changes, bumped } =
-        check(globals, path, &mut files, secrets, Purpose::Apply { bump: consent.bump }).await?;
+        check(globals, path, &mut files, secrets, purpose).await?;
     accepts(&definitions)?;
     let beyond = beyond(&changes, &definitions);
     // Without a terminal, the lines are in the error, which a program reads.
@@ -108,7 +109,7 @@ pub(crate) enum Purpose {
 
 impl Purpose {
     /// Returns what mistakes have prevented.
-    fn nothing(self) -> &'static str {
+    pub(crate) fn nothing(self) -> &'static str {
         match self {
             Self::Apply { .. } => "nothing was applied",
             Self::Plan => "nothing was planned",

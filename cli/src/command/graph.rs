@@ -107,7 +107,7 @@ async fn stored(connection: &Connection, now: Timestamp) -> Result<Stages> {
 
 /// Reads the definitions of a folder or file. What they refer to outside of it is left out.
 fn read(path: &Path) -> Result<Definitions> {
-    let files = folder::read(path)?;
+    let files = folder::read(path, "nothing was drawn")?;
     Draft::read(&files, &folder::documents(&files)).check_alone().map_err(|found| {
         let message = format!("{} in {}", count_in_words(found.errors(), "mistake"), path.display());
         mistaken(found, message)

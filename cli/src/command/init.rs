@@ -128,7 +128,7 @@ mod tests {
     use crate::testing::globals;
 
     fn definitions(path: &Path) -> Definitions {
-        let files = folder::read(path).unwrap();
+        let files = folder::read(path, "").unwrap();
         let draft = Draft::read(&files, &folder::documents(&files));
         draft.check(&Stored::default()).map_err(|found| found.to_string()).unwrap()
     }

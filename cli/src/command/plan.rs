@@ -113,7 +113,7 @@ async fn target(globals: &Globals, args: &Args) -> Result<(Connection, Store, Na
         let store = connection.store.as_if_applied(&Definitions::default())?;
         return Ok((connection, store, name, Vec::new()));
     }
-    let mut files = folder::read(path)?;
+    let mut files = folder::read(path, Purpose::Plan.nothing())?;
     let checked = apply::check(globals, path, &mut files, args.overrides.secrets, Purpose::Plan).await?;
     let Checked { connection, definitions, changes, .. } = checked;
     let name = build::chosen(&definitions, &args.what, args.pipeline.as_ref())?;

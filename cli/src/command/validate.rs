@@ -10,6 +10,7 @@ use goldsmith_document::{Diagnostics, Platform, Target};
 use serde::Serialize;
 
 use crate::args::Globals;
+use crate::command::apply::Secrets;
 use crate::exit::Exit;
 use crate::output::{self, Show};
 use crate::render::count;
@@ -27,6 +28,8 @@ pub(crate) struct Args {
     /// Values for the documents' parameters, which are checked too.
     #[arg(long, value_name = "NAME=VALUE,...")]
     parameters: Vec<String>,
+    #[command(flatten)]
+    secrets: Secrets,
 }
 
 /// An operating system, in the user's spelling.
@@ -55,7 +58,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     for path in &args.paths {
         let names = folder::files(path)?;
         files += names.len();
-        let checked = check::files(&names, &target)?;
+        let checked = check::files(&names, &target, args.secrets)?;
         documents.extend(checked.documents);
         found.extend(checked.found);
     }

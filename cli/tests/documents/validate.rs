@@ -197,6 +197,7 @@ fn what_is_no_text_is_a_finding_and_what_is_not_there_is_a_wrong_call() {
     std::fs::write(folder.path("binary.yml"), [0xff, 0xfe, 0x00, 0x80]).unwrap();
     let expected = "\
 binary.yml:1:1: error: the file is not UTF-8 text
+help: it looks like UTF-16: save it as UTF-8
 empty.yml:1:1: error: the document is empty
 3 files: 2 errors
 ";
