@@ -155,6 +155,31 @@ fn a_build_gets_each_value_only_once_and_a_wrong_call_applies_nothing() {
 }
 
 #[test]
+fn a_file_of_definitions_is_taken_as_a_folder_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = "kind: ImagePipeline\nname: web\nimageRecipe: web\ninfrastructureConfiguration: small\n";
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("web.yml"), pipeline).unwrap();
+    std::fs::write(at("wrong.yml"), pipeline.replace("name: web", "nam: web")).unwrap();
+    // A file whose name may be that of a pipeline hides no pipeline.
+    std::fs::copy(at("wrong.yml"), at("web")).unwrap();
+    for (command, nothing) in [("plan", "planned"), ("build", "applied")] {
+        for what in ["web.yml", "./web.yml", "web"] {
+            refused(&goldsmith(folder.path(), &[command, what]), 2, NO_REGION);
+        }
+        for what in ["wrong.yml", "./web"] {
+            let stderr = String::from_utf8(goldsmith(folder.path(), &[command, what]).stderr).unwrap();
+            let end = format!("\ngoldsmith: error: 2 mistakes in {what}: nothing was {nothing}\n");
+            assert!(stderr.contains(&format!("\n{what}:2:1: error: ")) && stderr.ends_with(&end), "{stderr}");
+        }
+        let neither = "goldsmith: error: `none.yml` is neither a folder or file nor the name of a pipeline\n";
+        refused(&goldsmith(folder.path(), &[command, "none.yml"]), 2, neither);
+        let chosen = "goldsmith: error: --pipeline chooses a pipeline of a folder or file, but web is neither\n";
+        refused(&goldsmith(folder.path(), &[command, "web", "--pipeline", "web"]), 2, chosen);
+    }
+}
+
+#[test]
 fn a_new_folder_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();
     let output = goldsmith(folder.path(), &["init", "web"]);

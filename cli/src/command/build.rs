@@ -1,4 +1,4 @@
-//! `goldsmith build PIPELINE|FOLDER`
+//! `goldsmith build PIPELINE|PATH`
 
 mod ending;
 mod start;
@@ -35,11 +35,11 @@ const LOCAL_SOURCES: &str = "help: the local AWS does not have the images of AWS
 /// Ctrl-C ends the watching, and the build continues.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A pipeline, or a folder of definitions, which are applied first. A folder takes precedence over a pipeline with
-    /// the same name.
-    #[arg(value_name = "PIPELINE|FOLDER")]
+    /// A pipeline, or a folder or file of definitions, which are applied first. A folder takes precedence over a pipeline
+    /// with the same name.
+    #[arg(value_name = "PIPELINE|PATH")]
     what: String,
-    /// The pipeline to build if the folder has several.
+    /// The pipeline to build if the definitions have several.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<Name>,
     /// Wait only until the build has begun, print its id and how to watch it, and exit. A start that begins no build ends as
@@ -220,15 +220,22 @@ fn look_again(again: &str, name: &str) -> String {
     format!("Watch it with:\n  {again} watch {name}\n  {again} show {name}")
 }
 
-/// Applies the folder if there is one, and returns the stack and the pipeline to build.
+/// Returns the folder or file of definitions that a text names, or `None` if it may name a pipeline.
+pub(crate) fn definitions(what: &str) -> Option<&Path> {
+    let path = Path::new(what);
+    // A file that happens to lie there must not hide a pipeline. No name of a pipeline has a dot.
+    let is_file = path.is_file() && what.parse::<Name>().is_err();
+    (is_file || path.is_dir()).then_some(path)
+}
+
+/// Applies the definitions if there are some, and returns the stack and the pipeline to build.
 async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> {
-    let folder = Path::new(&args.what);
-    if folder.is_dir() {
+    if let Some(path) = definitions(&args.what) {
         let consent = args.consent;
         // A build that cannot begin stores nothing: the folder may have a schedule.
         let choose = |definitions: &Definitions| chosen(definitions, &args.what, args.pipeline.as_ref());
         let (connection, definitions, changes) =
-            apply::apply(globals, folder, args.overrides.secrets, consent, |these| choose(these).map(drop)).await?;
+            apply::apply(globals, path, args.overrides.secrets, consent, |these| choose(these).map(drop)).await?;
         let written = apply::written(&changes);
         let noun = if changes.len() == 1 { "definition" } else { "definitions" };
         let count = changes.len();
@@ -245,9 +252,10 @@ async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> 
 /// Returns the stack and its stored pipeline with this name.
 pub(crate) async fn named(globals: &Globals, what: &str, chosen: Option<&Name>) -> Result<(Connection, Name)> {
     if chosen.is_some() {
-        return Err(invalid(format!("--pipeline chooses a pipeline of a folder, but {what} is not a folder")));
+        let why = "--pipeline chooses a pipeline of a folder or file";
+        return Err(invalid(format!("{why}, but {what} is neither")));
     }
-    let neither = |_| invalid(format!("`{what}` is neither a folder nor the name of a pipeline"));
+    let neither = |_| invalid(format!("`{what}` is neither a folder or file nor the name of a pipeline"));
     let name: Name = what.parse().map_err(neither)?;
     let connection = Connection::open(globals).await?;
     // Plan would reject the start as well, but only after a person has seen a build begin.
@@ -260,16 +268,16 @@ pub(crate) async fn named(globals: &Globals, what: &str, chosen: Option<&Name>) 
     Ok((connection, name))
 }
 
-/// Returns the pipeline to build, from a folder's definitions.
-pub(crate) fn chosen(definitions: &Definitions, folder: &str, wanted: Option<&Name>) -> Result<Name> {
+/// Returns the pipeline to build, from the definitions of a folder or file.
+pub(crate) fn chosen(definitions: &Definitions, path: &str, wanted: Option<&Name>) -> Result<Name> {
     let names: Vec<&Name> = definitions.pipelines.iter().map(|pipeline| &pipeline.name).collect();
     let list = || names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
     match (wanted, &names[..]) {
         (Some(wanted), names) if names.contains(&wanted) => Ok(wanted.clone()),
-        (Some(wanted), _) => Err(invalid(format!("{} has no pipeline `{wanted}`: it has {}", folder, list()))),
+        (Some(wanted), _) => Err(invalid(format!("{} has no pipeline `{wanted}`: it has {}", path, list()))),
         (None, [only]) => Ok((*only).clone()),
-        (None, []) => Err(invalid(format!("{} has no pipeline to build", folder))),
-        (None, _) => Err(invalid(format!("{} has several pipelines: choose one with --pipeline: {}", folder, list()))),
+        (None, []) => Err(invalid(format!("{} has no pipeline to build", path))),
+        (None, _) => Err(invalid(format!("{} has several pipelines: choose one with --pipeline: {}", path, list()))),
     }
 }
 

@@ -1,11 +1,11 @@
-//! `goldsmith plan PIPELINE|FOLDER`
+//! `goldsmith plan PIPELINE|PATH`
 
 mod text;
 
 pub(crate) use text::finding;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -28,11 +28,11 @@ const DETAILED: &str = "detailed-exitcode";
 /// Show what a build of a pipeline would do, and everything that would stop it. This changes nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A pipeline, or a folder of definitions. The folder is planned as if it were applied. A folder takes precedence
-    /// over a pipeline with the same name.
-    #[arg(value_name = "PIPELINE|FOLDER")]
+    /// A pipeline, or a folder or file of definitions, which are planned as if they were applied. A folder takes
+    /// precedence over a pipeline with the same name.
+    #[arg(value_name = "PIPELINE|PATH")]
     what: String,
-    /// The pipeline to plan if the folder has several.
+    /// The pipeline to plan if the definitions have several.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<Name>,
     /// Plan the build even if nothing has changed since the newest image, and begin with the source image and not with the
@@ -107,12 +107,11 @@ async fn plan(globals: &Globals, args: &Args) -> Result<Planned> {
 
 /// Returns the stack, its store as the plan reads it, the pipeline, and what `apply` would do.
 async fn target(globals: &Globals, args: &Args) -> Result<(Connection, Store, Name, Vec<Change>)> {
-    let path = Path::new(&args.what);
-    if !path.is_dir() {
+    let Some(path) = build::definitions(&args.what) else {
         let (connection, name) = build::named(globals, &args.what, args.pipeline.as_ref()).await?;
         let store = connection.store.as_if_applied(&Definitions::default())?;
         return Ok((connection, store, name, Vec::new()));
-    }
+    };
     let mut files = folder::read(path, Purpose::Plan.nothing())?;
     let checked = apply::check(globals, path, &mut files, args.overrides.secrets, Purpose::Plan).await?;
     let Checked { connection, definitions, changes, .. } = checked;
