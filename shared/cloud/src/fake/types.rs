@@ -5,11 +5,16 @@ use crate::{Image, Kind, Result, TypeTraits};
 
 /// Families from before Nitro, which boot by the BIOS only.
 const XEN: [&str; 5] = ["t1", "t2", "m1", "m3", "m4"];
+/// How the sizes of types end that are not metal.
+const SIZES: [&str; 5] = ["nano", "micro", "small", "medium", "large"];
 
 /// Returns what instances of a type can be: a `g` after the number of the generation means Graviton. Returns `None` if
 /// the type does not exist.
 pub(super) fn traits_of(instance_type: &str) -> Option<TypeTraits> {
     let (family, size) = instance_type.split_once('.')?;
+    if !size.starts_with("metal") && !SIZES.iter().any(|known| size.ends_with(known)) {
+        return None;
+    }
     let options = family.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
     let (architecture, modes) = if options.contains('g') {
         ("arm64", &["uefi"][..])

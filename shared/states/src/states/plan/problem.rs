@@ -144,6 +144,18 @@ pub enum Problem {
         /// Why each type cannot run the source image.
         reasons: String,
     },
+    /// The infrastructure configuration names no instance type on which the build can run, and at least one that EC2 does
+    /// not have in the stack's Region: it is misspelled, or of another Region.
+    #[error("infrastructure configuration `{infrastructure}` names what is no instance type of {region}: {types}")]
+    #[strum(message = "name a type that EC2 has there")]
+    TypeUnknown {
+        /// The infrastructure configuration.
+        infrastructure: String,
+        /// The Region.
+        region: String,
+        /// The types, each with one that may be meant.
+        types: String,
+    },
     /// Some instance types of the infrastructure configuration cannot run the source image. The build uses only the
     /// others, so it has fewer types to fall back on than the list says.
     #[error(
@@ -160,6 +172,16 @@ pub enum Problem {
         infrastructure: String,
         /// Why each of the types cannot run the source image.
         reasons: String,
+    },
+    /// The pipeline tests on an instance type that EC2 does not have in the stack's Region: it is misspelled, or of another
+    /// Region.
+    #[error("the pipeline tests on what is no instance type of {region}: {types}")]
+    #[strum(message = "name a type that EC2 has there")]
+    TestTypeUnknown {
+        /// The Region.
+        region: String,
+        /// The types, each with one that may be meant.
+        types: String,
     },
     /// The pipeline tests on an instance type that cannot run the architecture of the source image.
     #[error(

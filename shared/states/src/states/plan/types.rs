@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use goldsmith_cloud::{Image, TypeTraits};
+use goldsmith_document::did_you_mean;
 use goldsmith_model::ImageAudit;
 
 use super::finding::Finding;
@@ -13,6 +14,32 @@ use super::problem::Problem;
 use super::resolve::{Inputs, Viewer};
 use crate::parts::firmware;
 use crate::{Context, Result};
+
+/// Sizes that instance types have, in many families or in few.
+const SIZES: [&str; 22] = [
+    "nano",
+    "micro",
+    "small",
+    "medium",
+    "large",
+    "xlarge",
+    "2xlarge",
+    "3xlarge",
+    "4xlarge",
+    "6xlarge",
+    "8xlarge",
+    "9xlarge",
+    "10xlarge",
+    "12xlarge",
+    "16xlarge",
+    "18xlarge",
+    "24xlarge",
+    "32xlarge",
+    "48xlarge",
+    "metal",
+    "metal-24xl",
+    "metal-48xl",
+];
 
 /// The types of a build's instances.
 #[derive(Debug, Clone)]
@@ -48,16 +75,27 @@ pub(super) async fn runnable(
     let region = &context.config.region;
     let known = context.cloud.machines.type_traits(region, &named).await?;
     let unfit = |name: &String| why_not(name, &known, source, region);
+    // A type that does not exist is another mistake than one that cannot run the source.
+    let wrong = |name: &String| known.contains_key(name).then(|| unfit(name)).flatten();
     let (id, architecture) = (|| source.id.clone(), || source.architecture.clone());
     let build: Vec<String> = of_builds.iter().filter(|name| unfit(name).is_none()).cloned().collect();
     if build.is_empty() && !launches_tests_only {
-        let reasons: Vec<String> = of_builds.iter().filter_map(unfit).collect();
-        findings.push(inputs.infrastructure_place("instanceTypes").has(Problem::TypeArchitecture {
-            id: id(),
-            architecture: architecture(),
-            infrastructure: infrastructure.name.to_string(),
-            reasons: reasons.join("; "),
-        }));
+        if let Some(types) = unknown(of_builds, &known) {
+            findings.push(inputs.infrastructure_place("instanceTypes").has(Problem::TypeUnknown {
+                infrastructure: infrastructure.name.to_string(),
+                region: region.clone(),
+                types,
+            }));
+        }
+        let reasons: Vec<String> = of_builds.iter().filter_map(wrong).collect();
+        if !reasons.is_empty() {
+            findings.push(inputs.infrastructure_place("instanceTypes").has(Problem::TypeArchitecture {
+                id: id(),
+                architecture: architecture(),
+                infrastructure: infrastructure.name.to_string(),
+                reasons: reasons.join("; "),
+            }));
+        }
     }
     if !build.is_empty() && build.len() < of_builds.len() && !launches_tests_only {
         let reasons: Vec<String> = of_builds.iter().filter_map(unfit).collect();
@@ -75,7 +113,11 @@ pub(super) async fn runnable(
         let missing = Problem::AgentMissing { id: id(), architecture: architecture(), agent };
         findings.push(inputs.recipe_place("parentImage").has(missing));
     }
-    let reasons: Vec<String> = test.iter().filter_map(unfit).collect();
+    if let Some(types) = unknown(test, &known) {
+        let unknown = Problem::TestTypeUnknown { region: region.clone(), types };
+        findings.push(inputs.pipeline_place("imageTestsConfiguration.instanceTypes").has(unknown));
+    }
+    let reasons: Vec<String> = test.iter().filter_map(wrong).collect();
     if !reasons.is_empty() {
         let unfit =
             Problem::TestTypeArchitecture { id: id(), architecture: architecture(), reasons: reasons.join("; ") };
@@ -90,7 +132,8 @@ pub(super) async fn runnable(
     let lacks = |name: &String| needed.lacking(name, known.get(name)?);
     let test = match test {
         [] if is_tested || audit_only => of_build(&build, lacks),
-        some => some.to_vec(),
+        // Without those that do not exist: nothing else can be said about them.
+        some => some.iter().filter(|name| known.contains_key(*name)).cloned().collect(),
     };
     let lacking: Vec<String> = test.iter().filter(|name| unfit(name).is_none()).filter_map(lacks).collect();
     if !lacking.is_empty() {
@@ -125,8 +168,23 @@ fn why_not(name: &str, known: &BTreeMap<String, TypeTraits>, source: &Image, reg
             of_source.lacking(name, traits)
         }
         Some(traits) => Some(format!("{name} is for {}", traits.architectures.join(" and "))),
-        None => Some(format!("{region} has no type {name}")),
+        None => Some(format!("{region} has no type {name}{}", near(name))),
     }
+}
+
+/// Returns the types that EC2 does not know, each with one that may be meant; `None` if it knows all.
+fn unknown(names: &[String], known: &BTreeMap<String, TypeTraits>) -> Option<String> {
+    let unknown = names.iter().filter(|name| !known.contains_key(*name));
+    let unknown: Vec<String> = unknown.map(|name| format!("{name}{}", near(name))).collect();
+    (!unknown.is_empty()).then(|| unknown.join(", "))
+}
+
+/// Returns the type that a misspelled size may mean, in brackets. Families are not known here, so one that is misspelled
+/// has no such advice.
+fn near(name: &str) -> String {
+    let meant = name.split_once('.').filter(|(_, size)| !SIZES.contains(size));
+    let meant = meant.and_then(|(family, size)| Some((family, did_you_mean(size, SIZES)?)));
+    meant.map(|(family, size)| format!(" (did you mean `{family}.{size}`?)")).unwrap_or_default()
 }
 
 /// What an image needs of the types of its instances.
@@ -167,6 +225,7 @@ mod tests {
     use goldsmith_cloud::fake::HOME;
     use goldsmith_model::definitions::Definitions;
 
+    use super::near;
     use crate::State;
     use crate::testing::{Stack, Task};
 
@@ -228,20 +287,53 @@ mod tests {
             (
                 ["t3.small", "nothing"],
                 &[][..],
-                "is for arm64, but no instance type of infrastructure configuration `small` can run it: t3.small is for x86_64; \
-                 eu-west-1 has no type nothing",
+                &[
+                    "infrastructure configuration `small` names what is no instance type of eu-west-1: nothing",
+                    "is for arm64, but no instance type of infrastructure configuration `small` can run it: t3.small is for \
+                     x86_64: name a type of that architecture, or another source image (type-architecture, ",
+                ][..],
+            ),
+            (
+                ["t4g.smal", "t4g.2xlrge"],
+                &[],
+                &[
+                    "infrastructure configuration `small` names what is no instance type of eu-west-1: t4g.smal (did you mean \
+                   `t4g.small`?), t4g.2xlrge (did you mean `t4g.2xlarge`?): name a type that EC2 has there (type-unknown, ",
+                ],
             ),
             (
                 ["t3.small", "t4g.small"],
                 &["t4g.small", "t3.small"],
-                "is for arm64, but the pipeline tests on a type that cannot run it: t3.small is for x86_64",
+                &["is for arm64, but the pipeline tests on a type that cannot run it: t3.small is for x86_64"],
+            ),
+            (
+                ["t3.small", "t4g.small"],
+                &["t4g.small", "t4g.smal"],
+                &[
+                    "the pipeline tests on what is no instance type of eu-west-1: t4g.smal (did you mean `t4g.small`?): name a \
+                   type that EC2 has there (test-type-unknown, ",
+                ],
             ),
         ] {
             let stack = stack("arm64", &types, tests).await;
             let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
             assert_eq!(error.error, "Goldsmith.Refused");
-            assert!(error.cause.contains(said), "{}", error.cause);
+            for said in said {
+                assert!(error.cause.contains(said), "{}", error.cause);
+            }
+            assert_eq!(
+                error.cause.matches("architecture, `").count(),
+                said.iter().filter(|text| text.contains("is for")).count()
+            );
             assert!(stack.inventory().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_misspelled_is_recognized() {
+        assert_eq!(near("m7i.larg"), " (did you mean `m7i.large`?)");
+        for other in ["t33.small", "small", "t3.", "t3.everything", ""] {
+            assert_eq!(near(other), "", "{other}");
         }
     }
 }

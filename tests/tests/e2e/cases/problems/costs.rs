@@ -83,6 +83,8 @@ const TRIALS: &[Trial] = &[
     ("test-type-architecture", "InvalidParameterValue", |w| {
         w.launched(w.launching().instance_type(InstanceType::T4gSmall))
     }),
+    ("type-unknown", "InvalidParameterValue", |w| w.launched(w.launching().instance_type("t3.smal".into()))),
+    ("test-type-unknown", "InvalidParameterValue", |w| w.launched(w.launching().instance_type("t3.smal".into()))),
     ("type-not-offered", "Unsupported", |w| w.launched(w.launching().subnet_id(&w.subnet))),
     ("subnet-missing", "InvalidSubnetID.NotFound", |w| w.launched(w.launching().subnet_id(NO_SUBNET))),
     ("subnet-zone", "InvalidParameterValue", |w| {

@@ -33,7 +33,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// The problems of [`World`] that a plan finds.
-const TOGETHER: [&str; 33] = [
+const TOGETHER: [&str; 35] = [
     "ami-name-taken",
     "key-at-home",
     "key-closed",
@@ -61,10 +61,12 @@ const TOGETHER: [&str; 33] = [
     "target-license",
     "target-product",
     "test-type-architecture",
+    "test-type-unknown",
     "too-many-tags",
     "topic-missing",
     "type-architecture",
     "type-not-offered",
+    "type-unknown",
     "unchecked",
     "volume-too-small",
 ];

@@ -130,7 +130,7 @@ impl<'s> World<'s> {
         let text = text.replace(
             "instanceTypes: [t3.small]\n",
             &format!(
-                "instanceTypes: [t3.small]\nsubnetIds: [{}, {NO_SUBNET}]\nsecurityGroupIds: [{NO_GROUP}, {FAR_GROUP}]\n\
+                "instanceTypes: [t3.small, t3.smal]\nsubnetIds: [{}, {NO_SUBNET}]\nsecurityGroupIds: [{NO_GROUP}, {FAR_GROUP}]\n\
                  placement: {{availabilityZone: {NO_ZONE}}}\nsnsTopicArn: {NO_TOPIC}\n",
                 self.subnet
             ),
@@ -170,7 +170,7 @@ impl<'s> World<'s> {
             self.template
         );
         places[2] += &format!("    licenseConfigurationArns: [\"{NO_LICENSE}\"]\n");
-        let tested = "imageTestsConfiguration: {instanceTypes: [t3.small]}\n";
+        let tested = "imageTestsConfiguration: {instanceTypes: [t3.small, t3.smal]}\n";
         folder(&format!("{before}distributions:\n{}---\n{after}{tested}", places.concat()))
     }
 }

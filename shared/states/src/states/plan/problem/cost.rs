@@ -46,7 +46,9 @@ impl Problem {
                 rejected(Plan, "GetParameter", "AccessDeniedException")
             }
             Self::SourceProduct { .. } => rejected(Launch, "RunInstances", "OptInRequired"),
-            Self::TypeArchitecture { .. } => rejected(Launch, "RunInstances", "InvalidParameterValue"),
+            Self::TypeArchitecture { .. } | Self::TypeUnknown { .. } => {
+                rejected(Launch, "RunInstances", "InvalidParameterValue")
+            }
             Self::TypeNotOffered { .. } => rejected(Launch, "RunInstances", "Unsupported"),
             Self::SubnetMissing { .. } => rejected(Launch, "RunInstances", "InvalidSubnetID.NotFound"),
             Self::SubnetZone { .. } => rejected(Launch, "RunInstances", "InvalidParameterValue"),
@@ -58,7 +60,9 @@ impl Problem {
             Self::HostMissing { .. } => rejected(Launch, "RunInstances", "InvalidHostID.NotFound"),
             Self::HostFull { .. } => rejected(Launch, "RunInstances", "InsufficientCapacityOnHost"),
             Self::TooManyTags { .. } => rejected(Snapshot, "CreateImage", "TagLimitExceeded"),
-            Self::TestTypeArchitecture { .. } => rejected(LaunchTest, "RunInstances", "InvalidParameterValue"),
+            Self::TestTypeArchitecture { .. } | Self::TestTypeUnknown { .. } => {
+                rejected(LaunchTest, "RunInstances", "InvalidParameterValue")
+            }
             Self::AmiNameTaken { .. } => rejected(DistributeRegion, "CopyImage", "InvalidAMIName.Duplicate"),
             Self::RegionDisabled { .. } => rejected(DistributeRegion, "CopyImage", "AuthFailure"),
             Self::TargetAccountClosed { .. } => rejected(DistributeRegion, "AssumeRole", "AccessDenied"),

@@ -39,6 +39,13 @@ pub(super) const TOGETHER: &[(&str, SetUp)] = &[
         scene.pipeline.image_tests_configuration.instance_types = vec!["t4g.small".to_owned()];
     }),
     ("type-architecture", |scene| scene.infrastructure.instance_types = vec!["t4g.small".to_owned()]),
+    ("type-unknown", |scene| {
+        scene.infrastructure.instance_types.retain(|name| name == "t4g.small"); // of the problem above
+        scene.infrastructure.instance_types.push("t3.smal".to_owned());
+    }),
+    ("test-type-unknown", |scene| {
+        scene.pipeline.image_tests_configuration.instance_types.push("t3.smal".to_owned());
+    }),
     ("agent-missing", |scene| scene.stack.lose_agent("x86_64")),
     ("type-not-offered", |scene| {
         scene.infrastructure.subnet_ids.push("subnet-a".to_owned());
