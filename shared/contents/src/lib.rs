@@ -19,7 +19,7 @@ pub use cyclonedx::cyclonedx;
 pub use diff::{Change, Changed, Diff, Direction, PackageChange, Packages};
 pub use model::{
     CONTENTS_VERSION, ChangedConfiguration, Contents, Group, Kernel, OsRelease, Sizes, Socket, Unit, UnitState,
-    UnownedFile, User,
+    UnownedFile, User, is_zero,
 };
 pub use pack::{LARGEST_PACKED, PackError, pack, unpack};
 pub use package::{Package, PackageSource, PackageType};

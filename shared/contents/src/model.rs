@@ -199,7 +199,8 @@ pub struct Sizes {
     pub bytes: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+/// Returns whether a number is 0. For `skip_serializing_if`, which gives a reference.
+#[must_use]
+pub fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }

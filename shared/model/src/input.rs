@@ -29,7 +29,7 @@ pub struct ExecutionInput {
     /// The cause. It is absent in a start from the console, where the execution's name replaces it.
     pub cause: Option<Cause>,
     /// Whether to build even if nothing has changed.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
     /// The reason, in words for people.
     pub reason: Option<String>,
@@ -57,10 +57,6 @@ pub enum StartFrom {
         /// The image, which the pipeline has built.
         image: ImageRef,
     },
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// What is wrong with an input. Every message names the field.

@@ -31,6 +31,7 @@ mod source_image;
 mod state;
 mod version;
 mod vulnerabilities;
+mod zero;
 
 pub use ami_id::{AmiId, AmiIdError};
 pub use ami_name::{AmiName, AmiNameError};
@@ -62,3 +63,4 @@ pub use source_image::{SourceImage, SourceImageError};
 pub use state::State;
 pub use version::{DeclaredVersion, Version, VersionError, VersionPattern};
 pub use vulnerabilities::{Severity, Threshold, VulnerabilityPolicy, VulnerabilityPolicyError, Waiver};
+pub use zero::is_zero;

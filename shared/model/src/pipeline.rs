@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::{Freeze, Name, RecipeRef, Retention, SourceImage, VulnerabilityPolicy};
+use crate::{Freeze, Name, RecipeRef, Retention, SourceImage, VulnerabilityPolicy, is_zero};
 
 /// A pipeline.
 #[skip_serializing_none]
@@ -61,11 +61,6 @@ pub struct ImagePipeline {
     pub channel: Option<Name>,
     /// Which of its images go, by themselves or by `goldsmith retention`; `None` if all of them stay.
     pub retention: Option<Retention>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl ImagePipeline {

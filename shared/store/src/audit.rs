@@ -1,5 +1,6 @@
 //! Result of an image's audit, as it is stored with the state of a build.
 
+use goldsmith_model::is_zero;
 use serde::{Deserialize, Serialize};
 
 /// What every instance of an image would share, as it was found on a fresh instance.
@@ -9,7 +10,7 @@ pub struct AuditRecord {
     /// The findings for which there was room.
     pub findings: Vec<AuditFinding>,
     /// Number of findings for which there was no room.
-    #[serde(skip_serializing_if = "no")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub left_out: u32,
     /// Remarks, such as what was not examined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -34,11 +35,6 @@ impl AuditRecord {
     pub fn count(&self) -> u32 {
         u32::try_from(self.findings.len()).unwrap_or(u32::MAX).saturating_add(self.left_out)
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn no(count: &u32) -> bool {
-    *count == 0
 }
 
 /// One thing that every instance would share. The finding never contains the secret itself.

@@ -4,7 +4,7 @@
 //! execution. A cause is marked as served once, so a redelivered event never builds twice, no matter how late it
 //! arrives.
 
-use goldsmith_model::{Cause, Name, execution_name};
+use goldsmith_model::{Cause, Name, execution_name, is_zero};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -68,18 +68,8 @@ pub struct CauseRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<String>,
     /// Whether the last attempt has failed too. If so, the cause counts as served although no image was built for it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given_up: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-pub(crate) fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 impl CauseRecord {

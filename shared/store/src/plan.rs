@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use goldsmith_model::{
     BlockDeviceMapping, BootMode, DeregistrationProtection, ImageAudit, ImageRef, LaunchPermission, Name, Placement,
     PublishedTemplate, S3Export, SourceImage, SsmParameter, TargetAccount, TpmSupport, Version, VulnerabilityPolicy,
+    is_zero,
 };
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -57,7 +58,7 @@ pub struct Plan {
     /// Instance types on which the image is tested. The list is empty if the image is not tested.
     pub tests: Vec<String>,
     /// The pipeline's priority while launches wait for room, from 0 to 100.
-    #[serde(default, skip_serializing_if = "crate::causes::is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: u32,
     /// Whether the stack's bucket keeps the downloads of its documents that have a SHA-256.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

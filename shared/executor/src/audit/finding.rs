@@ -1,5 +1,6 @@
 //! The findings of an audit, and how many of them a result contains.
 
+use goldsmith_contents::is_zero;
 use serde::{Deserialize, Serialize};
 
 /// The kinds of things that every instance of an image would share.
@@ -90,11 +91,6 @@ pub struct Audit {
     /// Whether some files were not looked at, because the time expired or because they could not be read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_incomplete: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl Audit {
