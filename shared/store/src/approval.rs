@@ -6,8 +6,8 @@ use serde_with::skip_serializing_none;
 
 use crate::builds::image_key;
 use crate::image_life::can_be_used;
-use crate::store::attribute;
-use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write};
+use crate::store::{attribute, attributes};
+use crate::{Check, ImageRecord, ImageStatus, Result, Store, StoreError, Write};
 
 /// How often the newest image may change while an approval is written.
 const RACES: usize = 10;
@@ -54,7 +54,7 @@ impl Store {
         let value = attribute(&key, approved)?;
         let mut checks = can_be_used();
         checks.push(Check::missing("approved"));
-        let set = Item::from_iter([("approved".to_owned(), value)]);
+        let set = attributes([("approved", value)]);
         let write = Write::Update { key, set, remove: vec![], checks };
         for _ in 0..RACES {
             let mut writes = vec![write.clone()];

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::retirement::verify_in_service;
-use crate::store::{attribute, encode, held, readable};
+use crate::store::{attribute, attributes, encode, held, readable};
 use crate::{
     Aftermath, BuildRecord, BuildStatus, Check, Ending, ImageRecord, ImageStatus, Item, Result, Store, StoreError,
     Write, keys, stamp,
@@ -127,7 +127,7 @@ impl Store {
             // lease.
             let number_write = Write::Update {
                 key: counter,
-                set: Item::from_iter([("last".to_owned(), json!(number))]),
+                set: attributes([("last", json!(number))]),
                 remove: vec![],
                 checks: vec![count.map_or(Check::missing("last"), |last| Check::equals("last", last))],
             };
@@ -144,7 +144,7 @@ impl Store {
     pub async fn close_build(&self, id: &str, ending: &Ending) -> Result<Option<BuildRecord>> {
         let key = keys::build(id);
         let fixed = attribute(&key, ending)?;
-        let set = Item::from_iter([("status".to_owned(), json!(BuildStatus::Closing)), ("ending".to_owned(), fixed)]);
+        let set = attributes([("status", json!(BuildStatus::Closing)), ("ending", fixed)]);
         // A build that was published in the meantime must not end as a failure. Nothing is written then, and the caller
         // decides again from the record that is returned.
         let published = ending.keep == crate::Keep::Published;
@@ -234,7 +234,7 @@ impl Store {
         checks.push(Check::equals("published", false));
         let mark = Write::Update {
             key: keys::build(&record.build),
-            set: Item::from_iter([("published".to_owned(), json!(true))]),
+            set: attributes([("published", json!(true))]),
             remove: vec![],
             checks,
         };
@@ -288,7 +288,7 @@ fn too_soon(record: &BuildRecord, lease: Option<&Lease>) -> Option<Timestamp> {
 /// Returns the remaining work of a build, as a field of its item.
 fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
     let after = attribute(&keys::build(&record.build), after)?;
-    Ok(Item::from_iter([("after".to_owned(), after)]))
+    Ok(attributes([("after", after)]))
 }
 
 /// Returns the condition under which a build may make an effect.
@@ -332,7 +332,7 @@ fn opening_writes(record: &BuildRecord, lease: Option<&Lease>, number: Write) ->
     build.insert("open".to_owned(), json!(OPEN_BUILDS));
     build.insert("nextLook".to_owned(), json!(record.created_at));
     let name = keys::image_name(&record.image.name);
-    let listed = Item::from_iter([("pk".to_owned(), json!(name.pk)), ("sk".to_owned(), json!(name.sk))]);
+    let listed = attributes([("pk", json!(name.pk)), ("sk", json!(name.sk))]);
     Ok(vec![
         Write::Put { item: encode(keys::lease(&record.pipeline), &taken)?, checks: lease_checks },
         number,

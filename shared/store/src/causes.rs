@@ -7,9 +7,9 @@
 use goldsmith_model::{Cause, Name, execution_name, is_zero};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::store::{encode, held, readable, remembered_from};
+use crate::store::{attributes, encode, held, readable, remembered_from};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, keys, stamp};
 
 /// Partition of pending causes in the index `open`.
@@ -185,13 +185,13 @@ impl Store {
         };
         let (time, next) = (json!(stamp(now + *pause)), json!(record.attempt + 1));
         let set = [("attempt", next), ("notBefore", time.clone()), ("nextLook", time), ("failures", json!(failures))];
-        self.change_cause(&record.key(), Item::from_iter(set.map(named)), as_read(&record)).await
+        self.change_cause(&record.key(), attributes(set), as_read(&record)).await
     }
 
     /// Postpones a pending cause until this time. Safe to repeat.
     pub async fn defer_cause(&self, record: &CauseRecord, until: Timestamp) -> Result<()> {
         let time = json!(stamp(until));
-        let set = Item::from_iter([("notBefore", time.clone()), ("nextLook", time)].map(named));
+        let set = attributes([("notBefore", time.clone()), ("nextLook", time)]);
         self.change_cause(&record.key(), set, as_read(record)).await
     }
 
@@ -220,7 +220,7 @@ impl Store {
         let next = json!(record.attempt + 1);
         let write = Write::Update {
             key: record.key(),
-            set: Item::from_iter([("attempt", next), ("notBefore", time.clone()), ("nextLook", time)].map(named)),
+            set: attributes([("attempt", next), ("notBefore", time.clone()), ("nextLook", time)]),
             remove: vec![],
             checks: as_read(record),
         };
@@ -234,10 +234,6 @@ impl Store {
 fn as_read(record: &CauseRecord) -> Vec<Check> {
     // A failure counts the attempts up, so of two callers that report the same failure only one counts it.
     vec![Check::equals("attempt", record.attempt), Check::equals("status", "pending")]
-}
-
-fn named((name, value): (&str, Value)) -> (String, Value) {
-    (name.to_owned(), value)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::store::held;
+use crate::store::{attributes, held};
 use crate::{Check, Item, Key, Result, Store, Write, stamp};
 
 /// How long a check may run. This is longer than its function can run (120 s), so a check whose function has ended does
@@ -35,14 +35,13 @@ impl Store {
         let free = vec![Check::missing("until"), Check::before("until", stamp(now))];
         // Both are set in one write. If this function dies afterwards, `asked` makes the tick begin the check once
         // `until` has passed.
-        let begun =
-            Item::from_iter([("asked".to_owned(), json!(event)), ("until".to_owned(), json!(stamp(now + RUNS)))]);
+        let begun = attributes([("asked", json!(event)), ("until", json!(stamp(now + RUNS)))]);
         if held(self.write(vec![update(begun, vec![Check::Any(free)])]).await)? {
             return Ok(Some(SourceCheck { asked: Some(event.to_owned()) }));
         }
         // The check that runs now may have passed the source that this event is about. With the id of another event in
         // `asked`, its end leaves the request there.
-        let asked = Item::from_iter([("asked".to_owned(), json!(event))]);
+        let asked = attributes([("asked", json!(event))]);
         self.write(vec![update(asked, vec![])]).await.map(|()| None)
     }
 
@@ -55,13 +54,13 @@ impl Store {
 
     /// Keeps events from beginning another check while this check continues in another invocation.
     pub async fn go_on_with_check(&self, now: Timestamp) -> Result<()> {
-        let runs = Item::from_iter([("until".to_owned(), json!(stamp(now + RUNS)))]);
+        let runs = attributes([("until", json!(stamp(now + RUNS)))]);
         self.write(vec![update(runs, vec![])]).await
     }
 
     /// Ends a check. A successful check serves the event that requested it. Safe to repeat.
     pub async fn end_check(&self, check: &SourceCheck, is_good: bool, now: Timestamp) -> Result<()> {
-        let rests = Item::from_iter([("until".to_owned(), json!(stamp(now + RESTS)))]);
+        let rests = attributes([("until", json!(stamp(now + RESTS)))]);
         if let Some(asked) = check.asked.as_deref().filter(|_| is_good) {
             let served = Write::Update {
                 key: key(),

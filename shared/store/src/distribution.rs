@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::builds::{image_key, open_checks};
 use crate::image_life::can_be_used;
-use crate::store::encode;
-use crate::{BuildRecord, ImageRecord, Item, LaterDistribution, PlannedRegion, Result, Store, StoreError, Write, keys};
+use crate::store::{attributes, encode};
+use crate::{BuildRecord, ImageRecord, LaterDistribution, PlannedRegion, Result, Store, StoreError, Write, keys};
 
 /// Result of publishing a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,19 +32,19 @@ impl Store {
         let Some(image) = &run.distributes else { return Ok(Distributed::Unavailable) };
         let Some(before) = self.image(image).await? else { return Ok(Distributed::Unavailable) };
         let after = with(before, run, regions);
-        let set = Item::from_iter([
-            ("amis".to_owned(), json!(after.amis)),
-            ("snapshots".to_owned(), json!(after.snapshots)),
-            ("copies".to_owned(), json!(after.copies)),
-            ("exports".to_owned(), json!(after.exports)),
-            ("distributedBy".to_owned(), json!(after.distributed_by)),
+        let set = attributes([
+            ("amis", json!(after.amis)),
+            ("snapshots", json!(after.snapshots)),
+            ("copies", json!(after.copies)),
+            ("exports", json!(after.exports)),
+            ("distributedBy", json!(after.distributed_by)),
         ]);
         // An image that is being deleted must not get another AMI, which nobody would delete.
         let checks = can_be_used();
         let writes = vec![
             Write::Update {
                 key: keys::build(&record.build),
-                set: Item::from_iter([("published".to_owned(), json!(true))]),
+                set: attributes([("published", json!(true))]),
                 remove: vec![],
                 checks: open_checks(record),
             },

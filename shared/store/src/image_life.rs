@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::builds::image_key;
-use crate::store::{attribute, held};
+use crate::store::{attribute, attributes, held};
 use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write};
 
 /// What a person or the retention has done with an image after its publication. The status that the build gave the image stays.
@@ -55,7 +55,7 @@ impl Store {
     /// [`crate::StoreError::Conflict`] if there is no such image, or if it is deleted and `life` is anything else.
     pub async fn set_life(&self, image: &ImageRef, life: Option<ImageLife>) -> Result<()> {
         let (set, remove) = match life {
-            Some(life) => (Item::from_iter([("life".to_owned(), json!(life))]), vec![]),
+            Some(life) => (attributes([("life", json!(life))]), vec![]),
             None => (Item::new(), ["life", "surplus", "told"].map(str::to_owned).to_vec()),
         };
         let mut checks = if life == Some(ImageLife::Deleted) { vec![Check::Present] } else { not_deleted() };
@@ -70,8 +70,7 @@ impl Store {
     /// it stays as it is. Returns whether the image is disabled now. Safe to repeat.
     pub async fn disable_surplus(&self, image: &ImageRef, surplus: &Surplus) -> Result<bool> {
         let disabled = Check::equals("life", json!(ImageLife::Disabled));
-        let set =
-            Item::from_iter([("life".to_owned(), json!(ImageLife::Disabled)), ("surplus".to_owned(), json!(surplus))]);
+        let set = attributes([("life", json!(ImageLife::Disabled)), ("surplus", json!(surplus))]);
         let checks =
             vec![Check::Present, Check::Any(vec![Check::missing("life"), disabled]), Check::missing("surplus")];
         if held(self.write(vec![Write::Update { key: image_key(image), set, remove: vec![], checks }]).await)? {
@@ -84,14 +83,14 @@ impl Store {
     /// Records anew when the retention has disabled an image. Returns false, and writes nothing, if the image is not
     /// disabled anymore. Safe to repeat.
     pub async fn note_surplus(&self, image: &ImageRef, surplus: &Surplus) -> Result<bool> {
-        let set = Item::from_iter([("surplus".to_owned(), json!(surplus))]);
+        let set = attributes([("surplus", json!(surplus))]);
         self.note_while(image, ImageLife::Disabled, set).await
     }
 
     /// Records that an event has reported what the retention has done with an image. Writes nothing if the image has
     /// changed in the meantime. Safe to repeat.
     pub async fn note_life_told(&self, image: &ImageRef, told: ImageLife) -> Result<()> {
-        let set = Item::from_iter([("told".to_owned(), json!(told))]);
+        let set = attributes([("told", json!(told))]);
         self.note_while(image, told, set).await.map(drop)
     }
 
@@ -108,10 +107,10 @@ impl Store {
     pub async fn revoke(&self, image: &ImageRef, revocation: &Revocation) -> Result<()> {
         let key = image_key(image);
         let revoked = attribute(&key, revocation)?;
-        let set = [("life".to_owned(), json!(ImageLife::Disabled)), ("revoked".to_owned(), revoked)];
+        let set = attributes([("life", json!(ImageLife::Disabled)), ("revoked", revoked)]);
         let mut checks = not_deleted();
         checks.push(Check::missing("revoked"));
-        let write = Write::Update { key, set: Item::from_iter(set), remove: vec![], checks };
+        let write = Write::Update { key, set, remove: vec![], checks };
         match self.write(vec![write]).await {
             Err(StoreError::Conflict { failed }) => match self.image(image).await? {
                 Some(now) if now.revoked.is_some() && now.life == Some(ImageLife::Disabled) => Ok(()),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::builds::verify_open;
-use crate::store::{EXPIRES, encode, held, remembered_from, renewed};
+use crate::store::{EXPIRES, attributes, encode, held, remembered_from, renewed};
 use crate::{BuildRecord, Check, Effect, Item, Key, Result, Scope, Store, StoreError, Write, keys};
 
 /// Result of recording an intent.
@@ -79,7 +79,7 @@ impl Store {
     pub(crate) async fn keep_journal(&self, build: &str, at: Timestamp) -> Result<()> {
         for item in self.table().query(&format!("BUILD#{build}"), "EFFECT#").await? {
             let Some(expires) = renewed(&item, at) else { continue };
-            let set = Item::from_iter([(EXPIRES.to_owned(), expires.into())]);
+            let set = attributes([(EXPIRES, expires.into())]);
             let key = Write::Put { item, checks: vec![] }.key();
             // A conflict means that the entry has expired. `Check::Present` keeps the update from creating it again.
             held(self.write(vec![Write::Update { key, set, remove: vec![], checks: vec![Check::Present] }]).await)?;

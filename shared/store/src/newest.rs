@@ -6,7 +6,8 @@ use goldsmith_model::{ImageRef, Name};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Check, ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
+use crate::store::attributes;
+use crate::{Check, ImageRecord, ImageStatus, Result, Store, Write, keys};
 
 /// `IMAGE#name / NEWEST#pipeline`
 #[derive(Debug, Default, Deserialize)]
@@ -23,8 +24,8 @@ pub(crate) struct Newest {
 /// it is.
 pub(crate) fn note(image: &ImageRecord) -> Write {
     let name = json!(image.image);
-    let published = image.is_published().then(|| ("published".to_owned(), name.clone()));
-    let set = Item::from_iter(published.into_iter().chain([("any".to_owned(), name)]));
+    let published = image.is_published().then(|| ("published", name.clone()));
+    let set = attributes(published.into_iter().chain([("any", name)]));
     // There is no condition here: the transaction that has this write also checks that the build is open, and the lease
     // lets only one build of the pipeline be open.
     Write::Update { key: keys::newest(&image.image.name, &image.pipeline), set, remove: vec![], checks: vec![] }
@@ -70,7 +71,7 @@ impl Store {
         }
         let unchanged =
             newest.published.map_or(Check::missing("published"), |noted| Check::equals("published", json!(noted)));
-        let set = Item::from_iter([("published".to_owned(), json!(image.image))]);
+        let set = attributes([("published", json!(image.image))]);
         Ok(Some(Write::Update { key, set, remove: vec![], checks: vec![unchanged] }))
     }
 

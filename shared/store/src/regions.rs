@@ -1,6 +1,7 @@
 //! The Regions in which the stack has ever made something. The sweep looks for leftovers in these Regions.
 
-use crate::{Item, Key, Result, Store, Write};
+use crate::store::attributes;
+use crate::{Key, Result, Store, Write};
 
 /// Partition of the list of Regions.
 const REGIONS: &str = "REGIONS";
@@ -9,7 +10,7 @@ impl Store {
     /// Records that something is about to be made in this Region. Safe to repeat.
     pub async fn note_region(&self, region: &str) -> Result<()> {
         let Key { pk, sk } = Key::new(REGIONS, region);
-        let item = Item::from_iter([("pk".to_owned(), pk.into()), ("sk".to_owned(), sk.into())]);
+        let item = attributes([("pk", pk.into()), ("sk", sk.into())]);
         self.write(vec![Write::Put { item, checks: vec![] }]).await
     }
 

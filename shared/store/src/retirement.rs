@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::store::{encode, held};
-use crate::{Check, Item, Key, Result, Store, Write, stamp};
+use crate::store::{attributes, encode, held};
+use crate::{Check, Key, Result, Store, Write, stamp};
 
 /// `STACK / RETIRED`: how a stack that is being retired was deployed. The stack that takes over the table must get the
 /// same values.
@@ -54,7 +54,7 @@ impl Store {
 
     /// Records a heartbeat. Returns whether the retirement still belongs to this holder.
     pub async fn hold(&self, holder: &str, beat: u64) -> Result<bool> {
-        let set = Item::from_iter([("beat".to_owned(), json!(beat))]);
+        let set = attributes([("beat", json!(beat))]);
         // Without the check, a heartbeat that arrives after `take_up` would create the mark again, and no build would
         // start.
         let write = Write::Update { key: key(), set, remove: vec![], checks: vec![Check::equals("holder", holder)] };

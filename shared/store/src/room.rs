@@ -11,8 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::keys::WAITS_FOR_ROOM;
-use crate::store::{held, readable};
-use crate::waits::attributes;
+use crate::store::{attributes, held, readable};
 use crate::{Check, Item, Result, Scope, StateRecord, Store, Wait, Write, keys, stamp};
 
 /// What precedes a place in the resource of a wait. No resource of AWS has such an id.

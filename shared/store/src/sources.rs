@@ -10,7 +10,7 @@ use goldsmith_model::{Name, RebuildOn, SourceImage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::store::{encode, held, readable};
+use crate::store::{attributes, encode, held, readable};
 use crate::{Check, Key, Result, Store, StoreError, Write};
 
 /// Partition of the list of watched sources.
@@ -206,7 +206,7 @@ fn subscribing(
             // An update keeps `lastImage`. After a put, the pipeline would take the next image that a check finds for
             // the one that it was built from, and miss a release.
             key: now.subscription(pipeline),
-            set: set.into_iter().chain(last).map(|(name, value)| (name.to_owned(), value)).collect(),
+            set: attributes(set.into_iter().chain(last)),
             remove: vec![],
             checks: vec![],
         },

@@ -92,6 +92,11 @@ pub(crate) fn attribute<T: Serialize>(key: &Key, record: &T) -> Result<Value> {
     })
 }
 
+/// Returns attributes by their names.
+pub(crate) fn attributes<'a>(named: impl IntoIterator<Item = (&'a str, Value)>) -> Item {
+    named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// How long the steps of a closed build and the served causes are remembered. This is well over the 90 days after which
 /// Step Functions forgets the name of an execution.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::definitions::unversioned;
 use crate::failures::forget;
-use crate::store::held;
-use crate::{Check, Item, Result, Store, Write};
+use crate::store::{attributes, held};
+use crate::{Check, Result, Store, Write};
 
 impl Store {
     /// Stores this status of a pipeline, updates the source that the pipeline watches, and returns the stored pipeline.
@@ -20,7 +20,7 @@ impl Store {
         let mut writes = vec![Write::Update {
             key: unversioned(Kind::ImagePipeline, name),
             // Only the status is written: an `apply` at the same time must not lose what it has written.
-            set: Item::from_iter([("status".to_owned(), json!(status))]),
+            set: attributes([("status", json!(status))]),
             remove: vec![],
             checks: vec![Check::Present],
         }];

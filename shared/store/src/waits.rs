@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::builds::{RACES, verify_open};
-use crate::store::{encode, held, readable, remembered_from};
+use crate::store::{attributes, encode, held, readable, remembered_from};
 use crate::{
     AuditRecord, BuildRecord, Check, ContentsRecord, FailureCause, Item, LogPlace, ProvenanceRecord, Result, Scope,
     StateRecord, StateStatus, Store, StoreError, Wait, Write, keys, stamp,
@@ -299,10 +299,6 @@ impl Store {
         let write = Write::Update { key: keys::state(build, &scope.to_string()), set, remove: vec![], checks };
         held(self.write(vec![write]).await).map(drop)
     }
-}
-
-pub(crate) fn attributes<const N: usize>(pairs: [(&str, serde_json::Value); N]) -> Item {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn progress<const N: usize>(record: &BuildRecord, scope: &Scope, set: [(&str, serde_json::Value); N]) -> Write {
