@@ -3,6 +3,8 @@
 mod ancestry;
 mod apply;
 mod approval;
+#[cfg(test)]
+mod around;
 mod audit;
 mod builds;
 mod catalog;

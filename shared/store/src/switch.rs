@@ -34,12 +34,13 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use goldsmith_model::Status;
     use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 
-    use crate::{Item, Key, MemoryTable, Result, Store, Table, Write};
+    use crate::around::{Call, Moment, meanwhile};
+    use crate::{MemoryTable, Store};
 
     const WEB: &str = "\
 {kind: ImageRecipe, name: web, semanticVersion: 1.0.0, parentImage: ssm:/a, components: [{name: nginx, version: 1.x.x}]}
@@ -54,45 +55,14 @@ mod tests {
         Draft::read(&files, &|_| Ok(String::new())).check_alone().unwrap()
     }
 
-    /// A table in which somebody applies other definitions before the first write.
-    struct Meanwhile {
-        table: MemoryTable,
-        applied: Mutex<Option<Definitions>>,
-    }
-
-    #[async_trait::async_trait]
-    impl Table for Meanwhile {
-        async fn get(&self, key: &Key) -> Result<Option<Item>> {
-            self.table.get(key).await
-        }
-        async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
-            self.table.query(pk, prefix).await
-        }
-        async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
-            self.table.last(pk, prefix).await
-        }
-        async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
-            self.table.first_after(pk, sk).await
-        }
-        async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
-            self.table.due(open, until).await
-        }
-        async fn write(&self, writes: Vec<Write>) -> Result<()> {
-            let applied = self.applied.lock().unwrap().take();
-            if let Some(applied) = applied {
-                Store::new(Arc::new(self.table.clone())).apply(&applied).await.unwrap();
-            }
-            self.table.write(writes).await
-        }
-    }
-
     #[tokio::test]
     async fn a_switch_loses_nothing_that_an_apply_writes_at_the_same_time() {
         let (table, web) = (MemoryTable::new(), "web".parse().unwrap());
         let store = Store::new(Arc::new(table.clone()));
         store.apply(&definitions("old")).await.unwrap();
-        let applied = Mutex::new(Some(definitions("new")));
-        let meanwhile = Store::new(Arc::new(Meanwhile { table, applied }));
+        let other = store.clone();
+        let applied = async move { drop(other.apply(&definitions("new")).await.unwrap()) };
+        let meanwhile = meanwhile(&table, Moment::Before(|call| call == Call::Write), applied);
         let switched = meanwhile.switch_pipeline(&web, Status::Disabled).await.unwrap().unwrap();
         assert_eq!((switched.status, switched.description.as_deref()), (Status::Disabled, Some("new")));
         assert_eq!(store.pipeline(&web).await.unwrap(), Some(switched));

@@ -1,12 +1,14 @@
 //! Tests of applying definitions: once, again, and with a table that fails.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 
 use super::Outcome;
+use crate::around::{self, Around, Call};
 use crate::samples::FOLDER;
-use crate::{MemoryTable, Store};
+use crate::{MemoryTable, Store, StoreError};
 
 fn store() -> Store {
     Store::new(Arc::new(MemoryTable::new()))
@@ -167,33 +169,22 @@ async fn a_circle_through_stored_pipelines_is_rejected_and_writes_nothing() {
     assert_eq!(read(&store, &recipe.replace("pipeline:app", "ssm:/z")).await.unwrap().recipes.len(), 1);
 }
 
-/// A table that does not answer write number `.1`. The write is made only if `.2` is true.
-struct Faulty(MemoryTable, std::sync::atomic::AtomicUsize, bool);
+/// Leaves write number `.0` without an answer. The write is made only if `.1` is true.
+struct Faulty(AtomicUsize, bool);
 
-#[async_trait::async_trait]
-impl crate::Table for Faulty {
-    async fn get(&self, key: &crate::Key) -> crate::Result<Option<crate::Item>> {
-        self.0.get(key).await
-    }
-    async fn query(&self, pk: &str, prefix: &str) -> crate::Result<Vec<crate::Item>> {
-        self.0.query(pk, prefix).await
-    }
-    async fn last(&self, pk: &str, prefix: &str) -> crate::Result<Option<crate::Item>> {
-        self.0.last(pk, prefix).await
-    }
-    async fn first_after(&self, pk: &str, sk: &str) -> crate::Result<Option<crate::Item>> {
-        self.0.first_after(pk, sk).await
-    }
-    async fn due(&self, open: &str, until: &str) -> crate::Result<Vec<crate::Item>> {
-        self.0.due(open, until).await
-    }
-    async fn write(&self, writes: Vec<crate::Write>) -> crate::Result<()> {
-        let fails = self.1.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) == 1;
-        if !fails || self.2 {
-            self.0.write(writes).await?;
+impl Around for Faulty {
+    async fn around<T: Send>(
+        &self,
+        call: Call<'_>,
+        made: impl Future<Output = crate::Result<T>> + Send,
+    ) -> crate::Result<T> {
+        if call != Call::Write || self.0.fetch_sub(1, Ordering::Relaxed) != 1 {
+            return made.await;
         }
-        let source = "connection reset".into();
-        if fails { Err(crate::StoreError::Unanswered { operation: "TransactWriteItems", source }) } else { Ok(()) }
+        if self.1 {
+            made.await?;
+        }
+        Err(StoreError::Unanswered { operation: "TransactWriteItems", source: "connection reset".into() })
     }
 }
 
@@ -204,7 +195,7 @@ async fn applying_again_resumes_wherever_it_stopped() {
     // Component, recipe, infrastructure, pipeline, subscription.
     for (nth, done) in (1..=5).flat_map(|nth| [(nth, false), (nth, true)]) {
         let table = MemoryTable::new();
-        let faulty = Store::new(Arc::new(Faulty(table.clone(), nth.into(), done)));
+        let faulty = around::store(&table, Faulty(nth.into(), done));
         let definitions = read(&faulty, &watching()).await.unwrap();
         assert!(faulty.apply(&definitions).await.is_err(), "{nth} {done}");
         faulty.apply(&definitions).await.unwrap();

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use goldsmith_model::{Name, RebuildOn, SourceImage};
 
 use super::{Subscription, WatchedSource};
-use crate::{Item, Key, MemoryTable, Result, Store, Table, Write};
+use crate::around::{Call, Moment, meanwhile};
+use crate::{MemoryTable, Store, Table as _, Write};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -77,42 +78,15 @@ async fn a_build_of_a_source_that_is_no_longer_watched_is_not_recorded() {
     assert!(table.dump().is_empty());
 }
 
-/// A table in which `api` begins to watch a source right after a look for subscribers of the source.
-struct Meanwhile {
-    table: MemoryTable,
-    source: SourceImage,
-}
-
-#[async_trait::async_trait]
-impl Table for Meanwhile {
-    async fn get(&self, key: &Key) -> Result<Option<Item>> {
-        self.table.get(key).await
-    }
-    async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
-        self.table.query(pk, prefix).await
-    }
-    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
-        self.table.last(pk, prefix).await
-    }
-    async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
-        let found = self.table.first_after(pk, sk).await;
-        watch(&Store::new(Arc::new(self.table.clone())), "api", &self.source).await;
-        found
-    }
-    async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
-        self.table.due(open, until).await
-    }
-    async fn write(&self, writes: Vec<Write>) -> Result<()> {
-        self.table.write(writes).await
-    }
-}
-
 #[tokio::test]
 async fn a_source_that_is_watched_anew_while_it_is_forgotten_stays() {
     let (table, a) = (MemoryTable::new(), source("ssm:/a"));
     let store = Store::new(Arc::new(table.clone()));
     watch(&store, "web", &a).await;
-    let meanwhile = Store::new(Arc::new(Meanwhile { table, source: a.clone() }));
+    let (other, same) = (store.clone(), a.clone());
+    let watched = async move { watch(&other, "api", &same).await };
+    // Right after the look for other subscribers of the source.
+    let meanwhile = meanwhile(&table, Moment::After(|call| call == Call::FirstAfter), watched);
     meanwhile.unsubscribe(&name("web")).await.unwrap();
     assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [sub("api", None)]);
     assert_eq!(store.sources().await.unwrap().len(), 1);

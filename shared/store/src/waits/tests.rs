@@ -1,50 +1,16 @@
 //! A state that is begun again while its wait is parked elsewhere.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use goldsmith_model::State;
 use serde_json::json;
 
+use crate::around::{Call, Moment, meanwhile};
 use crate::samples::{build, wait};
-use crate::{Effect, EffectKind, Holder, Item, Key, MemoryTable, Result, Scope, Store, Table, Wait, Write, keys};
+use crate::{Effect, EffectKind, Holder, MemoryTable, Scope, Store, Table as _, Wait, Write, keys};
 
 fn scope() -> Scope {
     Scope::from(State::Build)
-}
-
-/// A table in which another function parks the wait right after the state was first read.
-struct Meanwhile {
-    table: MemoryTable,
-    is_parked: AtomicBool,
-}
-
-#[async_trait]
-impl Table for Meanwhile {
-    async fn get(&self, key: &Key) -> Result<Option<Item>> {
-        let found = self.table.get(key).await;
-        if key.sk == "STATE#Build" && !self.is_parked.swap(true, Ordering::Relaxed) {
-            let store = Store::new(Arc::new(self.table.clone()));
-            assert!(store.park(&wait("web-1", "first"), &scope(), &wait("command", "first"), "runs").await?);
-        }
-        found
-    }
-    async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
-        self.table.query(pk, prefix).await
-    }
-    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
-        self.table.last(pk, prefix).await
-    }
-    async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
-        self.table.first_after(pk, sk).await
-    }
-    async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
-        self.table.due(open, until).await
-    }
-    async fn write(&self, writes: Vec<Write>) -> Result<()> {
-        self.table.write(writes).await
-    }
 }
 
 /// A store with an open build.
@@ -63,7 +29,13 @@ async fn a_state_begun_twice_has_one_wait_with_both_tokens() {
     let store = opened(&table).await;
     let now = "2026-11-24T03:00:00Z".parse().unwrap();
     assert!(store.begin(&build(), &scope(), &wait("web-1", "first"), now).await.unwrap());
-    let meanwhile = Store::new(Arc::new(Meanwhile { table: table.clone(), is_parked: AtomicBool::new(false) }));
+    let other = store.clone();
+    let parked = async move {
+        assert!(other.park(&wait("web-1", "first"), &scope(), &wait("command", "first"), "runs").await.unwrap());
+    };
+    // Right after the state was first read.
+    let is_state = |call: Call<'_>| matches!(call, Call::Get(key) if key.sk == "STATE#Build");
+    let meanwhile = meanwhile(&table, Moment::After(is_state), parked);
     assert!(meanwhile.begin(&build(), &scope(), &wait("web-1", "second"), now).await.unwrap());
     let waits = store.due_waits("2027-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
     let expected = Wait { other_tokens: vec!["first".to_owned()], ..wait("command", "second") };

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use goldsmith_model::RebuildOn;
 use serde_json::Value;
 
 use super::{name, source, watch};
-use crate::{Item, Key, MemoryTable, Result, Store, StoreError, Table, Write};
+use crate::around::{self, Around, AroundTable};
+use crate::{Item, MemoryTable, Result, Store, StoreError};
 
 /// A call about the pipeline `web`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,58 +56,40 @@ enum Disturbance {
 }
 
 struct Disturbed {
-    table: MemoryTable,
+    store: Store,
     left: AtomicUsize,
     by: Disturbance,
 }
 
 impl Disturbed {
-    fn new(table: &MemoryTable, at: usize, by: Disturbance) -> Arc<Self> {
-        Arc::new(Self { table: table.clone(), left: AtomicUsize::new(at + 1), by })
+    fn new(table: &MemoryTable, at: usize, by: Disturbance) -> Arc<AroundTable<Self>> {
+        let store = Store::new(Arc::new(table.clone()));
+        let around = Self { store, left: AtomicUsize::new(at + 1), by };
+        Arc::new(AroundTable { table: table.clone(), around })
     }
 
     /// Whether the call with the number was made.
     fn has_come(&self) -> bool {
         self.left.load(Ordering::Relaxed) == 0
     }
+}
 
-    async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+impl Around for Disturbed {
+    async fn around<T: Send>(&self, _: around::Call<'_>, made: impl Future<Output = Result<T>> + Send) -> Result<T> {
         if self.has_come() || self.left.fetch_sub(1, Ordering::Relaxed) > 1 {
-            return call.await;
+            return made.await;
         }
         match self.by {
             Disturbance::Other(other) => {
-                other.make(&Store::new(Arc::new(self.table.clone()))).await.unwrap();
-                call.await
+                other.make(&self.store).await.unwrap();
+                made.await
             }
             Disturbance::Refused => Err(StoreError::Busy { code: "ThrottlingException".to_owned() }),
             Disturbance::AnswerLost => {
-                let _ = call.await;
+                let _ = made.await;
                 Err(StoreError::Unanswered { operation: "TransactWriteItems", source: "connection reset".into() })
             }
         }
-    }
-}
-
-#[async_trait]
-impl Table for Disturbed {
-    async fn get(&self, key: &Key) -> Result<Option<Item>> {
-        self.call(self.table.get(key)).await
-    }
-    async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
-        self.call(self.table.query(pk, prefix)).await
-    }
-    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
-        self.call(self.table.last(pk, prefix)).await
-    }
-    async fn first_after(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
-        self.call(self.table.first_after(pk, sk)).await
-    }
-    async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
-        self.call(self.table.due(open, until)).await
-    }
-    async fn write(&self, writes: Vec<Write>) -> Result<()> {
-        self.call(self.table.write(writes)).await
     }
 }
 
@@ -187,7 +169,7 @@ async fn calls_that_meet_leave_what_one_after_the_other_leaves() {
             let (table, what) = (table(before).await, format!("{before:?}, {one:?}, {other:?} at {at}"));
             let disturbed = Disturbed::new(&table, at, Disturbance::Other(other));
             one.make(&Store::new(disturbed.clone())).await.unwrap();
-            if !disturbed.has_come() {
+            if !disturbed.around.has_come() {
                 break;
             }
             check(&table, &what);
@@ -204,7 +186,7 @@ async fn a_build_that_ends_does_not_bring_back_what_an_earlier_version_has_ended
         let table = table(before).await;
         let disturbed = Disturbed::new(&table, at, Disturbance::Other(Call::EndEarlier));
         Call::Note("ami-2").make(&Store::new(disturbed.clone())).await.unwrap();
-        assert!(disturbed.has_come(), "{before:?} at {at}");
+        assert!(disturbed.around.has_come(), "{before:?} at {at}");
         assert!(table.dump().iter().all(|item| item["sk"] != "SOURCE"), "{before:?} at {at}: {:?}", table.dump());
     }
 }
@@ -218,7 +200,7 @@ async fn an_interrupted_call_is_finished_by_the_same_call() {
             let (table, what) = (table(before).await, format!("{before:?}, {call:?}, {by:?} at {at}"));
             let disturbed = Disturbed::new(&table, at, by);
             let interrupted = call.make(&Store::new(disturbed.clone())).await;
-            assert_eq!(interrupted.is_err(), disturbed.has_come(), "{what}");
+            assert_eq!(interrupted.is_err(), disturbed.around.has_come(), "{what}");
             call.make(&Store::new(Arc::new(table.clone()))).await.unwrap();
             // A source without a subscriber may stay, until the next pipeline leaves it.
             let is_source = |item: &Item| item["pk"] == "SOURCES" || item["sk"] == "META";
