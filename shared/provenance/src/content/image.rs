@@ -1,9 +1,8 @@
 //! What is in an image: its volumes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use super::text::{TextError, TextFault, line_of_digest, lines};
+use super::text::{TextError, TextFault, line_of_digest, lines, text_of};
 use crate::{Digest, sha256};
 
 /// The first line of an image's text.
@@ -57,12 +56,7 @@ impl ImageContent {
     /// Returns the image's text, as [`content`](super) describes it.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = format!("{FORM}\n");
-        for (device, digest) in &self.volumes {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{device} {}", hex::encode(digest));
-        }
-        text
+        text_of(FORM, &self.volumes)
     }
 
     /// Returns the content digest of the image, which is the SHA-256 of its text.

@@ -1,5 +1,7 @@
 //! What the texts of volumes and images have in common: lines that end in one line feed, canonical numbers and digests.
 
+use std::fmt::{Display, Write as _};
+
 use super::{BLOCK, DeviceError, VolumeError};
 use crate::{Digest, digest_from_hex};
 
@@ -64,6 +66,16 @@ impl TextFault {
     pub(super) const fn at(self, line: usize) -> TextError {
         TextError { line, fault: self }
     }
+}
+
+/// Returns the text with this first line, and a line for each subject with its digest.
+pub(super) fn text_of<'a>(header: &str, entries: impl IntoIterator<Item = (impl Display, &'a Digest)>) -> String {
+    let mut text = format!("{header}\n");
+    for (subject, digest) in entries {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{subject} {}", hex::encode(digest));
+    }
+    text
 }
 
 /// Returns the lines of a text without their ends, and their numbers from 1.

@@ -1,9 +1,8 @@
 //! What is in one volume.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use super::text::{TextError, TextFault, line_of_digest, lines, number};
+use super::text::{TextError, TextFault, line_of_digest, lines, number, text_of};
 use super::{BLOCK, LARGEST_VOLUME};
 use crate::{Digest, sha256};
 
@@ -141,12 +140,7 @@ impl VolumeContent {
     /// Returns the volume's text, as [`content`](super) describes it.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = format!("{FORM} {} {BLOCK}\n", self.size);
-        for (index, digest) in &self.blocks {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{index} {}", hex::encode(digest));
-        }
-        text
+        text_of(&format!("{FORM} {} {BLOCK}", self.size), &self.blocks)
     }
 
     /// Returns the digest of the volume, which is the SHA-256 of its text.
