@@ -19,8 +19,8 @@ use crate::render::count;
 /// Translate definitions of EC2 Image Builder or Packer, and list what could not be translated.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A file, or a folder with its subfolders: CloudFormation (*.yml, *.yaml, *.json, *.template), Terraform (*.tf) or
-    /// Packer (*.pkr.hcl).
+    /// A file, or a folder with its subfolders: CloudFormation (*.yml, *.yaml, *.json, *.template), what `aws imagebuilder
+    /// get-…` prints, Terraform (*.tf) or Packer (*.pkr.hcl).
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// New folder for the definitions.

@@ -73,10 +73,31 @@ fn programs_read_the_list() {
 #[test]
 fn a_source_without_definitions_makes_no_folder() {
     let folder = Folder::with(&[("image.yml", "Resources: {Bucket: {Type: AWS::S3::Bucket}}\n")]);
-    let nothing = "Nothing was imported: no definition could be translated.\n";
+    let nothing = "\
+image.yml:1: left out: file: it is a template of CloudFormation without a resource `AWS::ImageBuilder::…`
+  instead: name a template of CloudFormation with resources `AWS::ImageBuilder::…`, a file of Terraform (*.tf) with resources \
+                   `aws_imagebuilder_…`, one of Packer (*.pkr.hcl), or what `aws imagebuilder get-image-recipe` and the like print
+Nothing was imported: no definition could be translated.
+";
     folder.goldsmith("import image.yml").is(1, nothing, "");
     assert_eq!(folder.names(), ["image.yml"]);
     let missing = folder.goldsmith("import none.yml");
     assert_eq!(missing.status, Some(2));
     assert!(missing.stderr.starts_with("goldsmith: error: none.yml cannot be read\n"), "{}", missing.stderr);
+}
+
+#[test]
+fn a_document_is_no_import_and_says_where_it_belongs() {
+    let document = "schemaVersion: 1.0\nphases:\n  - {name: build, steps: [{name: Run, action: ExecuteBash, inputs: {commands: \
+                    [ls]}}]}\n";
+    let folder = Folder::with(&[("web.yml", document)]);
+    let told = "\
+web.yml:1: left out: file: it is the document of a component, which is valid here as it is
+  instead: name it by `uri` of a Component, write it into its `data`, or run it: `goldsmith run -d web.yml`
+Nothing was imported: no definition could be translated.
+";
+    folder.goldsmith("import web.yml").is(1, told, "");
+    let said = folder.goldsmith("import web.yml --output json");
+    let told: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.status, &told["findings"][0]["line"]), (Some(1), &serde_json::json!(1)), "{told}");
 }

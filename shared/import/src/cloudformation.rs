@@ -2,7 +2,7 @@
 
 mod conditions;
 mod intrinsic;
-mod tree;
+pub(crate) mod tree;
 
 use std::path::Path;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use crate::finding::{Findings, Outcome};
 use crate::item::Place;
 use crate::project::Project;
 use crate::resource::Resource;
+use crate::unrecognized::no_equivalent;
 use intrinsic::Environment;
 use tree::{Content, Node};
 
@@ -42,8 +43,7 @@ pub(crate) fn read(path: &Path, text: &str, project: &Project, findings: &mut Fi
         let word = node.get("Type").and_then(Node::text).unwrap_or_default();
         let Some(what) = word.strip_prefix(PREFIX) else { continue };
         let Some(kind) = kind(what) else {
-            let why = format!("Goldsmith has no equivalent of `{word}`");
-            let instead = "keep it, or do without it";
+            let (why, instead) = no_equivalent(what, word);
             findings.push(Outcome::LeftOut, &node.place, (address, ""), why, instead);
             continue;
         };

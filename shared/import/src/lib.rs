@@ -1,10 +1,11 @@
-//! Translates definitions of EC2 Image Builder, in CloudFormation and Terraform, and templates of Packer into
-//! definitions of Goldsmith. The crate reads files and returns files: it calls nothing in AWS.
+//! Translates definitions of EC2 Image Builder, in CloudFormation, Terraform or as its API returns them, and templates
+//! of Packer into definitions of Goldsmith. The crate reads files and returns files: it calls nothing in AWS.
 //!
-//! A source is read into resources of Image Builder ([`cloudformation`], [`terraform`], [`packer`]), and these are
-//! translated. A value that is known only when the source is deployed is a mark in a text until then. Whatever is not
+//! A source is read into resources of Image Builder ([`cloudformation`], [`answers`], [`terraform`], [`packer`]), and
+//! these are translated. A value that is known only when the source is deployed is a mark in a text until then. Whatever is not
 //! taken over as it was is a [`Finding`].
 
+mod answers;
 mod budget;
 mod cloudformation;
 mod fields;
@@ -17,6 +18,7 @@ mod project;
 mod resource;
 mod terraform;
 mod translate;
+mod unrecognized;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +48,8 @@ pub struct Import {
     pub files: BTreeMap<String, String>,
     /// How many definitions of each kind there are, by the kind's word.
     pub definitions: BTreeMap<&'static str, usize>,
-    /// What is not in the folder as it was in the source, in the order of the source.
+    /// What is not in the folder as it was in the source, in the order of the source. Also why a file that was named has
+    /// nothing to import.
     pub findings: Vec<Finding>,
     /// Whether a recipe names a stock component, which must be applied first.
     pub needs_stock_components: bool,
@@ -87,7 +90,11 @@ pub fn import(path: &Path, region: Option<String>) -> Result<Import, ImportError
     }
     files.sort();
     let mut findings = Findings::default();
-    let resources = once(read(&project, &files, &mut findings), &mut findings);
+    let named = (!is_folder).then_some(path);
+    let resources = once(read(&project, &files, named, &mut findings), &mut findings);
+    if let Some(path) = named.filter(|path| is_hcl(path) && resources.is_empty() && findings.len() == 0) {
+        unrecognized::tell_hcl(path, is_packer(path), &mut findings);
+    }
     let place = item::Place { file: path.display().to_string().into(), line: None };
     for (why, instead) in project.budget.remarks() {
         findings.push(Outcome::LeftOut, &place, ("", ""), why, instead);
@@ -95,8 +102,9 @@ pub fn import(path: &Path, region: Option<String>) -> Result<Import, ImportError
     Ok(written(Translation::run(&project, findings, &resources)))
 }
 
-/// Reads the resources of all files.
-fn read(project: &Project, files: &[PathBuf], findings: &mut Findings) -> Vec<Resource> {
+/// Reads the resources of all files. If nothing is recognized in the file that the user has named, that is a finding. In
+/// a folder, there are always others.
+fn read(project: &Project, files: &[PathBuf], named: Option<&Path>, findings: &mut Findings) -> Vec<Resource> {
     let mut resources = Vec::new();
     let (mut terraform, mut packer) = (modules::Folders::new(), modules::Folders::new());
     for file in files {
@@ -114,6 +122,10 @@ fn read(project: &Project, files: &[PathBuf], findings: &mut Findings) -> Vec<Re
             folders.entry(folder).or_default().push((file.clone(), text));
         } else if cloudformation::is_template(&text) {
             resources.extend(cloudformation::read(file, &text, project, findings));
+        } else if let Some(found) = answers::read(file, &text, findings) {
+            resources.extend(found);
+        } else if named.is_some() {
+            unrecognized::tell(file, &text, findings);
         }
     }
     for (folder, files) in packer {

@@ -9,6 +9,7 @@ use crate::finding::{Findings, Outcome};
 use crate::hcl::{File, Instances, Module};
 use crate::item::{Item, Place, Value};
 use crate::resource::Resource;
+use crate::unrecognized::no_equivalent;
 
 /// Arguments of Terraform itself, which change no resource of AWS.
 const META: [&str; 8] =
@@ -25,8 +26,8 @@ pub(crate) fn read(module: &Module, findings: &mut Findings) -> Vec<Resource> {
             Some(kind) => resources.extend(instances(module, file, block, kind, &address, findings)),
             None => {
                 let place = file.block_place(block);
-                let why = format!("Goldsmith has no equivalent of `{}`", word.as_str());
-                findings.push(Outcome::LeftOut, &place, (&address, ""), why, "keep it, or do without it");
+                let (why, instead) = no_equivalent(what, word.as_str());
+                findings.push(Outcome::LeftOut, &place, (&address, ""), why, instead);
             }
         }
     }

@@ -15,44 +15,44 @@ const MAX_NODES: usize = 200_000;
 
 /// A node of a template.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) content: Content,
+pub(crate) struct Node {
+    pub(crate) content: Content,
     /// The tag without `!`, such as `Sub`.
-    pub(super) tag: Option<String>,
-    pub(super) place: Place,
+    pub(crate) tag: Option<String>,
+    pub(crate) place: Place,
 }
 
 /// The content of a [`Node`].
 #[derive(Debug, Clone)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Text(String),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
 }
 
 impl Node {
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn items(&self) -> &[Node] {
+    pub(crate) fn items(&self) -> &[Node] {
         match &self.content {
             Content::List(items) => items,
             _ => &[],
         }
     }
 
-    pub(super) fn entries(&self) -> &[(String, Node)] {
+    pub(crate) fn entries(&self) -> &[(String, Node)] {
         match &self.content {
             Content::Map(entries) => entries,
             _ => &[],
         }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 }
@@ -61,7 +61,7 @@ impl Node {
 ///
 /// # Errors
 /// The line, and what is wrong there.
-pub(super) fn parse(file: &Rc<str>, text: &str) -> Result<Node, (usize, String)> {
+pub(crate) fn parse(file: &Rc<str>, text: &str) -> Result<Node, (usize, String)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // YAML's flow style allows no tab before a key, but JSON does. Inside of texts, JSON allows none.
     let is_json = text.trim_start().starts_with('{');

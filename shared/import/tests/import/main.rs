@@ -1,12 +1,14 @@
 //! Imports of whole sources.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod answers;
 mod cloudformation;
 mod fixtures;
 mod limits;
 mod modules;
 mod packer;
 mod terraform;
+mod unrecognized;
 
 use std::fs;
 use std::path::Path;
