@@ -132,7 +132,8 @@ impl Scene<'_> {
     }
 
     /// Returns the id of the resource that another state of this build made: the last effect of this kind that has an
-    /// id.
+    /// id and is not lost. A launch that has waited for room may have succeeded with an earlier candidate than one it has
+    /// lost.
     ///
     /// # Errors
     /// Fails if a call to the table fails, and with `Goldsmith.Internal` if the other state made no resource of this
@@ -148,7 +149,7 @@ impl Scene<'_> {
         effects
             .into_iter()
             .rev()
-            .filter(|effect| is_kind(&effect.kind))
+            .filter(|effect| is_kind(&effect.kind) && effect.lost.is_none())
             .find_map(|effect| effect.id)
             .ok_or_else(|| Error::internal(format!("{scope} has recorded no resource")))
     }

@@ -184,7 +184,7 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
             Ok(waiting(scene, id, detail, until_online(scene, &instance)))
         }
         _ if is_spot(scene, made) && may_work_on_demand(&instance) => on_demand_instead(scene, made, &instance).await,
-        _ if has_no_place(&instance) && (made.n as usize) + 1 < candidates(scene).len() => {
+        _ if has_no_place(&instance) && room::has_others(scene, made).await? => {
             give_up(scene, made, id, instance.state_reason.clone()).await?;
             try_candidates(scene, &scene.effects().await?, made.n + 1).await
         }

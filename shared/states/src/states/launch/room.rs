@@ -193,7 +193,11 @@ fn place(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Place {
     if let Some(own) = &scene.in_line {
         return own.place.clone();
     }
-    let candidates = candidates(scene).into_iter().skip(first as usize).map(|one| one.to_string());
+    // What this launch has lost, it does not ask for again. The others of a line must not stand behind its refusals of less
+    // than they ask for.
+    let is_lost = |n: u32| tried.iter().any(|effect| effect.n == n && effect.lost.is_some());
+    let candidates = (0u32..).zip(candidates(scene)).skip(first as usize).filter(|(n, _)| !is_lost(*n));
+    let candidates = candidates.map(|(_, one)| one.to_string());
     let planned = &scene.record.plan.launch;
     // The zone, the host, the tenancy and the types of the volumes decide about room, too.
     let placement = serde_json::to_string(&planned.placement).unwrap_or_default();
@@ -204,6 +208,15 @@ fn place(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Place {
     let below = ImagePipeline::MAX_PRIORITY - scene.record.plan.priority.min(ImagePipeline::MAX_PRIORITY);
     let rank = 2 * below + u32::from(scene.scope.item.is_none());
     Place { rank, since: since(tried).unwrap_or_else(|| scene.context.clock.now()), line }
+}
+
+/// Returns whether there are candidates other than this one that are not yet tried, or whose refusal may pass.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+pub(super) async fn has_others(scene: &Scene<'_>, made: &Effect) -> Result<bool> {
+    let tried = scene.effects().await?;
+    Ok((made.n as usize) + 1 < candidates(scene).len() || tried.iter().any(may_pass))
 }
 
 /// Returns the numbers of the candidates that are not asked for again: those that can never have room, and those whose

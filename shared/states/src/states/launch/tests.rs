@@ -7,7 +7,7 @@ use goldsmith_model::{Placement, Tenancy};
 use goldsmith_store::Scope;
 use jiff::SignedDuration;
 
-use crate::testing::{BUILD, Stack, Task, check_state, check_state_on, host, reach};
+use crate::testing::{BUILD, Stack, Task, check_state, check_state_on, host, reach, reach_on};
 use crate::{Clock as _, ErrorInfo, State};
 
 #[tokio::test]
@@ -138,12 +138,52 @@ async fn an_instance_for_which_ec2_had_no_place_after_all_is_followed_by_the_nex
         let effects = stack.store().effects(BUILD, &State::Launch.into()).await.unwrap();
         assert_eq!(effects.iter().map(|effect| effect.lost.is_some()).collect::<Vec<_>>(), [true, false]);
     }
-    // The last candidate has no next one.
-    let stack = reach(&Task::new(State::Launch)).await;
-    stack.cloud.no_capacity("t3.small", None);
+    // The only candidate has no next one.
+    let stack = reach(&Task::item(State::LaunchTest, "t3.small")).await;
     stack.cloud.next_instance_ends(1, "Server.InternalError");
-    let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+    let error = stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap_err();
     assert!(error.cause.contains("Server.InternalError"), "{}", error.cause);
+}
+
+#[tokio::test]
+async fn a_launch_whose_last_instance_has_no_place_waits_for_the_room_of_the_others() {
+    let (stack, task) = (reach(&Task::new(State::Launch)).await, Task::new(State::Launch));
+    stack.cloud.no_capacity("t3.small", None);
+    stack.cloud.next_instance_ends(1, "Server.InsufficientInstanceCapacity: no capacity");
+    let token = stack.start(&task).await;
+    stack.tick_after(SignedDuration::from_mins(2)).await;
+    assert_eq!(stack.answer(&token), None);
+    let lines = stack.store().first_for_room().await.unwrap();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    stack.cloud.restore_capacity();
+    for _ in 0..12 {
+        stack.tick_after(SignedDuration::from_mins(1)).await;
+    }
+    stack.answer(&token).unwrap().unwrap();
+    // The instance in use has a lower number than the one that was lost.
+    let effects = stack.store().effects(BUILD, &State::Launch.into()).await.unwrap();
+    assert_eq!(effects.iter().map(|effect| effect.lost.is_some()).collect::<Vec<_>>(), [false, true]);
+}
+
+#[tokio::test]
+async fn tests_run_on_the_instance_in_use_and_not_on_a_later_one_that_was_lost() {
+    let mut stack = Stack::new().await;
+    stack.subnets = vec!["subnet-a".to_owned(), "subnet-b".to_owned()];
+    let task = Task::item(State::LaunchTest, "t3.small");
+    let stack = reach_on(stack, &task).await;
+    stack.cloud.no_capacity("t3.small", Some("subnet-a"));
+    stack.cloud.next_instance_ends(1, "Server.InsufficientInstanceCapacity: no capacity");
+    let token = stack.start(&task).await;
+    stack.tick_after(SignedDuration::from_mins(2)).await;
+    assert_eq!(stack.answer(&token), None);
+    stack.cloud.restore_capacity();
+    for _ in 0..12 {
+        stack.tick_after(SignedDuration::from_mins(1)).await;
+    }
+    stack.answer(&token).unwrap().unwrap();
+    let effects = stack.store().effects(BUILD, &task.scope()).await.unwrap();
+    assert_eq!(effects.iter().map(|effect| effect.lost.is_some()).collect::<Vec<_>>(), [false, true]);
+    stack.run(&Task::item(State::ExecuteTest, "t3.small")).await.unwrap();
 }
 
 #[tokio::test]
