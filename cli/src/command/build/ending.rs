@@ -109,6 +109,7 @@ impl Ending {
             Some(ExecutionOutput::Skipped { reason }) => (Outcome::Skipped, reason, None),
             Some(ExecutionOutput::AlreadyRunning { reason, image }) => (Outcome::AlreadyRunning, Some(reason), image),
             Some(ExecutionOutput::TooSoon { reason }) => (Outcome::TooSoon, Some(reason), None),
+            None if execution.status == ExecutionStatus::Aborted => (Outcome::Cancelled, None, None),
             // A build that has made something has records, or had some that have expired.
             Some(
                 ExecutionOutput::Build { .. }
@@ -133,7 +134,7 @@ impl Ending {
             tested,
             distributed,
             reason,
-            failure: (outcome == Outcome::Failed).then(|| failure_of(execution)),
+            failure: matches!(outcome, Outcome::Failed | Outcome::Cancelled).then(|| failure_of(execution)),
             kept: None,
             audit: None,
             running: running.map(|image| image.to_string()),

@@ -238,6 +238,13 @@ async fn a_cancelled_build_is_not_told_as_failed() {
     assert_eq!(ending.remarks(&globals("")), expected);
     let json = serde_json::to_value(&ending).unwrap();
     assert_eq!((&json["outcome"], &json["failure"]["error"]), (&json!("cancelled"), &json!("Execution.ABORTED")));
+    // A build that was stopped before Plan had opened it has no records.
+    let cause = Some(("Goldsmith.Cancelled", "cancelled with `goldsmith cancel`"));
+    let early = execution(ExecutionStatus::Aborted, None, cause);
+    let ending = Ending::of(&Stack::new().connection.store, &early).await.unwrap();
+    let json = serde_json::to_value(&ending).unwrap();
+    assert_eq!((&json["outcome"], &json["failure"]["error"]), (&json!("cancelled"), &json!("Goldsmith.Cancelled")));
+    assert_eq!(ending.exit(), Exit::Failed);
 }
 
 #[test]
