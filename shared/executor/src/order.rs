@@ -1,6 +1,7 @@
 //! The work order: everything that one start of the agent needs to know.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -95,7 +96,7 @@ pub struct ContentsOrder {
 
 /// Where the stack's bucket keeps one download. Whoever has the URLs may use them until they expire, so nothing prints
 /// them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeptDownload {
     /// The URL that returns the file, if the bucket has it. No credentials are needed.
@@ -105,6 +106,12 @@ pub struct KeptDownload {
     /// The headers that the PUT request must have, by their names: S3 compares the checksum with what it receives, so
     /// the bucket never keeps another file under this digest.
     pub headers: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for KeptDownload {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("KeptDownload").finish_non_exhaustive()
+    }
 }
 
 /// Why there is no order.

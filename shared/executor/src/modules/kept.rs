@@ -72,6 +72,12 @@ enum KeptError {
     File(#[from] FileError),
 }
 
+/// Returns the middle of the time until the deadline.
+fn half(deadline: Option<Instant>) -> Option<Instant> {
+    let now = Instant::now();
+    deadline.map(|deadline| now + deadline.saturating_duration_since(now) / 2)
+}
+
 impl<'k> Kept<'k> {
     /// Returns the file if the order lets the bucket keep it.
     pub(super) fn of(algorithm: Algorithm, digest: &'k str, place: &Place<'k>) -> Option<Self> {
@@ -82,7 +88,8 @@ impl<'k> Kept<'k> {
     /// Saves the bucket's file if the bucket has it. There is only one try, because the source has the file, too.
     pub(super) fn get(&self, path: &Path, deadline: Option<Instant>, output: &mut Output<'_>) -> Found {
         let name = path.display();
-        match self.fetch(path, deadline) {
+        // A bucket that is slow to the end must leave the source its time.
+        match self.fetch(path, half(deadline)) {
             Ok(()) => {
                 output.remark(&format!("{name} comes from the stack's bucket, which has kept it by its SHA-256"));
                 Found::File
@@ -115,7 +122,7 @@ impl<'k> Kept<'k> {
     pub(super) fn put(&self, path: &Path, deadline: Option<Instant>, output: &mut Output<'_>) {
         let now = Instant::now();
         // The time of the step is first of all for its downloads: this one must not use up that of the next ones.
-        let deadline = deadline.map(|deadline| now + deadline.saturating_duration_since(now) / 2);
+        let deadline = half(deadline);
         let last_try = deadline.map_or(now + LAST_TRY, |deadline| deadline.min(now + LAST_TRY));
         let name = path.display();
         let kept = open(path).and_then(|file| {

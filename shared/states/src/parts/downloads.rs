@@ -4,7 +4,7 @@
 //! bucket: its work order contains requests that are signed for these keys only, and S3 itself accepts no content with
 //! another SHA-256. So whoever controls an instance can neither change nor replace what another build will get.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldsmith_executor::{KeptDownload, OrderDocument};
@@ -34,9 +34,13 @@ pub(crate) async fn kept(
     }
     let objects = &scene.context.cloud.objects;
     let mut kept = BTreeMap::new();
-    for digest in digests(documents) {
+    let digests = digests(documents);
+    if digests.len() > MOST {
+        tracing::warn!(left_out = digests.len() - MOST, "the documents name more digests than the bucket keeps");
+    }
+    for digest in digests.into_iter().take(MOST) {
         let mut sha256 = [0; DIGITS / 2];
-        if kept.len() == MOST || hex::decode_to_slice(&digest, &mut sha256).is_err() {
+        if hex::decode_to_slice(&digest, &mut sha256).is_err() {
             continue;
         }
         let key = format!("downloads/{}/{digest}", scene.record.pipeline);
@@ -50,12 +54,14 @@ pub(crate) async fn kept(
 /// Returns every text in the documents and their parameters that can be a SHA-256, in lower case: only the agent knows
 /// which of them is the checksum of a download. A request for any other of them is never made.
 fn digests(documents: &[OrderDocument]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
     let texts = documents
         .iter()
         .filter(|document| document.body.contains(ACTION))
         .flat_map(|document| std::iter::once(&document.body).chain(document.parameters.values()));
     let words = texts.flat_map(|text| text.split(|one: char| !one.is_ascii_hexdigit()));
-    words.filter(|word| word.len() == DIGITS).map(str::to_ascii_lowercase).collect()
+    let digests = words.filter(|word| word.len() == DIGITS).map(str::to_ascii_lowercase);
+    digests.filter(|digest| seen.insert(digest.clone())).collect()
 }
 
 #[cfg(test)]

@@ -41,8 +41,8 @@ impl Server {
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let lines = BufReader::new(&stream).lines();
-                let asked = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).next();
-                if asked.is_none_or(|line| !line.starts_with("GET /tool ")) {
+                let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                if !head.first().is_some_and(|line| line.starts_with("GET /tool ")) {
                     continue;
                 }
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", FILE.len());
