@@ -261,6 +261,7 @@ mod tests {
             ("MaxSpotInstanceCountExceeded", 400, Kind::Capacity),
             ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, Kind::Capacity),
             ("SpotMaxPriceTooLow", 400, Kind::Capacity),
+            ("PendingVerification", 400, Kind::Capacity),
             ("InvalidAMIName.Duplicate", 400, Kind::Duplicate),
             ("ExecutionAlreadyExists", 400, Kind::Duplicate),
             ("ConflictException", 409, Kind::Duplicate),

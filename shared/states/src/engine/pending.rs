@@ -12,8 +12,8 @@ use crate::engine::drive::Scene;
 /// follows at once, and for the time in which EC2 still describes an older state than its event does. A function that
 /// only waits costs money, and takes one of the ten places that a new account has for functions at once.
 const BRIEFLY: SignedDuration = SignedDuration::from_secs(3);
-/// How long a function keeps looking that has begun something whose event is far away, which is two more looks: an event
-/// that came before the wait was parked has found nobody.
+/// How long a function keeps looking that has begun something whose event is far away, which is one or two more looks: an
+/// event that came before the wait was parked has found nobody.
 const TWICE: SignedDuration = SignedDuration::from_millis(300);
 /// How long a function keeps looking if no event will wake it and the end is near. This time is half of the functions'
 /// time-out.
