@@ -110,8 +110,8 @@ impl Service<'_> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::fake::{Fault, HOME};
-    use goldsmith_cloud::{ExecutionStatus, Executions, Kind, Launch, Machines, Market, MetadataOptions, TAG_STATUS};
+    use goldsmith_cloud::fake::{Fault, HOME, launch};
+    use goldsmith_cloud::{ExecutionStatus, Executions, Kind, Machines, TAG_STATUS};
     use serde_json::json;
 
     use super::*;
@@ -152,27 +152,9 @@ mod tests {
     /// Adds an instance with the tags of a build of the stack with this home Region, and returns its id.
     async fn tagged(stack: &Stack, home: &str, token: &str) -> String {
         let image = stack.cloud.add_image(HOME, "amazon", "source");
-        stack.cloud.launch(HOME, &launch(home, token, image)).await.unwrap().id
-    }
-
-    fn launch(home: &str, token: &str, image: String) -> Launch {
         let tags = [(TAG_STACK, "goldsmith"), (TAG_HOME, home), (TAG_BUILD, "b")];
-        Launch {
-            token: token.to_owned(),
-            image,
-            instance_type: "t3.small".to_owned(),
-            subnet: None,
-            security_groups: vec![],
-            instance_profile: None,
-            zone: None,
-            hardware: Default::default(),
-            market: Market::OnDemand,
-            key_pair: None,
-            metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
-            tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-            block_devices: vec![],
-            user_data: None,
-        }
+        let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        stack.cloud.launch(HOME, &launch(token, image, tags)).await.unwrap().id
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! Tests what a deleted stack has left behind, what an existing stack knows, and what only looks like a leftover.
 
-use goldsmith_cloud::fake::{FakeCloud, Fault, HOME};
-use goldsmith_cloud::{Images, Kind, Launch, LaunchPermission, Machines, Market, MetadataOptions, NewImage, Parameter};
+use goldsmith_cloud::fake::{FakeCloud, Fault, HOME, launch};
+use goldsmith_cloud::{Images, Kind, LaunchPermission, Machines, NewImage, Parameter};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -18,31 +18,12 @@ fn tags(stack: &str, build: &str) -> Tags {
     tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-fn launch(token: &str, image: &str, tags: Tags) -> Launch {
-    Launch {
-        token: token.to_owned(),
-        image: image.to_owned(),
-        instance_type: "t3.small".to_owned(),
-        subnet: None,
-        security_groups: vec![],
-        instance_profile: None,
-        zone: None,
-        hardware: Default::default(),
-        market: Market::OnDemand,
-        key_pair: None,
-        metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
-        tags,
-        block_devices: vec![],
-        user_data: None,
-    }
-}
-
 /// Creates an instance, and an AMI of another instance that is terminated. Returns the id of the AMI.
 async fn leave(cloud: &FakeCloud, region: &str, stack: &str, build: &str) -> String {
     let source = cloud.add_image(region, "amazon", &format!("al2023 {stack} {build}"));
     let mut ids = Vec::new();
     for token in ["1", "2"] {
-        let launch = launch(&format!("{build}{token}"), &source, tags(stack, build));
+        let launch = launch(format!("{build}{token}"), &source, tags(stack, build));
         ids.push(cloud.launch(region, &launch).await.unwrap().id);
     }
     cloud.settle();

@@ -10,8 +10,7 @@ mod stores;
 
 use super::{FakeCloud, HOME};
 use crate::{
-    BlockDevice, Cloud, Command, Image, ImageCopy, Instance, InstanceState, Kind, Launch, Market, MetadataOptions,
-    NewImage, Result, Tags,
+    BlockDevice, Cloud, Command, Image, ImageCopy, Instance, InstanceState, Kind, Launch, NewImage, Result, Tags,
 };
 
 const OTHER: &str = "us-east-1";
@@ -28,22 +27,7 @@ fn fake() -> (FakeCloud, Cloud, String) {
 }
 
 fn launch(token: &str, image: &str) -> Launch {
-    Launch {
-        token: token.to_owned(),
-        image: image.to_owned(),
-        instance_type: "t3.small".to_owned(),
-        subnet: Some("subnet-a".to_owned()),
-        security_groups: Vec::new(),
-        instance_profile: None,
-        zone: None,
-        hardware: Default::default(),
-        market: Market::OnDemand,
-        key_pair: None,
-        metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
-        tags: tags(),
-        block_devices: Vec::new(),
-        user_data: None,
-    }
+    Launch { subnet: Some("subnet-a".to_owned()), ..super::launch(token, image, tags()) }
 }
 
 /// A fake with an instance that is online.

@@ -3,11 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use goldsmith_cloud::fake::HOME;
-use goldsmith_cloud::{
-    ImageState, Images as _, Launch, LaunchPermission, Machines as _, Market, MetadataOptions, Parameter,
-    Parameters as _, Tags,
-};
+use goldsmith_cloud::fake::{HOME, launch};
+use goldsmith_cloud::{ImageState, Images as _, LaunchPermission, Machines as _, Parameter, Parameters as _, Tags};
 use goldsmith_model::Retention;
 use goldsmith_model::definitions::Definitions;
 use goldsmith_store::ImageLife;
@@ -81,25 +78,6 @@ struct Made {
     life: Option<ImageLife>,
 }
 
-fn launch(image: &str, number: u32) -> Launch {
-    Launch {
-        token: format!("{image}-{number}"),
-        image: image.to_owned(),
-        instance_type: "t3.small".to_owned(),
-        subnet: None,
-        security_groups: vec![],
-        instance_profile: None,
-        zone: None,
-        hardware: Default::default(),
-        market: Market::OnDemand,
-        key_pair: None,
-        metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
-        tags: Tags::new(),
-        block_devices: vec![],
-        user_data: None,
-    }
-}
-
 /// Stores another version of a recipe with this source, or a distribution configuration with this parameter.
 async fn define(stack: &Stack, source: Option<&str>, parameter: Option<(&str, &str)>) {
     let patch = stack.store().recipes().await.unwrap().len();
@@ -124,7 +102,8 @@ async fn refer(stack: &Stack, kind: Kind, made: &Made, dice: &mut Dice) {
     match kind {
         Kind::Running | Kind::Stopped => {
             let number = number + 100 * u32::from(kind == Kind::Stopped);
-            let instance = stack.cloud.launch(region, &launch(ami, number)).await.unwrap();
+            let instance =
+                stack.cloud.launch(region, &launch(format!("{ami}-{number}"), ami, Tags::new())).await.unwrap();
             stack.cloud.settle();
             if kind == Kind::Stopped {
                 stack.cloud.stop(region, &instance.id).await.unwrap();

@@ -1,7 +1,7 @@
 //! Tests with resources that are not a build's but carry all of a build's tags.
 
-use goldsmith_cloud::fake::{Fault, HOME, Inventory};
-use goldsmith_cloud::{ImageCopy, Kind, Launch, Market, MetadataOptions, Tags};
+use goldsmith_cloud::fake::{self, Fault, HOME, Inventory};
+use goldsmith_cloud::{ImageCopy, Kind, Tags};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -46,22 +46,7 @@ async fn copy(stack: &Stack, to: &str, name: &str, tags: Tags) -> String {
 
 /// Launches an instance as "launch more like this" does.
 async fn launch(stack: &Stack, tags: Tags) -> String {
-    let launch = Launch {
-        token: "somebody".to_owned(),
-        image: stack.source().await,
-        instance_type: "t3.small".to_owned(),
-        subnet: None,
-        security_groups: vec![],
-        instance_profile: None,
-        zone: None,
-        hardware: Default::default(),
-        market: Market::OnDemand,
-        key_pair: None,
-        metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
-        tags,
-        block_devices: vec![],
-        user_data: None,
-    };
+    let launch = fake::launch("somebody", stack.source().await, tags);
     let id = stack.cloud.cloud().machines.launch(HOME, &launch).await.unwrap().id;
     stack.cloud.settle();
     id
