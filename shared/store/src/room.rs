@@ -75,7 +75,7 @@ impl Store {
 
     /// Returns what [`Self::first_for_room`] would return without this launch.
     pub async fn others_for_room(&self, build: &str, scope: &Scope) -> Result<Vec<(Place, Wait)>> {
-        self.first_of_lines(|wait| wait.build != build || (wait.state, &wait.item) != (scope.state, &scope.item)).await
+        self.first_of_lines(|wait| !wait.is_of(build, scope)).await
     }
 
     async fn first_of_lines(&self, counts: impl Fn(&Wait) -> bool) -> Result<Vec<(Place, Wait)>> {

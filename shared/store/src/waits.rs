@@ -55,6 +55,12 @@ impl Wait {
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.token).chain(&self.other_tokens).map(String::as_str)
     }
+
+    /// Returns whether this is the wait of this state of this build.
+    #[must_use]
+    pub fn is_of(&self, build: &str, scope: &Scope) -> bool {
+        self.build == build && (self.state, &self.item) == (scope.state, &scope.item)
+    }
 }
 
 impl Store {

@@ -71,17 +71,16 @@ pub(super) async fn behind(scene: &Scene<'_>, tried: &[Effect], first: u32) -> R
         }
         // At the end of its wait, the first one asks once more.
         Some(_) if now >= until => false,
-        Some(_) => store.first_of_line(&place.line).await?.is_some_and(|first| !is_own(scene, &first)),
+        Some(_) => {
+            let first = store.first_of_line(&place.line).await?;
+            first.is_some_and(|first| !first.is_of(&scene.record.build, &scene.scope))
+        }
         None => store.first_for_room().await?.iter().any(|(other, _)| match other.line == place.line {
             true => *other <= place,
             false => other.rank < place.rank,
         }),
     };
     Ok(is_behind.then(|| waiting(scene, tried, &place, Pause { until, behind: true })))
-}
-
-fn is_own(scene: &Scene<'_>, wait: &Wait) -> bool {
-    (&wait.build, wait.state, &wait.item) == (&scene.record.build, scene.scope.state, &scene.scope.item)
 }
 
 /// Returns the wait that follows when every candidate was refused. `tried` is the journal of the state, and the
@@ -155,10 +154,7 @@ pub(super) async fn next(context: &Context, turns: &Turns) -> Result<Option<Wake
         Outcome::GivenUp if !has_room => wait.behind,
         Outcome::Launched | Outcome::GivenUp => wait.behind || is_rested(wait, now),
     };
-    let is_served = |wait: &Wait| {
-        let same = |wake: &Wake| (&wake.build, wake.state, &wake.item) == (&wait.build, wait.state, &wait.item);
-        turns.served.iter().any(same)
-    };
+    let is_served = |wait: &Wait| turns.served.iter().any(|wake| wait.is_of(&wake.build, &wake.scope()));
     let others = context.store.others_for_room(&last.build, &last.scope()).await?;
     let Some((_, next)) = others.into_iter().find(|other| !is_served(&other.1) && asks(other)) else { return Ok(None) };
     // Only room ends a pause.
