@@ -71,7 +71,6 @@ async fn made_by(context: &Context, makers: &[&Name], image: &str) -> Result<Opt
 mod tests {
     use goldsmith_cloud::ExecutionStatus;
     use goldsmith_cloud::fake::Outcome;
-    use goldsmith_model::definitions::{Draft, SourceFile};
     use jiff::SignedDuration;
     use serde_json::json;
 
@@ -102,9 +101,7 @@ mod tests {
         /// All four pipelines were built once. Then `web` was built again, which has started `left` and `right`.
         async fn new() -> Self {
             let stack = Stack::new().await;
-            let files = [SourceFile { path: "all.yml".to_owned(), text: DIAMOND.to_owned() }];
-            let definitions = Draft::read(&files, &|_| Ok(String::new())).check_alone().unwrap();
-            stack.store().apply(&definitions).await.unwrap();
+            stack.apply(DIAMOND).await;
             let mut diamond = Self { stack, delivered: 0 };
             for first in ["first", "second"] {
                 diamond.stack.start_and_execute(first, json!({"pipeline": "web"})).await.unwrap();
