@@ -393,6 +393,11 @@ fn each_cause_is_recognized_and_has_its_remedy() {
             "correct its name",
         ),
         (
+            state("Publish", "AwsRefused", "PutParameter in eu-west-1 failed: ParameterMaxVersionLimitExceeded: x"),
+            "parameter-label",
+            "unlabel-parameter-version",
+        ),
+        (
             state("Publish", "AwsRefused", "PutParameter in eu-west-1 failed: ValidationException: x"),
             "aws-refused",
             "AWS names",

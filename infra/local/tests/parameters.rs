@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::emulator::FakeEmulator;
+use common::emulator::{FakeEmulator, LABELLED, UNLABELLED};
 use common::guests::source;
 use common::{Client, TestEndpoint, until};
 use serde_json::{Value, json};
@@ -38,5 +38,27 @@ async fn a_name_with_a_path_is_fully_qualified() {
     let (status, refused) = put(endpoint.client, "images/web", "ami-0123456789abcdef0");
     assert_eq!((status, &refused["__type"]), (400, &json!("ValidationException")));
     assert_eq!(refused["message"], "Parameter name must be a fully qualified name.");
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_on_the_oldest_of_a_hundred_versions_is_in_the_way_of_a_new_one() {
+    let emulator = FakeEmulator::start();
+    let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), Some(emulator.url.clone())).await;
+    let client = endpoint.client;
+    let known = source(client);
+    let (status, refused) = put(client, LABELLED, &known);
+    assert_eq!((status, &refused["__type"]), (400, &json!("ParameterMaxVersionLimitExceeded")));
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("Version 21, the oldest version, can't be deleted"), "{message}");
+    let (status, taken) = put(client, UNLABELLED, &known);
+    assert_eq!((status, &taken["Version"]), (200, &json!(121)), "{taken}");
+    let written = until("the parameter", || {
+        let calls = emulator.calls("AmazonSSM.PutParameter");
+        (!calls.is_empty()).then_some(calls)
+    })
+    .await;
+    let names: Vec<&Value> = written.iter().map(|call| &call.body["Name"]).collect();
+    assert_eq!(names, [UNLABELLED]);
     endpoint.end().await;
 }

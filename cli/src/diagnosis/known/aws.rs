@@ -155,6 +155,18 @@ pub(super) const ROWS: &[Known] = &[
         ..ROW
     },
     Known {
+        id: "parameter-label",
+        said: &["parametermaxversionlimitexceeded"],
+        title: "the oldest of the 100 versions of the image's parameter has a label",
+        helps: &[
+            "Move the label to a newer version, or remove it with `aws --region {region} ssm unlabel-parameter-version`: Systems \
+             Manager deletes the oldest version for a new one only if it has no label.",
+            "Then start a new build: the AMIs of this one are not published.",
+        ],
+        outside: "The cause is in the account: somebody has given the version a label.",
+        ..ROW
+    },
+    Known {
         id: "throttled",
         errors: &[ErrorName::Throttled],
         title: "AWS has limited the rate of calls, or did not answer",

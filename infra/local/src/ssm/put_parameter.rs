@@ -3,7 +3,7 @@
 //!
 //! AWS accepts a value of the data type `aws:ec2:image` with success and checks it later. The new version appears a
 //! moment afterwards. If the AMI is not found, the version never appears, and no error is reported (Systems Manager API
-//! reference, PutParameter).
+//! reference, PutParameter). AWS keeps 100 versions, and rejects a new one if the oldest one has a label.
 
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ use crate::world::ImageState;
 pub(super) const ACTION: &str = "PutParameter";
 const OF_IMAGES: &str = "aws:ec2:image";
 const OF_TEXT: &str = "text";
+/// How many versions of a parameter AWS keeps.
+const MOST_VERSIONS: u64 = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -56,6 +58,17 @@ pub(super) async fn put(endpoint: &Arc<Endpoint>, scope: &Scope, body: &Bytes) -
         return answer(Err(ApiError::new("ValidationException", message)));
     }
     let is_refused = present.is_some() && !input.overwrite;
+    let newest = present.as_ref().map_or(0, |present| present.version);
+    if !is_refused && is_labelled(endpoint, scope, &input.name, newest).await {
+        let message = format!(
+            "You attempted to create a new version of {} by calling the PutParameter API with the overwrite flag. Version \
+             {}, the oldest version, can't be deleted because it has a label associated with it. Move the label to another \
+             version of the parameter, and try again.",
+            input.name,
+            newest + 1 - MOST_VERSIONS
+        );
+        return answer(Err(ApiError::new("ParameterMaxVersionLimitExceeded", message)));
+    }
     if data_type != OF_IMAGES || is_refused {
         return hand_on(endpoint, scope, ACTION, body).await;
     }
@@ -77,6 +90,30 @@ async fn present(endpoint: &Endpoint, scope: &Scope, name: &str) -> Option<Prese
     let parameter = found.get("Parameter")?;
     let data_type = parameter.get("DataType").and_then(Value::as_str).unwrap_or(OF_TEXT).to_owned();
     Some(Present { data_type, version: parameter.get("Version")?.as_u64()? })
+}
+
+/// Returns whether the oldest version that AWS keeps of a parameter has a label, so that AWS would not delete it for a new
+/// version. The emulator keeps all versions.
+async fn is_labelled(endpoint: &Endpoint, scope: &Scope, name: &str, newest: u64) -> bool {
+    let Some(oldest) = (newest + 1).checked_sub(MOST_VERSIONS).filter(|oldest| *oldest > 0) else { return false };
+    let mut next = Value::Null;
+    loop {
+        let mut body = json!({"Name": name});
+        if next.is_string() {
+            body["NextToken"] = next;
+        }
+        let body = Bytes::from(body.to_string());
+        let found = hand_on(endpoint, scope, "GetParameterHistory", &body).await.body;
+        let mut found: Value = serde_json::from_str(&found).unwrap_or_default();
+        let version = found["Parameters"].as_array().into_iter().flatten().find(|one| one["Version"] == oldest);
+        if let Some(version) = version {
+            return version["Labels"].as_array().is_some_and(|labels| !labels.is_empty());
+        }
+        next = found["NextToken"].take();
+        if !next.is_string() {
+            return false;
+        }
+    }
 }
 
 fn is_available(endpoint: &Endpoint, scope: &Scope, id: &str) -> bool {

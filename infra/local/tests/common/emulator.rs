@@ -7,6 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+/// A parameter with 120 versions, the oldest of which that AWS would keep has a label.
+pub(crate) const LABELLED: &str = "/images/labelled";
+/// The same, but only an older version has a label.
+pub(crate) const UNLABELLED: &str = "/images/unlabelled";
+
 /// One call that it got.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
@@ -113,6 +118,10 @@ fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeS
             ("200 OK", json!({}))
         }
         ("AWSSecurityTokenServiceV20110615.AssumeRole", _) => session_of(&body),
+        ("AmazonSSM.GetParameter", _) if body["Name"] == LABELLED || body["Name"] == UNLABELLED => {
+            ("200 OK", json!({"Parameter": {"DataType": "aws:ec2:image", "Version": 120}}))
+        }
+        ("AmazonSSM.GetParameterHistory", _) => ("200 OK", history_of(&body)),
         ("AmazonSSM.DeleteParameter", _) => ("400 Bad", json!({"__type": "ParameterNotFound"})),
         (_, Some(group)) if !groups.contains(group) => ("400 Bad", json!({"__type": "ResourceNotFoundException"})),
         _ => ("200 OK", json!({"FailedEntryCount": 0})),
@@ -122,6 +131,19 @@ fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeS
     }
     let text = answer.to_string();
     write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
+}
+
+/// Pages of 50 versions.
+fn history_of(body: &Value) -> Value {
+    let begin = body["NextToken"].as_str().map_or(0, |next| next.parse::<u64>().unwrap());
+    let labelled = if body["Name"] == LABELLED { 21 } else { 20 };
+    let labels = |version: u64| if version == labelled { vec!["stable"] } else { vec![] };
+    let page = (begin + 1..=120).take(50).map(|version| json!({"Version": version, "Labels": labels(version)}));
+    let mut answer = json!({"Parameters": page.collect::<Vec<_>>()});
+    if begin + 50 < 120 {
+        answer["NextToken"] = json!((begin + 50).to_string());
+    }
+    answer
 }
 
 /// A session of the role that is asked for; a role of this name trusts nobody.

@@ -61,8 +61,8 @@ impl Parameters for SsmParameters {
             .data_type(&parameter.data_type)
             .r#type(ParameterType::String)
             .overwrite(true);
-        request.send().await.map_err(failure("PutParameter", region))?;
-        Ok(())
+        let answer = request.send().await.map_err(failure("PutParameter", region));
+        answer.map(drop).map_err(|error| error.about_parameter(name))
     }
 
     async fn delete(&self, region: &str, name: &str) -> Result<()> {
@@ -104,5 +104,16 @@ mod tests {
         assert_eq!(sent, whole);
         assert_eq!(parameters.put("us-east-1", "/n", &image).await.unwrap_err().kind, Kind::Throttled);
         parameters.delete("us-east-1", "/n").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_label_that_is_in_the_way_is_an_error_that_stays_and_says_what_helps() {
+        let replay = Replay::new([Canned::json_error(400, "ParameterMaxVersionLimitExceeded")]);
+        let image = Parameter { value: "ami-1".to_owned(), data_type: "aws:ec2:image".to_owned() };
+        let error = SsmParameters::new(&replay.config()).put("us-east-1", "/n", &image).await.unwrap_err();
+        assert_eq!((error.kind, error.is_transient(), replay.sent().len()), (Kind::Invalid, false, 1));
+        let helps = "`aws --region us-east-1 ssm unlabel-parameter-version --name /n --parameter-version VERSION";
+        assert!(error.message.starts_with("because The parameter /n was not changed."), "{}", error.message);
+        assert!(error.message.contains(helps), "{}", error.message);
     }
 }

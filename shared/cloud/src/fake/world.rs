@@ -1,6 +1,6 @@
 //! Everything that exists in the fake account.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -87,6 +87,10 @@ pub(super) struct Region {
     pub(super) parameters: BTreeMap<String, Parameter>,
     /// Values that were written and that SSM still checks.
     pub(super) unchecked: BTreeMap<String, (Looks, Parameter)>,
+    /// Newest version of each parameter that was ever written.
+    pub(super) versions: BTreeMap<String, u64>,
+    /// Versions of parameters that have a label.
+    pub(super) labelled: BTreeSet<(String, u64)>,
     /// Lines by group and stream.
     pub(super) logs: BTreeMap<(String, String), Vec<LogLine>>,
     /// Reasons for which the next images that are created in this Region fail.

@@ -335,10 +335,77 @@ async fn wait_for_value(context: &Context, region: &str, name: &str, ami: &str) 
 
 #[cfg(test)]
 mod tests {
+    use goldsmith_cloud::Parameter;
     use goldsmith_cloud::fake::{HOME, NEVER};
 
     use crate::State;
-    use crate::testing::{check_state, good, reach, whole_build};
+    use crate::engine::undo::undo;
+    use crate::testing::{Stack, Task, check_state, good, reach, whole_build};
+
+    const NAME: &str = "/images/web";
+
+    /// A stack right before Publish, whose parameter has had this many versions. The version `labelled` has a label.
+    async fn with_label(versions: u64, labelled: u64) -> Stack {
+        let stack = reach(&good(State::Publish)).await;
+        let before = Parameter { value: "ami-before".to_owned(), data_type: "aws:ec2:image".to_owned() };
+        stack.cloud.label_parameter(HOME, NAME, &before, versions, labelled);
+        stack
+    }
+
+    /// Returns the value of the parameter.
+    fn named(stack: &Stack) -> String {
+        stack.inventory().region(HOME).parameters[NAME].clone()
+    }
+
+    #[tokio::test]
+    async fn a_label_on_the_oldest_version_fails_the_build_at_once_and_says_what_helps() {
+        for (versions, labelled) in [(100, 1), (250, 151)] {
+            let stack = with_label(versions, labelled).await;
+            let error = stack.run(&good(State::Publish)).await.unwrap_err();
+            assert_eq!(error.error, "Goldsmith.AwsRefused");
+            let oldest = format!("Version {labelled}, the oldest version");
+            let helps = "`aws --region eu-west-1 ssm unlabel-parameter-version --name /images/web --parameter-version";
+            for words in ["ParameterMaxVersionLimitExceeded", &oldest, "/images/web was not changed", helps] {
+                assert!(error.cause.contains(words), "{words}: {}", error.cause);
+            }
+            let puts =
+                || stack.cloud.effects().iter().filter(|effect| effect.detail.starts_with("/images/web = ")).count();
+            assert_eq!(puts(), 1);
+            stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+            assert_eq!((puts(), named(&stack).as_str()), (1, "ami-before"), "there is nothing to restore");
+        }
+    }
+
+    #[tokio::test]
+    async fn any_other_label_is_not_in_the_way() {
+        for (versions, labelled) in [(99, 1), (100, 2), (250, 250)] {
+            let stack = with_label(versions, labelled).await;
+            stack.run(&good(State::Publish)).await.unwrap();
+            assert!(named(&stack) != "ami-before", "{versions} versions, a label on {labelled}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_its_label_the_parameter_takes_the_image() {
+        let stack = with_label(100, 1).await;
+        stack.run(&good(State::Publish)).await.unwrap_err();
+        stack.cloud.unlabel_parameter(HOME, NAME);
+        stack.run(&good(State::Publish)).await.unwrap();
+        assert!(named(&stack) != "ami-before");
+    }
+
+    #[tokio::test]
+    async fn a_label_may_also_be_in_the_way_of_the_value_from_before_the_build() {
+        let stack = with_label(99, 1).await;
+        stack.run(&good(State::Publish)).await.unwrap();
+        let effects = stack.store().effects(&stack.record().await.build, &State::Publish.into()).await.unwrap();
+        let put = effects.into_iter().find(|effect| effect.kind.is_parameter()).unwrap();
+        let error = undo(&stack.context(), &put).await.unwrap_err();
+        assert!(!error.is_transient() && error.to_string().contains("unlabel-parameter-version"), "{error}");
+        stack.cloud.unlabel_parameter(HOME, NAME);
+        undo(&stack.context(), &put).await.unwrap();
+        assert_eq!(named(&stack), "ami-before");
+    }
 
     #[tokio::test]
     async fn publish_survives_every_fault() {

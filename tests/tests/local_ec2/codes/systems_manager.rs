@@ -31,9 +31,11 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     met.refused("InvalidInstanceInformationFilterValue", both.send().await);
     met.refused("ValidationException", ssm.describe_instance_information().max_results(4).send().await);
     met.refused("UnknownOperationException", ssm.list_documents().send().await);
-    // Where the emulator behind it cannot be reached.
-    let when = json!({"action": "PutParameter"});
-    local.arm(&aws.account, json!([{"when": when, "do": "fail", "code": "InternalServerError"}]));
-    let put = aws.without_retries().ssm.put_parameter().name("/a").value("a");
-    met.refused("InternalServerError", put.send().await);
+    // Where the emulator behind it cannot be reached, and where it has 100 versions of which the oldest has a label.
+    for code in ["InternalServerError", "ParameterMaxVersionLimitExceeded"] {
+        let when = json!({"action": "PutParameter"});
+        local.arm(&aws.account, json!([{"when": when, "do": "fail", "code": code}]));
+        let put = aws.without_retries().ssm.put_parameter().name("/a").value("a");
+        met.refused(code, put.send().await);
+    }
 }

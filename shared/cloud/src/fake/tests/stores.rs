@@ -21,6 +21,27 @@ async fn parameters_are_overwritten_and_deleted_per_region() {
 }
 
 #[tokio::test]
+async fn the_oldest_of_a_hundred_versions_goes_unless_it_has_a_label() {
+    let (fake, cloud, _) = fake();
+    let text = Parameter { value: "a".to_owned(), data_type: "text".to_owned() };
+    fake.label_parameter(HOME, "/p", &text, 1, 1);
+    for version in 2..=100 {
+        cloud.parameters.put(HOME, "/p", &text).await.unwrap_or_else(|error| panic!("{version}: {error}"));
+    }
+    for _ in 0..2 {
+        let error = cloud.parameters.put(HOME, "/p", &text).await.unwrap_err();
+        assert_eq!((error.kind, error.code.as_str()), (Kind::Invalid, "ParameterMaxVersionLimitExceeded"));
+        assert!(error.message.contains("Version 1, the oldest version, can't be deleted"), "{error}");
+    }
+    cloud.parameters.put(OTHER, "/p", &text).await.unwrap();
+    fake.unlabel_parameter(HOME, "/p");
+    cloud.parameters.put(HOME, "/p", &text).await.unwrap();
+    fake.label_parameter(HOME, "/p", &text, 100, 1);
+    cloud.parameters.delete(HOME, "/p").await.unwrap();
+    cloud.parameters.put(HOME, "/p", &text).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_parameters_value_fits_its_type() {
     let (_, cloud, _) = fake();
     for (value, data_type) in [("", "text"), ("web", "aws:ec2:image"), ("a", "number"), (&*"x".repeat(4_097), "text")] {
