@@ -15,6 +15,7 @@ mod tests;
 use goldsmith_store::{AuditRecord, FailureCause};
 use serde::Serialize;
 
+use crate::render;
 use crate::since::Since;
 use facts::Facts;
 use known::Known;
@@ -153,10 +154,7 @@ fn without_end(sentence: &str) -> &str {
 }
 
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= HEADLINE {
-        return text.to_owned();
-    }
-    text.chars().take(HEADLINE - 1).chain(['…']).collect()
+    render::shortened(text, HEADLINE)
 }
 
 /// Returns where a build failed: the step with its component, or the state with its item.

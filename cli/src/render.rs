@@ -29,6 +29,14 @@ pub(crate) fn terminal_width() -> Option<usize> {
     terminal_size_of(std::io::stdout()).map(|(Width(width), _)| width.into())
 }
 
+/// Returns a text as it is, or its beginning and `…` if it has more than `longest` characters.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    text.chars().take(longest - 1).chain(['…']).collect()
+}
+
 /// Returns the text as lines that are at most `width` wide and are broken between words. `first` is before the first line,
 /// and `rest` before the others. A longer word stays whole.
 pub(crate) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 mod automatic;
 mod bump;
+mod differences;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,7 @@ use anyhow::Result;
 use goldsmith_document::{Diagnostic, Diagnostics};
 use goldsmith_model::Name;
 use goldsmith_model::definitions::{Definitions, Draft, Reference, Settled, SourceFile, VersionPlace};
-use goldsmith_store::{ApplyError, Change, ChangedField, Outcome, Taken};
-use serde_json::Value;
+use goldsmith_store::{ApplyError, Change, Outcome, Taken};
 
 use crate::args::Globals;
 use crate::ask::consents;
@@ -22,6 +22,7 @@ use crate::output::{self, Show};
 use crate::render::{columns, count_in_words, word};
 use crate::schedules;
 use bump::Bumped;
+pub(crate) use differences::differences;
 
 /// Check the definitions of a folder or file and store them.
 ///
@@ -273,35 +274,6 @@ impl Show for Vec<Change> {
     }
 }
 
-/// The most fields of a definition that are shown to people.
-const MOST: usize = 20;
-/// The longest value that is shown to people, in characters.
-const LONGEST: usize = 60;
-
-/// Returns a line for each field of a replaced definition that differs, with the signs of `goldsmith diff`.
-pub(crate) fn differences(change: &Change) -> Vec<String> {
-    let line = |one: &ChangedField| {
-        let text = match (&one.from, &one.to) {
-            (Some(from), Some(to)) => format!("~ {}: {} → {}", one.field, shown(from), shown(to)),
-            (None, Some(to)) => format!("+ {}: {}", one.field, shown(to)),
-            (from, None) => format!("- {}: {}", one.field, from.as_ref().map(shown).unwrap_or_default()),
-        };
-        format!("  {text}")
-    };
-    let rest = change.fields.len().saturating_sub(MOST);
-    let more = (rest > 0).then(|| format!("  and {}", count_in_words(rest, "other field")));
-    change.fields.iter().take(MOST).map(line).chain(more).collect()
-}
-
-/// Returns a value as JSON, and only its beginning if it is long.
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= LONGEST {
-        return text;
-    }
-    text.chars().take(LONGEST - 1).chain(['…']).collect()
-}
-
 /// Returns how many definitions were written.
 pub(crate) fn written(changes: &[Change]) -> usize {
     changes.iter().filter(|change| change.outcome != Outcome::Unchanged).count()
@@ -312,9 +284,9 @@ mod tests {
     use std::path::Path;
 
     use goldsmith_model::definitions::{Definitions, Draft, Kind, SourceFile};
-    use goldsmith_store::{Change, ChangedField, Outcome, Taken};
+    use goldsmith_store::{Change, Outcome, Taken};
 
-    use super::{Purpose, Secrets, beyond, differences, judge, taken_versions};
+    use super::{Purpose, Secrets, beyond, judge, taken_versions};
     use crate::exit::Failure;
     use crate::output::Show;
     use crate::testing::{Stack, WEB, globals};
@@ -375,22 +347,6 @@ mod tests {
             "field": "instanceTypes", "from": ["t3.small"], "to": ["t3.small", "t3.large"],
         }]);
         assert_eq!(told["fields"], expected);
-    }
-
-    #[test]
-    fn long_values_and_many_fields_are_cut_for_people() {
-        let field = |at: usize| ChangedField { field: format!("f{at}"), from: None, to: Some("x".repeat(100).into()) };
-        let change = Change {
-            kind: "image pipeline".to_owned(),
-            name: "web".parse().unwrap(),
-            version: None,
-            outcome: Outcome::Replaced,
-            fields: (0..22).map(field).collect(),
-            pipelines: Vec::new(),
-        };
-        let lines = differences(&change);
-        assert_eq!((lines.len(), lines[20].as_str()), (21, "  and 2 other fields"));
-        assert_eq!(lines[0], format!("  + f0: \"{}…", "x".repeat(58)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use goldsmith_store::FailureCause;
 
+use crate::render;
+
 /// The longest fact that is put into a sentence, in characters.
 const LONGEST: usize = 120;
 
@@ -52,9 +54,7 @@ impl Facts {
             &mut self.permission,
         ];
         for fact in all.into_iter().flatten() {
-            if fact.chars().count() > LONGEST {
-                *fact = fact.chars().take(LONGEST - 1).chain(['…']).collect();
-            }
+            *fact = render::shortened(fact, LONGEST);
         }
         self
     }

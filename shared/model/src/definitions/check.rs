@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use goldsmith_document::{Diagnostic, Diagnostics, Document, SECRET, Severity, did_you_mean, hidden_if_secret};
 
 use super::draft::Placed;
+use super::graph::Graph;
 use super::{Definitions, Draft, Kind};
 use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, Version, is_stock_component};
 
@@ -78,8 +79,9 @@ impl Draft<'_> {
                 Found::Nothing => found.push(self.unknown(placed, stored)),
             }
         }
-        self.check_cycles(stored, &mut found);
-        self.warn_of_shared_parameters(stored, &mut found);
+        let graph = Graph::new(&self.definitions, stored);
+        self.check_cycles(&graph, &mut found);
+        self.warn_of_shared_parameters(&graph, &mut found);
         if !found.has_errors() {
             self.definitions.warnings.extend(found);
             self.definitions.warnings.sort();

@@ -6,13 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use goldsmith_document::{Diagnostic, Diagnostics};
 
 use super::graph::{Edges, Graph, Way};
-use super::{Draft, Kind, Stored};
+use super::{Draft, Kind};
 use crate::{ImagePipeline, ImageRecipe, Name};
 
 impl Draft<'_> {
     /// Reports every circle among the pipelines of the folder and the stored pipelines.
-    pub(super) fn check_cycles(&self, stored: &Stored, found: &mut Diagnostics) {
-        let graph = Graph::new(&self.definitions, stored);
+    pub(super) fn check_cycles(&self, graph: &Graph<'_>, found: &mut Diagnostics) {
         let edges = graph.edges();
         let mut seen = BTreeSet::new();
         for pipeline in graph.pipelines() {
@@ -25,7 +24,7 @@ impl Draft<'_> {
                 graph.pipelines().iter().copied().filter(|one| circle.contains(&&one.name)).collect();
             let names: Vec<String> = circle.iter().chain(circle.first()).map(|name| format!("`{name}`")).collect();
             let message = format!("pipelines build on each other in a circle: {}", names.join(" → "));
-            if let Some(error) = self.error_of(&graph, &in_circle, message) {
+            if let Some(error) = self.error_of(graph, &in_circle, message) {
                 found.push(Diagnostic { help: ways(&edges, &circle), ..error });
             }
         }

@@ -100,12 +100,20 @@ impl<'d> Graph<'d> {
         self.distributions.iter().copied().find(|distribution| distribution.name == *wanted)
     }
 
+    /// Returns the Region and the name of each parameter under which the pipeline publishes its images. A name may contain
+    /// placeholders.
+    pub(super) fn parameters(&self, pipeline: &ImagePipeline) -> impl Iterator<Item = (&'d str, &'d str)> {
+        let regions = self.distribution(pipeline).into_iter().flat_map(|to| &to.distributions);
+        regions.flat_map(|region| {
+            let targets = region.ssm_parameter_configurations.iter();
+            targets.map(|target| (region.region.as_str(), target.parameter_name.as_str()))
+        })
+    }
+
     /// Returns whether the pipeline publishes its images under this parameter. Regions are ignored, because the
     /// definitions do not say which Region is the home Region.
     fn writes(&self, pipeline: &ImagePipeline, parameter: &str) -> bool {
-        let regions = self.distribution(pipeline).into_iter().flat_map(|to| &to.distributions);
-        let mut targets = regions.flat_map(|region| &region.ssm_parameter_configurations);
-        targets.any(|target| meet(parameter, &placeholder::pattern(&target.parameter_name)))
+        self.parameters(pipeline).any(|(_, name)| meet(parameter, &placeholder::pattern(name)))
     }
 
     /// Returns whether the filter may match the name of one of the pipeline's images.

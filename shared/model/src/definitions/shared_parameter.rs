@@ -6,17 +6,16 @@ use std::collections::BTreeSet;
 use goldsmith_document::Diagnostics;
 
 use super::graph::Graph;
-use super::{Draft, Kind, Stored};
+use super::{Draft, Kind};
 use crate::ImagePipeline;
 use crate::placeholder::{self, OF_BUILD};
 
 impl Draft<'_> {
     /// Warns of each pipeline of the folder that writes a parameter which another pipeline writes too.
-    pub(super) fn warn_of_shared_parameters(&self, stored: &Stored, found: &mut Diagnostics) {
-        let graph = Graph::new(&self.definitions, stored);
+    pub(super) fn warn_of_shared_parameters(&self, graph: &Graph<'_>, found: &mut Diagnostics) {
         for own in &self.definitions.pipelines {
             let Some((source, span)) = self.declared_place(Kind::ImagePipeline, &own.name) else { continue };
-            let written = written(&graph, own);
+            let written = lasting(graph, own);
             for other in graph.pipelines().iter().filter(|other| other.name != own.name) {
                 let is_own_too = self.definitions.pipelines.iter().any(|one| one.name == other.name);
                 // Two pipelines of the folder are reported once.
@@ -24,7 +23,7 @@ impl Draft<'_> {
                     continue;
                 }
                 let both: BTreeSet<&str> =
-                    self::written(&graph, other).intersection(&written).map(|(_, parameter)| *parameter).collect();
+                    lasting(graph, other).intersection(&written).map(|(_, parameter)| *parameter).collect();
                 if !both.is_empty() {
                     let names: Vec<String> = both.into_iter().map(|name| format!("`{name}`")).collect();
                     let message = format!(
@@ -40,14 +39,11 @@ impl Draft<'_> {
     }
 }
 
-/// Returns the Regions and names of the parameters that a pipeline writes. A name with the date or the version of the
-/// build is left out, because it differs between builds.
-fn written<'d>(graph: &Graph<'d>, pipeline: &ImagePipeline) -> BTreeSet<(&'d str, &'d str)> {
-    let regions = graph.distribution(pipeline).into_iter().flat_map(|to| &to.distributions);
-    let targets = regions.flat_map(|one| {
-        one.ssm_parameter_configurations.iter().map(|to| (one.region.as_str(), to.parameter_name.as_str()))
-    });
-    targets.filter(|(_, parameter)| !placeholder::pattern(parameter).contains(OF_BUILD)).collect()
+/// Returns the Regions and names of the parameters that each build of a pipeline writes. A name with the date or the
+/// version of the build is left out, because it differs between builds.
+fn lasting<'d>(graph: &Graph<'d>, pipeline: &ImagePipeline) -> BTreeSet<(&'d str, &'d str)> {
+    let parameters = graph.parameters(pipeline);
+    parameters.filter(|(_, parameter)| !placeholder::pattern(parameter).contains(OF_BUILD)).collect()
 }
 
 #[cfg(test)]

@@ -131,9 +131,23 @@ impl Scene<'_> {
         Ok(self.context.store.effects(&self.record.build, &self.scope).await?)
     }
 
-    /// Returns the id of the resource that another state of this build made: the last effect of this kind that has an
-    /// id and is not lost. A launch that has waited for room may have succeeded with an earlier candidate than one it has
-    /// lost.
+    /// Returns the last effect of this kind in the journal of a state of this build that has an id and is not lost, and its
+    /// id; `None` if there is none. A launch that has waited for room may have succeeded with an earlier candidate than
+    /// one it has lost.
+    ///
+    /// # Errors
+    /// Fails if a call to the table fails.
+    pub(crate) async fn last_made(
+        &self,
+        scope: &Scope,
+        is_kind: fn(&EffectKind) -> bool,
+    ) -> Result<Option<(Effect, String)>> {
+        let effects = self.context.store.effects(&self.record.build, scope).await?;
+        let mut made = effects.into_iter().rev().filter(|effect| is_kind(&effect.kind) && effect.lost.is_none());
+        Ok(made.find_map(|effect| effect.id.clone().map(|id| (effect, id))))
+    }
+
+    /// Returns the id of the resource that another state of this build made, as [`Self::last_made`] finds it.
     ///
     /// # Errors
     /// Fails if a call to the table fails, and with `Goldsmith.Internal` if the other state made no resource of this
@@ -145,13 +159,8 @@ impl Scene<'_> {
         is_kind: fn(&EffectKind) -> bool,
     ) -> Result<String> {
         let scope = Scope { state, item: item.map(ToOwned::to_owned) };
-        let effects = self.context.store.effects(&self.record.build, &scope).await?;
-        effects
-            .into_iter()
-            .rev()
-            .filter(|effect| is_kind(&effect.kind) && effect.lost.is_none())
-            .find_map(|effect| effect.id)
-            .ok_or_else(|| Error::internal(format!("{scope} has recorded no resource")))
+        let made = self.last_made(&scope, is_kind).await?;
+        made.map(|(_, id)| id).ok_or_else(|| Error::internal(format!("{scope} has recorded no resource")))
     }
 }
 

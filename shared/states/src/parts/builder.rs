@@ -34,9 +34,7 @@ pub(crate) async fn launched_first(scene: &Scene<'_>) -> Result<(Effect, String)
 /// # Errors
 /// Fails if a call to the table fails.
 pub(crate) async fn launched_by(scene: &Scene<'_>, state: State) -> Result<Option<(Effect, String)>> {
-    let effects = scene.context.store.effects(&scene.record.build, &Scope::from(state)).await?;
-    let mut used = effects.into_iter().rev().filter(|effect| effect.kind.is_instance() && effect.lost.is_none());
-    Ok(used.find_map(|effect| effect.id.clone().map(|id| (effect, id))))
+    scene.last_made(&Scope::from(state), EffectKind::is_instance).await
 }
 
 /// Returns whether an instance has a persistent spot request.

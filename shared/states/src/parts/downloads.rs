@@ -16,8 +16,8 @@ use crate::engine::drive::Scene;
 const MOST: usize = 100;
 /// The action whose downloads are kept.
 const ACTION: &str = "WebDownload";
-/// How many hexadecimal digits a SHA-256 has.
-const DIGITS: usize = 64;
+/// How many bytes a SHA-256 has.
+const LENGTH: usize = 32;
 
 /// Returns how an instance reads and writes the downloads of these documents in the stack's bucket, if the pipeline
 /// keeps them there.
@@ -38,30 +38,30 @@ pub(crate) async fn kept(
     if digests.len() > MOST {
         tracing::warn!(left_out = digests.len() - MOST, "the documents name more digests than the bucket keeps");
     }
-    for digest in digests.into_iter().take(MOST) {
-        let mut sha256 = [0; DIGITS / 2];
-        if hex::decode_to_slice(&digest, &mut sha256).is_err() {
-            continue;
-        }
+    for sha256 in digests.iter().take(MOST) {
+        let digest = hex::encode(sha256);
         let key = format!("downloads/{}/{digest}", scene.record.pipeline);
         let get = objects.presign(&key, valid).await?;
-        let put = objects.presign_put_of(&key, &sha256, valid).await?;
+        let put = objects.presign_put_of(&key, sha256, valid).await?;
         kept.insert(digest, KeptDownload { get, put: put.url, headers: put.headers });
     }
     Ok(kept)
 }
 
-/// Returns every text in the documents and their parameters that can be a SHA-256, in lower case: only the agent knows
-/// which of them is the checksum of a download. A request for any other of them is never made.
-fn digests(documents: &[OrderDocument]) -> Vec<String> {
+/// Returns what every text in the documents and their parameters that can be a SHA-256 stands for, once: only the agent
+/// knows which of them is the checksum of a download. A request for any other of them is never made.
+fn digests(documents: &[OrderDocument]) -> Vec<[u8; LENGTH]> {
     let mut seen = BTreeSet::new();
     let texts = documents
         .iter()
         .filter(|document| document.body.contains(ACTION))
         .flat_map(|document| std::iter::once(&document.body).chain(document.parameters.values()));
     let words = texts.flat_map(|text| text.split(|one: char| !one.is_ascii_hexdigit()));
-    let digests = words.filter(|word| word.len() == DIGITS).map(str::to_ascii_lowercase);
-    digests.filter(|digest| seen.insert(digest.clone())).collect()
+    let whole = |word: &str| {
+        let mut sha256 = [0; LENGTH];
+        hex::decode_to_slice(word, &mut sha256).ok().map(|()| sha256)
+    };
+    words.filter_map(whole).filter(|sha256| seen.insert(*sha256)).collect()
 }
 
 #[cfg(test)]
@@ -85,6 +85,7 @@ mod tests {
         let [a, b, c] = ["a", "B", "c"].map(|digit| digit.repeat(64));
         let body = format!("action: WebDownload\nchecksum: '{a}'\nother: {b}, {c}{c}\nmd5: {}", "d".repeat(32));
         let found = digests(&[document(&body, &[("Sum", &c), ("Short", "abc")]), document("none", &[("Sum", &a)])]);
+        let found: Vec<String> = found.iter().map(hex::encode).collect();
         assert_eq!(found, [a, b.to_lowercase(), c]);
     }
 

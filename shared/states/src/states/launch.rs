@@ -47,7 +47,7 @@ impl Waiting for LaunchInstance {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
         let tried = scene.effects().await?;
         if let Some((made, id)) = tried.iter().rev().find_map(in_use) {
-            return watch(scene, made, id).await;
+            return watch(scene, &tried, made, id).await;
         }
         if let Some(pausing) = room::pausing(scene, &tried) {
             return Ok(pausing);
@@ -159,8 +159,8 @@ async fn on_demand_instead(scene: &Scene<'_>, made: &Effect, ended: &Instance) -
     try_candidates(scene, &scene.effects().await?, first_on_demand(scene)).await
 }
 
-/// Looks at an instance that was launched.
-async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
+/// Looks at an instance that was launched. `tried` is the journal of the state.
+async fn watch(scene: &Scene<'_>, tried: &[Effect], made: &Effect, id: &str) -> Result<Progress> {
     // Since the last look, at most the agent has come: the end of an instance is an event, and the tick asks EC2 again.
     if let Some(before) = scene.before.as_ref().filter(|before| before.ends == Ends::Soon) {
         return match scene.context.cloud.commands.ping(scene.home(), id).await?.is_online() {
@@ -184,7 +184,7 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
             Ok(waiting(scene, id, detail, until_online(scene, &instance)))
         }
         _ if is_spot(scene, made) && may_work_on_demand(&instance) => on_demand_instead(scene, made, &instance).await,
-        _ if has_no_place(&instance) && room::has_others(scene, made).await? => {
+        _ if has_no_place(&instance) && room::has_others(scene, tried, made) => {
             give_up(scene, made, id, instance.state_reason.clone()).await?;
             try_candidates(scene, &scene.effects().await?, made.n + 1).await
         }

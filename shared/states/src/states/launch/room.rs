@@ -206,13 +206,10 @@ fn place(scene: &Scene<'_>, tried: &[Effect], first: u32) -> Place {
     Place { rank, since: since(tried).unwrap_or_else(|| scene.context.clock.now()), line }
 }
 
-/// Returns whether there are candidates other than this one that are not yet tried, or whose refusal may pass.
-///
-/// # Errors
-/// Fails if a call to the table fails.
-pub(super) async fn has_others(scene: &Scene<'_>, made: &Effect) -> Result<bool> {
-    let tried = scene.effects().await?;
-    Ok((made.n as usize) + 1 < candidates(scene).len() || tried.iter().any(may_pass))
+/// Returns whether there are candidates other than this one that are not yet tried, or whose refusal may pass. `tried` is
+/// the journal of the state.
+pub(super) fn has_others(scene: &Scene<'_>, tried: &[Effect], made: &Effect) -> bool {
+    (made.n as usize) + 1 < candidates(scene).len() || tried.iter().any(may_pass)
 }
 
 /// Returns the numbers of the candidates that are not asked for again: those that can never have room, and those whose

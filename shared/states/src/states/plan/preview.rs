@@ -296,7 +296,7 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         checkpoint: PreviewedCheckpoint::of(examined),
         instance_types: build.to_vec(),
         test_types: test.to_vec(),
-        untested: untested(&examined.inputs),
+        untested: examined.inputs.untested(),
         regions: examined.regions.iter().map(|planned| region::previewed(planned, channel)).collect(),
         copies_with_tests: examined.inputs.distribution.as_ref().is_some_and(|to| to.start == CopyStart::WithTests)
             && !test.is_empty()
@@ -305,15 +305,6 @@ fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
         topic: examined.inputs.infrastructure.sns_topic_arn.clone(),
         ..preview
     }
-}
-
-/// Returns why no test would run.
-fn untested(inputs: &Inputs) -> Option<&'static str> {
-    if !inputs.has_tests {
-        return Some("no component has a phase `test`");
-    }
-    let is_on = inputs.pipeline.image_tests_configuration.image_tests_enabled;
-    (!is_on).then_some("the pipeline's imageTestsConfiguration has imageTestsEnabled: false")
 }
 
 /// Returns why some starts would build nothing now.

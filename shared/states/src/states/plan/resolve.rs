@@ -71,6 +71,15 @@ impl Inputs {
         pipeline_place(&self.pipeline).field(field)
     }
 
+    /// Returns why no test runs, in words for people, or `None` if tests run.
+    pub(super) fn untested(&self) -> Option<&'static str> {
+        if !self.has_tests {
+            return Some("no component has a phase `test`");
+        }
+        let is_on = self.pipeline.image_tests_configuration.image_tests_enabled;
+        (!is_on).then_some("the pipeline's imageTestsConfiguration has imageTestsEnabled: false")
+    }
+
     /// Returns whether the image is published even if some of its Regions do not get it.
     pub(super) fn some_regions_suffice(&self) -> bool {
         self.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some)

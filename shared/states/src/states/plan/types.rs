@@ -66,7 +66,7 @@ pub(super) async fn runnable(
     findings: &mut Vec<Finding>,
 ) -> Result<Types> {
     let (infrastructure, tests) = (&inputs.infrastructure, &inputs.pipeline.image_tests_configuration);
-    let is_tested = inputs.has_tests && tests.image_tests_enabled;
+    let is_tested = inputs.untested().is_none();
     let test = if is_tested { tests.instance_types.as_slice() } else { &[] };
     // A verification launches nothing on the types of builds, unless the tests name no type.
     let launches_tests_only = inputs.is_verification && !test.is_empty();
